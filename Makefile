@@ -1,0 +1,41 @@
+# Bitrix24 Relay. `make` alone prints what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help env lock check format test unit clean
+
+PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
+
+help: ## This help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
+
+.venv/.ready: requirements/dev.txt src/requirements.txt
+	@local/make-env .venv $^
+.venv-sam/.ready: requirements/sam.txt .venv/.ready
+	@local/make-env .venv-sam requirements/sam.txt
+.venv-lambda/.ready: requirements/lambda.txt .venv/.ready
+	@local/make-env .venv-lambda requirements/lambda.txt
+
+lock: .venv/.ready ## Pin the dependencies anew, with hashes
+	.venv/bin/uv pip compile $(PIN) pyproject.toml -o src/requirements.txt
+	.venv/bin/uv pip compile $(PIN) -c src/requirements.txt --group dev -o requirements/dev.txt
+	.venv/bin/uv pip compile $(PIN) --group sam -o requirements/sam.txt
+	.venv/bin/uv pip compile $(PIN) --group lambda -o requirements/lambda.txt
+
+check: .venv/.ready ## Lint, types, template
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/interrogate -q src tests
+
+format: .venv/.ready ## Format and mend what can be mended
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+unit: .venv/.ready ## Unit tests: seconds, no network
+	.venv/bin/pytest -q tests/unit
+
+clean: ## Remove what was built and installed
+	rm -rf .venv .venv-sam .venv-lambda .aws-sam .local

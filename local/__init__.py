@@ -1,0 +1,1 @@
+"""Development only: the local AWS and the simulated portal."""

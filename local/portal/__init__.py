@@ -1,0 +1,1 @@
+"""A Bitrix24 on your desk: the simulated portal."""

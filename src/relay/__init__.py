@@ -1,0 +1,1 @@
+"""Bitrix24 Relay: receive -> verify -> publish -> track -> announce -> react -> call."""

@@ -1,0 +1,1 @@
+"""Receive, verify, publish: the public side."""
