@@ -27,7 +27,7 @@ check: .venv/.ready ## Lint, types, template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/lint-imports --no-cache
+	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
 	.venv/bin/interrogate -q src tests
 
 format: .venv/.ready ## Format and mend what can be mended
