@@ -86,7 +86,7 @@ class LocalAws:
             "AUTH": "true" if self._enforce_iam else "false",
         }
         log = (self._folder / "log").open("wb")
-        self._process = subprocess.Popen(  # noqa: S603  our own tool
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
             env=environment,
             cwd=self._folder,

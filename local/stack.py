@@ -4,7 +4,6 @@ ministack does not read the routes out of an HttpApi's body and skips a table's 
 are made here through the public API, so that the template stays as AWS wants it.
 """
 
-import os
 import subprocess
 from dataclasses import dataclass
 from typing import Any

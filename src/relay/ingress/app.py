@@ -136,11 +136,16 @@ def _answer(status: int, **body: str) -> dict[str, Any]:
     }
 
 
-if settings.in_lambda():  # Lambda's init has a whole processor and costs no sender any time
+def warm_up() -> None:
+    """Be ready for the first request: Lambda's init has a whole processor and no sender waits."""
     try:
         cache.tokens()
         settings.client("sns")
     except ConfigurationError as error:
         logger.error("not configured", reason=str(error))  # noqa: TRY400  a deploy's fault, not a line's
+
+
+if settings.in_lambda():
+    warm_up()
     gc.freeze()
 gc.enable()

@@ -87,19 +87,24 @@ def _path(name: str) -> list[str]:
 
 
 def _put(form: Form, path: list[str], value: str, next_index: dict[int, int]) -> None:
+    *parts, last = path
     container = form
-    for position, part in enumerate(path):
-        key = part if part or not position else str(next_index.get(id(container), 0))
-        if _INDEX.fullmatch(key):
-            next_index[id(container)] = max(next_index.get(id(container), 0), int(key) + 1)
-        if position == len(path) - 1:
-            container[key] = value
-            return
+    for part in parts:
+        key = _key(container, part, next_index)
         inner = container.get(key)
         if not isinstance(inner, dict):
             inner = container[key] = {}
-            next_index.pop(id(inner), None)  # the id of a container that was overwritten
+            next_index.pop(id(inner), None)  # may be the id of a container that was overwritten
         container = inner
+    container[_key(container, last, next_index)] = value
+
+
+def _key(container: Form, part: str, next_index: dict[int, int]) -> str:
+    following = next_index.get(id(container), 0)
+    key = part or str(following)
+    if _INDEX.fullmatch(key):
+        next_index[id(container)] = max(following, int(key) + 1)
+    return key
 
 
 def _listed(value: Any) -> Any:
