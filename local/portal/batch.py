@@ -1,0 +1,120 @@
+"""`batch`: up to 50 commands in one request, later ones may use earlier results [batch.md]."""
+
+import asyncio
+import re
+import time
+from typing import Any
+
+from local.portal.errors import RestError
+from local.portal.php import entries, parse_query, php_array
+from local.portal.portal import Portal
+from local.portal.run import charge, check_operating, run_method, time_block
+from local.portal.table import Row
+from local.portal.webhooks import IncomingWebhook
+
+MAX_COMMANDS = 50
+_REFERENCE = re.compile(r"\$result((?:\[[^\[\]]+\])+)")
+_SECTIONS = ("result", "result_error", "result_total", "result_next", "result_time")
+_MISSING = object()
+
+
+class CutOffError(Exception):
+    """The 60 seconds of a request are over; what ran stays done [limits.md]."""
+
+
+async def run_batch(portal: Portal, webhook: IncomingWebhook, params: Any) -> Row:
+    """Run the commands in order; the request succeeds even if all of them fail."""
+    started, clock = portal.clock.now(), time.perf_counter()
+    params = {str(name).lower(): value for name, value in entries(params)}
+    commands = entries(params.get("cmd"))
+    halt = str(params.get("halt", "")).lower() in {"1", "true", "y"}
+    if portal.settings.batch_accounting == "batch":
+        check_operating(portal, webhook, "batch", in_batch=False)
+    if len(commands) > MAX_COMMANDS and portal.settings.batch_overflow == "request":
+        raise _too_many()
+    sections: dict[str, Row] = {name: {} for name in _SECTIONS}
+    for index, (key, command) in enumerate(commands):
+        await pause(portal, clock)
+        try:
+            answer = _command(portal, webhook, str(command), sections["result"], index)
+        except RestError as error:
+            sections["result_error"][key] = error.to_dict()
+            if halt:
+                break
+            continue
+        sections["result"][key] = answer["result"]
+        sections["result_time"][key] = answer["time"]
+        for name in ("total", "next"):
+            if name in answer:
+                sections[f"result_{name}"][key] = answer[name]
+    spent = time.perf_counter() - clock
+    if portal.settings.batch_accounting == "batch":
+        charge(portal, webhook, "batch", 0.0)
+    return {
+        "result": {name: php_array(section) for name, section in sections.items()},
+        "time": time_block(portal, webhook, "batch", started, spent),
+    }
+
+
+def _command(
+    portal: Portal, webhook: IncomingWebhook, command: str, results: Row, index: int
+) -> Row:
+    if index >= MAX_COMMANDS:
+        raise _too_many()
+    name, _, query = command.partition("?")
+    name = name.strip().strip("/").removesuffix(".json")
+    if name.lower() == "batch":
+        raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+    params = {key: _resolve(value, results) for key, value in parse_query(query).items()}
+    return run_method(portal, webhook, name, params, in_batch=True)
+
+
+def _too_many() -> RestError:
+    return RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+
+
+def _resolve(value: Any, results: Row) -> Any:
+    """Put in earlier results, after decoding: clients send `%24result%5B…` [WIRE].
+
+    What can't be resolved is passed on as text [sdk/b24gosdk/index.md].
+    """
+    if isinstance(value, list):
+        return [_resolve(entry, results) for entry in value]
+    if isinstance(value, dict):
+        return {key: _resolve(entry, results) for key, entry in value.items()}
+    if not isinstance(value, str) or "$result" not in value:
+        return value
+    whole = _REFERENCE.fullmatch(value)
+    if whole:
+        found = _look_up(whole[1], results)
+        return value if found is _MISSING else found
+    return _REFERENCE.sub(lambda match: _text(match, results), value)
+
+
+def _text(match: re.Match[str], results: Row) -> str:
+    found = _look_up(match[1], results)
+    return match[0] if found is _MISSING or isinstance(found, list | dict) else str(found)
+
+
+def _look_up(path: str, results: Row) -> Any:
+    node: Any = results
+    for part in re.findall(r"\[([^\[\]]+)\]", path):
+        plain = part.strip("'\"")
+        if isinstance(node, dict) and plain in node:
+            node = node[plain]
+        elif isinstance(node, list) and plain.isdigit() and int(plain) < len(node):
+            node = node[int(plain)]
+        else:
+            return _MISSING
+    return node
+
+
+async def pause(portal: Portal, clock: float) -> None:
+    """Let a command take its time, until the request is cut off."""
+    settings = portal.settings
+    if settings.command_seconds:
+        left = settings.cutoff_seconds - (time.perf_counter() - clock)
+        if settings.command_seconds > left:
+            await asyncio.sleep(max(0.0, left))
+            raise CutOffError
+        await asyncio.sleep(settings.command_seconds)

@@ -1,0 +1,98 @@
+"""One REST call, and the register of methods."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.portal.errors import RestError, missing
+from local.portal.items import Actor, int_or_none
+from local.portal.portal import Portal
+from local.portal.table import Row
+from local.portal.webhooks import IncomingWebhook
+
+
+@dataclass(slots=True)
+class Call:
+    """What a method sees. Top-level parameter names are taken without regard to case.
+
+    [crm-deal-list.md and siblings] Documented as `filter`, called with `FILTER`.
+    """
+
+    portal: Portal
+    webhook: IncomingWebhook
+    params: Mapping[str, Any]
+    rest: bool = True  # False: a person in the portal does it
+    touched: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.params = {str(name).lower(): value for name, value in self.params.items()}
+
+    @property
+    def user(self) -> int:
+        """The webhook's owner: calls run with his rights and are stamped with his id."""
+        return self.webhook.user
+
+    @property
+    def actor(self) -> Actor:
+        """The owner, as who changes items."""
+        return Actor(self.webhook.user, rest=self.rest)
+
+    def get(self, *names: str, default: Any = None) -> Any:
+        """The first parameter that is there."""
+        return next((self.params[name] for name in names if name in self.params), default)
+
+    def need(self, name: str) -> Any:
+        """A parameter without which nothing goes: code 100."""
+        value = self.params.get(name.lower())
+        if value is None:
+            raise missing(name)
+        return value
+
+    def number(self, *names: str) -> int:
+        """An id; 0 where there is none or it isn't one."""
+        value = self.get(*names)
+        return int_or_none(value) or 0 if not isinstance(value, bool | list | dict) else 0
+
+    def flag(self, name: str) -> bool:
+        """Whether a Y/N or 1/0 parameter is on."""
+        return str(self.params.get(name)).lower() in {"y", "1", "true"}
+
+    def owner(self) -> Row:
+        """The record of the webhook's owner."""
+        return self.portal.users.get(self.user, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A REST method: its scope, and what runs."""
+
+    name: str
+    scope: str
+    run: Callable[[Call], Any]
+    positional: tuple[str, ...] = ()  # the old task.* bind arguments by their order
+    batchable: bool = True
+
+
+METHODS: dict[str, Method] = {}
+_Run = Callable[[Call], Any]
+
+
+def method(
+    name: str, scope: str, *, positional: tuple[str, ...] = (), batchable: bool = True
+) -> Callable[[_Run], _Run]:
+    """Register a function as a REST method; names are matched without regard to case."""
+
+    def register(run: _Run) -> _Run:
+        METHODS[name.lower()] = Method(name, scope, run, positional, batchable)
+        return run
+
+    return register
+
+
+def application_only(call: Call) -> Any:
+    """Refuse: a webhook has no application identity (the choice of the shape is a switch)."""
+    raise RestError(
+        "WRONG_AUTH_TYPE",
+        "Current authorization type is denied for this method",
+        call.portal.settings.app_only_status,
+    )

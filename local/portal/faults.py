@@ -1,0 +1,136 @@
+"""Faults on demand: every error of the table, before or after execution, for a share or a time."""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from local.portal.errors import RestError
+
+# kind: status, code, text [system-errors.md, limits.md]
+ERRORS: dict[str, tuple[int, str, str]] = {
+    "rate": (503, "QUERY_LIMIT_EXCEEDED", "Too many requests"),
+    "operating": (429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit."),
+    "overload": (503, "OVERLOAD_LIMIT", "REST API is blocked due to overload"),
+    "server_error": (500, "INTERNAL_SERVER_ERROR", "Internal server error"),
+    "unexpected_answer": (500, "ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response"),
+    "codeless": (500, "", ""),
+    "portal_deleted": (500, "PORTAL_DELETED", "Portal was deleted"),
+    "no_auth": (401, "NO_AUTH_FOUND", "Wrong authorization data"),
+    "invalid_credentials": (401, "INVALID_CREDENTIALS", "Invalid request credentials"),
+    "no_rights": (403, "INVALID_CREDENTIALS", "Invalid request credentials"),
+    "expired": (401, "expired_token", "The access token provided has expired"),
+    "scope": (
+        403,
+        "insufficient_scope",
+        "The request requires higher privileges than provided by the webhook token",
+    ),
+    "plan": (403, "ACCESS_DENIED", "REST API is available only on commercial plans"),
+    "user_access": (403, "user_access_error", "The user does not have access to the application"),
+    "https": (400, "INVALID_REQUEST", "Https required."),
+    "confirm_waiting": (401, "METHOD_CONFIRM_WAITING", "Waiting for confirmation"),
+    "confirm_denied": (403, "METHOD_CONFIRM_DENIED", "Method call denied"),
+    "manifest": (404, "ERROR_MANIFEST_IS_NOT_AVAILABLE", "Manifest is not available"),
+    "wrong_auth_type": (
+        403,
+        "WRONG_AUTH_TYPE",
+        "Current authorization type is denied for this method",
+    ),
+    "not_found": (400, "NOT_FOUND", "Not found."),
+    "access_denied": (400, "ACCESS_DENIED", "Access denied"),
+    "core": (400, "ERROR_CORE", "Something is wrong with the fields<br>"),
+}
+# What happens to the answer itself
+TRANSPORT = {
+    "timeout": "no answer for `seconds`, then the connection is closed",
+    "reset": "the connection is reset",
+    "html_200": "a page instead of JSON",
+    "html_403": "the page of a firewall",
+    "html_500": "the page of a web server",
+    "html_502": "the page of a proxy",
+    "empty": "200 and no body",
+    "truncated": "half of the JSON",
+    "slow": "the right answer after `seconds`",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """What goes wrong, where, how often and how long."""
+
+    id: int
+    kind: str
+    method: str = "*"
+    share: float = 1.0
+    times: int | None = None
+    until: float | None = None  # monotonic
+    when: str = "before"
+    seconds: float = 1.0
+    hits: int = 0
+
+    def strikes(self, method: str, when: str, generator: random.Random) -> bool:
+        """Decide for one call, and count it."""
+        if self.when != when or self.spent or not self._matches(method):
+            return False
+        if self.share < 1 and generator.random() >= self.share:
+            return False
+        self.hits += 1
+        return True
+
+    def _matches(self, method: str) -> bool:
+        if self.method.endswith("*"):
+            return method.startswith(self.method[:-1].lower())
+        return method == self.method.lower()
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has happened often or long enough."""
+        used = self.times is not None and self.hits >= self.times
+        return used or (self.until is not None and time.monotonic() >= self.until)
+
+    def error(self) -> RestError | None:
+        """The error answer, if it is one."""
+        row = ERRORS.get(self.kind)
+        return RestError(row[1], row[2], row[0]) if row else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the page shows it."""
+        left = None if self.until is None else max(0.0, self.until - time.monotonic())
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "method": self.method,
+            "share": self.share,
+            "times": self.times,
+            "left": left,
+            "when": self.when,
+            "seconds": self.seconds,
+            "hits": self.hits,
+        }
+
+
+def make_fault(number: int, given: dict[str, Any]) -> Fault:
+    """Read a fault from JSON; ValueError says what is wrong with it."""
+    kind = str(given.get("kind", ""))
+    if kind not in ERRORS and kind not in TRANSPORT:
+        raise ValueError(f"unknown kind {kind!r}; there are {', '.join([*ERRORS, *TRANSPORT])}")
+    when = str(given.get("when", "before"))
+    if when not in {"before", "after"}:
+        raise ValueError("when must be before or after")
+    times, lasts = given.get("times"), given.get("for_seconds")
+    return Fault(
+        id=number,
+        kind=kind,
+        method=str(given.get("method", "*")),
+        share=float(given.get("share", 1.0)),
+        times=None if times is None else int(times),
+        until=None if lasts is None else time.monotonic() + float(lasts),
+        when=when,
+        seconds=float(given.get("seconds", 1.0)),
+    )
+
+
+def pick(faults: list[Fault], method: str, when: str, generator: random.Random) -> Fault | None:
+    """The first fault that strikes this call; spent ones are forgotten."""
+    faults[:] = [fault for fault in faults if not fault.spent]
+    return next((fault for fault in faults if fault.strikes(method, when, generator)), None)

@@ -1,0 +1,146 @@
+"""Duplicates, workflows, the CRM mode, and the methods that a webhook can't call at all."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, application_only, method
+from local.portal.errors import RestError
+from local.portal.items import int_or_none
+from local.portal.php import entries
+
+_MAX_HITS = 20  # 20 hits in one type hide the types after it [search-by-phone-and-email.md]
+
+
+@method("crm.duplicate.findbycomm", "crm")
+def find_duplicates(call: Call) -> Any:
+    """Who has one of these phones or e-mails; an empty array where nobody has.
+
+    [crm/duplicates/] The page shows the error's text in the place of its code.
+    """
+    kind = str(call.get("type", default="") or "").upper()
+    if call.portal.denied(call.user):
+        raise RestError(
+            "Access denied",
+            "User does not have permission to read CRM entities",
+            HTTPStatus.FORBIDDEN,
+        )
+    if not kind:
+        raise RestError("Communication type is not defined", "Parameter 'type' is required.")
+    if kind not in {"PHONE", "EMAIL"}:
+        text = f"Communication type '{kind}' is not supported in current context"
+        raise RestError(text, "Parameter 'type' is invalid.")
+    values = [str(value) for _, value in entries(call.get("values"))]
+    if not values:
+        raise RestError("Communication values is not defined", "Parameter 'values' is required.")
+    wanted = {_plain(kind, value) for value in values[:20]}
+    only, found = str(call.get("entity_type", default="") or "").upper(), {}
+    for number, name in ((1, "LEAD"), (3, "CONTACT"), (4, "COMPANY")):
+        if only and only != name:
+            continue
+        hits = [
+            row["id"]
+            for row in call.portal.items[number].walk()
+            if any(
+                entry["typeId"] == kind and _plain(kind, entry["value"]) in wanted
+                for entry in row.get("fm", ())
+            )
+        ][:_MAX_HITS]
+        if hits:
+            found[name] = hits
+        if len(hits) == _MAX_HITS:
+            break
+    return found or []
+
+
+def _plain(kind: str, value: str) -> str:
+    """Phones are compared whole, without what is not a digit and without an extension."""
+    if kind == "EMAIL":
+        return value.strip().casefold()
+    return re.sub(r"\D", "", re.split(r"[;,x#]", value, maxsplit=1)[0])
+
+
+@method("crm.settings.mode.get", "crm")
+def mode(call: Call) -> Any:
+    """1: leads are used; 2: deals at once."""
+    return 1 if call.portal.settings.leads_enabled else 2
+
+
+@method("bizproc.workflow.start", "bizproc")
+def start_workflow(call: Call) -> Any:
+    """Start a workflow on a document; administrators only [bizproc-workflow-start.md]."""
+    portal = call.portal
+    if not call.owner().get("admin"):
+        raise RestError("ACCESS_DENIED", "Access denied!", HTTPStatus.FORBIDDEN)
+    template = call.number("template_id")
+    if not template:
+        raise RestError("ERROR_WRONG_WORKFLOW_ID", "Empty TEMPLATE_ID")
+    kind = portal.workflow_templates.get(template)
+    if kind is None:
+        raise RestError("ERROR_WRONG_WORKFLOW_ID", "Template not found")
+    document = [str(part) for _, part in entries(call.get("document_id"))]
+    if len(document) != 3:  # noqa: PLR2004  module, class, id
+        raise RestError("", "Wrong DOCUMENT_ID!")
+    match = re.fullmatch(r"(LEAD|DEAL|CONTACT|COMPANY)_(\d+)", document[2])
+    if (
+        document[0] != "crm"
+        or match is None
+        or document[1] != f"CCrmDocument{match[1].capitalize()}"
+    ):
+        raise RestError("", "Incorrect document type!")
+    if document[1] != kind:
+        raise RestError("", "Template type and DOCUMENT_ID mismatch!")
+    found = portal.table_of(match[1].lower())
+    if found is None or found[1].get(int_or_none(match[2]) or 0) is None:
+        raise RestError("", "Wrong DOCUMENT_ID!")
+    workflow = f"{portal.random.getrandbits(56):014x}.{portal.random.randrange(10**8):08d}"
+    portal.activity.workflows.append({"id": workflow, "template": template, "document": document})
+    portal.strip.saw(
+        f"{match[1].lower()}/{match[2]}", "written", portal.clock.now(), {"workflow": workflow}
+    )
+    return workflow
+
+
+def _context_required(code: str, text: str) -> Any:
+    def refuse(_call: Call) -> Any:
+        raise RestError(code, text)
+
+    return refuse
+
+
+_DENIED = _context_required("ACCESS_DENIED", "Access denied! Application context required")
+_CONTEXT = _context_required("ACCESS_DENIED", "Application context required")
+_OPTION = _context_required("AccessException", "Application context required")
+
+
+def _placement(_call: Call) -> Any:
+    raise RestError(
+        "WRONG_AUTH_TYPE",
+        "Current authorization type is denied for this method Application context required",
+        HTTPStatus.FORBIDDEN,
+    )
+
+
+# What needs an application's identity, and how each group says so (rest-protocol, section 7)
+_APPLICATION_ONLY: dict[Any, tuple[str, ...]] = {
+    _DENIED: ("app.info", "disk.storage.getforapp", "crm.automation.trigger.add", "entity.add"),
+    _OPTION: ("app.option.get", "app.option.set", "user.option.get", "user.option.set"),
+    _placement: ("placement.bind", "placement.unbind", "placement.get", "placement.list"),
+    _CONTEXT: ("bizproc.robot.add", "bizproc.activity.add", "crm.activity.type.add"),
+    application_only: (
+        "telephony.externalline.add",
+        "telephony.externalcall.register",
+        "telephony.externalcall.finish",
+        "imconnector.register",
+        "imbot.register",
+        "events",
+        "event.bind",
+        "event.unbind",
+        "event.get",
+        "event.test",
+        "event.offline.get",
+    ),
+}
+for _run, _names in _APPLICATION_ONLY.items():
+    for _name in _names:
+        METHODS[_name] = Method(_name, "basic", _run)

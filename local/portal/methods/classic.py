@@ -1,0 +1,169 @@
+"""Classic `crm.{deal,lead,contact,company}.*`: frozen, and what most clients still call.
+
+Their error code is empty; the text is the discriminator, and it differs by entity.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError, classic
+from local.portal.filters import FilterCompiler, compile_order
+from local.portal.items import add_item, delete_item, subject_of, update_item
+from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.php import entries
+from local.portal.schema import EntityType
+from local.portal.table import Row
+from local.portal.values import read_fields
+from local.portal.view import classic_view, is_multi_field
+
+_TYPES = {"lead": 1, "deal": 2, "contact": 3, "company": 4}
+_UPDATE_MISSING = {"contact": "Contact is not found", "company": "Company is not found"}
+_DELETE_MISSING = {"company": "Company is not found"}
+_HIDDEN_IN_FIELDS = {"OBSERVERS"}
+
+
+def _entity(call: Call, code: str) -> EntityType:
+    return call.portal.types[_TYPES[code]]
+
+
+def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Row:
+    number = call.number("id")
+    if number <= 0:
+        raise classic("ID is not defined or invalid.")
+    row = call.portal.items[entity.number].get(number)
+    if row is None:
+        if entity.code == "contact" and missing_text == "Element not found":
+            raise RestError("ERROR_CORE", missing_text)
+        raise classic(missing_text)
+    if not call.portal.may_read(call.user, entity.number, row):
+        raise classic("Access denied.")
+    return row
+
+
+def _array(call: Call, name: str, default: Any) -> Any:
+    value = call.get(name, default=default)
+    if value is not None and not isinstance(value, list | dict):
+        raise classic(f"Parameter '{name}' must be array.")
+    return value
+
+
+def _get(call: Call, code: str) -> Any:
+    entity = _entity(call, code)
+    row = _item(call, entity)
+    call.touched.append(("read", subject_of(entity, row["id"])))
+    return classic_view(entity, row, call.webhook)
+
+
+def _list(call: Call, code: str) -> Page:
+    entity, portal = _entity(call, code), call.portal
+    if portal.denied(call.user, entity.number):
+        raise classic("Access denied.")
+    given_order, given_filter = _array(call, "order", {}), _array(call, "filter", {})
+    test = FilterCompiler(portal, entity, "classic").compile(given_filter)
+    order = compile_order(entity, given_order, "classic")
+    rows, ordered = candidates(portal.items[entity.number], given_filter, order)
+    if portal.denials:
+        rows = (row for row in rows if portal.may_read(call.user, entity.number, row))
+    if test is not None:
+        rows = filter(test, rows)
+    page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
+    call.touched += [("read", subject_of(entity, row["id"])) for row in page.result]
+    select = [str(name).upper() for _, name in entries(call.get("select", default=[]))]
+    page.result = [_select(classic_view(entity, row, call.webhook), select) for row in page.result]
+    return page
+
+
+def _select(view: Row, select: list[str]) -> Row:
+    """Masks `*` and `UF_*`; multi-fields must be named; ID is always there."""
+    everything = not select or "*" in select
+    users = "UF_*" in select
+    wanted = {"ID", *select}
+    return {
+        name: value
+        for name, value in view.items()
+        if name in wanted
+        or (everything and not name.startswith("UF_") and not is_multi_field(name))
+        or (users and name.startswith("UF_"))
+    }
+
+
+def _fields_of(call: Call, *, required: bool) -> Any:
+    value = _array(call, "fields", None)
+    _array(call, "params", None)
+    if value is None:
+        if required:
+            raise classic("Parameter 'fields' must be array.")
+        return {}
+    return value
+
+
+def _check_emails(entity: EntityType, multi: Any) -> None:
+    if entity.code in {"contact", "company"}:
+        for _, row in multi:
+            if row.get("typeId") == "EMAIL" and row.get("value") and "@" not in str(row["value"]):
+                raise RestError("ERROR_CORE", f"Invalid e-mail: {row['value']}<br>")
+
+
+def _add(call: Call, code: str) -> Any:
+    entity = _entity(call, code)
+    given = _fields_of(call, required=code == "company")
+    if call.portal.denied(call.user, entity.number):
+        raise classic("Access denied.")
+    values, multi = _read(call, entity, given)
+    return add_item(call.portal, entity, values, call.actor, multi)["id"]
+
+
+def _update(call: Call, code: str) -> Any:
+    entity = _entity(call, code)
+    row = _item(call, entity, _UPDATE_MISSING.get(code, "Not found"))
+    given = _fields_of(call, required=True)
+    values, multi = _read(call, entity, given)
+    for key in [key for key in values if "i" in entity.fields[key].flags]:
+        del values[key]  # CATEGORY_ID: the funnel is changed with crm.item.update
+    update_item(call.portal, entity, row, values, call.actor, multi)
+    return True
+
+
+def _read(call: Call, entity: EntityType, given: Any) -> tuple[Row, Any]:
+    try:
+        values, multi = read_fields(call.portal, entity, given, "classic")
+    except RestError as error:
+        raise classic(error.text) from None
+    _check_emails(entity, multi)
+    return values, multi
+
+
+def _delete(call: Call, code: str) -> Any:
+    entity = _entity(call, code)
+    missing_text = "Element not found" if code == "contact" else "Not found"
+    delete_item(call.portal, entity, _item(call, entity, _DELETE_MISSING.get(code, missing_text)))
+    return True
+
+
+def _fields(call: Call, code: str) -> Any:
+    entity = _entity(call, code)
+    if code == "company" and call.portal.denied(call.user, entity.number):
+        raise classic("Access denied.")
+    return {
+        name: field.describe()
+        for name, field in entity.classic.items()
+        if name not in _HIDDEN_IN_FIELDS
+    }
+
+
+def _register(code: str, verb: str, run: Callable[[Call, str], Any]) -> None:
+    name = f"crm.{code}.{verb}"
+    METHODS[name] = Method(name, "crm", lambda call: run(call, code))
+
+
+for _code in _TYPES:
+    for _verb, _run in (
+        ("get", _get),
+        ("list", _list),
+        ("add", _add),
+        ("update", _update),
+        ("delete", _delete),
+        ("fields", _fields),
+    ):
+        _register(_code, _verb, _run)

@@ -1,0 +1,227 @@
+"""`crm.item.*` [api-reference/crm/universal/]."""
+
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError, access_denied, missing, not_found
+from local.portal.filters import FilterCompiler, compile_order
+from local.portal.items import add_item, delete_item, subject_of, update_item
+from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.php import entries
+from local.portal.schema import FIRST_DYNAMIC, EntityType
+from local.portal.table import Row
+from local.portal.values import read_fields
+from local.portal.view import item_view
+
+_OLD_INVOICE = 5
+_MAX_IMPORT = 20  # [crm-item-batch-import.md]
+_IMPORTED_AUDIT = ("createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy")
+
+
+def entity_of(call: Call, missing_text: str = "Smart process not found") -> EntityType:
+    """The type of `entityTypeId`, if the owner may come near it."""
+    value = call.get("entitytypeid")
+    if value is None:
+        raise missing("entityTypeId")
+    intranet_only(call)
+    number = call.number("entitytypeid")
+    if number == _OLD_INVOICE:
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", "Entity type INVOICE is not supported")
+    entity = call.portal.types.get(number)
+    if entity is None or (number == 1 and not call.portal.settings.leads_enabled):
+        raise not_found(missing_text)
+    return entity
+
+
+def intranet_only(call: Call) -> None:
+    """Refuse owners who are guests."""
+    if call.owner().get("external"):
+        raise RestError(
+            "allowed_only_intranet_user",
+            "Action is allowed only for intranet users",
+            HTTPStatus.FORBIDDEN,
+        )
+
+
+def names_of(call: Call) -> str:
+    """How this call names fields."""
+    return "original" if call.flag("useoriginalufnames") else "item"
+
+
+def item_of(call: Call, entity: EntityType, text: str = "Access denied") -> Row:
+    """The item of `id`; NOT_FOUND and ACCESS_DENIED are told apart here, unlike in lists."""
+    if call.get("id") is None:
+        raise missing("id")
+    row = call.portal.items[entity.number].get(call.number("id"))
+    if row is None:
+        raise not_found("Item not found")
+    if not call.portal.may_read(call.user, entity.number, row):
+        raise access_denied(text)
+    call.touched.append(("read", subject_of(entity, row["id"])))
+    return row
+
+
+def _answer(call: Call, entity: EntityType, row: Row) -> Row:
+    view = item_view(
+        call.portal, entity, row, call.webhook, original=call.flag("useoriginalufnames")
+    )
+    return {"item": view}
+
+
+@method("crm.item.get", "crm")
+def get(call: Call) -> Any:
+    """Answer with all fields of an item."""
+    entity = entity_of(call)
+    return _answer(
+        call, entity, item_of(call, entity, "You do not have permission to view this item")
+    )
+
+
+@method("crm.item.list", "crm")
+def list_items(call: Call) -> Page:
+    """Answer with the readable items that match."""
+    entity = entity_of(call)
+    names, portal = names_of(call), call.portal
+    given_filter, given_order = call.get("filter", default={}), call.get("order", default={})
+    test = FilterCompiler(portal, entity, names).compile(given_filter)
+    order = compile_order(entity, given_order, names)
+    rows, ordered = candidates(portal.items[entity.number], given_filter, order)
+    if portal.denials:
+        rows = (row for row in rows if portal.may_read(call.user, entity.number, row))
+    if test is not None:
+        rows = filter(test, rows)
+    page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
+    call.touched += [("read", subject_of(entity, row["id"])) for row in page.result]
+    page.result = {"items": _selected(call, entity, page.result)}
+    return page
+
+
+def _selected(call: Call, entity: EntityType, rows: list[Row]) -> list[Row]:
+    select = [str(name) for _, name in entries(call.get("select", default=[]))]
+    original = call.flag("useoriginalufnames")
+    views = [item_view(call.portal, entity, row, call.webhook, original=original) for row in rows]
+    if "*" in select:
+        return views  # the only way to get `fm` [crm-item-list.md]
+    if not select:
+        for view in views:
+            view.pop("fm", None)
+        return views
+    keys = ["id", *(name for name in select if name != "id")]
+    known = [key for key in keys if key in entity.blank or key == "fm" or entity.find(key)]
+    if original:
+        known += [key for key in keys if key in entity.classic and key.startswith("UF_")]
+    return [{key: view[key] for key in known if key in view} for view in views]
+
+
+def _fields(call: Call) -> Any:
+    given = call.get("fields")
+    if given is None:
+        raise missing("fields")
+    if not isinstance(given, list | dict):
+        raise RestError(
+            "100",
+            f"Invalid value {{{given}}} to match with parameter {{fields}}. "
+            "Should be value of type array.",
+        )
+    return given
+
+
+def _writable(call: Call, entity: EntityType, verb: str) -> None:
+    if call.portal.denied(call.user, entity.number):
+        raise access_denied()
+    if call.portal.settings.plan_restricted and entity.number >= FIRST_DYNAMIC:
+        text = {"CREATE": "create a new", "UPDATE": "change the"}[verb]
+        raise RestError(
+            f"{verb}_DYNAMIC_ITEM_RESTRICTED",
+            f"You cannot {text} item due to your plan restrictions",
+        )
+
+
+@method("crm.item.add", "crm")
+def add(call: Call) -> Any:
+    """Make an item and answer with all of it."""
+    entity = entity_of(call)
+    _writable(call, entity, "CREATE")
+    values, multi = read_fields(call.portal, entity, _fields(call), names_of(call))
+    row = add_item(call.portal, entity, values, call.actor, multi)
+    return _answer(call, entity, row)
+
+
+@method("crm.item.update", "crm")
+def update(call: Call) -> Any:
+    """Change an item; nothing is saved where nothing changes [crm-item-update.md]."""
+    entity = entity_of(call)
+    old = item_of(call, entity)
+    _writable(call, entity, "UPDATE")
+    call.touched.clear()
+    values, multi = read_fields(call.portal, entity, _fields(call), names_of(call))
+    return _answer(call, entity, update_item(call.portal, entity, old, values, call.actor, multi))
+
+
+@method("crm.item.delete", "crm")
+def delete(call: Call) -> Any:
+    """Delete an item; the answer is an empty array."""
+    entity = entity_of(call)
+    row = item_of(call, entity)
+    call.touched.clear()
+    delete_item(call.portal, entity, row)
+    return []
+
+
+@method("crm.item.fields", "crm")
+def fields(call: Call) -> Any:
+    """Describe the fields of a type."""
+    entity = entity_of(call)
+    if call.portal.denied(call.user, entity.number):
+        raise access_denied("You do not have permission to view this item")
+    original = call.flag("useoriginalufnames")
+    return {
+        "fields": {
+            field.name if original and key.startswith("ufCrm") else key: field.describe()
+            | {"upperName": field.name}
+            for key, field in entity.fields.items()
+        }
+    }
+
+
+def _import(call: Call, entity: EntityType, given: Any) -> Row:
+    """Import one item: audit fields may be set, and no event is raised."""
+    values, multi = read_fields(call.portal, entity, given, names_of(call))
+    title = entity.fields.get("title")
+    if entity.code == "company" and title is not None and not values.get("title"):
+        raise RestError("CRM_FIELD_ERROR_REQUIRED", f'The "{title.title}" field is required')
+    audit: Row = {}
+    clock = call.portal.clock
+    for key, value in entries(given):
+        if key in _IMPORTED_AUDIT and key in entity.fields:
+            audit[key] = clock.parse(value) if key.endswith("Time") else int(value)
+    row = add_item(call.portal, entity, values, call.actor, multi, audit=audit, event=False)
+    return {"item": {"id": row["id"]}}
+
+
+@method("crm.item.import", "crm")
+def import_item(call: Call) -> Any:
+    """Import an item; an administrator may set its times and authors [import/index.md]."""
+    entity = entity_of(call)
+    _writable(call, entity, "CREATE")
+    return _import(call, entity, _fields(call))
+
+
+@method("crm.item.batchImport", "crm")
+def batch_import(call: Call) -> Any:
+    """Import up to 20 items; a failed row doesn't fail the call."""
+    entity = entity_of(call)
+    _writable(call, entity, "CREATE")
+    rows = entries(call.need("data"))
+    if len(rows) > _MAX_IMPORT:
+        raise RestError(
+            "MAX_IMPORT_BATCH_SIZE_EXCEEDED", f"You cannot import more than {_MAX_IMPORT} items"
+        )
+    results = []
+    for _, row in rows:
+        try:
+            results.append(_import(call, entity, row))
+        except RestError as error:
+            results.append(error.to_dict())
+    return {"items": results}

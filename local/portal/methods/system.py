@@ -1,0 +1,68 @@
+"""What every portal answers about itself [api-reference/common/]."""
+
+from typing import Any
+
+from local.portal.call import METHODS, Call, method
+from local.portal.errors import RestError
+from local.portal.webhooks import SCOPES
+
+_FEATURES = {"rest_offline_extended": "Y", "rest_auth_connector": "Y"}
+
+
+@method("profile", "basic")
+def profile(call: Call) -> Any:
+    """The owner, for a health check; empty if he is inactive [common/users/profile.md]."""
+    user = call.owner()
+    if not user or not user["active"]:
+        return []
+    return {
+        "ID": str(user["id"]),
+        "ADMIN": user["admin"],
+        "NAME": user["name"],
+        "LAST_NAME": user["lastName"],
+        "PERSONAL_GENDER": "",
+        "TIME_ZONE": "",
+    }
+
+
+@method("scope", "basic")
+def scope(call: Call) -> Any:
+    """The webhook's scopes; all there are with `full`."""
+    return list(SCOPES) if call.flag("full") else sorted(call.webhook.scopes)
+
+
+@method("methods", "basic")
+def methods(call: Call) -> Any:
+    """Names of methods; deprecated in favour of method.get."""
+    wanted = call.get("scope")
+    return [
+        entry.name
+        for entry in METHODS.values()
+        if (wanted is None or str(wanted) in entry.scope.split("|"))
+        and (call.flag("full") or wanted is not None or call.webhook.may(entry.scope))
+    ]
+
+
+@method("method.get", "basic")
+def method_get(call: Call) -> Any:
+    """Whether a method exists, and whether this webhook may call it."""
+    entry = METHODS.get(str(call.get("name", default="")).lower())
+    return {
+        "isExisting": entry is not None,
+        "isAvailable": entry is not None and call.webhook.may(entry.scope),
+    }
+
+
+@method("server.time", "basic")
+def server_time(call: Call) -> Any:
+    """The portal's time, with its offset; a JavaScript client's ping."""
+    return call.portal.clock.stamp()
+
+
+@method("feature.get", "basic")
+def feature_get(call: Call) -> Any:
+    """Whether the plan has a feature."""
+    code = call.get("code")
+    if not code:
+        raise RestError("CODE_EMPTY", "CODE can't be empty")
+    return {"value": _FEATURES.get(str(code), "N")}

@@ -1,0 +1,153 @@
+"""Smart processes themselves: `crm.type.*` [crm/universal/user-defined-object-types/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError, access_denied, invalid_argument, missing
+from local.portal.listing import Page, cut, read_start
+from local.portal.methods.items import intranet_only
+from local.portal.php import entries
+from local.portal.schema import EntityType
+from local.portal.table import Row
+
+_FLAGS = (
+    "isCategoriesEnabled",
+    "isStagesEnabled",
+    "isBeginCloseDatesEnabled",
+    "isClientEnabled",
+    "isUseInUserfieldEnabled",
+    "isLinkWithProductsEnabled",
+    "isMycompanyEnabled",
+    "isDocumentsEnabled",
+    "isSourceEnabled",
+    "isObserversEnabled",
+    "isRecyclebinEnabled",
+    "isAutomationEnabled",
+    "isBizProcEnabled",
+    "isSetOpenPermissions",
+    "isPaymentsEnabled",
+    "isCountersEnabled",
+)
+_USER_FIELD_LINKS = (
+    "CALENDAR_EVENT|UF_CRM_CAL_EVENT",
+    "TASKS_TASK|UF_CRM_TASK",
+    "TASKS_TASK_TEMPLATE|UF_CRM_TASK",
+)
+_LOWEST, _LOW_END, _HIGH = 128, 192, 1030  # entityTypeId: 128-192 and even numbers from 1030
+_PLACE_REQUIRED = "Select a workplace where the SPA will be located"
+
+
+@method("crm.type.add", "crm")
+def add(call: Call) -> Any:
+    """Make a smart process, with one funnel."""
+    intranet_only(call)
+    if not call.owner().get("admin"):
+        raise access_denied()
+    fields = call.get("fields")
+    if not isinstance(fields, dict):
+        raise missing("fields")
+    if call.portal.settings.plan_restricted:
+        raise RestError("CREATE_DYNAMIC_TYPE_RESTRICTED", "Maximum number of SPAs exceeded")
+    number = fields.get("entityTypeId")
+    taken = call.portal.types
+    if number is None:
+        number = max(_HIGH, *(one + 2 for one in taken))
+        number += number % 2
+    elif not str(number).isdigit() or not _allowed(int(number)) or int(number) in taken:
+        raise invalid_argument("entityTypeId is out of allowed range")
+    sections = fields.get("customSections")
+    if sections is not None and not entries(sections) and fields.get("customSectionId") == 0:
+        raise RestError("0", _PLACE_REQUIRED)
+    return {"type": _make(call, int(number), fields)}
+
+
+def _allowed(number: int) -> bool:
+    return _LOWEST <= number <= _LOW_END or (number >= _HIGH and number % 2 == 0)
+
+
+def _make(call: Call, number: int, fields: Row) -> Row:
+    portal = call.portal
+    info: Row = {
+        "id": 1 + max((t.info.get("id", 0) for t in portal.types.values()), default=0),
+        "title": str(fields.get("title") or f"Smart process {number}"),
+        "code": str(fields.get("code") or ""),
+        "createdBy": call.user,
+        "entityTypeId": number,
+        "customSectionId": None,
+    }
+    info |= {flag: _flag(fields.get(flag)) for flag in _FLAGS}
+    now = portal.clock.stamp()
+    info |= {"createdTime": now, "updatedTime": now, "updatedBy": call.user}
+    info["relations"] = {"parent": [], "child": []}
+    for side, rows in entries(fields.get("relations") or {}):
+        info["relations"][side] = [_relation(row) for _, row in entries(rows)]
+    given = fields.get("linkedUserFields") or {}
+    links = dict(entries(given))
+    info["linkedUserFields"] = {name: _flag(links.get(name)) for name in _USER_FIELD_LINKS}
+    info["customSections"] = []
+    entity = portal.add_type(number, info["title"], info)
+    for relation in info["relations"]["parent"]:
+        entity.add_parent(relation["entityTypeId"])
+    portal.emit("ONCRMTYPEADD", {"FIELDS": {"ID": info["id"]}}, f"dynamic_type/{info['id']}")
+    return info
+
+
+def _relation(row: Any) -> Row:
+    row = row if isinstance(row, dict) else {}
+    return {
+        "entityTypeId": int(row.get("entityTypeId") or 0),
+        "isChildrenListEnabled": _flag(row.get("isChildrenListEnabled")),
+        "isPredefined": "N",
+    }
+
+
+def _flag(value: Any) -> str:
+    return "Y" if str(value).lower() in {"y", "1", "true"} else "N"
+
+
+@method("crm.type.get", "crm")
+def get(call: Call) -> Any:
+    """A smart process by the id of its record, which is not its entityTypeId."""
+    intranet_only(call)
+    number = call.number("id")
+    found = [entity for entity in _dynamic(call) if entity.info["id"] == number]
+    if not found:
+        raise RestError("0", "SPA not found")
+    return {"type": found[0].info}
+
+
+def _dynamic(call: Call) -> list[EntityType]:
+    return [entity for entity in call.portal.types.values() if entity.info]
+
+
+@method("crm.type.list", "crm")
+def list_types(call: Call) -> Page:
+    """All smart processes; without their relations."""
+    intranet_only(call)
+    if call.portal.denied(call.user):
+        raise access_denied()
+    rows = [entity.info for entity in _dynamic(call)]
+    for name, wanted in entries(call.get("filter", default={})):
+        plain = name.lstrip("=@!%<>")
+        if rows and plain not in rows[0]:
+            raise invalid_argument(f"Invalid filter: field '{plain}' is not allowed in filter")
+        if isinstance(wanted, dict):
+            raise invalid_argument(f"Invalid filter: field '{plain}' has invalid value")
+        texts = [str(v) for _, v in entries(wanted)] or [str(wanted)]
+        rows = [row for row in rows if (str(row.get(plain)) in texts) is not name.startswith("!")]
+    order = []
+    for name, direction in entries(call.get("order", default={})):
+        if rows and name not in rows[0]:
+            raise invalid_argument(f"Invalid order: field '{name}' is not allowed in order")
+        if str(direction).upper() not in {"ASC", "DESC"}:
+            raise invalid_argument(
+                "Invalid order: allowed sort directions are ASC, DESC. "
+                f"But got '{direction}' for field '{name}'"
+            )
+        order.append((name, str(direction).upper() == "DESC"))
+    page = cut(rows, order, read_start(call.get("start")), ordered=False)
+    hidden = {"relations", "linkedUserFields", "customSections"}
+    page.result = {
+        "types": [{k: v for k, v in row.items() if k not in hidden} for row in page.result]
+    }
+    return page

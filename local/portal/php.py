@@ -1,0 +1,96 @@
+"""PHP's shapes: bracketed keys in, `[]` for an empty map out, `http_build_query` for events."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus
+from xml.sax.saxutils import escape
+
+_MAX_DEPTH = 64  # PHP's max_input_nesting_level: deeper keys are dropped
+_KEY = re.compile(r"^([^\[]+)((?:\[[^\]]*\])*)")
+_BRACKET = re.compile(r"\[([^\]]*)\]")
+
+
+def parse_query(text: str) -> dict[str, Any]:
+    """Decode a query string or form body as PHP does."""
+    return parse_pairs(parse_qsl(text, keep_blank_values=True, errors="replace"))
+
+
+def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Build nested values from bracketed names: `a[]=`, `a[0]=`, `a[k][l]=`; the last one wins."""
+    root: dict[str, Any] = {}
+    for name, value in pairs:
+        match = _KEY.match(name)
+        if match is None:
+            continue
+        path = [match[1], *_BRACKET.findall(match[2])]
+        if len(path) > _MAX_DEPTH:
+            continue
+        node = root
+        for part in path[:-1]:
+            slot = _slot(node, part)
+            if not isinstance(node.get(slot), dict):
+                node[slot] = {}
+            node = node[slot]
+        node[_slot(node, path[-1])] = value
+    return {key: _lists(value) for key, value in root.items()}
+
+
+def _slot(node: Mapping[str, Any], part: str) -> str:
+    return part or str(1 + max((int(key) for key in node if key.isdigit()), default=-1))
+
+
+def _lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    children = {key: _lists(child) for key, child in value.items()}
+    return php_array(children) if children else []
+
+
+def php_array(entries: Mapping[str, Any]) -> Any:
+    """Encode as json_encode does a PHP array: `[]` when empty, a list when keyed 0..n-1.
+
+    [REC] Two failing commands keyed 0 and 1 gave a list as `result_error` beside a `result` object.
+    """
+    if all(key == str(index) for index, key in enumerate(entries)):
+        return list(entries.values())
+    return dict(entries)
+
+
+def entries(value: Any) -> list[tuple[str, Any]]:
+    """Keys and values of what PHP calls an array, whether it came as a list or as an object."""
+    if isinstance(value, list):
+        return [(str(index), entry) for index, entry in enumerate(value)]
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def build_query(fields: Mapping[str, Any]) -> str:
+    """Encode as `http_build_query`: brackets escaped, empty arrays dropped, null left out."""
+    return "&".join(_flatten(fields, ""))
+
+
+def _flatten(value: Any, name: str) -> Iterable[str]:
+    if isinstance(value, dict | list):
+        for key, child in entries(value):
+            yield from _flatten(child, f"{name}[{key}]" if name else key)
+    elif value is not None:
+        text = {True: "1", False: "0"}.get(value, str(value)) if isinstance(value, bool) else value
+        yield f"{_escape(name)}={_escape(str(text))}"
+
+
+def _escape(text: str) -> str:
+    return quote_plus(text).replace("~", "%7E")  # PHP's urlencode escapes the tilde too
+
+
+def to_xml(value: Any) -> str:
+    """The `.xml` answer: one element per key under `<response>`."""
+    return f'<?xml version="1.0" encoding="UTF-8"?><response>{_elements(value)}</response>'
+
+
+def _elements(value: Any) -> str:
+    if isinstance(value, dict | list):
+        named = ((key if not key.isdigit() else "item", child) for key, child in entries(value))
+        return "".join(f"<{key}>{_elements(child)}</{key}>" for key, child in named)
+    if value is None:
+        return ""
+    return escape({True: "1", False: ""}[value] if isinstance(value, bool) else str(value))

@@ -1,0 +1,206 @@
+"""`/rest/<user>/<secret>/<method>`: who may, how often, and in which shape the answer goes out."""
+
+import asyncio
+import json
+import time
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+import local.portal.methods  # noqa: F401  importing them registers them
+from local.portal import v3
+from local.portal.batch import CutOffError, pause, run_batch
+from local.portal.errors import RestError
+from local.portal.faults import ERRORS, TRANSPORT, Fault, pick
+from local.portal.params import BodyTooLargeError, read_params
+from local.portal.php import entries, to_xml
+from local.portal.portal import Portal
+from local.portal.run import find_method, refuse, run_method
+from local.portal.table import Row
+from local.portal.webhooks import IncomingWebhook
+
+_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
+_PAGES = {
+    "html_200": (200, "Maintenance"),
+    "html_403": (403, "403 Forbidden"),
+    "html_500": (500, "500 Internal Server Error"),
+    "html_502": (502, "502 Bad Gateway"),
+}
+
+
+def page(status: int, title: str) -> Response:
+    """A page where JSON was expected."""
+    return Response(_PAGE.format(title), status, media_type="text/html")
+
+
+def json_answer(body: Any, status: int = 200, *, xml: bool = False) -> Response:
+    """JSON in any case: one client raises on another content type [FB]."""
+    if xml:
+        return Response(to_xml(body), status, media_type="text/xml")
+    return Response(json.dumps(body, separators=(",", ":")), status, media_type="application/json")
+
+
+def split_path(path: str) -> tuple[str, str, str]:
+    """User, secret and method; all that remains is read as a method where a part is missing."""
+    parts = [part for part in path.strip("/").split("/") if part]
+    if len(parts) >= 3 and parts[0].isdigit():  # noqa: PLR2004  user, secret, method
+        return parts[0], parts[1], "/".join(parts[2:])
+    if len(parts) == 2 and parts[0].isdigit():  # noqa: PLR2004  the webhook's own address
+        return parts[0], parts[1], ""
+    return "", "", "/".join(parts)
+
+
+async def answer(portal: Portal, request: Request, path: str) -> Response:
+    """Answer one REST request."""
+    started = time.perf_counter()
+    is_v3 = path.startswith("api/")
+    user, secret, method = split_path(path.removeprefix("api/") if is_v3 else path)
+    xml = method.endswith(".xml")
+    method = method.removesuffix(".json").removesuffix(".xml").strip("/")
+    portal.activity.requests += 1
+    portal.strip.count("requests")
+    record: Row = {"time": portal.clock.now(), "method": method, "commands": 1, "user": user}
+    record["agent"] = request.headers.get("user-agent", "")[:120]
+    moved = portal.former_domains.get(request.headers.get("host", ""))
+    if moved:  # POSTs must be sent again by the caller [change-domen.md]
+        target = str(request.url.replace(netloc=moved))
+        return Response(status_code=HTTPStatus.FOUND, headers={"Location": target})
+    try:
+        response = await _respond(
+            portal, request, (user, secret, method), record, xml=xml, is_v3=is_v3
+        )
+    except RestError as error:
+        if error.code == "QUERY_LIMIT_EXCEEDED":
+            portal.strip.count("refused")
+        record["error"] = error.code
+        body = v3.error_body(error) if is_v3 else error.to_dict()
+        response = json_answer(body, v3.status(error) if is_v3 else error.status, xml=xml)
+    except BodyTooLargeError:
+        response = page(413, "413 Request Entity Too Large")
+    except CutOffError:
+        response = page(504, "504 Gateway Time-out")
+    record["status"] = response.status_code
+    record["seconds"] = round(time.perf_counter() - started, 4)
+    portal.activity.calls.append(record)
+    portal.strip.count("commands", record["commands"])
+    return response
+
+
+async def _respond(  # noqa: PLR0913  the parts of one request
+    portal: Portal,
+    request: Request,
+    address: tuple[str, str, str],
+    record: Row,
+    *,
+    xml: bool,
+    is_v3: bool,
+) -> Response:
+    user, secret, method = address
+    settings = portal.settings
+    if not portal.bucket.admit(time.monotonic(), settings.burst, settings.rate):
+        raise refuse("rate")
+    if settings.https_required and request.url.scheme != "https":
+        raise refuse("https")
+    if not user and method:
+        raise _unknown_method(portal)
+    webhook = authorize(portal, user, secret)
+    if not settings.rest_available:
+        raise refuse("plan")
+    params = await read_params(request)
+    if fault := pick(_on_transport(portal), method.lower(), "before", portal.random):
+        broken = await _break(fault, request, None)
+        if broken is not None:
+            return broken
+    if is_v3:
+        return json_answer(v3.run(portal, webhook, method, params))
+    if method.lower() == "batch":
+        body = await _batch(portal, webhook, params, record)
+    else:
+        find_method(portal, webhook, method)
+        await pause(portal, time.perf_counter())
+        body = run_method(portal, webhook, method, params)
+    response = json_answer(body, xml=xml)
+    if fault := pick(_on_transport(portal), method.lower(), "after", portal.random):
+        broken = await _break(fault, request, response)
+        return broken or response
+    return response
+
+
+async def _batch(portal: Portal, webhook: IncomingWebhook, params: Any, record: Row) -> Row:
+    given = {str(name).lower(): value for name, value in entries(params)}
+    commands = [str(command).partition("?")[0] for _, command in entries(given.get("cmd"))]
+    record["commands"] = len(commands)
+    record["names"] = sorted(set(commands))[:5]
+    _fault_on_batch(portal, "before")
+    body = await run_batch(portal, webhook, params)
+    _fault_on_batch(portal, "after")
+    return body
+
+
+def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
+    """Find the webhook of the address; the pair is the credential."""
+    webhook = portal.incoming.get(secret)
+    if webhook is None or str(webhook.user) != user.lstrip("0"):
+        kind = "no_auth" if portal.settings.auth_error == "NO_AUTH_FOUND" else "invalid_credentials"
+        raise refuse(kind)
+    if webhook.expires is not None and portal.clock.now() >= webhook.expires:
+        settings = portal.settings
+        kind = {"NO_AUTH_FOUND": "no_auth", "INVALID_CREDENTIALS": "invalid_credentials"}
+        raise refuse(kind.get(settings.expired_error, "expired"))
+    owner = portal.users.get(webhook.user)
+    if owner is None or not owner["active"]:
+        raise refuse("invalid_credentials")
+    return webhook
+
+
+def _unknown_method(portal: Portal) -> RestError:
+    return RestError(
+        "ERROR_METHOD_NOT_FOUND", "Method not found!", portal.settings.method_not_found_status
+    )
+
+
+def _on_transport(portal: Portal) -> list[Fault]:
+    portal.faults[:] = [fault for fault in portal.faults if not fault.spent]
+    return [fault for fault in portal.faults if fault.kind in TRANSPORT]
+
+
+def _fault_on_batch(portal: Portal, when: str) -> None:
+    """Errors of the request itself: those that name `batch`, and those that block everything."""
+    rows = [
+        fault
+        for fault in portal.faults
+        if fault.kind in ERRORS and (fault.method.lower() == "batch" or _whole_request(fault))
+    ]
+    if fault := pick(rows, "batch", when, portal.random):
+        error = fault.error()
+        if error is not None:
+            raise error
+
+
+def _whole_request(fault: Fault) -> bool:
+    """Rate, overload, authorization: never an answer of one command."""
+    status = ERRORS[fault.kind][0]
+    inner = {"operating", "scope", "wrong_auth_type", "access_denied", "not_found", "core"}
+    return fault.method == "*" and fault.kind not in inner and status != HTTPStatus.BAD_REQUEST
+
+
+async def _break(fault: Fault, request: Request, response: Response | None) -> Response | None:
+    """Do to the answer what the fault says; None where it goes out as it is."""
+    if fault.kind in _PAGES:
+        return page(*_PAGES[fault.kind])
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+        return None
+    if fault.kind == "empty":
+        return Response(b"", media_type="application/json")
+    if fault.kind == "truncated":
+        body = bytes(response.body) if response else b'{"result":{"items":['
+        return Response(body[: max(1, len(body) // 2)], media_type="application/json")
+    if fault.kind == "timeout":
+        await asyncio.sleep(fault.seconds)
+    abort = request.scope.get("portal.abort")
+    if abort is not None:
+        abort()
+    return page(500, "500 Internal Server Error")

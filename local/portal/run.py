@@ -1,0 +1,157 @@
+"""Running one method: scope, rights to it, faults, limits, time."""
+
+import sys
+import time
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
+from local.portal.faults import ERRORS, pick
+from local.portal.listing import Page
+from local.portal.php import entries
+from local.portal.portal import Portal
+from local.portal.table import Row
+from local.portal.webhooks import IncomingWebhook
+
+_READ_MARKS = 100  # more items in one answer is a sweep, not a look at an event's item
+
+
+def find_method(portal: Portal, webhook: IncomingWebhook, name: str) -> Method:
+    """Look a method up; unknown ones and those outside the webhook's scopes are refused."""
+    found = METHODS.get(name.lower())
+    if found is None:
+        raise RestError(
+            "ERROR_METHOD_NOT_FOUND", "Method not found!", portal.settings.method_not_found_status
+        )
+    if not webhook.may(found.scope):
+        status, code, text = ERRORS["scope"]
+        raise RestError(code, text, status)
+    return found
+
+
+def run_method(
+    portal: Portal, webhook: IncomingWebhook, name: str, params: Any, *, in_batch: bool = False
+) -> Row:
+    """Run a method and answer with `result`, `total`, `next` and `time`; RestError says no."""
+    started = portal.clock.now()
+    clock = time.perf_counter()
+    method = find_method(portal, webhook, name)
+    key = method.name.lower()
+    check_operating(portal, webhook, key, in_batch=in_batch)
+    if fault := pick(_answers(portal), key, "before", portal.random):
+        raise _said(fault)
+    call = Call(portal, webhook, _bind(method, params))
+    try:
+        result = method.run(call)
+    except RestError:
+        raise
+    except Exception as bug:  # a hole in the simulation answers as the portal's own failures do
+        traceback.print_exc(file=sys.stderr)
+        raise RestError(*reversed(ERRORS["server_error"][1:]), 500) from bug
+    if fault := pick(_answers(portal), key, "after", portal.random):
+        raise _said(fault)
+    answer: Row = {"result": result}
+    if isinstance(result, Page):
+        answer = {"result": result.result}
+        if result.next is not None:
+            answer["next"] = result.next
+        answer["total"] = result.total
+    if len(call.touched) <= _READ_MARKS:
+        for step, subject in call.touched:
+            portal.strip.saw(subject, step, started, {"method": method.name})
+    spent = time.perf_counter() - clock
+    charge(portal, webhook, key, spent, in_batch=in_batch)
+    answer["time"] = time_block(portal, webhook, key, started, spent, in_batch=in_batch)
+    return answer
+
+
+def _answers(portal: Portal) -> list[Any]:
+    """Faults that are answers; those of the transport are the request's own business."""
+    portal.faults[:] = [fault for fault in portal.faults if not fault.spent]
+    return [fault for fault in portal.faults if fault.kind in ERRORS]
+
+
+def _said(fault: Any) -> RestError:
+    error: RestError | None = fault.error()
+    return error or RestError("", "")
+
+
+def _bind(method: Method, params: Any) -> Any:
+    """Give names to arguments that came by their order; `WRONG_ARGUMENTS` if something is between.
+
+    [JS, PHP] Extra query parameters before the body shift the arguments of `task.*` calls.
+    """
+    if isinstance(params, list):
+        if method.positional:
+            return dict(zip(method.positional, params, strict=False))
+        return {str(index): value for index, value in enumerate(params)}
+    if method.positional and params:
+        first = next(iter(params))
+        if str(first).lower() not in {*method.positional, "0"}:
+            raise RestError(
+                "ERROR_CORE", f"WRONG_ARGUMENTS: Param #0 ({first}) is not expected<br>"
+            )
+        if str(first) == "0":
+            values = [value for _, value in entries(params)]
+            return dict(zip(method.positional, values, strict=False))
+    return params
+
+
+def check_operating(portal: Portal, webhook: IncomingWebhook, name: str, *, in_batch: bool) -> None:
+    """Refuse a method whose time is used up; the call that crosses the limit still ran."""
+    settings = portal.settings
+    if settings.operating_limit <= 0 or (in_batch and settings.batch_accounting == "batch"):
+        return
+    total = portal.operating.of(webhook.secret, name).total(portal.clock.now())
+    if total >= settings.operating_limit:
+        status, code, text = ERRORS["operating"]
+        raise RestError(code, text, status)
+
+
+def charge(
+    portal: Portal, webhook: IncomingWebhook, name: str, seconds: float, *, in_batch: bool = False
+) -> None:
+    """Add an execution to its baskets."""
+    settings = portal.settings
+    seconds += settings.operating_cost + settings.command_seconds
+    if seconds < settings.operating_floor:
+        return
+    whole = in_batch and settings.batch_accounting == "batch"
+    key = "batch" if whole else name
+    portal.operating.of(webhook.secret, key).add(portal.clock.now(), seconds)
+
+
+def time_block(  # noqa: PLR0913  what the block is made of
+    portal: Portal,
+    webhook: IncomingWebhook,
+    name: str,
+    started: float,
+    processing: float,
+    *,
+    in_batch: bool = False,
+) -> Row:
+    """The `time` of an answer [api-reference/data-types.md]."""
+    finished = portal.clock.now()
+    block: Row = {
+        "start": round(started, 6),
+        "finish": round(finished, 6),
+        "duration": round(finished - started, 8),
+        "processing": round(processing, 8),
+        "date_start": portal.clock.stamp(started),
+        "date_finish": portal.clock.stamp(finished),
+    }
+    settings = portal.settings
+    if settings.operating_shown:
+        whole = in_batch and settings.batch_accounting == "batch"
+        baskets = portal.operating.of(webhook.secret, "batch" if whole else name)
+        block["operating_reset_at"] = baskets.reset_at(finished)
+        block["operating"] = round(baskets.total(finished), 8)
+    return block
+
+
+def refuse(kind: str) -> RestError:
+    """An error of the table."""
+    status, code, text = ERRORS[kind]
+    return RestError(code, text, HTTPStatus(status))

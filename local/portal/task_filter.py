@@ -1,0 +1,59 @@
+"""Filters of `tasks.task.list`: few operators, ids as a plain list, a title as a pattern.
+
+[tasks-task-list.md] Unknown names are passed over; `::SUBFILTER-…` too.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from local.portal.clock import Clock
+from local.portal.php import entries
+from local.portal.table import Row
+
+_COMPARISONS = (">", ">=", "<", "<=")
+
+
+def task_test(  # noqa: PLR0913, PLR0917  a pure function of all it depends on
+    name: str, value: Any, names: dict[str, str], blank: Row, clock: Clock, shift_hours: float
+) -> Callable[[Row], bool]:
+    """One condition as a test of a row."""
+    plain = name.lstrip("!<>=%@")
+    operator, key = name[: len(name) - len(plain)], names.get(plain.upper())
+    if key is None:
+        return lambda _row: True
+    raw = [one for _, one in entries(value)] if isinstance(value, list | dict) else [value]
+    wanted = [_read(key, one, clock, shift_hours) for one in raw]
+    negated = operator.startswith("!")
+    partial = "%" in operator or (key == "title" and any("%" in one for one in wanted))
+
+    def test(row: Row) -> bool:
+        stored = row.get(key, blank.get(key))
+        found = [str(one).casefold() for one in stored] if isinstance(stored, list) else None
+        found = found or [str(stored or "").casefold()]
+        if operator in _COMPARISONS:
+            return bool(wanted) and _compares(found[0], operator, wanted[0])
+        if partial:
+            return any(w.strip("%") in f for w in wanted for f in found) is not negated
+        return bool(set(found) & set(wanted)) is not negated
+
+    return test
+
+
+def _read(key: str, value: Any, clock: Clock, shift_hours: float) -> str:
+    if value in (None, ""):
+        return ""
+    if key == "deadline" or key.endswith(("Date", "DatePlan")):
+        try:
+            return clock.parse(value, shift_hours=shift_hours).casefold()
+        except ValueError:
+            return "9999"  # later than everything: matches nothing that was
+    return str(value).casefold()
+
+
+def _compares(one: str, operator: str, other: str) -> bool:
+    if not one:
+        return False
+    left, right = (int(one), int(other)) if one.isdigit() and other.isdigit() else (one, other)
+    if left == right:
+        return operator.endswith("=")
+    return (left > right) is (operator[0] == ">")  # type: ignore[operator]

@@ -1,0 +1,75 @@
+"""Incoming and outgoing webhooks as they are made in Developer resources."""
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import Any
+
+# What can be ticked; `basic` comes with every webhook [common/system/scope.md]
+SCOPES = ("crm", "task", "im", "user", "user_brief", "user_basic", "bizproc", "disk", "department")
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def make_secret(length: int = 16) -> str:
+    """Opaque letters and digits, as in a webhook's address."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+@dataclass(slots=True, kw_only=True)
+class IncomingWebhook:
+    """A secret address; calls run with its owner's rights inside its scopes."""
+
+    id: int
+    user: int
+    secret: str
+    scopes: set[str] = field(default_factory=lambda: set(SCOPES))
+    title: str = ""
+    expires: float | None = None
+
+    def path(self) -> str:
+        """The part of the address that is the credential."""
+        return f"/rest/{self.user}/{self.secret}/"
+
+    def may(self, scope: str) -> bool:
+        """Whether a method of this scope may be called; `user|user_brief`: any of them."""
+        return scope == "basic" or any(one in self.scopes for one in scope.split("|"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the page shows it, the secret included: it is the creator who looks."""
+        return {
+            "id": self.id,
+            "user": self.user,
+            "secret": self.secret,
+            "scopes": sorted(self.scopes),
+            "title": self.title,
+            "expires": self.expires,
+            "path": self.path(),
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class OutgoingWebhook:
+    """A handler that is told of events; one token for all of them, which editing keeps."""
+
+    id: int
+    url: str
+    token: str
+    events: set[str]
+    title: str = ""
+    active: bool = True
+    slow_answers: int = 0  # in a row: the queue service calls a slow handler later
+
+    def wants(self, event: str) -> bool:
+        """Whether the event is ticked; an empty set means all of them."""
+        return self.active and (not self.events or event in self.events)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the page shows it."""
+        return {
+            "id": self.id,
+            "url": self.url,
+            "token": self.token,
+            "events": sorted(self.events),
+            "title": self.title,
+            "active": self.active,
+        }
