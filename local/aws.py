@@ -58,6 +58,18 @@ def credentials(endpoint: str) -> dict[str, str]:
     }
 
 
+def client(endpoint: str, service: str) -> Any:
+    """Return a boto3 client of the embedded AWS at an endpoint."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  any does
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
 class LocalAws:
     """A running ministack; a context manager that ends it and removes what it made.
 
@@ -126,14 +138,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the embedded AWS."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106  any does
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        return client(self.endpoint, service)
 
     def _answers(self) -> bool:
         try:

@@ -98,6 +98,12 @@ def webhook_url(kind: str, portal: str) -> str:
     return url
 
 
+def forget() -> None:
+    """Make every client and every secret be read anew."""
+    _client.cache_clear()
+    _kept.clear()
+
+
 def missing_secrets(names: Iterable[str]) -> ConfigurationError:
     """Return the one error for all the secrets that are missing or empty."""
     (prefix,) = read("SECRETS_PREFIX")

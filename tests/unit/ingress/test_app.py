@@ -1,6 +1,8 @@
 """relay.ingress.app: what is answered, what is published, what is spilled, what is written down."""
 
 import base64
+import gc
+import importlib
 import json
 from types import SimpleNamespace
 
@@ -267,6 +269,7 @@ def test_init_in_lambda_is_ready_for_the_first_request(monkeypatch, capsys):
     app.warm_up()
     assert asked == ["tokens", "sns"]
     monkeypatch.delenv("SECRETS_PREFIX")
-    monkeypatch.setattr(app, "cache", TokenCache())
-    app.warm_up()
+    importlib.reload(app)
+    gc.unfreeze()
+    assert gc.isenabled()
     assert "SECRETS_PREFIX not set" in capsys.readouterr().out
