@@ -97,15 +97,15 @@ class LocalAws:
             "IOT_MTLS_ENABLED": "0",
             "AUTH": "true" if self._enforce_iam else "false",
         }
-        log = (self._folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
-            env=environment,
-            cwd=self._folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
-        )
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ministack"],
+                env=environment,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
