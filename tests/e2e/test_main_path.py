@@ -116,20 +116,43 @@ def taken(relay, queue, text):
     return None
 
 
-def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_until):
-    """Ingress that can't publish answers 202; republish, which can, has the same effect."""
+@pytest.fixture
+def without_topic(relay):
+    """Let ingress publish on a topic that is not there, as if SNS failed."""
     functions = relay.aws.client("lambda")
     name = relay.stack.resources["IngressFunction"]
     right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     wrong = right | {"EVENTS_TOPIC_ARN": right["EVENTS_TOPIC_ARN"] + "-gone"}
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": wrong})
-    try:
-        status, answer = relay.post(signed(relay, "ONCRMDEALUPDATE", 4711))
-    finally:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})
+    yield
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})
+
+
+@pytest.mark.usefixtures("without_topic")
+def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_until):
+    """Ingress that can't publish answers 202; republish, which can, has the same effect."""
+    status, answer = relay.post(signed(relay, "ONCRMDEALUPDATE", 4711))
     assert status == 202
     await_until(lambda: f'"event_id":"{answer["id"]}"' in relay.log())
     await_until(lambda: relay.messages("SpillQueue") == 0)
+
+
+@pytest.mark.usefixtures("without_topic")
+def test_a_function_has_no_right_that_its_policy_does_not_name(relay):
+    """Without its right to the spill queue ingress can't keep an event, and says so."""
+    iam, role = relay.aws.client("iam"), relay.stack.resources["IngressFunctionRole"]
+    policies = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    (name,) = [name for name, policy in policies.items() if "sqs:SendMessage" in json.dumps(policy)]
+    iam.delete_role_policy(RoleName=role, PolicyName=name)
+    try:
+        assert relay.post(signed(relay, "ONCRMDEALUPDATE", 4712))[0] == 503
+    finally:
+        iam.put_role_policy(
+            RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policies[name])
+        )
 
 
 def test_no_secret_is_in_any_log(relay):
