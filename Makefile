@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env lock check format test unit clean
+.PHONY: help env lock run invoke build check format test unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -10,7 +10,7 @@ help: ## This help
 
 env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 
-.venv/.ready: requirements/dev.txt src/requirements.txt
+.venv/.ready: requirements/dev.txt
 	@local/make-env .venv $^
 .venv-sam/.ready: requirements/sam.txt .venv/.ready
 	@local/make-env .venv-sam requirements/sam.txt
@@ -19,9 +19,22 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 
 lock: .venv/.ready ## Pin the dependencies anew, with hashes
 	.venv/bin/uv pip compile $(PIN) pyproject.toml -o src/requirements.txt
-	.venv/bin/uv pip compile $(PIN) -c src/requirements.txt --group dev -o requirements/dev.txt
+	local/pure-hashes src/requirements.txt
+	.venv/bin/uv pip compile $(PIN) pyproject.toml --group dev -o requirements/dev.txt
 	.venv/bin/uv pip compile $(PIN) --group sam -o requirements/sam.txt
 	.venv/bin/uv pip compile $(PIN) --group lambda -o requirements/lambda.txt
+
+AWS_PORT ?= 4566
+PORTAL_PORT ?= 8024
+HTTPS_PORT ?= 8025
+run: env ## The whole bundle on this machine: local AWS, demo portal, deployed; Ctrl-C ends it
+	@.venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
+
+invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
+	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
+
+build: env ## Build what is deployed: SAM's build, less to load, compiled
+	.venv/bin/python -m ops.build
 
 check: .venv/.ready ## Lint, types, template
 	.venv/bin/ruff format --check .

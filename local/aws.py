@@ -1,0 +1,148 @@
+"""The embedded AWS: one ministack process, its own folder, gone without a trace when closed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+REGION = "eu-central-1"
+HOST = "127.0.0.1"
+START_SECONDS = 30
+
+
+class PortInUseError(Exception):
+    """When a port that was asked for is somebody else's."""
+
+    def __init__(self, port: int, what: str, variable: str) -> None:
+        super().__init__(
+            f"port {port} ({what}) is in use; stop what uses it, or choose another: "
+            f"make run {variable}=<port>"
+        )
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def in_use(port: int) -> bool:
+    """Say whether somebody listens on a port of this host."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def credentials(endpoint: str) -> dict[str, str]:
+    """Return the environment with which an AWS client reaches the embedded AWS and nothing else."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def client(endpoint: str, service: str) -> Any:
+    """Return a boto3 client of the embedded AWS at an endpoint."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  any does
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+class LocalAws:
+    """A running ministack; a context manager that ends it and removes what it made.
+
+    `variables` are handed to the functions, as all of ministack's own environment is.
+    """
+
+    def __init__(self, port: int | None = None, *, enforce_iam: bool = False) -> None:
+        self.port = port or free_port()
+        self.endpoint = f"http://{HOST}:{self.port}"
+        self._enforce_iam = enforce_iam
+        self._folder = Path(tempfile.mkdtemp(prefix="relay-aws-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it answers; raises RuntimeError with its log if it does not."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "AUTH": "true" if self._enforce_iam else "false",
+        }
+        log = (self._folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env=environment,
+            cwd=self._folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = (self._folder / "log").read_text(errors="replace")[-2000:]
+                self.close()
+                raise RuntimeError(f"the embedded AWS did not start:\n{tail}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """End it."""
+        self.close()
+
+    def close(self) -> None:
+        """End the process and its functions' workers, and remove its folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the embedded AWS."""
+        return client(self.endpoint, service)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310
+                return True
+        except (urllib.error.URLError, OSError):
+            return False

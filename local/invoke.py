@@ -1,0 +1,81 @@
+"""`make invoke FUNCTION=… EVENT=…`: one function, one sample event of `events/`, its answer.
+
+With Docker through `sam local invoke`, without it through the runtime emulator, in the environment
+that the function has in the running local stack.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from local.aws import client as aws_client
+from local.aws import credentials
+from local.emulator import Emulator
+from ops.build import BUILD, ROOT, SAM, build, sam_environment
+
+EVENTS = ROOT / "events"
+STACK_FILE = ROOT / ".local" / "stack.json"
+
+
+def function_configuration(endpoint: str, stack: str, function: str) -> tuple[str, dict[str, str]]:
+    """Return a deployed function's handler and environment; a KeyError names those there are."""
+    pages = aws_client(endpoint, "cloudformation").get_paginator("list_stack_resources")
+    names = {
+        item["LogicalResourceId"]: item["PhysicalResourceId"]
+        for page in pages.paginate(StackName=stack)
+        for item in page["StackResourceSummaries"]
+        if item["ResourceType"] in {"AWS::Lambda::Function", "AWS::Serverless::Function"}
+    }
+    if function not in names:
+        raise KeyError(f"there is no {function}; there are {', '.join(sorted(names))}")
+    found = aws_client(endpoint, "lambda").get_function_configuration(FunctionName=names[function])
+    return found["Handler"], {**found["Environment"]["Variables"], **credentials(endpoint)}
+
+
+def emulate(stack: dict[str, Any], function: str, event: Any) -> tuple[Any, str]:
+    """Return a function's answer to an event and what it printed."""
+    handler, variables = function_configuration(stack["endpoint"], stack["stack"], function)
+    with Emulator(handler, variables, BUILD / function) as emulator:
+        return emulator.invoke(event), emulator.log()
+
+
+def _has_docker() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    asked = subprocess.run(["docker", "info"], capture_output=True, check=False)  # noqa: S607
+    return asked.returncode == 0
+
+
+def main() -> None:
+    """Invoke what the command line names; says what to do where it can't."""
+    function, event = (*sys.argv[1:], "", "")[:2]
+    path = EVENTS / f"{Path(event).stem}.json"
+    if not function or not path.is_file():
+        known = ", ".join(sorted(path.stem for path in EVENTS.glob("*.json")))
+        sys.exit(f"make invoke FUNCTION=<logical id> EVENT=<one of: {known}>")
+    build("local", quiet=True)
+    if _has_docker():
+        print("through `sam local invoke` (Docker is running)", file=sys.stderr)
+        command = [SAM, "local", "invoke", function, "-e", path]
+        ended = subprocess.run(command, cwd=ROOT, env=sam_environment(), check=False)  # noqa: S603
+        sys.exit(ended.returncode)
+    if not STACK_FILE.is_file():
+        sys.exit(
+            "Docker is not running, and neither is the local stack: start `make run` beside this"
+        )
+    print("through the runtime emulator (Docker is not running)", file=sys.stderr)
+    try:
+        answer, log = emulate(
+            json.loads(STACK_FILE.read_text()), function, json.loads(path.read_text("utf-8"))
+        )
+    except KeyError as error:
+        sys.exit(error.args[0])
+    print(log, file=sys.stderr)
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""`make run`: the whole bundle on this machine, until Ctrl-C.
+
+The embedded AWS, the simulated portal and the stack that SAM deploys between them; then the
+journal, line by line.
+"""
+
+import argparse
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from local.aws import REGION, LocalAws, PortInUseError, in_use
+from local.demo import DemoPortal
+from local.follow import follow
+from local.stack import STACK, Stack, deploy, store_secrets
+from ops.build import ROOT
+
+FOLDER = ROOT / ".local"
+PORTAL = "main"
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run until Ctrl-C; returns 1 where it could not, and says what to do."""
+    options = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with ExitStack() as running:
+            aws, stack = _start(running, options)
+            _follow(aws, stack)
+    except KeyboardInterrupt:
+        console.print("\nstopped; nothing is left running")
+    except PortInUseError as error:
+        console.print(f"[red]{error}[/]")
+        return 1
+    except subprocess.CalledProcessError as error:
+        said = f"{error.stdout or ''}{error.stderr or ''}".strip()
+        console.print(said[-4000:], markup=False)
+        console.print("[red]SAM could not build or deploy the template[/]: its words are above;")
+        console.print("`make check` finds what is wrong with the template or the code")
+        return 1
+    except RuntimeError as error:
+        console.print(str(error), markup=False, style="red")
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make run")
+    parser.add_argument("--aws-port", type=int, default=4566)
+    parser.add_argument("--portal-port", type=int, default=8024)
+    parser.add_argument("--https-port", type=int, default=8025)
+    return parser.parse_args()
+
+
+def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, Stack]:
+    ports = [
+        (options.aws_port, "the embedded AWS", "AWS_PORT"),
+        (options.portal_port, "the portal", "PORTAL_PORT"),
+        (options.https_port, "the portal's https", "HTTPS_PORT"),
+    ]
+    for port, what, variable in ports:
+        if in_use(port):
+            raise PortInUseError(port, what, variable)
+    with _step("embedded AWS"):
+        aws = running.enter_context(LocalAws(options.aws_port))
+    with _step("simulated portal"):
+        demo = running.enter_context(DemoPortal(options.portal_port, options.https_port))
+    with _step("stack: sam build, sam deploy"):
+        stack = deploy(aws)
+    with _step("token and webhook URL"):
+        token = connect(aws, demo, stack)
+    running.callback(_forget, _remember(aws, demo, stack, token))
+    _explain(demo, stack)
+    return aws, stack
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    with console.status(what):
+        yield
+    console.print(f"[green]ready[/]  {what}")
+
+
+def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
+    """Join portal and stack, as a person does by hand; returns the application token."""
+    token = secrets.token_hex(16)
+    url = demo.state["webhook_url"]
+    store_secrets(
+        aws,
+        {
+            f"application-tokens/{PORTAL}": token,
+            f"webhook-urls/read/{PORTAL}": url,
+            f"webhook-urls/write/{PORTAL}": url,
+        },
+    )
+    demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
+    return token
+
+
+def _remember(aws: LocalAws, demo: DemoPortal, stack: Stack, token: str) -> list[Any]:
+    """Write what others need to use the stack, for its owner's eyes; returns the files."""
+    known = {
+        "endpoint": aws.endpoint,
+        "region": REGION,
+        "stack": STACK,
+        "portal": PORTAL,
+        "hook_url": stack.hook_url,
+        **{
+            name: demo.state[name]
+            for name in ("portal_url", "portal_https", "portal_ca", "portal_domain", "webhook_url")
+        },
+        "application_token": token,
+        "events_topic_arn": stack.outputs["EventsTopicArn"],
+        "changes_topic_arn": stack.outputs.get("ChangesTopicArn"),
+    }
+    FOLDER.mkdir(exist_ok=True)
+    contact = f'url = "{demo.state["webhook_url"]}crm.contact.add"\nsilent\nwrite-out = "\\n"\n'
+    files = {"stack.json": json.dumps(known, indent=2) + "\n", "new-contact": contact}
+    for name, text in files.items():
+        path = FOLDER / name
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8")
+    return [FOLDER / name for name in files]
+
+
+def _forget(files: list[Any]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def _explain(demo: DemoPortal, stack: Stack) -> None:
+    console.print()
+    console.print(f"  portal   {demo.url}/   the simulated Bitrix24, in a browser")
+    console.print(f"  hook     {stack.hook_url}")
+    console.print("  secrets  .local/stack.json (token, webhook URL; for your eyes)")
+    console.print()
+    console.print("Make an event - a new contact:")
+    console.print("  curl -K .local/new-contact -d 'fields[NAME]=Ada' -d 'fields[LAST_NAME]=King'")
+    console.print(f"See its effect - a comment and a notification: {demo.url}/ or below")
+    console.print("\nThe journal (Ctrl-C ends everything):")
+
+
+def _follow(aws: LocalAws, stack: Stack) -> None:
+    for line in follow(aws.client("logs"), stack.outputs["LogGroup"]):
+        if text := _told(line):
+            console.print(f"{line['timestamp'][11:19]}  {text}")
+
+
+def _told(line: dict[str, Any]) -> str | None:
+    """Return one log line in a person's words; None for what they need not see."""
+    service, message = line.get("service"), line["message"]
+    subject = f"{line.get('entity') or ''} {line.get('item_id') or ''}".strip()
+    if service == "journal" and "payload" in line:
+        return f"{message}  {subject}"
+    if message == "handled" and service != "journal":
+        return f"[green]{service}[/] handled {line['event_id']}"
+    if message in {"dead-lettered", "comes back"}:
+        return f"[red]{service}[/] {message}: {line['reason']}"
+    if message in {"refused", "spilled", "lost", "waiting"}:
+        return f"[yellow]{service}[/] {message}: {line.get('reason') or line.get('because')}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The bundle on the embedded AWS: built and deployed by SAM, then what ministack leaves out.
+
+ministack does not read the routes out of an HttpApi's body and skips a table's time to live: both
+are made here through the public API, so that the template stays as AWS wants it.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from local.aws import LocalAws, credentials
+from ops.build import ROOT, SAM, build, sam_environment
+
+STACK = "relay"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: its outputs, its resources' physical ids and where events are posted."""
+
+    outputs: dict[str, str]
+    resources: dict[str, str]
+    hook_url: str
+
+
+def deploy(aws: LocalAws) -> Stack:
+    """Build and deploy the template; raises CalledProcessError with SAM's own words."""
+    build("local", quiet=True)
+    environment = {
+        name: value for name, value in sam_environment().items() if not name.startswith("AWS_")
+    }
+    subprocess.run(  # noqa: S603  our own tool
+        [SAM, "deploy", "--config-env", "local"],
+        cwd=ROOT,
+        env={**environment, **credentials(aws.endpoint)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    cloudformation = aws.client("cloudformation")
+    described = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in described["Outputs"]}
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    resources = {
+        item["LogicalResourceId"]: item["PhysicalResourceId"]
+        for page in pages
+        for item in page["StackResourceSummaries"]
+    }
+    template = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")
+    _make_routes(aws, template["TemplateBody"], resources)
+    hook_url = f"{aws.endpoint}/_aws/execute-api/{resources['Api']}/bitrix24"
+    return Stack(outputs, resources, hook_url)
+
+
+def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> None:
+    gateway, functions = aws.client("apigatewayv2"), aws.client("lambda")
+    api_id = resources["Api"]
+    known = {route["RouteKey"] for route in gateway.get_routes(ApiId=api_id)["Items"]}
+    paths = template["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            key = f"{method.upper()} {path}"
+            if key in known:
+                continue
+            uri = str(operation["x-amazon-apigateway-integration"]["uri"])
+            function = next(
+                name for name in resources if f"{name}.Arn" in uri or f"'{name}'" in uri
+            )
+            described = functions.get_function(FunctionName=resources[function])
+            integration = gateway.create_integration(
+                ApiId=api_id,
+                IntegrationType="AWS_PROXY",
+                IntegrationMethod="POST",
+                PayloadFormatVersion="2.0",
+                IntegrationUri=described["Configuration"]["FunctionArn"],
+            )
+            target = f"integrations/{integration['IntegrationId']}"
+            gateway.create_route(ApiId=api_id, RouteKey=key, Target=target)
+
+
+def store_secrets(aws: LocalAws, secrets: dict[str, str]) -> None:
+    """Put secrets into the embedded Parameter Store, by their names below the stack's prefix."""
+    ssm = aws.client("ssm")
+    for name, value in secrets.items():
+        ssm.put_parameter(
+            Name=f"/relay/{STACK}/{name}", Value=value, Type="SecureString", Overwrite=True
+        )

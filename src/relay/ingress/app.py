@@ -1,0 +1,151 @@
+"""POST /bitrix24 -> receive -> verify -> publish.
+
+Answers 200 published, 202 spilled and published later, 4xx refused, 503 nowhere to put it. The
+sender never repeats an event: whatever can be stored is never answered with an error.
+"""
+
+# ruff: noqa: E402  the collector is off while modules load: nothing is garbage yet, and looking for
+# it takes a tenth of the init time
+import gc
+
+gc.disable()
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay import settings
+from relay.errors import ConfigurationError, InvalidToken, RejectedRequest
+from relay.event import Event
+from relay.ingress.form import Form, read_form
+from relay.ingress.publish import publish, spill
+from relay.ingress.recognise import event_name, to_event
+from relay.ingress.tokens import TokenCache
+from relay.ingress.verify import token_of, verify_token
+
+logger = Logger(service="ingress")
+metrics = Metrics(service="ingress")
+cache = TokenCache()
+
+AwsError = (BotoCoreError, ClientError)
+
+
+class NoTokensError(Exception):
+    """When there is nothing to compare a token with; the cause is SSM's error, if it was one."""
+
+
+def handler(request: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one API Gateway request."""
+    metrics.add_metric("received", MetricUnit.Count, 1)
+    try:
+        return _receive(request, getattr(context, "aws_request_id", ""))
+    finally:
+        metrics.flush_metrics()
+
+
+def _receive(request: Mapping[str, Any], invocation_id: str) -> dict[str, Any]:
+    request_id, received_at = identity(request, invocation_id)
+    try:
+        form = read_form(request)
+        name = event_name(form)
+        try:
+            event = verify(form, request_id, received_at)
+            publish(event)
+        except (NoTokensError, *AwsError) as trouble:
+            return _spill(request, request_id, received_at, name, trouble)
+    except RejectedRequest as refusal:
+        metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
+        logger.info("refused", code=refusal.code, reason=str(refusal), request_id=request_id)
+        return _answer(refusal.status, error=refusal.code, message=str(refusal))
+    metrics.add_metric("published", MetricUnit.Count, 1)
+    log_published(event)
+    return _answer(200, id=event.event_id)
+
+
+def _spill(
+    request: Mapping[str, Any], request_id: str, received_at: float, name: str, trouble: Exception
+) -> dict[str, Any]:
+    try:
+        spill(request, request_id, received_at)
+    except AwsError as error:
+        metrics.add_metric("lost", MetricUnit.Count, 1)
+        logger.error(  # noqa: TRY400  the reasons say it, a traceback would say it again
+            "lost",
+            event_name=name,
+            request_id=request_id,
+            because=_reason(trouble),
+            spill_error=_reason(error),
+        )
+        return _answer(503, error="unavailable", message="the event could not be stored")
+    metrics.add_metric("spilled", MetricUnit.Count, 1)
+    logger.warning("spilled", event_name=name, request_id=request_id, because=_reason(trouble))
+    return _answer(202, id=request_id)
+
+
+def identity(request: Mapping[str, Any], invocation_id: str = "") -> tuple[str, float]:
+    """Return the gateway's id of a request and when it came, in seconds since 1970."""
+    gateway = request.get("requestContext") or {}
+    epoch_ms = gateway.get("timeEpoch")
+    received_at = epoch_ms / 1000 if isinstance(epoch_ms, int) else time.time()
+    return gateway.get("requestId") or invocation_id, received_at
+
+
+def verify(form: Form, request_id: str, received_at: float) -> Event:
+    """Return the event of a verified form; raises InvalidToken, and NoTokensError if none knows."""
+    tokens, token = cache.tokens(), token_of(form)
+    if not any(tokens.values()):
+        missing = settings.missing_secrets(["application-tokens/<portal>"])
+        raise NoTokensError(str(missing)) from cache.failed
+    try:
+        portal = verify_token(token, tokens)
+    except InvalidToken:
+        if not cache.look_again():
+            raise
+        portal = verify_token(token, cache.tokens())
+    return to_event(form, portal, request_id, received_at)
+
+
+def log_published(event: Event) -> None:
+    """Log one line a published event, with nothing of its content."""
+    logger.info(
+        "published",
+        event_id=event.event_id,
+        event_name=event.name,
+        portal=event.portal,
+        entity=event.entity,
+        item_id=event.id,
+        sent_at=event.sent_at,
+    )
+
+
+def _reason(trouble: BaseException) -> str:
+    cause = trouble.__cause__ or trouble
+    return f"{type(cause).__name__}: {cause}"
+
+
+def _answer(status: int, **body: str) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body),
+    }
+
+
+def warm_up() -> None:
+    """Be ready for the first request: Lambda's init has a whole processor and no sender waits."""
+    try:
+        cache.tokens()
+        settings.client("sns")
+    except ConfigurationError as error:
+        logger.error("not configured", reason=str(error))  # noqa: TRY400  a deploy's fault, not a line's
+
+
+if settings.in_lambda():
+    warm_up()
+    gc.freeze()
+gc.enable()

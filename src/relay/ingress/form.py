@@ -1,0 +1,116 @@
+"""Request -> form: what API Gateway handed over becomes the nested values that PHP sent.
+
+Bitrix24 is PHP and its forms are read as PHP reads them: `a[b]=1`, `a[]=1`, the last one wins, and
+what can't be decoded is kept as well as it can be: an event is sent once, a broken byte in
+somebody's text is no reason to lose it.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from relay.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
+
+MAX_BODY_BYTES = 240 * 1024  # an event with all that is added to it fits SNS's 256 KiB
+MAX_FIELDS = 10_000  # what Bitrix24's own PHP is set up to read (max_input_vars)
+MAX_DEPTH = 64  # PHP's max_input_nesting_level
+
+_INDEX = re.compile(r"0|[1-9]\d{0,8}")
+
+type Form = dict[str, Any]
+
+
+def read_form(request: Mapping[str, Any]) -> Form:
+    """Return the form in an API Gateway request (payload format 2.0); raises RejectedRequest."""
+    method = request.get("requestContext", {}).get("http", {}).get("method", "POST")
+    if method != "POST":
+        raise MalformedRequest(f"{method} is not POST")
+    headers = request.get("headers") or {}
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise UnsupportedMediaType("send application/x-www-form-urlencoded")
+    return parse_form(_read_body(request))
+
+
+def _read_body(request: Mapping[str, Any]) -> bytes:
+    text = request.get("body") or ""
+    if not request.get("isBase64Encoded"):
+        body = text.encode("utf-8", "replace")
+    else:
+        try:
+            body = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise MalformedRequest("the body is not the base64 it is said to be") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestTooLarge(f"a body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}")
+    return body
+
+
+def parse_form(body: bytes) -> Form:
+    """Return a form's nested values; a container with the keys 0..n-1 is a list, scalars are str.
+
+    Invalid UTF-8 becomes U+FFFD, a bad percent-encoding stays as it is.
+    Raises MalformedRequest where there are too many fields or they are nested too deep.
+    """
+    if body.count(b"&") >= MAX_FIELDS:
+        raise MalformedRequest(f"a form may have {MAX_FIELDS} fields")
+    form: Form = {}
+    next_index: dict[int, int] = {}  # container's id() -> the key that its next `[]` gets
+    for field in body.decode("latin-1").split("&"):
+        name, _, value = field.partition("=")
+        if name:
+            _put(form, _path(unquote_plus(_utf8(name))), unquote_plus(_utf8(value)), next_index)
+    return {name: _listed(value) for name, value in form.items()}
+
+
+def _utf8(text: str) -> str:
+    """Percent-encode raw bytes beyond ASCII, so that all are decoded together."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else f"%{ord(char):02X}" for char in text)
+
+
+def _path(name: str) -> list[str]:
+    """Split `a[b][]` into `a`, `b`, ``; a name whose brackets don't add up is one key."""
+    root, bracket, rest = name.partition("[")
+    if not bracket or not root or not rest.endswith("]"):
+        return [name]
+    keys = rest[:-1].split("][")
+    if any("[" in key or "]" in key for key in keys):
+        return [name]
+    if len(keys) >= MAX_DEPTH:
+        raise MalformedRequest(f"a form may be nested {MAX_DEPTH} deep")
+    return [root, *keys]
+
+
+def _put(form: Form, path: list[str], value: str, next_index: dict[int, int]) -> None:
+    *parts, last = path
+    container = form
+    for part in parts:
+        key = _key(container, part, next_index)
+        inner = container.get(key)
+        if not isinstance(inner, dict):
+            inner = container[key] = {}
+            next_index.pop(id(inner), None)  # may be the id of a container that was overwritten
+        container = inner
+    container[_key(container, last, next_index)] = value
+
+
+def _key(container: Form, part: str, next_index: dict[int, int]) -> str:
+    following = next_index.get(id(container), 0)
+    key = part or str(following)
+    if _INDEX.fullmatch(key):
+        next_index[id(container)] = max(following, int(key) + 1)
+    return key
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _listed(item) for key, item in value.items()}
+    if all(key == str(position) for position, key in enumerate(inner)):
+        return list(inner.values())
+    return inner

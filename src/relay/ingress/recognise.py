@@ -1,0 +1,119 @@
+"""Form -> Event: the catalogue says what an event is about and where its id stands."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from relay.errors import MalformedRequest
+from relay.event import Event
+
+CATALOGUE: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("catalogue.json").read_text("utf-8")
+)
+
+# From the docs' object types (api-reference/crm/data-types.md): the old invoice is 5, the new 31.
+_ENTITY_TYPE_IDS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "invoice": 5, "quote": 7}
+_OLD_INVOICE, _INVOICE = 5, 31
+
+_DYNAMIC = re.compile(r"(ONCRMDYNAMICITEM(?:ADD|UPDATE|DELETE))_(\d{1,9})")
+_NUMBER = re.compile(r"[1-9]\d{0,19}")
+_EPOCH = re.compile(r"\d{1,11}")
+
+# An application's events repeat OAuth tokens inside `data` (bots, confirmations).
+_CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_token"}
+
+
+def event_name(form: Mapping[str, Any]) -> str:
+    """Return the event's code in upper case; raises MalformedRequest where there is none."""
+    name = form.get("event")
+    if not isinstance(name, str) or not name.strip():
+        raise MalformedRequest("there is no event in the form")
+    return name.strip().upper()
+
+
+def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at: float) -> Event:
+    """Return the event in a verified form; `received_at` is seconds since 1970."""
+    name = event_name(form)
+    payload = form.get("data", {})
+    entity, action, entity_type_id, item_id = _identify(name, payload)
+    sent_at = form.get("ts")
+    sent = float(sent_at) if isinstance(sent_at, str) and _EPOCH.fullmatch(sent_at) else None
+    auth = form["auth"]
+    once = action in {"add", "delete"} and item_id and _NUMBER.fullmatch(item_id)
+    if once and entity_type_id != _OLD_INVOICE:  # its ids are not those of the new invoices
+        event_id = f"{portal}.{entity}.{item_id}.{action}"
+    else:
+        event_id = request_id
+    return Event(
+        event_id=event_id,
+        portal=portal,
+        name=name,
+        time=_iso(received_at if sent is None else sent),
+        entity=entity,
+        action=action,
+        entity_type_id=entity_type_id,
+        id=item_id,
+        sent_at=None if sent is None else _iso(sent),
+        domain=_text(auth.get("domain")),
+        member_id=_text(auth.get("member_id")),
+        handler_id=_text(form.get("event_handler_id")),
+        payload=_without_credentials(payload),
+    )
+
+
+def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | None, str | None]:
+    """Return entity, action, entity type id and item id; all None for an unknown event."""
+    dynamic = _DYNAMIC.fullmatch(name)
+    known = CATALOGUE.get(dynamic[1] if dynamic else name)
+    if known is None:
+        return None, None, None, None
+    entity: str = known["entity"]
+    entity_type_id = _ENTITY_TYPE_IDS.get(entity)
+    if entity == "dynamic_item":
+        type_id = dynamic[2] if dynamic else _at(payload, "data.FIELDS.ENTITY_TYPE_ID")
+        if type_id is None or not _NUMBER.fullmatch(type_id):
+            return None, None, None, None  # its id alone says nothing
+        entity_type_id = int(type_id)
+        entity = "invoice" if entity_type_id == _INVOICE else f"dynamic_{entity_type_id}"
+    item_id = None
+    if known["idPath"]:
+        item_id = _at(payload, known["idPath"])
+        if item_id is None:  # timeline comments are documented flat and seen nested
+            item_id = _at(payload, "data.FIELDS.ID")
+    return entity, known["action"], entity_type_id, item_id
+
+
+def _at(payload: Any, path: str) -> str | None:
+    """Return the text at a dotted path that begins with `data`; None where the path ends early."""
+    value = payload
+    for key in path.split(".")[1:]:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return _text(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_credentials(item)
+            for key, item in value.items()
+            if key.lower() not in _CREDENTIALS
+        }
+    if isinstance(value, list):
+        return [_without_credentials(item) for item in value]
+    return value

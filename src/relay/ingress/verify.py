@@ -1,0 +1,32 @@
+"""Is it the portal? Pure: the token that came and the tokens that are stored decide."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from relay.errors import InvalidToken
+
+
+def token_of(form: Mapping[str, Any]) -> bytes:
+    """Return the application token that came with a form; empty if none did, or in a bad shape."""
+    auth = form.get("auth")
+    token = auth.get("application_token") if isinstance(auth, dict) else None
+    return token.encode("utf-8", "replace") if isinstance(token, str) else b""
+
+
+def verify_token(token: bytes, tokens: Mapping[str, Sequence[str]]) -> str:
+    """Return the portal that owns the token; raises InvalidToken, always after the same work.
+
+    `tokens` holds each portal's, the one before a rotation beside the new one. Digests are compared
+    instead of tokens: they are equally long, so not even a token's length can be measured.
+    """
+    came = sha256(token).digest()
+    owner = ""
+    for portal, stored in tokens.items():
+        for candidate in stored:
+            if hmac.compare_digest(came, sha256(candidate.encode()).digest()):
+                owner = portal
+    if not owner or not token:
+        raise InvalidToken("auth[application_token] is not one of this relay's tokens")
+    return owner

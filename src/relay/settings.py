@@ -1,0 +1,113 @@
+"""The environment and the secrets: the only place that reads either, and not before it is asked.
+
+Secrets live in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
+`application-tokens/<portal>` holds one token a line, `webhook-urls/<read|write>/<portal>` a URL.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from relay.errors import ConfigurationError
+
+
+def read(*names: str) -> list[str]:
+    """Return the environment variables of these names; names all that are missing or empty."""
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise ConfigurationError(f"{', '.join(missing)} not set; deploy with template.yaml")
+    return [os.environ[name] for name in names]
+
+
+def flag(name: str) -> bool:
+    """Say whether a switch is on: set to `true`."""
+    return os.environ.get(name) == "true"
+
+
+def in_lambda() -> bool:
+    """Say whether this process is a Lambda function's environment."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+KEEP_SECONDS = 300
+
+_making = threading.Lock()  # a boto3 session is not safe to make clients from in two threads
+
+
+@cache
+def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Any:
+    with _making:
+        return boto3.client(
+            service,
+            config=Config(
+                connect_timeout=connect_seconds,
+                read_timeout=read_seconds,
+                max_pool_connections=connections,
+                # With boto3's defaults (60 s, five attempts) nothing after the call would be tried.
+                retries={"total_max_attempts": 2, "mode": "standard"},
+            ),
+        )
+
+
+def client(
+    service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 10
+) -> Any:
+    """Return this process's AWS client of a service; it gives up after two short attempts."""
+    return _client(service, connect_seconds, read_seconds, connections)
+
+
+def secrets(branch: str) -> dict[str, str]:
+    """Return every secret below a branch of the prefix by its last name, in one go.
+
+    Raises botocore's errors where SSM does not answer.
+    """
+    (prefix,) = read("SECRETS_PREFIX")
+    path = f"{prefix}/{branch}"
+    pages = client("ssm").get_paginator("get_parameters_by_path")
+    return {
+        parameter["Name"].removeprefix(path + "/"): parameter["Value"]
+        for page in pages.paginate(Path=path, WithDecryption=True)
+        for parameter in page["Parameters"]
+    }
+
+
+_kept: dict[str, tuple[float, dict[str, str]]] = {}
+
+
+def webhook_url(kind: str, portal: str) -> str:
+    """Return the URL that is stored for a portal; `kind` is `read` or `write`.
+
+    Read at most once in KEEP_SECONDS. Raises ConfigurationError where there is none, botocore's
+    errors where SSM does not answer.
+    """
+    branch = f"webhook-urls/{kind}"
+    read_at, urls = _kept.get(branch, (float("-inf"), {}))
+    if time.monotonic() - read_at >= KEEP_SECONDS:
+        urls = secrets(branch)
+        _kept[branch] = time.monotonic(), urls
+    url = urls.get(portal, "").strip()
+    if not url:
+        _kept.pop(branch, None)  # the next one looks again, so that `make connect` counts at once
+        raise missing_secrets([f"{branch}/{portal}"])
+    return url
+
+
+def forget() -> None:
+    """Make every client and every secret be read anew."""
+    _client.cache_clear()
+    _kept.clear()
+
+
+def missing_secrets(names: Iterable[str]) -> ConfigurationError:
+    """Return the one error for all the secrets that are missing or empty."""
+    (prefix,) = read("SECRETS_PREFIX")
+    listed = ", ".join(f"{prefix}/{name}" for name in names)
+    return ConfigurationError(
+        f"{listed} missing or empty in SSM Parameter Store; run `make connect`"
+    )

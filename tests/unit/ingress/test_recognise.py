@@ -1,0 +1,201 @@
+"""relay.ingress.recognise: what an event is about."""
+
+import json
+
+import pytest
+
+from relay.errors import MalformedRequest
+from relay.ingress.form import parse_form
+from relay.ingress.recognise import CATALOGUE, event_name, to_event
+from tests.conftest import DATA, TOKEN
+
+CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_token"}
+
+
+def event_of(body):
+    """Return the event of a body that is said to be verified."""
+    return to_event(parse_form(body.encode()), "main", "request-1", 1766047125.25)
+
+
+def without(value, names):
+    """Return a value without the keys of these names, wherever they are."""
+    if isinstance(value, dict):
+        return {k: without(v, names) for k, v in value.items() if k.lower() not in names}
+    return [without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def at(data, path):
+    """Return what stands at a dotted path of the documentation, None if nothing does."""
+    value = data
+    for key in path.split(".")[1:]:
+        if not isinstance(value, dict | list):
+            return None
+        value = value[int(key)] if isinstance(value, list) else value.get(key)
+    return value
+
+
+def test_every_documented_event_is_recognised(catalogue, body_of):
+    """All 213 get their entity, action, id and payload, without a credential."""
+    assert len(catalogue) == 213
+    for known in catalogue:
+        name = known["event"].replace("{ENTITY_TYPE_ID}", "1220")
+        data = known["sample_data"] or {}
+        event = event_of(body_of(name, data))
+        dynamic = known["entity"] == "dynamic_item"
+        assert event.name == name
+        assert event.action == known["action"], name
+        assert event.entity == (f"dynamic_{event.entity_type_id}" if dynamic else known["entity"])
+        assert event.id == ((known["id_path"] and at(data, known["id_path"])) or None), name
+        assert event.payload == without(data, CREDENTIALS), name
+
+
+def test_the_catalogue_is_the_documented_one(catalogue):
+    """What ingress carries has the same codes and paths as the documentation's facts."""
+    facts = {
+        event["event"]: (event["entity"], event["action"], event["id_path"]) for event in catalogue
+    }
+    ours = {
+        name: (known["entity"], known["action"], known["idPath"])
+        for name, known in CATALOGUE.items()
+    }
+    assert ours == facts
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ("ONCRMDEALADD", ("deal", 2, "6641", "main.deal.6641.add", "975")),
+        ("ONCRMDEALDELETE", ("deal", 2, "1765", "main.deal.1765.delete", "975")),
+        ("ONCRMDEALUPDATE", ("deal", 2, "759", "request-1", None)),
+        ("ONCRMCONTACTADD", ("contact", 3, "89", "main.contact.89.add", "58")),
+        ("ONCRMDYNAMICITEMUPDATE", ("dynamic_1220", 1220, "24", "request-1", "5")),
+        ("ONTASKADD", ("task", None, "123", "main.task.123.add", "1191")),
+        ("ONTASKDELETE", ("task", None, "123", "main.task.123.delete", "1193")),
+        ("ONTASKCOMMENTADD", ("task_comment", None, "0", "request-1", "1195")),
+        (
+            "ONCRMTIMELINECOMMENTADD",
+            ("timeline_comment", None, "999", "main.timeline_comment.999.add", "981"),
+        ),
+        ("ONCRMADDRESSREGISTER", ("address", None, None, "request-1", "983")),
+        ("ONIMCONNECTORLINEDELETE", ("open_line", None, "107", "main.open_line.107.delete", "563")),
+    ],
+)
+def test_a_wire_sample_is_identified(sample, expected):
+    """What happens to an item only once has an id of its own, everything else the request's."""
+    event = event_of((DATA / "wire" / f"{sample}.txt").read_text("utf-8"))
+    assert (
+        event.entity,
+        event.entity_type_id,
+        event.id,
+        event.event_id,
+        event.handler_id,
+    ) == expected
+
+
+def test_the_envelope_is_the_documented_one():
+    """The JSON is the CloudEvent of the contract, and nothing of `auth` but domain and member."""
+    event = event_of((DATA / "wire" / "ONCRMDEALADD.txt").read_text("utf-8"))
+    assert json.loads(event.to_json()) == {
+        "specversion": "1.0",
+        "id": "main.deal.6641.add",
+        "source": "urn:bitrix24:main",
+        "type": "com.bitrix24.event.oncrmdealadd",
+        "subject": "deal/6641",
+        "time": "2025-12-18T08:38:44Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "event": "ONCRMDEALADD",
+            "entity": "deal",
+            "action": "add",
+            "entityTypeId": 2,
+            "id": "6641",
+            "sentAt": "2025-12-18T08:38:44Z",
+            "domain": "some-domain.bitrix24.com",
+            "memberId": "0123456789abcdef0123456789abcdef",
+            "handlerId": "975",
+            "payload": {"FIELDS": {"ID": "6641"}},
+        },
+    }
+
+
+def test_an_unknown_event_passes(body_of):
+    """A code that the catalogue does not know is passed on with its payload."""
+    event = event_of(body_of("ONSOMETHINGNEW", {"ID": "5"}))
+    assert (event.entity, event.action, event.id, event.event_id) == (None, None, None, "request-1")
+    assert event.payload == {"ID": "5"}
+    assert "subject" not in json.loads(event.to_json())
+
+
+@pytest.mark.parametrize("name", ["onCrmDealAdd", " oncrmdealadd "])
+def test_the_case_of_a_code_does_not_matter(body_of, name):
+    """Some pages print codes in mixed case; they arrive as one."""
+    assert event_of(body_of(name, {"FIELDS": {"ID": "1"}})).name == "ONCRMDEALADD"
+
+
+@pytest.mark.parametrize("form", [{}, {"event": ""}, {"event": ["A"]}, {"event": {"a": "b"}}])
+def test_a_form_without_a_code_is_refused(form):
+    """A form that names no event is not one."""
+    with pytest.raises(MalformedRequest, match="no event"):
+        event_name(form)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "entity", "type_id"),
+    [
+        ("ONCRMDYNAMICITEMADD", {"ID": "7", "ENTITY_TYPE_ID": "31"}, "invoice", 31),
+        ("ONCRMDYNAMICITEMADD_184", {"ID": "7"}, "dynamic_184", 184),
+        ("ONCRMDYNAMICITEMADD", {"ID": "7"}, None, None),
+        ("ONCRMDYNAMICITEMADD", {"ID": "7", "ENTITY_TYPE_ID": "x"}, None, None),
+    ],
+)
+def test_items_of_smart_processes_are_told_apart(body_of, name, fields, entity, type_id):
+    """Type and id together are the item; an item without its type is not identified."""
+    event = event_of(body_of(name, {"FIELDS": fields}))
+    assert (event.entity, event.entity_type_id) == (entity, type_id)
+    assert event.event_id == (f"main.{entity}.7.add" if entity else "request-1")
+
+
+def test_an_old_invoice_is_not_taken_for_a_new_one(body_of):
+    """Both are called invoice and count from 1: only a new one's id identifies its event."""
+    event = event_of(body_of("ONCRMINVOICEADD", {"FIELDS": {"ID": "7"}}))
+    assert (event.entity_type_id, event.event_id) == (5, "request-1")
+
+
+def test_a_currency_may_be_added_twice(body_of):
+    """An id that is not a number may come back after a deletion, so it identifies nothing."""
+    event = event_of(body_of("ONCRMCURRENCYADD", {"FIELDS": {"ID": "CHE"}}))
+    assert (event.id, event.event_id) == ("CHE", "request-1")
+
+
+def test_a_nested_timeline_comment_is_read_as_well(body_of):
+    """Comments are documented flat, and seen nested."""
+    event = event_of(body_of("ONCRMTIMELINECOMMENTADD", {"FIELDS": {"ID": "9"}}))
+    assert event.id == "9"
+
+
+@pytest.mark.parametrize("ts", ["", "x", "-1", "1" * 40, None])
+def test_a_bad_time_of_sending_is_left_out(ts):
+    """Without a usable `ts` the event's time is when it came."""
+    body = "event=A" + ("" if ts is None else f"&ts={ts}") + f"&auth[application_token]={TOKEN}"
+    event = event_of(body)
+    assert (event.sent_at, event.time) == (None, "2025-12-18T08:38:45.250000Z")
+
+
+@pytest.mark.parametrize("data", ["data=5", "data[FIELDS]=undefined", "data[FIELDS][ID][]=1", ""])
+def test_a_path_that_ends_early_is_no_id(data):
+    """A scalar or a list where an object is expected leaves the id unknown."""
+    event = event_of(f"event=ONCRMDEALADD&{data}&auth[application_token]={TOKEN}")
+    assert (event.id, event.event_id) == (None, "request-1")
+
+
+def test_domains_of_any_kind_are_passed_on(body_of):
+    """A domain in Cyrillic or with a port is passed on as it came."""
+    for domain in ("портал.рф", "portal.example:8443"):
+        assert event_of(body_of("A", {}, domain=domain)).domain == domain
+
+
+def test_what_sqs_refuses_is_spelled_in_ascii(body_of):
+    """A character that SQS refuses must not make SNS lose the event."""
+    message = event_of(body_of("A", {"TEXT": "\uffff\ufffe x"})).to_json()
+    assert "\\uffff\\ufffe x" in message
+    assert json.loads(message)["data"]["payload"] == {"TEXT": "\uffff\ufffe x"}

@@ -1,0 +1,56 @@
+"""relay.ingress.verify: only an exact token is the portal's."""
+
+import contextlib
+import hmac
+
+import pytest
+
+from relay.errors import InvalidToken
+from relay.ingress import verify
+from relay.ingress.verify import token_of, verify_token
+from tests.conftest import TOKEN
+
+TOKENS = {"main": ["old-token", TOKEN], "shop": ["секрет", ""]}
+
+
+@pytest.mark.parametrize(
+    ("token", "portal"), [(TOKEN, "main"), ("old-token", "main"), ("секрет", "shop")]
+)
+def test_a_stored_token_names_its_portal(token, portal):
+    """Every stored token counts, the one before a rotation and a Cyrillic one too."""
+    assert verify_token(token.encode(), TOKENS) == portal
+
+
+@pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "0", TOKEN.upper(), "нет", "\0", " "])
+def test_any_other_token_is_refused_with_one_answer(token):
+    """Empty, a prefix, another case, another script: the same error, which says no more."""
+    with pytest.raises(InvalidToken) as refusal:
+        verify_token(token.encode(), TOKENS)
+    assert str(refusal.value) == "auth[application_token] is not one of this relay's tokens"
+
+
+@pytest.mark.parametrize("token", [TOKEN, "no", ""])
+def test_every_token_costs_the_same_work(token, monkeypatch):
+    """The comparison neither stops at a match nor depends on what came."""
+    compared = []
+    original = hmac.compare_digest
+    monkeypatch.setattr(
+        verify.hmac, "compare_digest", lambda a, b: compared.append(len(a + b)) or original(a, b)
+    )
+    with contextlib.suppress(InvalidToken):
+        verify_token(token.encode(), TOKENS)
+    assert compared == [64] * 4
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{}, {"auth": "x"}, {"auth": ["x"]}, {"auth": {"application_token": ["x"]}}, {"auth": {}}],
+)
+def test_a_token_in_a_bad_shape_is_no_token(form):
+    """A missing, listed or nested token is read as none, so that it is answered like one."""
+    assert token_of(form) == b""
+
+
+def test_a_lone_surrogate_can_not_break_the_comparison():
+    """What can't be UTF-8 is still bytes to compare."""
+    assert token_of({"auth": {"application_token": "\ud800"}}) == b"?"

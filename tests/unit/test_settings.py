@@ -1,0 +1,77 @@
+"""relay.settings: what is missing is named, all at once; secrets are read seldom."""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from relay import settings
+from relay.errors import ConfigurationError
+
+
+@pytest.fixture
+def ssm():
+    """Return moto's Parameter Store, with nothing kept from another test."""
+    settings.forget()
+    with mock_aws():
+        yield boto3.client("ssm")
+    settings.forget()
+
+
+def put(ssm, name, value):
+    """Store one secret below the test's prefix."""
+    ssm.put_parameter(Name=f"/relay/test/{name}", Value=value, Type="SecureString")
+
+
+def test_all_missing_variables_are_named_in_one_error(monkeypatch):
+    """Nobody wants to find out about them one deploy at a time; an empty one is missing too."""
+    monkeypatch.setenv("B_URL", "")
+    with pytest.raises(ConfigurationError, match="A_URL, B_URL not set; deploy"):
+        settings.read("A_URL", "SECRETS_PREFIX", "B_URL")
+
+
+def test_a_switch_is_on_only_when_it_says_true(monkeypatch):
+    """Anything else is off."""
+    assert not settings.flag("ALLOW_HTTP")
+    for value, on in (("true", True), ("1", False), ("", False)):
+        monkeypatch.setenv("ALLOW_HTTP", value)
+        assert settings.flag("ALLOW_HTTP") is on
+
+
+def test_every_portals_secrets_are_read_in_one_go(ssm):
+    """More portals than fit on one page of SSM's answer come back, decrypted, by their names."""
+    for number in range(12):
+        put(ssm, f"application-tokens/p{number}", f"token-{number}\n")
+    put(ssm, "webhook-urls/write/p0", "https://a")
+    assert settings.secrets("application-tokens") == {f"p{n}": f"token-{n}\n" for n in range(12)}
+
+
+def test_a_missing_webhook_is_named_with_its_remedy(ssm):
+    """The error says which parameter and which command, and the next look finds it at once."""
+    put(ssm, "webhook-urls/write/shop", " ")
+    for portal in ("main", "shop"):
+        with pytest.raises(
+            ConfigurationError, match=f"/relay/test/webhook-urls/write/{portal} .*make connect"
+        ):
+            settings.webhook_url("write", portal)
+    put(ssm, "webhook-urls/write/main", "https://a/rest/1/x/\n")
+    assert settings.webhook_url("write", "main") == "https://a/rest/1/x/"
+
+
+def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
+    """A changed URL is read again after five minutes, not for every record."""
+    put(ssm, "webhook-urls/write/main", "https://a")
+    assert settings.webhook_url("write", "main") == "https://a"
+    ssm.put_parameter(Name="/relay/test/webhook-urls/write/main", Value="https://b", Overwrite=True)
+    assert settings.webhook_url("write", "main") == "https://a"
+    later = settings.time.monotonic() + settings.KEEP_SECONDS
+    monkeypatch.setattr(settings.time, "monotonic", lambda: later)
+    assert settings.webhook_url("write", "main") == "https://b"
+
+
+@pytest.mark.usefixtures("ssm")
+def test_clients_give_up_early():
+    """Two attempts of three seconds: boto3's own patience would outlast the gateway."""
+    config = settings.client("sns").meta.config
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)
+    assert config.retries["total_max_attempts"] == 2
+    assert settings.client("sns") is settings.client("sns")
