@@ -12,7 +12,7 @@ from local.portal.seed import seed
 
 @pytest.fixture
 def desk():
-    """A seeded portal, its webhook, and `call`, which answers with `result` alone."""
+    """Make a seeded portal, its webhook, and `call`, which answers with `result` alone."""
     portal = Portal()
     seed(portal)
     webhook = portal.add_incoming(1, "secret12secret12")
