@@ -1,0 +1,1 @@
+"""Benchmarks: measured by a command, never by a test with a clock."""
