@@ -1,7 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env lock run invoke build deploy connect logs redrive check format test bench unit clean
+.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
+  unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -17,12 +18,25 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 .venv-lambda/.ready: requirements/lambda.txt .venv/.ready
 	@local/make-env .venv-lambda requirements/lambda.txt
 
+# Judges of the simulated portal: other people's clients, and a browser.
+.venv-peers/.ready: requirements/peers.txt .venv/.ready
+	@local/make-env .venv-peers requirements/peers.txt
+tests/peers/node_modules/.ready: tests/peers/package-lock.json
+	@cd tests/peers && npm ci --silent && touch node_modules/.ready
+.venv/.browser: requirements/browser.txt .venv/.ready
+	@local/make-env .venv requirements/browser.txt
+	@local/need-chromium >/dev/null
+	@touch $@
+judges: .venv-peers/.ready tests/peers/node_modules/.ready .venv/.browser
+
 lock: .venv/.ready ## Pin the dependencies anew, with hashes
 	.venv/bin/uv pip compile $(PIN) pyproject.toml -o src/requirements.txt
 	local/pure-hashes src/requirements.txt
 	.venv/bin/uv pip compile $(PIN) pyproject.toml --group dev -o requirements/dev.txt
 	.venv/bin/uv pip compile $(PIN) --group sam -o requirements/sam.txt
 	.venv/bin/uv pip compile $(PIN) --group lambda -o requirements/lambda.txt
+	.venv/bin/uv pip compile $(PIN) --group peers -o requirements/peers.txt
+	.venv/bin/uv pip compile $(PIN) -c requirements/dev.txt --group browser -o requirements/browser.txt
 
 AWS_PORT ?= 4566
 PORTAL_PORT ?= 8024
@@ -76,4 +90,4 @@ unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit
 
 clean: ## Remove what was built and installed
-	rm -rf .venv .venv-sam .venv-lambda .aws-sam .local
+	rm -rf .venv .venv-sam .venv-lambda .venv-peers tests/peers/node_modules .aws-sam .local
