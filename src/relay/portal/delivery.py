@@ -61,15 +61,14 @@ class Delivery:
     async def send(self, units: list[Unit]) -> list[Unit]:
         """Send units in one request and settle them; returns those that are to be sent again."""
         ready: list[Unit] = []
+        unsettled: list[Unit] = []
         for unit in units:
             try:
                 self.check(unit)
             except TransientError as refusal:
                 unit.break_off(refusal)
             else:
-                if not unit.not_before:
-                    ready.append(unit)
-        unsettled = [unit for unit in units if unit.not_before]
+                (unsettled if unit.not_before else ready).append(unit)
         if ready:
             plan = self._plan(ready)
             outcomes, whole = await self._outcomes(plan)

@@ -1,7 +1,8 @@
 """Parameters -> the two forms in which a portal reads them: JSON, and a batch command's query.
 
 A batch command is `method?query`, decoded by PHP (rest-protocol section 5): nesting as brackets,
-booleans as 1 and 0, None as nothing, an empty list as one empty element, for PHP knows no other.
+booleans as 1 and 0, None as an empty text, an empty list as one empty text in a list. An empty map
+is left out: as a filter, one empty text would be refused.
 """
 
 import json
@@ -34,13 +35,13 @@ def to_query(params: Mapping[str, Any]) -> str:
 
 
 def _flatten(name: str, value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flatten(f"{name}[{_inner(key)}]", item)
     elif isinstance(value, list | tuple) and value:
         for at, item in enumerate(value):
             yield from _flatten(f"{name}[{at}]", item)
-    elif isinstance(value, Mapping | list | tuple):
+    elif isinstance(value, list | tuple):
         yield f"{name}[]="
     else:
         yield f"{name}={_quote(_text(value))}"

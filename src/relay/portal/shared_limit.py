@@ -1,6 +1,6 @@
 """One limit for all copies of all functions: each request reserves its slot in DynamoDB.
 
-One item a portal: `free`, the time in milliseconds at which its bucket is empty (see
+One item a portal: `empty_at`, the time in milliseconds at which its bucket is empty (see
 relay.portal.limits). Under load that is one conditional write, after idle two: an update has no
 max(). Slots are handed out in the order of those writes. No row means a full bucket: nobody knows
 what it holds.
@@ -48,7 +48,7 @@ class SharedSlots:
             else:
                 if self._own is not None:
                     _logger.warning(
-                        "DynamoDB answers again: portal %s shares its limit", self._portal
+                        "DynamoDB gives slots again: portal %s has one limit", self._portal
                     )
                     self._own = None
                 return slot
@@ -63,17 +63,17 @@ class SharedSlots:
         try:
             self._update("ADD refused :one", one=1)
             old = self._update(
-                "SET free = free + :push, pushed = :now",
-                "free >= :full AND (attribute_not_exists(pushed) OR pushed < :recently)",
+                "SET empty_at = empty_at + :push, pushed = :now",
+                "empty_at >= :full AND (attribute_not_exists(pushed) OR pushed < :recently)",
                 push=push,
                 now=now,
                 full=full,
                 recently=now - push,
             )
-            if isinstance(old, dict) and _number(old, "free") < full:
+            if isinstance(old, dict) and _number(old, "empty_at") < full:
                 self._update(
-                    "SET free = :full, pushed = :now",
-                    "attribute_not_exists(free) OR free < :full",
+                    "SET empty_at = :full, pushed = :now",
+                    "attribute_not_exists(empty_at) OR empty_at < :full",
                     full=full,
                     now=now,
                 )
@@ -86,28 +86,30 @@ class SharedSlots:
             now = _milliseconds(time.time())
             limit = max(_milliseconds(latest) + room - step, now)
             answer = self._update(
-                "SET free = free + :step",
-                "free BETWEEN :now AND :limit",
+                "SET empty_at = empty_at + :step",
+                "empty_at BETWEEN :now AND :limit",
                 step=step,
                 now=now,
                 limit=limit,
             )
             if not isinstance(answer, dict):
                 return (answer - room) / 1000
-            free = _number(answer, "free")
+            free = _number(answer, "empty_at")
             if free > limit:
                 raise no_slot((free + step - room) / 1000)
-            if "free" not in answer:
+            if "empty_at" not in answer:
                 full = now + _milliseconds(self._pace.full)
-                self._update("SET free = :full", "attribute_not_exists(free)", full=full)
+                self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)
                 continue
-            answer = self._update("SET free = :free", "free = :old", free=now + step, old=free)
+            answer = self._update(
+                "SET empty_at = :free", "empty_at = :old", free=now + step, old=free
+            )
             if not isinstance(answer, dict):
                 return (answer - room) / 1000
         raise no_slot(time.time() + self._pace.step * ATTEMPTS)
 
     def _update(self, change: str, condition: str = "", **values: int) -> int | dict[str, Any]:
-        """Return the new `free`; the row as it is if the condition does not hold."""
+        """Return the new `empty_at`; the row as it is if the condition does not hold."""
         more = {"ConditionExpression": condition} if condition else {}
         try:
             answer = self._client.update_item(
@@ -124,14 +126,14 @@ class SharedSlots:
             if refusal.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             return dict(refusal.response.get("Item") or {})
-        return _number(answer["Attributes"], "free")
+        return _number(answer["Attributes"], "empty_at")
 
     def _go_carefully(self, trouble: Exception) -> OwnSlots:
         self._ask_again_at = time.time() + CAREFUL_SECONDS
         if self._own is None:
             self._own = OwnSlots(self._careful, full=True)
             _logger.warning(
-                "DynamoDB does not answer (%s): portal %s is asked every %.0f s by each copy",
+                "DynamoDB gives no slots (%s): each copy asks portal %s every %.0f s at most",
                 trouble,
                 self._portal,
                 self._careful.step,

@@ -59,8 +59,7 @@ class Unit:
 
     def finish(self, outcomes: list[Any]) -> None:
         """Tell who asked."""
-        if not self.future.done():
-            self.future.set_result(outcomes)
+        self.future.set_result(outcomes)
 
     def break_off(self, broken: BaseException) -> None:
         """Tell who asked that there is no outcome: no slot, the end of the loop, or a fault."""

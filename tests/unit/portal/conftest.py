@@ -5,9 +5,9 @@ import json
 import selectors
 import time
 from concurrent.futures import Executor, Future
+from urllib.parse import unquote_plus
 
 import pytest
-import qs_codec
 
 from relay.errors import PortalError
 from relay.portal import Webhook, delivery, exchange
@@ -120,8 +120,7 @@ class Wire:
         results, errors, times = {}, {}, {}
         for key, command in body["cmd"].items():
             method, _, query = command.partition("?")
-            options = qs_codec.DecodeOptions(parameter_limit=10_000, list_limit=10_000, depth=50)
-            params = refer(qs_codec.decode(query, options), results)
+            params = refer(as_json(parse_str(query)) if query else {}, results)
             try:
                 results[key] = self.run(method, params)
                 times[key] = self.time
@@ -131,6 +130,35 @@ class Wire:
                     break
         sections = {"result": results, "result_error": errors, "result_time": times}
         return reply(result={name: value or [] for name, value in sections.items()}, time=self.time)
+
+
+def parse_str(query):
+    """Read a query as PHP's parse_str does (main/php_variables.c), with all keys as texts."""
+    found = {}
+    for part in query.split("&") if query else []:
+        name, _, value = part.partition("=")
+        name, value = unquote_plus(name), unquote_plus(value)
+        top, bracket, rest = name.partition("[")
+        keys = [top.replace(".", "_").replace(" ", "_")]
+        while bracket:
+            key, closing, rest = rest.partition("]")
+            assert closing
+            keys.append(key)
+            bracket, rest = rest[:1], rest[1:]
+            assert bracket in {"", "["}
+        at = found
+        for key in keys[:-1]:
+            at = at.setdefault(key, {})
+        at[keys[-1] or str(len(at))] = value
+    return found
+
+
+def as_json(value):
+    """Return PHP arrays with the keys 0, 1, … as lists."""
+    if not isinstance(value, dict):
+        return value
+    found = {key: as_json(item) for key, item in value.items()}
+    return list(found.values()) if list(found) == [*map(str, range(len(found)))] else found
 
 
 def refer(value, results):

@@ -6,6 +6,7 @@ import pytest
 
 from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal
+from relay.portal.known import known
 
 
 async def many(portal, count, method="crm.item.get"):
@@ -337,3 +338,66 @@ def test_a_lost_batch_repeats_its_harmless_commands_only(wire, clock, webhook):
     assert isinstance(add, MayHaveRunError)
     assert (get, update) == (True, True)
     assert [method for method, _ in wire.commands] == ["crm.item.get", "crm.item.update"]
+
+
+def test_a_hold_that_begins_after_a_call_keeps_it_too(wire, clock, webhook):
+    """A record that reads its checkpoint may still bring a call for the same request."""
+    portal = Portal(webhook)
+
+    async def checkpoint_first():
+        await asyncio.sleep(0)
+        with portal.busy():
+            await asyncio.sleep(0.1)
+        await portal.call("b")
+
+    async def both():
+        await asyncio.gather(portal.call("a"), checkpoint_first())
+
+    clock.run(both())
+    assert [len(body["cmd"]) for _, body in wire.requests] == [2]
+
+
+def test_a_slot_that_is_no_longer_needed_sends_nothing(wire, clock, webhook):
+    """Two requests were coming, but the first could carry all."""
+    portal = Portal(webhook, slots=SlowSlots(clock))
+    known(webhook).size = 25
+
+    async def fifty():
+        calls = asyncio.create_task(many(portal, 50))
+        await asyncio.sleep(1)
+        known(webhook).size = 50
+        await calls
+        await asyncio.sleep(10)
+
+    clock.run(fifty())
+    assert [len(body["cmd"]) for _, body in wire.requests] == [50]
+
+
+def test_a_fault_does_not_hide_what_was_already_told(wire, clock, webhook):
+    """A method that must wait was turned away before its neighbour's request broke."""
+    portal = Portal(webhook, slots=SlowSlots(clock), remaining_seconds=lambda: 30)
+    wire.script = [ZeroDivisionError("a bug")]
+
+    async def both():
+        calls = asyncio.gather(portal.call("a"), portal.call("b"), return_exceptions=True)
+        await asyncio.sleep(1)
+        known(webhook).operating.exhausted("a")
+        return await calls
+
+    a, b = clock.run(both())
+    assert (type(a), type(b)) == (TransientError, ZeroDivisionError)
+
+
+def test_a_function_that_was_frozen_before_it_sent_sends_once(wire, clock, webhook):
+    """The cap in time is over at once when it goes on; the request is made once all the same."""
+    portal = Portal(webhook)
+
+    async def freeze():
+        call = asyncio.create_task(portal.call("profile"))
+        await asyncio.sleep(0)
+        clock.now += 600
+        await call
+        await asyncio.sleep(1)
+
+    clock.run(freeze())
+    assert len(wire.requests) == 1
