@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
+from local.portal import admin_views  # noqa: F401  importing it registers its actions
 from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.world import World
@@ -104,8 +105,7 @@ async def _given(request: Request) -> dict[str, Any]:
 
 async def _news(portal: Portal, request: Request) -> Any:
     """Server-sent events: what changed since the last tick, bundled, so that bursts stay small."""
-    version, quiet = -1, 0.0
-    stamp = -1
+    version, revision, quiet = -1, -1, 0.0
     while not await request.is_disconnected():
         if version != portal.strip.version:
             rows = portal.strip.since(version)
@@ -113,8 +113,9 @@ async def _news(portal: Portal, request: Request) -> Any:
             counters = portal.strip.counters | {"waiting": len(portal.outbox.waiting)}
             news = {"rows": rows, "counters": counters}
             yield f"data: {json.dumps(news, separators=(',', ':'))}\n\n"
-        if stamp != (stamp := actions.stamp(portal)):
-            yield f"event: items\ndata: {stamp}\n\n"
+        if revision != portal.revision:
+            revision = portal.revision
+            yield f"event: items\ndata: {revision}\n\n"
         await asyncio.sleep(_TICK_SECONDS)
         quiet += _TICK_SECONDS
         if quiet > _ALIVE_SECONDS:

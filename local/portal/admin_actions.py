@@ -28,19 +28,6 @@ def action(verb: str, name: str) -> Callable[[Action], Action]:
     return register
 
 
-def stamp(portal: Portal) -> int:
-    """A number that differs when items, comments or tasks differ."""
-    tables = [*portal.items.values(), portal.comments, portal.tasks]
-    return hash(
-        (
-            portal.strip.version,
-            *(len(table) for table in tables),
-            *(table.last_id for table in tables),
-            len(portal.activity.notifications),
-        )
-    )
-
-
 @action("GET", "state")
 def state(portal: Portal, _given: Row) -> Any:
     """What there is: for the page and the launcher."""

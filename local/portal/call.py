@@ -57,6 +57,12 @@ class Call:
         """Whether a Y/N or 1/0 parameter is on."""
         return str(self.params.get(name)).lower() in {"y", "1", "true"}
 
+    def wrote(self, subject: str, **detail: Any) -> None:
+        """Mark on the strip that something was written back to an item over REST."""
+        if self.rest:
+            now = self.portal.clock.now()
+            self.portal.strip.saw(subject, "written", now, detail)
+
     def owner(self) -> Row:
         """The record of the webhook's owner."""
         return self.portal.users.get(self.user, {})

@@ -61,6 +61,7 @@ def add_item(
     _contact_marks(entity, row)
     _search_content(entity, row)
     table.put(number, row)
+    portal.revision += 1
     if entity.has_stages:
         remember_stage(portal, entity, row, 1)
     if more.get("event", True):
@@ -141,6 +142,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     row = old | changed | {"updatedTime": now, "updatedBy": actor.user}
     _search_content(entity, row)
     portal.items[entity.number].put(row["id"], row)
+    portal.revision += 1
     _remember(portal, entity, old, changed, actor)
     if "stageId" in changed or "categoryId" in changed:
         remember_stage(portal, entity, row, 2 if row.get("stageSemanticId", "P") == "P" else 3)

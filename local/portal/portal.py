@@ -73,6 +73,7 @@ class Portal:
         self.activity = Activity()
         self.strip = Strip()
         self.outbox = Outbox(self.settings.events, self._delivered, self.random)
+        self.revision = 0  # grows with every change, for whoever shows items
         self._multi_field_id = self._file_id = self._webhook_id = self._delivery_id = 0
         self.add_user("Ann", "Lee", admin=True)
 
@@ -167,6 +168,7 @@ class Portal:
 
     def emit(self, event: str, data: Any, subject: str) -> None:
         """Queue an event for every outgoing webhook that wants it."""
+        self.revision += 1
         for webhook in list(self.outgoing.values()):
             if webhook.wants(event):
                 self._delivery_id += 1

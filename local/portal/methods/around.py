@@ -95,9 +95,7 @@ def start_workflow(call: Call) -> Any:
         raise RestError("", "Wrong DOCUMENT_ID!")
     workflow = f"{portal.random.getrandbits(56):014x}.{portal.random.randrange(10**8):08d}"
     portal.activity.workflows.append({"id": workflow, "template": template, "document": document})
-    portal.strip.saw(
-        f"{match[1].lower()}/{match[2]}", "written", portal.clock.now(), {"workflow": workflow}
-    )
+    call.wrote(f"{match[1].lower()}/{match[2]}", workflow=workflow)
     return workflow
 
 

@@ -36,6 +36,7 @@ def _notify(call: Call, kind: str) -> Any:
         "time": portal.clock.now(),
     }
     portal.activity.notifications.append(row)
+    portal.revision += 1
     return row["id"]
 
 

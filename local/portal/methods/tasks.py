@@ -340,7 +340,5 @@ def comment_add(call: Call) -> Any:
         "IS_ACCESSIBLE_AFTER": "undefined",
     }
     portal.emit("ONTASKCOMMENTADD", data, f"task_comment/{number}")
-    portal.strip.saw(
-        f"task/{row['id']}", "written", portal.clock.now(), {"comment": str(text)[:200]}
-    )
+    call.wrote(f"task/{row['id']}", comment=str(text)[:200])
     return number

@@ -70,9 +70,7 @@ def add(call: Call) -> Any:
         "files": _files(call, given.get("FILES", []), {}),
     }
     portal.comments.put(row["id"], row)
-    portal.strip.saw(
-        f"{kind}/{number}", "written", portal.clock.now(), {"comment": row["comment"][:200]}
-    )
+    call.wrote(f"{kind}/{number}", comment=row["comment"][:200])
     _comment_event(call, "ADD", row["id"])
     return row["id"]
 
