@@ -1,7 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke build check format test unit clean
+.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
+  unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -49,16 +50,41 @@ invoke: env ## One function, one sample event: make invoke FUNCTION=â€¦ EVENT=â€
 build: env ## Build what is deployed: SAM's build, less to load, compiled
 	.venv/bin/python -m ops.build
 
-check: .venv/.ready ## Lint, types, template
+STACK ?= relay
+PORTAL ?= main
+deploy: build ## Build and deploy to AWS (samconfig.toml)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam deploy --stack-name $(STACK)
+	@echo "deployed; next: make connect STACK=$(STACK)"
+
+connect: env ## Store a portal's token and webhooks, tried first: make connect PORTAL=main
+	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
+
+logs: env ## Follow what the functions write, the journal among it
+	@.venv/bin/python -m ops.logs $(STACK)
+
+redrive: env ## Show the dead letters and why; GO=1 sends them back
+	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
+
+check: env ## Lint, types, template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/interrogate -q src tests
+	.venv/bin/interrogate -q tests
+	.venv/bin/cfn-lint template.yaml
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
 format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+test: env ## Everything: unit, integration, end to end on a local stack of its own
+	.venv/bin/coverage run -m pytest -q
+	.venv/bin/coverage report --fail-under=95
+	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
+
+bench: env ## Measure, and print tables
+	.venv/bin/python -m bench.ingress
 
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit

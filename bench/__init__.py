@@ -1,1 +1,1 @@
-"""Benchmarks: measured by a command, never by a test with a clock."""
+"""Benchmarks: commands that print what they measured, never timed tests."""

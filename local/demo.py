@@ -35,19 +35,19 @@ class DemoPortal:
     def __enter__(self) -> Self:
         """Start it and wait until it answers; raises RuntimeError with what it said if not."""
         state = self._folder / "state.json"
-        log = (self._folder / "log").open("wb")
-        self._process = subprocess.Popen(  # noqa: S603  our own tool
-            [
-                *(sys.executable, "-m", "local.portal"),
-                *("--port", str(self.port), "--https-port", str(self._https_port)),
-                *("--ca-file", str(self._folder / "ca.pem"), "--state-file", str(state)),
-            ],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "TMPDIR": str(self._folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
-        )
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  our own tool
+                [
+                    *(sys.executable, "-m", "local.portal"),
+                    *("--port", str(self.port), "--https-port", str(self._https_port)),
+                    *("--ca-file", str(self._folder / "ca.pem"), "--state-file", str(state)),
+                ],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], "TMPDIR": str(self._folder)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
+            )
         deadline = time.monotonic() + START_SECONDS
         while not state.is_file():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -79,18 +79,19 @@ class DemoPortal:
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def admin(self, name: str, **values: Any) -> Any:
+    def admin(self, name: str, verb: str = "POST", **values: Any) -> Any:
         """Return the answer of the portal's admin API (local/portal/README.md)."""
-        return _post(f"{self.url}/admin/{name}", values)
+        return _ask(f"{self.url}/admin/{name}", verb, values)
 
     def call(self, method: str, **params: Any) -> Any:
         """Return the `result` of a REST method, called as anybody with the webhook may."""
-        return _post(f"{self.state['webhook_url']}{method}", params)["result"]
+        return _ask(f"{self.state['webhook_url']}{method}", "POST", params)["result"]
 
 
-def _post(url: str, values: dict[str, Any]) -> Any:
+def _ask(url: str, verb: str, values: dict[str, Any]) -> Any:
     headers = {"content-type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(values).encode(), headers)  # noqa: S310  ours
+    body = None if verb == "GET" else json.dumps(values).encode()
+    request = urllib.request.Request(url, body, headers, method=verb)  # noqa: S310  ours
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  ours
             return json.loads(answer.read())

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -36,6 +37,7 @@ def in_lambda() -> bool:
 
 
 KEEP_SECONDS = 300
+_MODELS = Path(__file__).parents[1] / "aws-models"
 
 _making = threading.Lock()  # a boto3 session is not safe to make clients from in two threads
 
@@ -43,6 +45,8 @@ _making = threading.Lock()  # a boto3 session is not safe to make clients from i
 @cache
 def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Any:
     with _making:
+        if _MODELS.is_dir():  # made by ops/build.py
+            os.environ.setdefault("AWS_DATA_PATH", str(_MODELS))
         return boto3.client(
             service,
             config=Config(
@@ -69,12 +73,17 @@ def secrets(branch: str) -> dict[str, str]:
     """
     (prefix,) = read("SECRETS_PREFIX")
     path = f"{prefix}/{branch}"
-    pages = client("ssm").get_paginator("get_parameters_by_path")
-    return {
-        parameter["Name"].removeprefix(path + "/"): parameter["Value"]
-        for page in pages.paginate(Path=path, WithDecryption=True)
-        for parameter in page["Parameters"]
-    }
+    ask = {"Path": path, "WithDecryption": True}
+    found: dict[str, str] = {}
+    while True:  # by hand: a paginator would load a model of its own
+        answer = client("ssm").get_parameters_by_path(**ask)
+        found |= {
+            parameter["Name"].removeprefix(path + "/"): parameter["Value"]
+            for parameter in answer["Parameters"]
+        }
+        if not answer.get("NextToken"):
+            return found
+        ask["NextToken"] = answer["NextToken"]
 
 
 _kept: dict[str, tuple[float, dict[str, str]]] = {}

@@ -1,0 +1,83 @@
+"""The local stack, started once for all end-to-end tests, on ports of its own."""
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.demo import DemoPortal
+from local.run import connect
+from local.stack import Stack, deploy
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Everything that `make run` starts."""
+
+    aws: LocalAws
+    portal: DemoPortal
+    stack: Stack
+    token: str
+
+    def post(self, body, content_type=FORM, method="POST"):
+        """Return status and JSON of a request to the hook."""
+        request = urllib.request.Request(  # noqa: S310
+            self.stack.hook_url, data=body, headers={"content-type": content_type}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.loads(refusal.read() or b"{}")
+
+    def messages(self, queue):
+        """Return how many messages a queue of the template holds, waiting and being handled."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        asked = self.aws.client("sqs").get_queue_attributes(
+            QueueUrl=self.stack.resources[queue], AttributeNames=names
+        )
+        return sum(int(asked["Attributes"][name]) for name in names)
+
+    def log(self):
+        """Return all that the functions have logged."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        return "".join(
+            entry["message"]
+            for page in pages.paginate(logGroupName=self.stack.outputs["LogGroup"])
+            for entry in page["events"]
+        )
+
+
+def wait_until(condition, seconds=20.0):
+    """Return what a condition returns as soon as it is true; fails with its last value."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="session")
+def relay():
+    """Return the deployed bundle, joined to a simulated portal, each function with its own rights."""
+    with LocalAws(enforce_iam=True) as aws, DemoPortal() as portal:
+        try:
+            stack = deploy(aws)
+        except subprocess.CalledProcessError as failed:
+            pytest.fail(f"{failed.stdout}{failed.stderr}")
+        portal.admin("settings", "PATCH", burst=0)  # other tests are about its limits
+        yield Relay(aws, portal, stack, connect(aws, portal, stack))
+
+
+@pytest.fixture
+def await_until() -> Any:
+    """Return the function that waits for a condition."""
+    return wait_until

@@ -1,0 +1,181 @@
+"""What becomes of one HTTP request, and that its URL stays secret."""
+
+import io
+import logging
+import time
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
+from urllib3.response import HTTPResponse
+
+from relay.errors import MayHaveRunError, OperatorError, TransientError
+from relay.portal import connection
+from relay.portal.connection import Connection
+
+SECRET = "s3cr3ts3cr3ts3cr"
+URL = f"https://acme.bitrix24.com/rest/7/{SECRET}/profile.json"
+
+
+class Wire(BaseAdapter):
+    """Answers instead of a network; an exception is raised."""
+
+    def __init__(self, reply, status=200, headers=None):
+        """Take the body, as bytes or a file, or what goes wrong."""
+        super().__init__()
+        self.reply, self.status, self.headers = reply, status, headers or {}
+        self.closed = 0
+        self.sent = []
+
+    def send(self, request, **how):
+        """Answer a prepared request."""
+        self.sent.append((request, how))
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        body = io.BytesIO(self.reply) if isinstance(self.reply, bytes) else self.reply
+        raw = HTTPResponse(body, self.headers, self.status, preload_content=False)
+        return HTTPAdapter().build_response(request, raw)
+
+    def close(self):
+        """Count how often idle connections were dropped."""
+        self.closed += 1
+
+
+@pytest.fixture
+def wired():
+    """Return a function that makes a connection whose network answers so."""
+
+    def make(*reply, **more):
+        made = Connection()
+        made.session.mount("https://", Wire(*reply, **more))
+        return made, made.session.get_adapter("https://")
+
+    return make
+
+
+def test_a_request_goes_out_as_a_json_post(wired):
+    """It says who calls, follows no redirect, and waits no longer than it may."""
+    made, wire = wired(b"{}", 302, headers={"Location": "https://new.bitrix24.com/"})
+    reply = made.post("profile", URL, b'{"a": 1}', 9)
+    (request, how) = wire.sent[0]
+    assert (reply.status, reply.location) == (302, "https://new.bitrix24.com/")
+    assert (request.method, request.url, request.body) == ("POST", URL, b'{"a": 1}')
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["User-Agent"].startswith("bitrix24-relay/")
+    assert how["timeout"] == (3.05, 9)
+
+
+def test_the_portals_cookies_are_not_kept(wired):
+    """A shared PHP session would run requests one after the other."""
+    made, _ = wired(b"{}", headers={"Set-Cookie": "PHPSESSID=1"})
+    made.post("profile", URL, b"{}")
+    assert not made.session.cookies
+
+
+REASON = NewConnectionError(None, f"refused {URL}")
+SLOW = ConnectTimeoutError(None, URL)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "said"),
+    [
+        (requests.ConnectTimeout(MaxRetryError(None, URL, SLOW)), TransientError, "NOT_CONNECTED"),
+        (
+            requests.ConnectionError(MaxRetryError(None, URL, REASON)),
+            TransientError,
+            "NOT_CONNECTED: NewConnectionError",
+        ),
+        (requests.exceptions.ProxyError(URL), TransientError, "NOT_CONNECTED: ProxyError"),
+        (requests.exceptions.SSLError(URL), TransientError, "NOT_CONNECTED: SSLError"),
+        (
+            requests.exceptions.SSLError(f"CERTIFICATE_VERIFY_FAILED {URL}"),
+            OperatorError,
+            "BAD_CERTIFICATE",
+        ),
+        (requests.ReadTimeout(URL), MayHaveRunError, "NO_ANSWER: ReadTimeout"),
+        (
+            requests.ConnectionError(ProtocolError("Connection aborted", URL)),
+            MayHaveRunError,
+            "NO_ANSWER: ConnectionError",
+        ),
+        (requests.ConnectionError(), MayHaveRunError, "NO_ANSWER: ConnectionError"),
+    ],
+)
+def test_a_failed_request_says_whether_it_may_have_run(wired, trouble, kind, said):
+    """Not connected: nothing was sent. Anything later: unknown. The URL is nowhere in it."""
+    made, _ = wired(trouble)
+    with pytest.raises(kind, match=said) as caught:
+        made.post("crm.deal.add", URL, b"{}")
+    assert type(caught.value) is kind
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+class Body(io.BufferedIOBase):
+    """A body that breaks off, drips, or never ends."""
+
+    def __init__(self, *parts):
+        """Take what is read, part by part; an exception is raised."""
+        self.parts = list(parts)
+
+    def read1(self, _size):
+        """Give the next part, whatever its size."""
+        part = self.parts.pop(0) if self.parts else b""
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+def test_a_body_that_breaks_off_may_have_run(wired):
+    """A reset or a timeout in the middle of the answer loses it."""
+    for trouble in (ConnectionResetError(), ReadTimeoutError(None, URL, "slow")):
+        made, _ = wired(Body(b'{"result"', trouble))
+        with pytest.raises(MayHaveRunError, match="NO_ANSWER") as caught:
+            made.post("crm.deal.add", URL, b"{}")
+        assert SECRET not in repr(caught.value)
+
+
+def test_a_body_that_drips_ends_with_the_time(wired, monkeypatch):
+    """The time limit holds for the whole answer, not for each part of it."""
+    ticks = iter([0.0, 5.0, 11.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
+    made, _ = wired(Body(b"a", b"b", b"c"))
+    with pytest.raises(MayHaveRunError, match="did not end in time"):
+        made.post("crm.deal.add", URL, b"{}", 10)
+
+
+def test_an_answer_that_would_fill_the_memory_is_refused(wired, monkeypatch):
+    """Reading stops at the limit, and the error says the remedy."""
+    monkeypatch.setattr(connection, "MAX_ANSWER_BYTES", 100_000)
+    made, _ = wired(b"x" * 200_000)
+    with pytest.raises(MayHaveRunError, match=r"ANSWER_TOO_LARGE: .*select fewer fields"):
+        made.post("crm.deal.list", URL, b"{}")
+
+
+def test_a_connection_that_was_idle_is_not_used_again(wired, monkeypatch):
+    """A function that was frozen can't know whether the portal has closed it meanwhile."""
+    made, wire = wired(b"{}")
+    now = time.time()
+    for later in (1, 2, 20, 21):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        made.post("profile", URL, b"{}")
+    assert wire.closed == 1
+
+
+def test_urllib3_logs_no_secret(caplog):
+    """Its DEBUG lines name the path of each request and retry."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").debug(
+        '%s "%s %s"', "https://acme", "POST", f"/rest/7/{SECRET}/profile.json"
+    )
+    logging.getLogger("urllib3.util.retry").debug("Incremented Retry for (url='%s')", URL)
+    assert SECRET not in caplog.text
+    assert caplog.text.count("/rest/***/***/profile.json") == 2
