@@ -24,7 +24,7 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
 	@cd tests/peers && npm ci --silent && touch node_modules/.ready
 .venv/.browser: requirements/browser.txt .venv/.ready
-	@local/make-env .venv requirements/browser.txt
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/browser.txt
 	@local/need-chromium >/dev/null
 	@touch $@
 judges: .venv-peers/.ready tests/peers/node_modules/.ready .venv/.browser
@@ -78,13 +78,14 @@ format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-test: env ## Everything: unit, integration, end to end on a local stack of its own
+test: env judges ## Everything: unit, integration, end to end on a local stack of its own
 	.venv/bin/coverage run -m pytest -q
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
 
-bench: env ## Measure, and print tables
+bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
+	.venv/bin/python -m bench.portal
 
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit

@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
-from local.portal import admin_views  # noqa: F401  importing it registers its actions
+from local.portal import admin_items, admin_views  # noqa: F401  importing registers actions
 from local.portal.errors import RestError
 from local.portal.portal import Portal
+from local.portal.seed import seed
 from local.portal.world import World
 
 _TICK_SECONDS = 0.1  # how often the page hears of what is new
@@ -79,7 +80,7 @@ async def _portals(world: World, request: Request) -> Response:
             return _refusal(str(error))
         portal.outbox.loop = asyncio.get_running_loop()
         if given.get("seed", True):
-            actions.seed(portal, {})
+            seed(portal)
     return JSONResponse([portal.name for portal in world.portals.values()])
 
 

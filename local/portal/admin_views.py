@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Any
 
 from local.portal.admin_actions import action
-from local.portal.items import int_or_none
+from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.portal.errors import RestError, missing
-from local.portal.items import Actor, int_or_none
+from local.portal.items import Actor
+from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook

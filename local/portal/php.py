@@ -94,3 +94,8 @@ def _elements(value: Any) -> str:
     if value is None:
         return ""
     return escape({True: "1", False: ""}[value] if isinstance(value, bool) else str(value))
+
+
+def int_or_none(text: Any) -> int | None:
+    """A whole number, or nothing."""
+    return int(text) if str(text).isdigit() and len(str(text)) < 19 else None  # noqa: PLR2004  64 bit

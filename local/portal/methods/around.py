@@ -6,8 +6,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method, application_only, method
 from local.portal.errors import RestError
-from local.portal.items import int_or_none
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 
 _MAX_HITS = 20  # 20 hits in one type hide the types after it [search-by-phone-and-email.md]
 

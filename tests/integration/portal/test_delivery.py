@@ -137,3 +137,16 @@ def test_a_second_portal_has_its_own_limits_events_and_items(server, admin, hand
     second.settings.burst = 1
     requests.post(address, json=body, timeout=10)
     assert requests.post(server.webhook_url + "profile", timeout=10).ok
+
+
+@pytest.mark.usefixtures("hook")
+def test_merges_and_mass_deletions_tell_nobody(admin, handler, server):
+    """[crm-entity-merge-batch.md] All but the first item are gone; only a sweep finds out."""
+    ids = [row["id"] for row in server.portal.items[2].walk()][:3]
+    assert admin("POST", "merge", entityTypeId=2, ids=ids)["deleted"] == ids[1:]
+    admin("POST", "delete", entityTypeId=2, ids=[ids[0]])
+    assert admin("GET", "settle")["idle"]
+    assert handler.bodies == []
+    assert not set(ids) & set(server.portal.items[2].ids)
+    restored = [row["id"] for row in admin("GET", "recycle-bin")]
+    assert len(restored) >= 3
