@@ -56,7 +56,7 @@ async def _follow(world: World, request: Request) -> Response:
     portal = world.named(request.query_params.get("portal"))
     headers = {"Cache-Control": "no-cache"}
     return StreamingResponse(
-        _news(portal, request), media_type="text/event-stream", headers=headers
+        _news(world, portal, request), media_type="text/event-stream", headers=headers
     )
 
 
@@ -104,10 +104,10 @@ async def _given(request: Request) -> dict[str, Any]:
         return given | {"lines": rows}
 
 
-async def _news(portal: Portal, request: Request) -> Any:
+async def _news(world: World, portal: Portal, request: Request) -> Any:
     """Server-sent events: what changed since the last tick, bundled, so that bursts stay small."""
     version, revision, quiet = -1, -1, 0.0
-    while not await request.is_disconnected():
+    while not (world.closing or await request.is_disconnected()):
         if version != portal.strip.version:
             rows = portal.strip.since(version)
             version, quiet = portal.strip.version, 0.0

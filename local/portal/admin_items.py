@@ -21,7 +21,7 @@ def add_user(portal: Portal, given: Row) -> Any:
     known = {"name", "lastName", "admin", "active", "external", "email", "position", "departments"}
     fields = {key: value for key, value in given.items() if key in known}
     if number in portal.users:
-        portal.users[number] |= fields
+        portal.users[number] |= fields | {"changed": portal.clock.stamp()}
         return {"id": number}
     name, last = str(fields.pop("name", "New")), str(fields.pop("lastName", "Person"))
     return {"id": portal.add_user(name, last, id=number, **fields)}

@@ -77,20 +77,17 @@ class Method:
     scope: str
     run: Callable[[Call], Any]
     positional: tuple[str, ...] = ()  # the old task.* bind arguments by their order
-    batchable: bool = True
 
 
 METHODS: dict[str, Method] = {}
 _Run = Callable[[Call], Any]
 
 
-def method(
-    name: str, scope: str, *, positional: tuple[str, ...] = (), batchable: bool = True
-) -> Callable[[_Run], _Run]:
+def method(name: str, scope: str, *, positional: tuple[str, ...] = ()) -> Callable[[_Run], _Run]:
     """Register a function as a REST method; names are matched without regard to case."""
 
     def register(run: _Run) -> _Run:
-        METHODS[name.lower()] = Method(name, scope, run, positional, batchable)
+        METHODS[name.lower()] = Method(name, scope, run, positional)
         return run
 
     return register

@@ -92,6 +92,7 @@ class Portal:
             "email": f"{name.lower()}.{last_name.lower()}@example.com",
             "position": "",
             "registered": self.clock.stamp(),
+            "changed": self.clock.stamp(),
             "departments": [1],
         } | more
         return number

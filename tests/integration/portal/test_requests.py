@@ -83,6 +83,7 @@ def test_errors_have_a_body_and_a_status(http, server):
     assert (wrong.status_code, wrong.json()["error"]) == (401, "NO_AUTH_FOUND")
     without = requests.post(f"{server.url}/rest/{server.webhook.secret}/profile", timeout=10)
     assert without.json()["error_description"] == "Method not found!"
+    assert server.webhook.secret not in str(list(server.portal.activity.calls))
 
 
 def test_the_bucket_answers_503_above_its_burst(server, http):
