@@ -22,10 +22,11 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 .venv-peers/.ready: requirements/peers.txt .venv/.ready
 	@local/make-env .venv-peers requirements/peers.txt
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
+	@local/need "the vendor's JavaScript client runs in it" "nodejs npm" npm >/dev/null
 	@cd tests/peers && npm ci --silent && touch node_modules/.ready
 .venv/.browser: requirements/browser.txt .venv/.ready
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/browser.txt
-	@local/need-chromium >/dev/null
+	@local/need "it drives the demo portal's page in the tests" chromium chromium google-chrome >/dev/null
 	@touch $@
 judges: .venv-peers/.ready tests/peers/node_modules/.ready .venv/.browser
 
