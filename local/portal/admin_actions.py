@@ -202,6 +202,19 @@ def delete_faults(portal: Portal, given: Row) -> Any:
     return {"left": len(portal.faults)}
 
 
+@action("POST", "hold")
+def hold(portal: Portal, _given: Row) -> Any:
+    """Hold events back from now on, so that a test can choose their order."""
+    portal.outbox.held = portal.outbox.held or []
+    return {"held": len(portal.outbox.held)}
+
+
+@action("POST", "release")
+def release(portal: Portal, given: Row) -> Any:
+    """Let held events go: order `given`, `reverse`, or their numbers from 1, as `3,1,1`."""
+    return {"released": portal.outbox.release(str(given.get("order", "given")))}
+
+
 @action("POST", "denials")
 def deny(portal: Portal, given: Row) -> Any:
     """Take a right away: user, and entityTypeId and categoryId to narrow it."""

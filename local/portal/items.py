@@ -190,11 +190,7 @@ def delete_item(portal: Portal, entity: EntityType, row: Row, *, event: bool = T
         comment["bindings"].remove((entity.code, number))
         if not comment["bindings"]:
             portal.comments.pop(comment["id"])
-    portal.history = [
-        record
-        for record in portal.history
-        if (record["type"], record["owner"]) != (entity.number, number)
-    ]
+    portal.history.pop((entity.number, number), None)
     subject = subject_of(entity, number)
     portal.revision += 1
     if event:
@@ -220,10 +216,10 @@ def event_data(entity: EntityType, number: int) -> Row:
 
 def remember_stage(portal: Portal, entity: EntityType, row: Row, kind: int) -> None:
     """Keep a record for crm.stagehistory.list: 1 made, 2 moved, 3 final."""
-    portal.history.append(
+    portal.last_history_id += 1
+    portal.history.setdefault((entity.number, row["id"]), []).append(
         {
-            "id": len(portal.history) + 1 if not portal.history else portal.history[-1]["id"] + 1,
-            "type": entity.number,
+            "id": portal.last_history_id,
             "kind": kind,
             "owner": row["id"],
             "time": row["updatedTime"],

@@ -60,7 +60,8 @@ class Portal:
         self.directories = Directories()
         self.users: dict[int, Row] = {}
         self.comments, self.tasks, self.activities = Table(), Table(), Table()
-        self.history: list[Row] = []  # of stages
+        self.history: dict[tuple[int, int], list[Row]] = {}  # of stages, by type and item
+        self.last_history_id = 0
         self.changes: dict[tuple[str, int], deque[Row]] = {}
         self.recycle_bin: dict[int, tuple[int, Row]] = {}
         self.files: dict[int, Row] = {}

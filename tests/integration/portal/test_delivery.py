@@ -150,3 +150,17 @@ def test_merges_and_mass_deletions_tell_nobody(admin, handler, server):
     assert not set(ids) & set(server.portal.items[2].ids)
     restored = [row["id"] for row in admin("GET", "recycle-bin")]
     assert len(restored) >= 3
+
+
+@pytest.mark.usefixtures("hook")
+def test_held_events_go_in_the_order_that_a_test_chooses(admin, handler):
+    """A deletion before its update, an event twice, one never: by their numbers."""
+    admin("PATCH", "settings", events={"parallel": 1})
+    admin("POST", "hold")
+    edit(admin, 3)
+    assert handler.bodies == []
+    assert admin("POST", "release", order="3,1,1") == {"released": 3}
+    assert admin("GET", "settle")["idle"]
+    first, last = handler.ids()[1], handler.ids()[0]
+    assert handler.ids() == [last, first, first]
+    assert int(last) == int(first) + 2

@@ -181,3 +181,12 @@ def test_classic_values_are_strings_and_item_values_are_typed(desk):
     assert classic["ID"] == "1"
     assert item["id"] == 1
     assert (classic["OPENED"], item["opened"]) == ("Y", "Y")
+
+
+def test_smart_processes_may_have_no_recycle_bin(desk):
+    """[how-to-add-comment-to-spa.md] `isRecyclebinEnabled` decides whether it can come back."""
+    for number, enabled in ((1038, "Y"), (1040, "N")):
+        desk.call("crm.type.add", fields={"entityTypeId": number, "isRecyclebinEnabled": enabled})
+        item = desk.call("crm.item.add", entityTypeId=number, fields={"title": "x"})["item"]
+        desk.call("crm.item.delete", entityTypeId=number, id=item["id"])
+    assert [kind for kind, _ in desk.portal.recycle_bin.values()] == [1038]
