@@ -71,7 +71,6 @@ check: env ## Lint, types, template
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/interrogate -q tests
 	.venv/bin/cfn-lint template.yaml
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
