@@ -32,6 +32,8 @@ class FilterCompiler:
         if depth > _MAX_DEPTH:
             raise invalid_argument("Invalid filter: nesting is too deep")
         pairs = entries(given)
+        if self.names == "classic":  # no OR there [the method pages]
+            pairs = [(key, value) for key, value in pairs if not key.isdigit()]
         either = any(key == "logic" and str(value).upper() == "OR" for key, value in pairs)
         tests = [
             self.compile(value, depth + 1) if key.isdigit() else self._condition(key, value)

@@ -17,7 +17,7 @@ from local.portal.table import Row
 
 
 def owner_of(call: Call, kind: str, number: int) -> Row:
-    """Find the item that a comment or an activity hangs on."""
+    """Find the item that a comment or an activity is hung on, and mark it as active."""
     found = call.portal.table_of(kind.lower())
     if found is None:
         raise not_found()
@@ -26,6 +26,9 @@ def owner_of(call: Call, kind: str, number: int) -> Row:
         raise RestError("OWNER_NOT_FOUND", "Owner was not found")
     if not call.portal.may_read(call.user, found[0].number, row):
         raise access_denied()
+    # What happens in a timeline moves the time of activity, not that of the change
+    active = {"lastActivityTime": call.portal.clock.stamp(), "lastActivityBy": call.user}
+    found[1].put(number, row | active)
     return row
 
 

@@ -107,6 +107,8 @@ def test_classic_lists_ignore_what_they_do_not_know(leads):
         select=["ID"],
     )
     assert found == [{"ID": "2"}]
+    nested = {"0": {"logic": "OR", "0": {"TITLE": "nobody"}}, "%TITLE": "et"}
+    assert leads.call("crm.lead.list", filter=nested, select=["ID"]) == [{"ID": "2"}]
 
 
 def test_nested_or_has_a_bottom(leads):
