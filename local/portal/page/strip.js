@@ -21,7 +21,8 @@ function saying (name, step) {
   if (name === 'sent') return step.outcome
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
   if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '')
-  return short(step.reaction ?? step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
+  if (name === 'reacted') return short(step.reaction ?? step.by ?? '').replace('—', '')
+  return short(step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
 }
 const spent = seconds => seconds < 0 ? '' : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 100 ? `${seconds.toFixed(1)} s` : ''
 
