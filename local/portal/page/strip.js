@@ -35,6 +35,11 @@ function chips (row) {
   })
 }
 
+// Tasks, activities and the like have no card of their own here.
+const subject = name => /^(lead|deal|contact|company|quote|invoice|dynamic_\d+|timeline_comment)\//.test(name)
+  ? el('button', { class: 'link', onclick: () => openCard(name) }, name)
+  : el('span', {}, name)
+
 function draw () {
   drawing = false
   const newest = [...rows.values()].sort((a, b) => b.time - a.time || b.number - a.number).slice(0, SHOWN)
@@ -45,7 +50,7 @@ function draw () {
     let node = nodes.get(row.number)
     if (!node) {
       node = el('li', { class: 'event', 'data-subject': row.subject },
-        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), el('button', { class: 'link', onclick: () => openCard(row.subject) }, row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }))
+        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), subject(row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }))
       nodes.set(row.number, node)
     }
     if (node.row !== row) { node.row = row; node.lastChild.replaceChildren(...chips(row)) }
