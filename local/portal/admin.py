@@ -12,7 +12,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
-from local.portal import admin_items, admin_views  # noqa: F401  importing registers actions
+from local.portal import (  # noqa: F401  importing registers actions
+    admin_items,
+    admin_views,
+    admin_webhooks,
+)
 from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.seed import seed
