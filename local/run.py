@@ -102,6 +102,11 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"webhook-urls/write/{PORTAL}": url,
         },
     )
+    # A portal that nobody has called yet has an empty bucket; the relay would take it for full.
+    aws.client("dynamodb").put_item(
+        TableName=stack.resources["StateTable"],
+        Item={"pk": {"S": f"slots#{PORTAL}"}, "empty_at": {"N": "0"}},
+    )
     demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
     return token
 
