@@ -18,7 +18,7 @@ CATALOGUE: dict[str, dict[str, Any]] = json.loads(
 _ENTITY_TYPE_IDS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "invoice": 5, "quote": 7}
 _OLD_INVOICE, _INVOICE = 5, 31
 
-MAX_NAME_CHARACTERS = 100  # the longest documented code has 41
+MAX_NAME_CHARACTERS = 100  # the longest documented code has 46
 
 _DYNAMIC = re.compile(r"(ONCRMDYNAMICITEM(?:ADD|UPDATE|DELETE))_(\d{1,9})")
 _NUMBER = re.compile(r"[1-9]\d{0,19}")
