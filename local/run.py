@@ -32,7 +32,8 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Run until Ctrl-C; returns 1 where it could not, and says what to do."""
     options = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have let both be ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
             _follow(*_start(running, options))
@@ -101,6 +102,11 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"webhook-urls/read/{PORTAL}": url,
             f"webhook-urls/write/{PORTAL}": url,
         },
+    )
+    # A portal that nobody has called yet has an empty bucket; the relay would take it for full.
+    aws.client("dynamodb").put_item(
+        TableName=stack.resources["StateTable"],
+        Item={"pk": {"S": f"slots#{PORTAL}"}, "empty_at": {"N": "0"}},
     )
     demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
     return token
