@@ -1,9 +1,12 @@
 """Faults on demand: errors of the table, broken answers, before or after execution."""
 
+import socket
+
 import pytest
 import requests
 
 from local.portal.faults import ERRORS
+from local.portal.items import Actor, add_item
 
 COMMENT = {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}
 
@@ -128,8 +131,21 @@ def test_the_admin_api_is_for_this_machine_only(server):
         answer = requests.request(verb, f"{server.url}/admin/{path}", json=body, timeout=10)
         assert answer.status_code == 400
         assert "nonsense" in answer.json()["error"]
-    assert server.port
-    assert server.url.startswith("http://127.0.0.1:")
+
+
+def test_it_listens_on_one_address_only(server):
+    """A socket for all addresses would be reached under any name of this machine."""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", server.port), timeout=5).close()
+
+
+def test_a_test_changes_items_between_two_requests(server, http):
+    """`run` hands over what was made, or what went wrong, in the caller's thread."""
+    deals = server.portal.types[2]
+    row = server.run(lambda: add_item(server.portal, deals, {"title": "direct"}, Actor()))
+    assert http.call("crm.deal.get", json={"id": row["id"]}).json()["result"]["TITLE"] == "direct"
+    with pytest.raises(KeyError):
+        server.run(lambda: server.portal.types[999])
 
 
 def test_the_strip_joins_what_the_relay_tells_to_what_was_sent(server, admin, http, handler):
