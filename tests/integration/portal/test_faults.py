@@ -5,6 +5,7 @@ import socket
 import pytest
 import requests
 
+from local.portal.admin_actions import ACTIONS
 from local.portal.faults import ERRORS
 from local.portal.items import Actor, add_item
 
@@ -165,3 +166,23 @@ def test_the_strip_joins_what_the_relay_tells_to_what_was_sent(server, admin, ht
     assert set(row["steps"]) == {"sent", "verified", "published", "changed", "read", "written"}
     assert row["steps"]["changed"]["after"] == "moved"
     assert server.portal.strip.counters["requests"] >= 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b"[1, null]", b'"x"', b'{"id": {}}', b'{"ids": 5, "items": [5]}', b'{"events": 5}'),
+        *(b'{"entityTypeId": "x", "amount": []}', b'{"user": null, "url": 1, "lines": 7}'),
+    ],
+)
+def test_nonsense_for_the_admin_api_is_refused(server, body):
+    """Every action answers 200 or 400, whatever it is sent."""
+    headers = {"Content-Type": "application/json"}
+    with requests.Session() as session:
+        for verb, name in ACTIONS:
+            url = f"{server.url}/admin/{name}"
+            answer = session.request(verb, url, data=body, headers=headers, timeout=10)
+            assert answer.status_code in {200, 400}, (name, answer.text)
+        for path in ("settle?seconds=x", "settle?portal=nobody", "follow?portal=nobody"):
+            assert session.get(f"{server.url}/admin/{path}", timeout=10).status_code in {400, 404}
+    server.portal.outbox.held = None
