@@ -51,7 +51,7 @@ class Delivery:
     def check(self, unit: Unit) -> None:
         """Let a unit wait whose method must; raises TransientError if that is after our time."""
         if unit.method.lower() in self._known.not_for_batch:
-            unit.alone = True
+            unit.go_alone()
         seconds = self._known.wait_for(unit.method)
         if seconds >= self._remaining():
             said = "its execution time is used up"

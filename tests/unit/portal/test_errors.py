@@ -35,7 +35,7 @@ def caught(clock, portal, method=READ, kind=Exception):
 def test_a_refused_request_is_repeated_even_if_it_creates(wire, clock, webhook):
     """Above the rate nothing ran: three times, then the item is made, once."""
     wire.script = [RATE] * 3
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert len(wire.requests) == 4
     assert len(wire.commands) == 1
 
@@ -107,7 +107,7 @@ def test_a_lost_answer_is_asked_for_again_only_where_that_is_harmless(
 def test_what_was_never_sent_is_repeated(wire, clock, webhook):
     """A refused connection is no reason to doubt."""
     wire.script = [TransientError("x", "NOT_CONNECTED")]
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert len(wire.requests) == 2
 
 
@@ -149,7 +149,7 @@ def test_a_refused_batch_is_sent_again_as_one(wire, clock, webhook):
     portal = Portal(webhook)
 
     async def two():
-        await asyncio.gather(portal.call(WRITE, fields={}), portal.call("b"))
+        await asyncio.gather(portal.call(WRITE, fields={"title": "a"}), portal.call("b"))
 
     clock.run(two())
     assert [method for method, _ in wire.requests] == ["batch", "batch"]
@@ -173,7 +173,9 @@ def test_a_batch_answer_without_a_call_loses_it(wire, clock, webhook, sections):
 
     async def two():
         return await asyncio.gather(
-            portal.call(WRITE, fields={}), portal.call(READ, id=1), return_exceptions=True
+            portal.call(WRITE, fields={"title": "a"}),
+            portal.call(READ, id=1),
+            return_exceptions=True,
         )
 
     add, get = clock.run(two())
@@ -201,7 +203,7 @@ def test_too_large_together_is_sent_in_parts(wire, clock, webhook):
     portal = Portal(webhook)
 
     async def eight():
-        await asyncio.gather(*(portal.call(WRITE, fields={}) for _ in range(8)))
+        await asyncio.gather(*(portal.call(WRITE, fields={"title": "a"}) for _ in range(8)))
 
     clock.run(eight())
     assert len(wire.commands) == 8
@@ -319,7 +321,7 @@ def test_a_new_host_that_is_busy_is_asked_later(wire, clock, webhook):
     """Its profile can't be had now, which proves nothing."""
     wire.script = [moved("new.bitrix24.com"), RATE]
     wire.answer = lambda method, _: {"ID": "7"} if method == "profile" else True
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert [method for method, _ in wire.commands] == [WRITE]
 
 

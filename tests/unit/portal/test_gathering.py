@@ -147,7 +147,7 @@ def test_a_cancelled_callers_call_is_finished(wire, clock, webhook):
     portal = Portal(webhook, slots=SlowSlots(clock))
 
     async def cancel_one():
-        one = asyncio.create_task(portal.call("crm.deal.add", fields={}))
+        one = asyncio.create_task(portal.call("crm.deal.add", fields={"title": "a"}))
         other = asyncio.create_task(portal.call("crm.item.get", id=1))
         await asyncio.sleep(1)
         one.cancel()
@@ -328,7 +328,7 @@ def test_a_lost_batch_repeats_its_harmless_commands_only(wire, clock, webhook):
 
     async def mixed():
         return await asyncio.gather(
-            portal.call("crm.deal.add", fields={}),
+            portal.call("crm.deal.add", fields={"title": "a"}),
             portal.call("crm.item.get", id=1),
             portal.call("crm.item.update", id=1, fields={"title": "a"}),
             return_exceptions=True,
