@@ -83,8 +83,9 @@ test: env ## Everything: unit, integration, end to end on a local stack of its o
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
 
-bench: env ## Measure, and print tables
+bench: env .venv-peers/.ready ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
+	PYTHONPATH=src .venv/bin/python -m bench.client
 
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit
