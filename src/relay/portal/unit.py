@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from relay.errors import PortalError
@@ -38,6 +39,7 @@ class Unit:
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.tries = 0
         self.not_before = 0.0
+        self.ends_at = inf  # when the function that asked is over
         self.params = params
         self.alone = alone
         try:

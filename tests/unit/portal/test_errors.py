@@ -8,7 +8,7 @@ from relay.errors import MayHaveRunError, OperatorError, PermanentError, Transie
 from relay.portal import Portal, exchange
 from relay.portal.connection import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
 
-from .conftest import SECRET, reply
+from .conftest import SECRET, SlowSlots, reply
 
 READ, WRITE = "crm.item.get", "crm.item.add"
 
@@ -65,13 +65,30 @@ def test_a_call_is_not_begun_when_the_time_is_over(wire, clock, webhook):
     assert wire.requests == []
 
 
-def test_time_that_ends_while_a_request_is_prepared_is_noticed(wire, clock, webhook):
-    """Waiting for a slot may have used it up."""
-    left = iter([9, 9, 9, 0.1])
-    error = caught(
-        clock, Portal(webhook, remaining_seconds=lambda: next(left)), WRITE, TransientError
-    )
-    assert error.code == "NO_TIME"
+def test_time_that_a_slot_has_used_up_is_noticed(wire, clock, webhook):
+    """A request is not begun in the last moments of a function."""
+    ends_at = clock.now + 5.2
+    slots = SlowSlots(clock)
+    portal = Portal(webhook, slots=slots, remaining_seconds=lambda: ends_at - clock.now)
+    assert caught(clock, portal, WRITE, TransientError).code == "NO_TIME"
+    assert wire.requests == []
+
+
+def test_a_call_that_was_frozen_until_another_invocation_is_not_sent(wire, clock, webhook):
+    """Its message has long been handed to another copy, which would do it twice."""
+    ends_at = [clock.now + 30]
+    slots = SlowSlots(clock)
+    portal = Portal(webhook, slots=slots, remaining_seconds=lambda: ends_at[0] - clock.now)
+
+    async def freeze():
+        call = asyncio.create_task(portal.call(WRITE, id=1))
+        await asyncio.sleep(1)
+        clock.now += 600
+        ends_at[0] = clock.now + 30
+        await call
+
+    with pytest.raises(TransientError, match="NO_TIME"):
+        clock.run(freeze())
     assert wire.requests == []
 
 

@@ -8,6 +8,8 @@ from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.portal.known import known
 
+from .conftest import SlowSlots
+
 
 async def many(portal, count, method="crm.item.get"):
     """Call a method for the ids 0, 1, … at the same time."""
@@ -104,26 +106,6 @@ def test_what_arrives_while_a_request_waits_for_its_slot_rides_along(wire, clock
 
     clock.run(one_after_the_other())
     assert [len(body["cmd"]) for _, body in wire.requests] == [2]
-
-
-class SlowSlots:
-    """Gives slots 5 seconds apart, as many as there are."""
-
-    def __init__(self, clock, count=100):
-        """Take the clock by which they come."""
-        self.clock, self.count, self.last, self.refusals = clock, count, clock.now, 0
-
-    def take(self, _latest):
-        """Return the next one."""
-        if not self.count:
-            raise TransientError("portal", "NO_SLOT", retry_after=30)
-        self.count -= 1
-        self.last += 5
-        return self.last
-
-    def refused(self):
-        """Count."""
-        self.refusals += 1
 
 
 @pytest.mark.usefixtures("wire")
