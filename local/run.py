@@ -32,7 +32,8 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Run until Ctrl-C; returns 1 where it could not, and says what to do."""
     options = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have let both be ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
             _follow(*_start(running, options))
