@@ -1,4 +1,4 @@
-"""The real track and mirror against a portal whose every instant the test decides.
+"""The real readings and mirror against a portal whose every instant the test decides.
 
 One hot item, several readers, every step of theirs a choice: crash, lost answer, delay. After
 each step the promises of DESIGN 3.1 are checked. The mutants are the simplifications that look
@@ -14,14 +14,14 @@ from collections import Counter
 import pytest
 from moto import mock_aws
 
+from relay.tracking import look as look_module
 from relay.tracking import mirror as mirror_module
 from relay.tracking import row as row_module
-from relay.tracking import track as track_module
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
+from relay.tracking.look import Rules, look
 from relay.tracking.mirror import Mirror
 from relay.tracking.row import TOMBSTONE, Base, Key, Row
-from relay.tracking.track import Rules, track
 from tests.tracking_portal import ItemsPortal, make_tables
 
 RUNS = 240
@@ -156,7 +156,7 @@ class Run:
         mirror = self.mirror_class(self, reader)
 
         async def handle():
-            failed = await track({self.key: made}, reader, mirror, RULES)
+            failed = await look({self.key: made}, reader, mirror, RULES)
             if failed:
                 raise next(iter(failed.values()))
 
@@ -379,7 +379,7 @@ def test_runs_find_a_wrong_order_of_writing(client, mutant):
 
 def test_runs_find_that_any_conflict_is_acknowledged(client, monkeypatch):
     """Giving up on every conflict leaves the mirror behind within the same runs."""
-    monkeypatch.setattr(track_module, "verdict", lambda *_: "done")
+    monkeypatch.setattr(look_module, "verdict", lambda *_: "done")
     with pytest.raises(BrokenPromise):
         explore(client, SteppedMirror)
 

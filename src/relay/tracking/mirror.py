@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from relay.tracking.projection import FORMAT
-from relay.tracking.row import UNREADABLE, Base, Key, Look, NewerFormatError, Row, to_item
+from relay.tracking.row import UNREADABLE, Base, Key, Known, Look, NewerFormatError, Row, to_item
 
 THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
@@ -53,16 +53,10 @@ class Mirror:
             )
         return {key: found.get(key, Base()) for key in keys}
 
-    async def known(self, keys: Sequence[Key]) -> dict[Key, tuple[str, str, float]]:
-        """Return kind, time of change and time of reading of the rows that there are."""
-        return {
-            Key.of(item): (
-                item["kind"]["S"],
-                item["updated"]["S"],
-                float(item["read_at"]["N"]),
-            )
-            for item in await self._get(keys, _KNOWN, consistent=False, names={})
-        }
+    async def known(self, keys: Sequence[Key]) -> dict[Key, Known]:
+        """Return what the mirror knows of these items, where there are rows."""
+        items = await self._get(keys, _KNOWN, consistent=False, names={})
+        return {Key.of(item): Known.of(item) for item in items}
 
     async def put(self, looks: Sequence[tuple[Look, Base]]) -> list[Row | Exception | None]:
         """Write what was seen: None where it was written, the row that was there on a conflict."""
@@ -118,26 +112,34 @@ class Mirror:
             },
         )
 
-    async def ids(self, portal: str, entity: str) -> dict[int, str]:
-        """Return the kind of every row of an entity by its id."""
-        return await self._run(lambda: dict(self._ids(portal, entity)))
+    async def range(self, portal: str, entity: str, low: int, high: int | None) -> dict[Key, Known]:
+        """Return what the mirror knows of the items above `low`, up to `high`."""
+        upto = 10**30 if high is None else high
+        rows = self._query(
+            portal,
+            entity,
+            " AND id BETWEEN :low AND :high",
+            {":low": {"N": str(low + 1)}, ":high": {"N": str(upto)}},
+        )
+        return await self._run(lambda: {Key.of(item): Known.of(item) for item in rows})
 
-    async def highest(self, portal: str, entity: str) -> tuple[int, str]:
-        """Return the highest id that was ever seen, and its row's kind; 0 where there is none."""
-        rows = self._ids(portal, entity, Limit=1, ScanIndexForward=False)
-        return await self._run(lambda: next(rows, (0, "")))
+    async def highest(self, portal: str, entity: str) -> int:
+        """Return the highest id that was ever seen; 0 where there is none."""
+        rows = self._query(portal, entity, "", {}, Limit=1, ScanIndexForward=False)
+        return await self._run(lambda: next((Key.of(item).id for item in rows), 0))
 
-    def _ids(self, portal: str, entity: str, **options: Any) -> Iterator[tuple[int, str]]:
+    def _query(
+        self, portal: str, entity: str, more: str, values: dict[str, Any], **options: Any
+    ) -> Iterator[dict[str, Any]]:
         ask = options | {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": f"{portal}/{entity}"}},
-            "ProjectionExpression": "id, kind",
+            "KeyConditionExpression": "pk = :pk" + more,
+            "ExpressionAttributeValues": {":pk": {"S": f"{portal}/{entity}"}} | values,
+            "ProjectionExpression": _KNOWN,
         }
         while True:
             answer = self._client.query(**ask)
-            for item in answer["Items"]:
-                yield int(item["id"]["N"]), item["kind"]["S"]
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

@@ -45,6 +45,19 @@ class Base(NamedTuple):
     kind: str = TOMBSTONE
 
 
+class Known(NamedTuple):
+    """As much of a row as a sweep needs; `updated` is the portal's time of the last change."""
+
+    kind: str
+    updated: str
+    read_at: float
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "Known":
+        """Return this of a row as DynamoDB spells it."""
+        return cls(item["kind"]["S"], item["updated"]["S"], float(item["read_at"]["N"]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM."""

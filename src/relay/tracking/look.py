@@ -1,4 +1,4 @@
-"""Hints -> the items as they are now -> the mirror. The only reader, the only writer.
+"""Hints of one portal -> its items as they are now -> the mirror. The only reader and writer.
 
 DESIGN 3.1 is the specification: base, read, put; at most one more reading after a conflict.
 """
@@ -29,7 +29,7 @@ class Rules:
     allow: Callable[[int], int]
 
 
-async def track(
+async def look(
     hints: Mapping[Key, Hint], portal: Reader, mirror: Mirror, rules: Rules
 ) -> dict[Key, Exception]:
     """Bring the mirror up to date with one portal; returns what could not be done, and why."""
@@ -44,7 +44,7 @@ async def track(
     for _ in range(LOOKS):
         if not pending:
             break
-        looks = await _look(hints, pending, portal, rules, failed)
+        looks = await _read(hints, pending, portal, rules, failed)
         outcomes = await mirror.put([(look, pending[look.key]) for look in looks])
         pending = {}
         for look, outcome in zip(looks, outcomes, strict=True):
@@ -55,7 +55,7 @@ async def track(
     return failed | {key: InterruptedError("written by others meanwhile") for key in pending}
 
 
-async def _look(
+async def _read(
     hints: Mapping[Key, Hint],
     pending: Mapping[Key, Base],
     portal: Reader,
