@@ -1,7 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env lock run invoke build check format test unit clean
+.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
+  unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -17,12 +18,25 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 .venv-lambda/.ready: requirements/lambda.txt .venv/.ready
 	@local/make-env .venv-lambda requirements/lambda.txt
 
+# Judges of the simulated portal: other people's clients, and a browser.
+.venv-peers/.ready: requirements/peers.txt .venv/.ready
+	@local/make-env .venv-peers requirements/peers.txt
+tests/peers/node_modules/.ready: tests/peers/package-lock.json
+	@cd tests/peers && npm ci --silent && touch node_modules/.ready
+.venv/.browser: requirements/browser.txt .venv/.ready
+	@local/make-env .venv requirements/browser.txt
+	@local/need-chromium >/dev/null
+	@touch $@
+judges: .venv-peers/.ready tests/peers/node_modules/.ready .venv/.browser
+
 lock: .venv/.ready ## Pin the dependencies anew, with hashes
 	.venv/bin/uv pip compile $(PIN) pyproject.toml -o src/requirements.txt
 	local/pure-hashes src/requirements.txt
 	.venv/bin/uv pip compile $(PIN) pyproject.toml --group dev -o requirements/dev.txt
 	.venv/bin/uv pip compile $(PIN) --group sam -o requirements/sam.txt
 	.venv/bin/uv pip compile $(PIN) --group lambda -o requirements/lambda.txt
+	.venv/bin/uv pip compile $(PIN) --group peers -o requirements/peers.txt
+	.venv/bin/uv pip compile $(PIN) -c requirements/dev.txt --group browser -o requirements/browser.txt
 
 AWS_PORT ?= 4566
 PORTAL_PORT ?= 8024
@@ -36,19 +50,44 @@ invoke: env ## One function, one sample event: make invoke FUNCTION=â€¦ EVENT=â€
 build: env ## Build what is deployed: SAM's build, less to load, compiled
 	.venv/bin/python -m ops.build
 
-check: .venv/.ready ## Lint, types, template
+STACK ?= relay
+PORTAL ?= main
+deploy: build ## Build and deploy to AWS (samconfig.toml)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam deploy --stack-name $(STACK)
+	@echo "deployed; next: make connect STACK=$(STACK)"
+
+connect: env ## Store a portal's token and webhooks, tried first: make connect PORTAL=main
+	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
+
+logs: env ## Follow what the functions write, the journal among it
+	@.venv/bin/python -m ops.logs $(STACK)
+
+redrive: env ## Show the dead letters and why; GO=1 sends them back
+	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
+
+check: env ## Lint, types, template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/interrogate -q src tests
+	.venv/bin/interrogate -q tests
+	.venv/bin/cfn-lint template.yaml
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
 format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+test: env ## Everything: unit, integration, end to end on a local stack of its own
+	.venv/bin/coverage run -m pytest -q
+	.venv/bin/coverage report --fail-under=95
+	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
+
+bench: env ## Measure, and print tables
+	.venv/bin/python -m bench.ingress
+
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit
 
 clean: ## Remove what was built and installed
-	rm -rf .venv .venv-sam .venv-lambda .aws-sam .local
+	rm -rf .venv .venv-sam .venv-lambda .venv-peers tests/peers/node_modules .aws-sam .local

@@ -52,8 +52,8 @@ def credentials(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
@@ -64,8 +64,8 @@ def client(endpoint: str, service: str) -> Any:
         service,
         endpoint_url=endpoint,
         region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  any does
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  any does
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -79,7 +79,7 @@ class LocalAws:
     def __init__(self, port: int | None = None, *, enforce_iam: bool = False) -> None:
         self.port = port or free_port()
         self.endpoint = f"http://{HOST}:{self.port}"
-        self._enforce_iam = enforce_iam
+        self.enforces_iam = enforce_iam
         self._folder = Path(tempfile.mkdtemp(prefix="relay-aws-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -95,7 +95,7 @@ class LocalAws:
             "MINISTACK_REGION": REGION,
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
-            "AUTH": "true" if self._enforce_iam else "false",
+            "AUTH": "true" if self.enforces_iam else "false",
         }
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(

@@ -18,12 +18,13 @@ from rich.console import Console
 
 from local.aws import REGION, LocalAws, PortInUseError, in_use
 from local.demo import DemoPortal
-from local.follow import follow
 from local.stack import STACK, Stack, deploy, store_secrets
 from ops.build import ROOT
+from ops.follow import follow
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
+POLL_SECONDS = 0.3
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -150,7 +151,7 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
 
 
 def _follow(aws: LocalAws, stack: Stack) -> None:
-    for line in follow(aws.client("logs"), stack.outputs["LogGroup"]):
+    for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
         if text := _told(line):
             console.print(f"{line['timestamp'][11:19]}  {text}")
 

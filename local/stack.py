@@ -4,6 +4,7 @@ ministack does not read the routes out of an HttpApi's body and skips a table's 
 are made here through the public API, so that the template stays as AWS wants it.
 """
 
+import json
 import subprocess
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,8 @@ def deploy(aws: LocalAws) -> Stack:
     }
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")
     _make_routes(aws, template["TemplateBody"], resources)
+    if aws.enforces_iam:
+        _widen_parameter_rights(aws, resources)
     hook_url = f"{aws.endpoint}/_aws/execute-api/{resources['Api']}/bitrix24"
     return Stack(outputs, resources, hook_url)
 
@@ -76,6 +79,17 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
             )
             target = f"integrations/{integration['IntegrationId']}"
             gateway.create_route(ApiId=api_id, RouteKey=key, Target=target)
+
+
+def _widen_parameter_rights(aws: LocalAws, resources: dict[str, str]) -> None:
+    """Let every function read every parameter: ministack judges reads by path on `*` alone."""
+    statement = {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    for name, role in resources.items():
+        if name.endswith("FunctionRole"):
+            aws.client("iam").put_role_policy(
+                RoleName=role, PolicyName="parameters", PolicyDocument=policy
+            )
 
 
 def store_secrets(aws: LocalAws, secrets: dict[str, str]) -> None:

@@ -38,8 +38,8 @@ UNUSED = (
 )
 
 
-# boto3 reads the whole model of a service to make its client; SSM's has 150 operations, and 15 ms of
-# each init went into it. A model with what is used (relay/settings.py) is found first.
+# boto3 reads the whole model of a service to make its client; SSM's has 150 operations, and 15 ms
+# of each init went into it. A model with what is used (relay/settings.py) is found first.
 SSM_OPERATION = "GetParametersByPath"
 
 

@@ -6,14 +6,15 @@ from http import HTTPStatus
 class RestError(Exception):
     """An error answer; inside a batch the same without its status.
 
-    The texts are the API's own, from the pages of the documentation on each method.
+    The texts are the API's own, from the pages of the documentation on each method. A code is a
+    text, save where a page shows the number 0.
     """
 
-    def __init__(self, code: str, text: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(self, code: str | int, text: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(code)
         self.code, self.text, self.status = code, text, status
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str | int]:
         """The body, as documented: no `time` beside an error."""
         return {"error": self.code, "error_description": self.text}
 

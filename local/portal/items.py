@@ -59,6 +59,7 @@ def add_item(
     if multi:
         row["fm"] = merge_multi_fields(portal, [], multi)
     _contact_marks(entity, row)
+    _search_content(entity, row)
     table.put(number, row)
     if entity.has_stages:
         remember_stage(portal, entity, row, 1)
@@ -138,6 +139,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     if "stageId" in changed or "categoryId" in changed:
         changed |= {"movedBy": actor.user, "movedTime": now}
     row = old | changed | {"updatedTime": now, "updatedBy": actor.user}
+    _search_content(entity, row)
     portal.items[entity.number].put(row["id"], row)
     _remember(portal, entity, old, changed, actor)
     if "stageId" in changed or "categoryId" in changed:
@@ -260,6 +262,13 @@ def _row_id(value: Any) -> int | None:
     if number is None:
         raise InvalidValueError("row id")
     return number
+
+
+def _search_content(entity: EntityType, row: Row) -> None:
+    """Keep the text that the portal searches in; it follows every change."""
+    if "searchContent" in entity.blank:
+        parts = (row.get(key) for key in ("id", "title", "name", "lastName", "opportunity"))
+        row["searchContent"] = " ".join(str(part) for part in parts if part)
 
 
 def _contact_marks(entity: EntityType, row: Row) -> None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,11 @@ from local.portal.webhooks import OutgoingWebhook
 
 _MAX_PENALTY_SECONDS = 60.0
 _KEPT = 1000
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 @dataclass(slots=True)
@@ -47,7 +53,6 @@ class Outbox:
     _open: int = 0
     _timed: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
     def put(self, delivery: Delivery) -> None:
         """Queue a delivery; called from any thread."""
@@ -119,7 +124,7 @@ class Outbox:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         reader, writer = await asyncio.open_connection(
-            parts.hostname, parts.port or (443 if secure else 80), ssl=self._tls if secure else None
+            parts.hostname, parts.port or (443 if secure else 80), ssl=_tls() if secure else None
         )
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         payload = body.encode()

@@ -49,7 +49,7 @@ def run_method(
         raise
     except Exception as bug:  # a hole in the simulation answers as the portal's own failures do
         traceback.print_exc(file=sys.stderr)
-        raise RestError(*reversed(ERRORS["server_error"][1:]), 500) from bug
+        raise refuse("server_error") from bug
     if fault := pick(_answers(portal), key, "after", portal.random):
         raise _said(fault)
     answer: Row = {"result": result}

@@ -16,6 +16,13 @@ _TABLES: dict[str, list[list[str]]] = json.loads((DATA / "fields.json").read_tex
 # Shown by crm.item.get and crm.item.list beside what *.fields lists [crm-item-get.md]
 _SHADOWS: dict[str, dict[str, Any]] = json.loads((DATA / "shadows.json").read_text("utf-8"))
 
+_PARENTS = {"crm_lead": 1, "crm_company": 4, "crm_quote": 7}
+_USER_FIELD_SETTINGS: dict[str, dict[str, Any]] = {
+    "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
+    | {"DEFAULT_VALUE": ""},
+    "crm": {"LEAD": "N", "CONTACT": "N", "COMPANY": "Y", "DEAL": "N"},
+}
+
 FIRST_DYNAMIC = 128
 INVOICE = 31
 MULTI_FIELDS = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
@@ -58,14 +65,15 @@ class Field:
             record["isDeprecated"] = True
         if self.status:
             record["statusType"] = self.status
-        if (
-            self.type in {"crm_company", "crm_lead", "crm_quote", "crm_entity"}
-            and not self.multiple
-        ):
-            record["settings"] = {"parentEntityTypeId": 0}
+        if self.name.startswith("PARENT_ID_"):
+            record["settings"] = {"parentEntityTypeId": int(self.name.removeprefix("PARENT_ID_"))}
+        elif self.type in _PARENTS and not self.multiple:
+            record["settings"] = {"parentEntityTypeId": _PARENTS[self.type]}
+        if self.key == "mycompanyId":
+            record["settings"] |= {"isMyCompany": True, "isEmbeddedEditorEnabled": True}
         if self.name.startswith("UF_"):
             record |= {"listLabel": self.title, "formLabel": self.title, "filterLabel": self.title}
-            record["settings"] = {}
+            record["settings"] = _USER_FIELD_SETTINGS.get(self.type, [])
         return record
 
 

@@ -33,14 +33,14 @@ _CODES = {
 
 def error_body(error: RestError) -> Row:
     """Wrap an error as v3 does; codes unknown to it stay as they are."""
-    code = _CODES.get(error.code)
+    code = _CODES.get(str(error.code))
     name = _PREFIX + code[0] if code else error.code
     return {"error": {"code": name, "message": error.text, "validation": []}}
 
 
 def status(error: RestError) -> int:
     """The status of an error in v3."""
-    code = _CODES.get(error.code)
+    code = _CODES.get(str(error.code))
     return code[1] if code else error.status
 
 

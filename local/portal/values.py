@@ -13,6 +13,8 @@ from local.portal.table import Row
 _TRUE = {"y", "1", "true"}
 _INTEGERS = {"integer", "user", "crm_category", "location"}
 _CODES = {"crm_status", "crm_currency"}
+# Read-only in crm.deal.fields, yet set by the request on the page of crm.item.add
+_WRITABLE_IN_ITEMS = {"leadId", "quoteId"}
 _MAX_INTEGER = 2**63
 
 
@@ -42,7 +44,7 @@ def read_fields(portal: Portal, entity: EntityType, given: Any, names: str) -> t
         elif names != "classic":
             found = entity.find(name, original=names == "original")
             if found is not None:
-                _take(portal, found, value, values)
+                _take(portal, found, value, values, found.key in _WRITABLE_IN_ITEMS)
     if "contactIds" in values and "contactId" in entity.fields:
         values["contactId"] = values["contactIds"][0] if values["contactIds"] else 0
     elif "contactId" in values and "contactIds" in entity.fields:
@@ -55,8 +57,8 @@ def _camel_row(row: Row) -> Row:
     return {names[key.upper()]: value for key, value in row.items() if key.upper() in names}
 
 
-def _take(portal: Portal, field: Field, value: Any, values: Row) -> None:
-    if field.readonly:
+def _take(portal: Portal, field: Field, value: Any, values: Row, allowed: bool = False) -> None:
+    if field.readonly and not allowed:
         return
     if not field.multiple:
         values[field.key] = read_value(portal, field, value)

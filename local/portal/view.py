@@ -7,6 +7,7 @@ from local.portal.schema import MULTI_FIELDS, EntityType, Field
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
 
+_UNLISTED: dict[str, Row] = {"contact": {"FACE_ID": None}}  # get shows it, fields doesn't
 # Writable, but never in what classic get and list answer [crm-deal-fields.md]
 _WRITE_ONLY = {"CONTACT_IDS", "COMPANY_IDS", "OBSERVERS"}
 
@@ -56,7 +57,7 @@ def _files(portal: Portal, entity: EntityType, row: Row, key: str, webhook: Inco
 
 def classic_view(entity: EntityType, row: Row, webhook: IncomingWebhook) -> Row:
     """All of an item for `crm.<entity>.get`: UPPER_SNAKE, every scalar a string or null."""
-    view: Row = {}
+    view: Row = dict(_UNLISTED.get(entity.code, {}))
     for name, field in entity.classic.items():
         if field.type == "crm_multifield":
             rows = [entry for entry in row.get("fm", []) if entry["typeId"] == name]

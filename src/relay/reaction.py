@@ -10,6 +10,7 @@ import inspect
 import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import update_wrapper
 from typing import Any, get_type_hints
 
 from aws_lambda_powertools.logging import Logger
@@ -30,6 +31,7 @@ class Reaction:
 
     def __init__(self, react: Callable[..., Awaitable[None]]) -> None:
         """Take a coroutine function whose first argument says by its type what it subscribes to."""
+        update_wrapper(self, react)
         first, *others = inspect.signature(react).parameters
         self._react = react
         self._record_type = get_type_hints(react)[first]
@@ -59,7 +61,7 @@ class Reaction:
         return max(self._deadline - time.monotonic(), 0)
 
     async def _run(self, record: SQSRecord) -> None:
-        about = {"message_id": record.message_id}
+        about: dict[str, Any] = {"message_id": record.message_id}
         try:
             item = self._parse(record)
             about |= {"event_id": item.event_id, "portal": item.portal, "item_id": item.id}

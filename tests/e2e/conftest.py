@@ -67,8 +67,8 @@ def wait_until(condition, seconds=20.0):
 
 @pytest.fixture(scope="session")
 def relay():
-    """Return the deployed bundle, joined to a simulated portal."""
-    with LocalAws() as aws, DemoPortal() as portal:
+    """Return the deployed bundle, joined to a simulated portal, each function with its own rights."""
+    with LocalAws(enforce_iam=True) as aws, DemoPortal() as portal:
         try:
             stack = deploy(aws)
         except subprocess.CalledProcessError as failed:

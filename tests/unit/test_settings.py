@@ -69,6 +69,16 @@ def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
 
 
 @pytest.mark.usefixtures("ssm")
+def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path):
+    """The deployed artefact brings a model of the one operation that is used."""
+    monkeypatch.setattr(settings, "_MODELS", tmp_path)
+    monkeypatch.delenv("AWS_DATA_PATH", raising=False)
+    settings.client("ssm")
+    assert settings.os.environ["AWS_DATA_PATH"] == str(tmp_path)
+    monkeypatch.delenv("AWS_DATA_PATH")
+
+
+@pytest.mark.usefixtures("ssm")
 def test_clients_give_up_early():
     """Two attempts of three seconds: boto3's own patience would outlast the gateway."""
     config = settings.client("sns").meta.config

@@ -11,6 +11,7 @@ from local.portal.schema import FIRST_DYNAMIC, INVOICE
 from local.portal.table import Row
 
 _LEAD, _OLD_INVOICE = 1, 5
+_TYPE_NAMES = {3: "CONTACT", 4: "COMPANY", 7: "QUOTE", 14: "ORDER", 33: "SHIPMENT_DOCUMENT"}
 _HISTORY_FIELDS = {
     "ID": "id",
     "TYPE_ID": "kind",
@@ -73,9 +74,10 @@ def stage_history(call: Call) -> Page:
     if number not in {_LEAD, 2, _OLD_INVOICE, INVOICE} and (
         number < FIRST_DYNAMIC or number not in call.portal.types
     ):
+        name = _TYPE_NAMES.get(number, str(number))
         if call.portal.settings.stage_history_error_number:
-            raise RestError(0, f"{number} entity is not supported")  # type: ignore[arg-type]
-        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {number} is not supported")
+            raise RestError(0, f"{name} entity is not supported")
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
     rows = [row for row in call.portal.history if row["type"] == number]
     rows = [row for row in rows if _history_match(row, call.get("filter", default={}))]
     page = cut(rows, _history_order(call), read_start(call.get("start")), ordered=False)

@@ -49,15 +49,20 @@ def names_of(call: Call) -> str:
     return "original" if call.flag("useoriginalufnames") else "item"
 
 
-def item_of(call: Call, entity: EntityType, text: str = "Access denied") -> Row:
+def item_of(
+    call: Call,
+    entity: EntityType,
+    denied_text: str = "Access denied",
+    missing_text: str = "Item not found",
+) -> Row:
     """The item of `id`; NOT_FOUND and ACCESS_DENIED are told apart here, unlike in lists."""
     if call.get("id") is None:
         raise missing("id")
     row = call.portal.items[entity.number].get(call.number("id"))
     if row is None:
-        raise not_found("Item not found")
+        raise not_found(missing_text)
     if not call.portal.may_read(call.user, entity.number, row):
-        raise access_denied(text)
+        raise access_denied(denied_text)
     call.touched.append(("read", subject_of(entity, row["id"])))
     return row
 
@@ -73,9 +78,8 @@ def _answer(call: Call, entity: EntityType, row: Row) -> Row:
 def get(call: Call) -> Any:
     """Answer with all fields of an item."""
     entity = entity_of(call)
-    return _answer(
-        call, entity, item_of(call, entity, "You do not have permission to view this item")
-    )
+    denied = "You do not have permission to view this item"
+    return _answer(call, entity, item_of(call, entity, denied, "Element not found"))
 
 
 @method("crm.item.list", "crm")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.listing import Page, cut, read_start
+from local.portal.listing import PAGE, Page, cut, read_start
 from local.portal.php import entries
 from local.portal.table import Row
 
@@ -66,11 +66,15 @@ def get(call: Call) -> Page:
     falling = str(call.get("order", default="asc")).lower() == "desc"
     key = _FILTERS.get(str(call.get("sort", default="ID")).upper(), "id")
     users.sort(key=lambda user: str(user[key]).rjust(12) if key == "id" else str(user[key]))
-    page = cut(
-        reversed(users) if falling else users, [], read_start(call.get("start")), ordered=True
-    )
+    page = cut(reversed(users) if falling else users, [], _page_start(call), ordered=True)
     page.result = [user_view(user) for user in page.result]
     return page
+
+
+def _page_start(call: Call) -> int:
+    """Take a page's first offset: the sample's `start` of 10 answers with the first page."""
+    start = read_start(call.get("start"))
+    return start if start < 0 else start // PAGE * PAGE
 
 
 def _upper(given: Any) -> Row:

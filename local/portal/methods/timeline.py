@@ -20,8 +20,10 @@ from local.portal.values import InvalidValueError
 
 def _owner(call: Call, kind: str, number: int) -> Row:
     found = call.portal.table_of(kind.lower())
-    row = found[1].get(number) if found else None
-    if found is None or row is None:
+    if found is None:
+        raise not_found()
+    row = found[1].get(number)
+    if row is None:
         raise RestError("OWNER_NOT_FOUND", "Owner was not found")
     if not call.portal.may_read(call.user, found[0].number, row):
         raise access_denied()

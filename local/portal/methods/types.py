@@ -109,10 +109,12 @@ def _flag(value: Any) -> str:
 def get(call: Call) -> Any:
     """A smart process by the id of its record, which is not its entityTypeId."""
     intranet_only(call)
+    if call.portal.denied(call.user):
+        raise access_denied()
     number = call.number("id")
     found = [entity for entity in _dynamic(call) if entity.info["id"] == number]
     if not found:
-        raise RestError("0", "SPA not found")
+        raise RestError(0, "SPA not found")  # the number, as on the page
     return {"type": found[0].info}
 
 

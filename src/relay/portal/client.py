@@ -1,36 +1,115 @@
 """One portal through its incoming webhook: `await portal.call("crm.item.get", …)`."""
 
 import asyncio
-import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from math import inf
 from typing import Any
 
-from relay.errors import TransientError
-from relay.portal.answers import read_answer
-from relay.portal.connection import READ_SECONDS, THREADS, connection
+from relay.errors import PortalError
+from relay.portal.delivery import Delivery
+from relay.portal.gathering import Gathering
+from relay.portal.known import MOST_COMMANDS, known
+from relay.portal.limits import Slots
+from relay.portal.lists import Listing
+from relay.portal.unit import Command, Explicit, Params, Unit
 from relay.portal.webhook import Webhook
-
-LEAST_SECONDS = 1.0  # with less than this left a request is not begun
-_threads = ThreadPoolExecutor(THREADS, "portal")
 
 
 class Portal:
-    """What can be asked of a portal; `remaining_seconds` says how long the function may take."""
+    """What can be asked of a portal.
+
+    `remaining_seconds` says how long the function may still take: nothing waits longer. `slots`
+    is where requests get their time from (`relay.portal.shared_limit`); without it this process
+    keeps a limit of its own. A Portal may outlive event loops, and be used in several.
+    """
 
     def __init__(
-        self, webhook: Webhook, *, remaining_seconds: Callable[[], float] | None = None
+        self,
+        webhook: Webhook,
+        *,
+        remaining_seconds: Callable[[], float] | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.webhook = webhook
-        self._remaining = remaining_seconds or (lambda: READ_SECONDS)
+        about = known(webhook)
+        self._delivery = Delivery(
+            about, slots or about.own_slots, remaining_seconds or (lambda: inf)
+        )
+        self._gatherings: dict[asyncio.AbstractEventLoop, Gathering] = {}
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the `result` of a REST method; raises a PortalError."""
-        seconds = min(self._remaining(), READ_SECONDS)
-        if seconds < LEAST_SECONDS:
-            raise TransientError(method, "NO_TIME", "too little time left", retry_after=0)
-        body = json.dumps(params).encode()
-        url = self.webhook.url(method)
+        """Return the `result` of a REST method; raises a PortalError.
+
+        Calls that wait at the same time share requests. A caller that is cancelled does not stop
+        what it asked for.
+        """
+        return await self._one(method, params)
+
+    def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
+        """Iterate over all items of a list method, in the order of their ids.
+
+        `async for deal in portal.list("crm.item.list", entityTypeId=2, filter={…})`. An `order`
+        of your own makes it read by offset, which shifts when items come or go meanwhile.
+        """
+        return self._items(Listing(method, params, self._together, self._ask))
+
+    async def batch(
+        self,
+        commands: Mapping[str, tuple[str, Params]],
+        *,
+        halt: bool = False,
+        return_errors: bool = False,
+    ) -> dict[str, Any]:
+        """Run commands in one request, in order; return their results by their names.
+
+        A later command may use `$result[name][field]` of an earlier one; with `halt` an error
+        ends the batch. Raises the first error, or with `return_errors` has it as that command's
+        result.
+        """
+        if not 0 < len(commands) <= MOST_COMMANDS:
+            raise ValueError(f"a batch holds 1 to {MOST_COMMANDS} commands, not {len(commands)}")
+        its = {name: Command(method, params) for name, (method, params) in commands.items()}
+        outcomes = await self._ask(Explicit(its, halt=halt))
+        for outcome in outcomes:
+            if isinstance(outcome, PortalError) and not return_errors:
+                raise outcome
+        return dict(zip(commands, outcomes, strict=True))
+
+    def busy(self) -> AbstractContextManager[None]:
+        """Hold requests back while I/O of your own is under way that may bring further calls."""
+        return self._gathering().hold()
+
+    async def settled(self) -> None:
+        """Wait until no call is under way in this event loop, cancelled callers' included."""
+        await self._gathering().finish()
+
+    def _gathering(self) -> Gathering:
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(_threads, connection.post, method, url, body, seconds)
-        return read_answer(method, reply.status, reply.body).result
+        if loop not in self._gatherings:
+            self._gatherings = {
+                other: its for other, its in self._gatherings.items() if not other.is_closed()
+            }
+            self._gatherings[loop] = Gathering(
+                self._delivery.size, self._delivery.take_slot, self._delivery.send
+            )
+        return self._gatherings[loop]
+
+    async def _one(self, method: str, params: Params) -> Any:
+        (outcome,) = await self._ask(Unit(method, params))
+        if isinstance(outcome, PortalError):
+            raise outcome
+        return outcome
+
+    async def _ask(self, unit: Unit) -> Sequence[Any]:
+        self._delivery.check(unit)
+        self._gathering().add(unit)
+        return await asyncio.shield(unit.future)
+
+    async def _together(self, method: str, asked: Sequence[Params]) -> Sequence[Any]:
+        return await asyncio.gather(*(self._one(method, params) for params in asked))
+
+    async def _items(self, listing: Listing) -> AsyncIterator[Any]:
+        async for page in listing.pages():
+            for item in page:
+                yield item

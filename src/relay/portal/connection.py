@@ -12,7 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from relay.errors import MayHaveRunError, OperatorError, PortalError, TransientError
 
@@ -25,6 +25,7 @@ MAX_ANSWER_BYTES = 32_000_000  # 2,500 wide items are 10 MB; a function has 256 
 IDLE_SECONDS = 5.0
 NOT_CONNECTED = "NOT_CONNECTED"
 NO_ANSWER = "NO_ANSWER"
+TIMEOUT = "TIMEOUT"
 ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"
 _CREDENTIAL = re.compile(r"(/rest/(?:api/)?)\d+/[^/\s\"'?]+")
 
@@ -108,7 +109,7 @@ class Connection:
                     limit = f"over {MAX_ANSWER_BYTES} bytes; select fewer fields"
                     raise MayHaveRunError(method, ANSWER_TOO_LARGE, limit)
                 if time.monotonic() > ends_at:
-                    raise MayHaveRunError(method, NO_ANSWER, "its body did not end in time")
+                    raise MayHaveRunError(method, TIMEOUT, "its body did not end in time")
             location = answer.headers.get("Location", "")
             return Reply(answer.status_code, bytes(answered), location)
 
@@ -121,7 +122,8 @@ def _translate(method: str, trouble: Exception) -> PortalError:
         trouble, requests.exceptions.ProxyError | requests.exceptions.SSLError
     ):
         return TransientError(method, NOT_CONNECTED, type(reason or trouble).__name__)
-    return MayHaveRunError(method, NO_ANSWER, type(trouble).__name__)
+    slow = isinstance(trouble, requests.Timeout | ReadTimeoutError)
+    return MayHaveRunError(method, TIMEOUT if slow else NO_ANSWER, type(trouble).__name__)
 
 
 connection = Connection()

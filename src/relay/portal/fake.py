@@ -1,18 +1,30 @@
-"""A portal for tests: it remembers what it was asked and answers what it was told."""
+"""A portal for tests: it remembers what it was asked and answers what it was told.
 
-from collections.abc import Callable, Mapping
+portal = FakePortal({"crm.item.get": {"item": {"id": 5}}, "im.notify.system.add": 1})
+portal.fail("tasks.task.add", "QUERY_LIMIT_EXCEEDED")
+await follow_up(change, portal)
+assert portal.calls == [("crm.item.get", {"entityTypeId": 2, "id": 5}), …]
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from relay import errors
 from relay.portal.answers import error_of
+from relay.portal.lists import items_of
+
+_REFERENCE = re.compile(r"\$result((?:\[[^\]]+\])+)")
 
 
 class FakePortal:
     """Stands for a Portal in a test.
 
-    `answers` is a mapping from method to result (a function of the parameters, an exception to
-    raise, or the result itself), or one function of method and parameters for all of them.
-    `calls` lists what was asked: `[("crm.item.get", {"id": 5}), …]`.
+    `answers` is a mapping from method to result - or to a function of the parameters, or to an
+    exception to raise - or one function of method and parameters for all of them. A method
+    without an answer fails the test. `calls` lists what was asked, those of `list` (once, with
+    the parameters as given) and `batch` (each command) too.
     """
 
     def __init__(self, answers: Mapping[str, Any] | Callable[..., Any] | None = None) -> None:
@@ -31,6 +43,43 @@ class FakePortal:
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Remember the call; return or raise what the test wants."""
+        return self._answer(method, params)
+
+    async def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
+        """Remember the call; give the items of its one answer, wrapped or not."""
+        for item in items_of(self._answer(method, params)):
+            yield item
+
+    async def batch(
+        self,
+        commands: Mapping[str, tuple[str, Mapping[str, Any]]],
+        *,
+        halt: bool = False,
+        return_errors: bool = False,
+    ) -> dict[str, Any]:
+        """Answer command by command, references to earlier results resolved."""
+        results: dict[str, Any] = {}
+        for name, (method, params) in commands.items():
+            if halt and any(isinstance(its, errors.PortalError) for its in results.values()):
+                said = "an earlier command failed"
+                results[name] = errors.PermanentError(method, "NOT_RUN", said)
+                continue
+            try:
+                results[name] = self._answer(method, _resolve(dict(params), results))
+            except errors.PortalError as error:
+                if not return_errors:
+                    raise
+                results[name] = error
+        return results
+
+    def busy(self) -> AbstractContextManager[None]:
+        """Hold nothing back."""
+        return nullcontext()
+
+    async def settled(self) -> None:
+        """Return at once: nothing is ever under way."""
+
+    def _answer(self, method: str, params: dict[str, Any]) -> Any:
         self.calls.append((method, params))
         if method in self._answers:
             answer = self._answers[method]
@@ -42,3 +91,20 @@ class FakePortal:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _resolve(value: Any, results: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolve(item, results) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item, results) for item in value]
+    reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if not reference:
+        return value
+    found: Any = results
+    for step in re.findall(r"\[([^\]]+)\]", reference[1]):
+        try:
+            found = found[int(step) if isinstance(found, list) else step]
+        except (LookupError, TypeError, ValueError):
+            return value  # as the portal does
+    return found

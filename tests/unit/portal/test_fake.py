@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from relay.errors import MayHaveRunError, OperatorError, PermanentError, TransientError
+from relay.portal import Portal
 from relay.portal.fake import FakePortal
 
 
@@ -51,3 +52,55 @@ def test_any_error_of_the_tree_is_raised_by_its_name(name, kind):
     portal.fail("crm.deal.get", name)
     with pytest.raises(kind, match=name if kind is PermanentError else "made to fail"):
         run(portal.call("crm.deal.get", id=1))
+
+
+def test_a_list_gives_the_items_of_its_answer():
+    """Wrapped as the method wraps them, or not."""
+    portal = FakePortal({"crm.item.list": {"items": [{"id": 1}, {"id": 2}]}, "user.get": []})
+
+    async def read(method):
+        return [item async for item in portal.list(method, filter={})]
+
+    assert run(read("crm.item.list")) == [{"id": 1}, {"id": 2}]
+    assert run(read("user.get")) == []
+    assert portal.calls == [("crm.item.list", {"filter": {}}), ("user.get", {"filter": {}})]
+
+
+def test_a_batch_resolves_its_references():
+    """What can't be resolved stays a text, as it does on a portal."""
+    portal = FakePortal({"add": {"ids": [7]}, "get": lambda **params: params})
+    commands = {
+        "a": ("add", {}),
+        "b": ("get", {"id": "$result[a][ids][0]", "x": ["$result[a][ids][5]", "$result[z]", 1]}),
+    }
+    results = run(portal.batch(commands))
+    assert results["b"] == {"id": 7, "x": ["$result[a][ids][5]", "$result[z]", 1]}
+
+
+def test_a_batch_fails_like_a_real_one():
+    """It raises, or gives the errors as results, and halts if it is to."""
+    portal = FakePortal({"good": 1})
+    portal.fail("bad", "NOT_FOUND")
+    commands = {"a": ("bad", {}), "b": ("good", {})}
+    with pytest.raises(PermanentError, match="NOT_FOUND"):
+        run(portal.batch(commands))
+    assert run(portal.batch(commands, return_errors=True))["b"] == 1
+    assert run(portal.batch(commands, halt=True, return_errors=True))["b"].code == "NOT_RUN"
+
+
+def test_holding_and_settling_do_nothing():
+    """Code that uses them can be tested."""
+
+    async def use():
+        portal = FakePortal({"a": 1})
+        with portal.busy():
+            assert await portal.call("a") == 1
+        await portal.settled()
+
+    run(use())
+
+
+def test_it_has_whatever_a_portal_has():
+    """What a reaction may use of a Portal, a test has too."""
+    public = {name for name in vars(Portal) if not name.startswith("_")}
+    assert public <= set(vars(FakePortal))

@@ -1,0 +1,187 @@
+"""Units -> one request -> what became of each of them: settled, or to be sent again.
+
+A batch is never repeated: each unit in it is judged by itself (relay.portal.again).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from relay.errors import PortalError, TransientError
+from relay.portal.again import Failure
+from relay.portal.answers import TOO_LARGE, Answer
+from relay.portal.batch import body_of, of_call, outcomes_of, times_of
+from relay.portal.connection import ANSWER_TOO_LARGE, READ_SECONDS, THREADS, TIMEOUT
+from relay.portal.encoding import to_json
+from relay.portal.exchange import exchange
+from relay.portal.known import Known
+from relay.portal.limits import Slots
+from relay.portal.unit import Command, Explicit, Unit
+
+LEAST_SECONDS = 0.5  # with less than this left nothing is begun
+LONGEST_SECONDS = 3600.0  # to wait for a slot where no function's time ends it
+Plan = list[tuple[Unit, dict[str, Command]]]
+
+threads = ThreadPoolExecutor(2 * THREADS, "portal")  # as many for slots as for requests
+
+
+class Delivery:
+    """How one portal object sends: with its slots, within its function's time."""
+
+    def __init__(self, known: Known, slots: Slots, remaining: Callable[[], float]) -> None:
+        self._known = known
+        self._slots = slots
+        self._remaining = remaining
+        self._jitter = 1.0
+
+    def size(self) -> int:
+        """Return how many commands a request may have now; without `batch` one."""
+        return 1 if self._known.wait_for("batch") else self._known.size
+
+    async def take_slot(self) -> None:
+        """Wait until a request may go; raises TransientError if that is after our time."""
+        remaining = min(self._time_left("portal"), LONGEST_SECONDS)
+        latest = time.time() + max(remaining - self._known.seconds_needed, 0)
+        slot = await _in_thread(self._slots.take, latest)
+        await asyncio.sleep(max(slot - time.time(), 0))
+
+    def check(self, unit: Unit) -> None:
+        """Let a unit wait whose method must; raises TransientError if that is after our time."""
+        if unit.method.lower() in self._known.not_for_batch:
+            unit.alone = True
+        seconds = self._known.wait_for(unit.method)
+        if seconds >= self._remaining():
+            said = "its execution time is used up"
+            raise TransientError(unit.method, "OPERATION_TIME_LIMIT", said, retry_after=seconds)
+        unit.not_before = time.time() + seconds if seconds else 0.0
+
+    async def send(self, units: list[Unit]) -> list[Unit]:
+        """Send units in one request and settle them; returns those that are to be sent again."""
+        ready: list[Unit] = []
+        unsettled: list[Unit] = []
+        for unit in units:
+            try:
+                self.check(unit)
+            except TransientError as refusal:
+                unit.break_off(refusal)
+            else:
+                (unsettled if unit.not_before else ready).append(unit)
+        if ready:
+            plan = self._plan(ready)
+            outcomes, whole = await self._outcomes(plan)
+            if any(_is(outcome, "QUERY_LIMIT_EXCEEDED") for outcome in outcomes.values()):
+                await _in_thread(self._slots.refused)
+            self._jitter = random.uniform(0.5, 1)
+            for unit, commands in plan:
+                mine = {key: outcomes[key] for key in commands}
+                if not self._settle(unit, commands, mine, len(outcomes), whole=whole):
+                    unsettled.append(unit)
+        return unsettled
+
+    def _plan(self, units: list[Unit]) -> Plan:
+        """Give each unit its commands; those that can use more share the room that is left."""
+        chains = sum(unit.most > 1 for unit in units)
+        share = max(self.size() - len(units), 0) // max(chains, 1)
+        plan: Plan = []
+        at = 0
+        for unit in units:
+            count = min(unit.most, 1 + share)
+            plan.append((unit, unit.commands([f"c{at + number}" for number in range(count)])))
+            at += count
+        return plan
+
+    async def _outcomes(self, plan: Plan) -> tuple[dict[str, Any], bool]:
+        """Return what became of each command by its key, and whether the request failed whole."""
+        commands = {key: command for _, its in plan for key, command in its.items()}
+        methods = {key: command.method for key, command in commands.items()}
+        first = plan[0][0]
+        operating = self._known.operating
+        try:
+            if len(commands) == 1 and not isinstance(first, Explicit):
+                ((key, command),) = commands.items()
+                answer = await self._exchange(command.method, to_json(command.params), 1)
+                operating.note(command.method, answer.time)
+                return {key: answer.result}, False
+            queries = {key: query for unit, its in plan for key, query in unit.queries(its)}
+            body = body_of(queries, halt=first.halt)
+            answer = await self._exchange("batch", body, len(queries))
+            operating.note_batch(answer.time, times_of(methods, answer), methods)
+            outcomes = outcomes_of(methods, answer, halt=first.halt)
+        except PortalError as error:
+            if _is(error, "OPERATION_TIME_LIMIT"):
+                operating.exhausted(error.method)
+            return {key: of_call(error, method) for key, method in methods.items()}, True
+        for method, outcome in zip(methods.values(), outcomes, strict=True):
+            if _is(outcome, "OPERATION_TIME_LIMIT"):
+                operating.exhausted(method)
+            if _is(outcome, "ERROR_BATCH_METHOD_NOT_ALLOWED"):
+                self._known.not_for_batch.add(method.lower())
+        return dict(zip(methods, outcomes, strict=True)), False
+
+    async def _exchange(self, method: str, body: bytes, commands: int) -> Answer:
+        seconds = min(self._time_left(method), READ_SECONDS)
+        began = time.monotonic()
+        try:
+            answer = await _in_thread(exchange, self._known, method, body, seconds)
+        except PortalError as error:
+            if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
+                self._known.too_much(commands)
+            raise
+        self._known.took(time.monotonic() - began, commands)
+        return answer
+
+    def _settle(
+        self,
+        unit: Unit,
+        commands: dict[str, Command],
+        outcomes: dict[str, Any],
+        together: int,
+        *,
+        whole: bool,
+    ) -> bool:
+        """Tell a unit its outcomes, or say that it is to be sent again."""
+        unit.tries += 1
+        error = next(iter(outcomes.values()))
+        # What somebody has put together is sent again only if nothing of it was answered.
+        if isinstance(error, PortalError) and (whole or not isinstance(unit, Explicit)):
+            failure = Failure(
+                error,
+                unit.tries,
+                1 if isinstance(unit, Explicit) else together,
+                harmless=all(command.harmless for command in commands.values()),
+                blocked_for=self._known.wait_for(unit.method),
+                jitter=self._jitter,
+            )
+            pause = failure.pause()
+            if pause is not None and pause < self._remaining() - LEAST_SECONDS:
+                unit.not_before = time.time() + pause
+                return False
+            final = failure.final()
+            failed = outcomes if isinstance(unit, Explicit) else list(outcomes)[:1]
+            outcomes |= {key: of_call(final, commands[key].method) for key in failed}
+        unit.finish([self._masked(outcome) for outcome in outcomes.values()])
+        return True
+
+    def _time_left(self, method: str) -> float:
+        seconds = self._remaining()
+        if seconds < LEAST_SECONDS:
+            said = "the function's time is over"
+            raise TransientError(method, "NO_TIME", said, retry_after=0)
+        return seconds
+
+    def _masked(self, outcome: Any) -> Any:
+        """Hide the secret where a portal repeats it in what it says of an error."""
+        if isinstance(outcome, PortalError):
+            return of_call(outcome, outcome.method, hide=self._known.webhook.mask)
+        return outcome
+
+
+def _is(outcome: Any, code: str) -> bool:
+    return isinstance(outcome, PortalError) and outcome.code.upper() == code
+
+
+async def _in_thread[T](function: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)

@@ -1,0 +1,88 @@
+"""Parameters -> the two forms in which a portal reads them: JSON, and a batch command's query.
+
+A batch command is `method?query`, decoded by PHP (rest-protocol section 5): nesting as brackets,
+booleans as 1 and 0, None as an empty text, an empty list as one empty text in a list. An empty map
+is left out: as a filter, one empty text would be refused.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+# PHP drops what is beyond max_input_vars, 1,000 unless the portal sets more.
+MOST_VALUES = 1000
+
+
+class NotForBatchError(ValueError):
+    """When parameters can't be written as a query; JSON takes them."""
+
+
+def to_json(params: Any) -> bytes:
+    """Return parameters as a JSON body."""
+    text = json.dumps(params, ensure_ascii=False, separators=(",", ":"), default=_scalar)
+    return text.encode("utf-8", "replace")  # a lone surrogate is no character
+
+
+def to_query(params: Mapping[str, Any]) -> str:
+    """Return parameters as PHP's parse_str reads them; raises NotForBatchError where it can't."""
+    pairs = [pair for name, value in params.items() for pair in _flatten(_top(name), value)]
+    if len(pairs) > MOST_VALUES:
+        raise NotForBatchError("more values than PHP reads from a query")
+    return "&".join(pairs)
+
+
+def _flatten(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten(f"{name}[{_inner(key)}]", item)
+    elif isinstance(value, list | tuple) and value:
+        for at, item in enumerate(value):
+            yield from _flatten(f"{name}[{at}]", item)
+    elif isinstance(value, list | tuple):
+        yield f"{name}[]="
+    else:
+        yield f"{name}={_quote(_text(value))}"
+
+
+def _top(name: str) -> str:
+    # parse_str turns these into underscores, and stops at NUL.
+    if not name or any(character in name for character in ". []\0"):
+        raise NotForBatchError("PHP changes this name")
+    return _quote(name)
+
+
+def _inner(key: Any) -> str:
+    text = str(key)
+    if not text or any(character in text for character in "[]\0"):
+        raise NotForBatchError("PHP can't read this key")
+    return _quote(text)
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="", errors="replace")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case int() | float():
+            return json.dumps(value)
+        case _:
+            return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    """Return what JSON has no form for: times with their offset, exact numbers."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} can't be sent to a portal")

@@ -1,0 +1,106 @@
+"""The operator's commands against a deployed stack."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from local.aws import credentials
+from ops.build import ROOT
+
+
+@pytest.fixture
+def run(relay):
+    """Return the function that runs a command of `ops` as its make target does."""
+
+    def command(module, *arguments, said=""):
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-m", f"ops.{module}", *arguments],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": "src",
+                "COLUMNS": "80",
+                **credentials(relay.aws.endpoint),
+            },
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return command
+
+
+def stored(relay, name):
+    """Return a secret of the stack."""
+    ssm = relay.aws.client("ssm")
+    return ssm.get_parameter(Name=f"/relay/relay/{name}", WithDecryption=True)["Parameter"]["Value"]
+
+
+def test_connect_tries_and_stores_what_it_was_told(relay, run):
+    """One URL serves for both; an older token stays valid; no secret is shown."""
+    url = relay.portal.state["webhook_url"]
+    for token in ("first-token", "second-token"):
+        done = run("connect", "--portal", "shop", said=f"{token}\n{url}\n\n")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert relay.stack.outputs["HookUrl"] in done.stdout
+        assert "ONCRMCONTACTADD" in done.stdout
+        for secret in (token, url, url.rstrip("/").rsplit("/", 1)[1]):
+            assert secret not in done.stdout + done.stderr
+    assert stored(relay, "application-tokens/shop") == "second-token\nfirst-token"
+    assert (
+        stored(relay, "webhook-urls/read/shop") == stored(relay, "webhook-urls/write/shop") == url
+    )
+    done = run("connect", "--portal", "shop", "--replace", said=f"third\n{url}\n\n")
+    assert stored(relay, "application-tokens/shop") == "third"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("\n", "an empty token would let anybody in"),
+        ("token\n\n", "it is empty"),
+        ("token\nhttps://portal.example/rest/\n", "OAuth"),
+        ("token\nhttp://127.0.0.1:{port}/rest/1/wrongsecret1/\n", "NO_AUTH_FOUND"),
+    ],
+)
+def test_connect_stores_nothing_that_does_not_work(relay, run, said, reason):
+    """A bad token or URL is named, and the portal stays as it was."""
+    done = run("connect", "--portal", "bad", said=said.format(port=relay.portal.port))
+    assert done.returncode != 0
+    assert reason in done.stdout + done.stderr
+    with pytest.raises(relay.aws.client("ssm").exceptions.ParameterNotFound):
+        stored(relay, "application-tokens/bad")
+
+
+def test_connect_says_what_to_do_without_a_stack(run):
+    """A stack that is not there is named, with the command that makes it."""
+    done = run("connect", "--stack", "nowhere")
+    assert done.returncode != 0
+    assert "there is no stack nowhere here; run `make deploy` first" in done.stderr
+
+
+def test_connect_refuses_a_bad_name(run):
+    """A portal's name is part of addresses and keys."""
+    done = run("connect", "--portal", "Моё", said="token\n")
+    assert "a portal's name is [a-z0-9-]{1,40}" in done.stderr
+
+
+def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
+    """What could not be handled is told by its reason, and handled again when asked for."""
+    queue = relay.stack.resources["JournalDeadLetters"]
+    event = json.loads((ROOT / "events" / "sqs_deal_updated.json").read_text("utf-8"))
+    body = event["Records"][0]["body"].replace("r2", "redriven")
+    relay.aws.client("sqs").send_message(
+        QueueUrl=queue,
+        MessageBody=body,
+        MessageAttributes={"reason": {"DataType": "String", "StringValue": "made up"}},
+    )
+    shown = run("redrive", "relay")
+    assert "JournalDeadLetters  1 x  made up" in shown.stdout
+    assert "sent back" in run("redrive", "relay", "--go").stdout
+    await_until(lambda: '"event_id":"redriven"' in relay.log())

@@ -1,0 +1,151 @@
+"""Faults on demand: errors of the table, broken answers, before or after execution."""
+
+import pytest
+import requests
+
+from local.portal.faults import ERRORS
+
+COMMENT = {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "x"}}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_of_the_table_can_be_switched_on(server, admin, http, kind):
+    """[system-errors.md] With its status, code and text."""
+    admin("POST", "faults", kind=kind, method="crm.deal.get", times=1)
+    answer = http.call("crm.deal.get", json={"id": 1})
+    assert (answer.status_code, answer.json()["error"]) == ERRORS[kind][:2]
+    assert answer.json()["error_description"] == ERRORS[kind][2]
+    assert http.call("crm.deal.get", json={"id": 1}).ok
+    assert server.portal.faults == [] or server.portal.faults[0].spent
+
+
+def test_a_fault_strikes_a_share_of_one_method(admin, http):
+    """Others are left alone; `share` is drawn for each call."""
+    admin("POST", "faults", kind="server_error", method="crm.item.*", share=0.5)
+    for _ in range(20):
+        assert http.call("profile").ok
+    answers = [http.call("crm.item.get", json={"entityTypeId": 2, "id": 1}) for _ in range(60)]
+    failed = sum(answer.status_code == 500 for answer in answers)
+    assert 10 < failed < 50
+    admin("DELETE", "faults")
+    assert http.call("crm.item.get", json={"entityTypeId": 2, "id": 1}).ok
+
+
+def test_a_fault_after_execution_leaves_its_effect(server, admin, http):
+    """What can't be told from the answer: it has run."""
+    before = len(server.portal.comments)
+    for kind in ("server_error", "html_502", "empty", "truncated", "reset"):
+        admin("POST", "faults", kind=kind, when="after", times=1)
+        try:
+            answer = http.call("crm.timeline.comment.add", json=COMMENT)
+            assert not answer.ok or kind in {"empty", "truncated"}
+        except requests.exceptions.ConnectionError:
+            assert kind == "reset"
+    assert len(server.portal.comments) == before + 5
+
+
+def test_a_fault_before_execution_leaves_none(server, admin, http):
+    """The same answers, and nothing was done."""
+    before = len(server.portal.comments)
+    for kind in ("rate", "html_403", "html_500", "empty", "truncated", "reset", "html_200"):
+        admin("POST", "faults", kind=kind, times=1)
+        try:
+            answer = http.call("crm.timeline.comment.add", json=COMMENT)
+            assert not answer.ok or kind in {"empty", "truncated", "html_200"}
+        except requests.exceptions.ConnectionError:
+            assert kind == "reset"
+    assert len(server.portal.comments) == before
+
+
+def test_a_timeout_gives_no_answer(server, admin, http):
+    """Before and after execution; the client must decide by itself."""
+    before = len(server.portal.comments)
+    for when in ("before", "after"):
+        admin("POST", "faults", kind="timeout", seconds=0.3, when=when, times=1)
+        with pytest.raises(requests.exceptions.RequestException):
+            http.call("crm.timeline.comment.add", json=COMMENT, timeout=0.1)
+    assert len(server.portal.comments) == before + 1
+
+
+def test_a_command_fails_inside_a_batch_of_200(admin, http):
+    """[batch.md] One method is struck, its neighbours are not; the status stays 200."""
+    admin("POST", "faults", kind="operating", method="crm.deal.get")
+    answer = http.call("batch", json={"cmd": {"a": "crm.deal.get?id=1", "b": "profile"}})
+    result = answer.json()["result"]
+    assert answer.status_code == 200
+    assert result["result_error"]["a"]["error"] == "OPERATION_TIME_LIMIT"
+    assert list(result["result"]) == ["b"]
+
+
+@pytest.mark.parametrize("kind", ["rate", "overload", "no_auth", "server_error"])
+def test_a_blocked_portal_refuses_the_batch_itself(admin, http, kind):
+    """What concerns the whole request is never the answer of one command."""
+    admin("POST", "faults", kind=kind)
+    answer = http.call("batch", json={"cmd": ["profile"]})
+    assert (answer.status_code, answer.json()["error"]) == ERRORS[kind][:2]
+
+
+def test_a_fault_ends_by_itself(admin, http):
+    """After `for_seconds`, without anybody switching it off."""
+    admin("POST", "faults", kind="overload", for_seconds=0.0)
+    assert http.call("profile").ok
+
+
+def test_answers_take_as_long_as_their_commands(server, http):
+    """Slow by number of commands, until the request is cut off with a proxy's page."""
+    server.portal.settings.change({"command_seconds": 0.02, "cutoff_seconds": 0.5})
+    quick = http.call("batch", json={"cmd": ["profile"] * 2})
+    slow = http.call("batch", json={"cmd": ["profile"] * 10})
+    assert slow.elapsed.total_seconds() > 0.2 > quick.elapsed.total_seconds()
+    assert slow.json()["time"]["duration"] > 0.2
+    cut = http.call("batch", json={"cmd": ["profile"] * 50})
+    assert cut.status_code == 504
+
+
+def test_the_clock_can_be_wrong(admin, http):
+    """Skewed by an hour, or in another zone."""
+    admin("POST", "clock", skew_seconds=3600)
+    block = http.call("server.time").json()["time"]
+    admin("POST", "clock", skew_seconds=0, offset_hours=-5)
+    time = http.call("server.time").json()
+    assert block["start"] - time["time"]["start"] > 3500
+    assert time["result"].endswith("-05:00")
+    admin("POST", "clock", offset_hours=3)
+
+
+def test_the_admin_api_is_for_this_machine_only(server):
+    """No rebound name, no other site's page, no simple form, no unknown setting."""
+    url = f"{server.url}/admin/state"
+    assert requests.get(url, timeout=10, headers={"Host": "evil.example"}).status_code == 403
+    origin = {"Origin": "https://evil.example"}
+    assert (
+        requests.post(f"{server.url}/admin/faults", timeout=10, headers=origin).status_code == 403
+    )
+    form = requests.post(f"{server.url}/admin/faults", timeout=10, data={"kind": "rate"})
+    assert form.status_code == 400
+    for path, body in (("settings", {"nonsense": 1}), ("faults", {"kind": "nonsense"})):
+        verb = "PATCH" if path == "settings" else "POST"
+        answer = requests.request(verb, f"{server.url}/admin/{path}", json=body, timeout=10)
+        assert answer.status_code == 400
+        assert "nonsense" in answer.json()["error"]
+    assert server.port
+    assert server.url.startswith("http://127.0.0.1:")
+
+
+def test_the_strip_joins_what_the_relay_tells_to_what_was_sent(server, admin, http, handler):
+    """Steps find their row by subject, then by the event's id; REST calls add their own."""
+    admin("POST", "outgoing", url=handler.url, events=["ONCRMDEALUPDATE"])
+    http.call("crm.deal.update", json={"id": 4, "fields": {"TITLE": "moved"}})
+    assert admin("GET", "settle")["idle"]
+    lines = [
+        {"step": "verified", "event_id": "e1", "subject": "deal/4", "time": 1.0},
+        {"step": "published", "event_id": "e1", "subject": "deal/4", "detail": {"topic": "Events"}},
+        {"step": "changed", "event_id": "e1", "detail": {"field": "title", "after": "moved"}},
+    ]
+    assert admin("POST", "steps", lines=lines) == {"taken": 3}
+    http.call("crm.item.list", json={"entityTypeId": 2, "filter": {"@id": [4]}})
+    http.call("crm.timeline.comment.add", json={"fields": COMMENT["fields"] | {"ENTITY_ID": 4}})
+    row = [row for row in admin("GET", "strip") if row["subject"] == "deal/4"][-1]
+    assert set(row["steps"]) == {"sent", "verified", "published", "changed", "read", "written"}
+    assert row["steps"]["changed"]["after"] == "moved"
+    assert server.portal.strip.counters["requests"] >= 3

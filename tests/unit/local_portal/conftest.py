@@ -1,0 +1,40 @@
+"""A portal in memory with a webhook, and a short way to call it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from local.portal.errors import RestError
+from local.portal.portal import Portal
+from local.portal.run import run_method
+from local.portal.seed import seed
+
+
+@pytest.fixture
+def desk():
+    """Make a seeded portal, its webhook, and `call`, which answers with `result` alone."""
+    portal = Portal()
+    seed(portal)
+    webhook = portal.add_incoming(1, "secret12secret12")
+
+    def answer(method, **params):
+        return run_method(portal, webhook, method, params)
+
+    def call(method, **params):
+        return answer(method, **params)["result"]
+
+    def refusal(method, **params):
+        with pytest.raises(RestError) as caught:
+            answer(method, **params)
+        return caught.value
+
+    def events():
+        """Take the events that wait: names and subjects."""
+        waiting = [(row.event, row.subject) for row in portal.outbox.waiting]
+        portal.outbox.waiting.clear()
+        return waiting
+
+    portal.add_outgoing("http://127.0.0.1:9/hook", token="token" * 6)
+    return SimpleNamespace(
+        portal=portal, webhook=webhook, answer=answer, call=call, refusal=refusal, events=events
+    )

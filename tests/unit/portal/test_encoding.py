@@ -1,0 +1,116 @@
+"""What a batch command says is what PHP reads, proven with a decoder of its own."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+import qs_codec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.portal.encoding import MOST_VALUES, NotForBatchError, to_json, to_query
+
+from .conftest import parse_str
+
+NOTHING = object()
+
+
+def as_php(value):
+    """Return what PHP has after reading a value: texts, and arrays with keys."""
+    match value:
+        case dict():
+            found = {str(key): as_php(item) for key, item in value.items()}
+        case [] | ():
+            return {"0": ""}
+        case list() | tuple():
+            found = {str(at): as_php(item) for at, item in enumerate(value)}
+        case bool():
+            return "1" if value else "0"
+        case None:
+            return ""
+        case _:
+            return str(value)
+    return {key: item for key, item in found.items() if item is not NOTHING} or NOTHING
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+KEYS = TEXTS.filter(lambda text: text and not set(text) & set("[]\0"))
+TOPS = KEYS.filter(lambda text: not set(text) & set(". "))
+SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(st.dictionaries(TOPS, VALUES, max_size=5))
+def test_php_reads_what_was_meant(params):
+    """Any nesting, any text: brackets, ampersands, plus signs, Cyrillic, emptiness."""
+    assert parse_str(to_query(params)) == (as_php(params) if as_php(params) is not NOTHING else {})
+
+
+@pytest.mark.parametrize(
+    ("value", "query"),
+    [
+        (
+            {"fields": {"TITLE": "A & B + C = 100 %"}},
+            "fields[TITLE]=A%20%26%20B%20%2B%20C%20%3D%20100%20%25",
+        ),
+        (
+            {"filter": {">=ID": 5, "@id": [1, 2]}},
+            "filter[%3E%3DID]=5&filter[%40id][0]=1&filter[%40id][1]=2",
+        ),
+        ({"select": []}, "select[]="),
+        ({"x": {}, "y": [{}, 1]}, "y[1]=1"),
+        ({"a": True, "b": False, "c": None, "d": 0, "e": 1.5}, "a=1&b=0&c=&d=0&e=1.5"),
+        ({"имя": "Я[1]"}, "%D0%B8%D0%BC%D1%8F=%D0%AF%5B1%5D"),
+        ({"t": datetime(2026, 5, 14, 10, tzinfo=UTC)}, "t=2026-05-14T10%3A00%3A00%2B00%3A00"),
+        ({"t": date(2026, 5, 14), "m": Decimal("1.10")}, "t=2026-05-14&m=1.10"),
+        ({"x": "a\ud800b"}, "x=a%3Fb"),
+        ({}, ""),
+    ],
+)
+def test_each_kind_of_value_has_its_form(value, query):
+    """Once percent-encoded, brackets as they are."""
+    assert to_query(value) == query
+
+
+def test_a_second_decoder_agrees():
+    """A library that reads PHP's brackets finds the same."""
+    params = {"fields": {"PHONE": [{"VALUE": "+7 (999)", "TYPE": "WORK"}]}, "select": ["*", "UF_*"]}
+    assert qs_codec.decode(to_query(params)) == params
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"a.b": 1},
+        {"a b": 1},
+        {"a[b": 1},
+        {"": 1},
+        {"a": {"b]": 1}},
+        {"a": {"": 1}},
+        {"a": list(range(MOST_VALUES + 1))},
+    ],
+)
+def test_what_php_would_change_is_not_written(params):
+    """Names with dots or brackets, and more values than PHP reads: JSON takes them."""
+    with pytest.raises(NotForBatchError):
+        to_query(params)
+    assert to_json(params)
+
+
+def test_json_keeps_cyrillic_short_and_times_with_their_offset():
+    """Not escaped; a lone surrogate is no character."""
+    moment = datetime(2026, 5, 14, 10, tzinfo=UTC)
+    text = '{"a":"Я?","t":"2026-05-14T10:00:00+00:00","m":"1.10"}'
+    params = {"a": "Я\ud800", "t": moment, "m": Decimal("1.10")}
+    assert to_json(params).decode() == text
+
+
+def test_what_has_no_form_is_told_to_who_asked():
+    """A set is a mistake of the caller."""
+    for write in (to_json, to_query):
+        with pytest.raises(TypeError, match="a set can't be sent"):
+            write({"a": {1}})

@@ -1,0 +1,185 @@
+"""A method that has used up its execution time waits; other methods go on."""
+
+import asyncio
+
+import pytest
+
+from relay.errors import TransientError
+from relay.portal import Portal
+from relay.portal.known import known
+from relay.portal.operating import Operating
+
+from .conftest import reply
+
+USED = reply(429, error="OPERATION_TIME_LIMIT")
+
+
+def spent(clock, seconds, resets_in=100, **more):
+    """Return the `time` of an answer whose clock is an hour behind."""
+    portals_now = clock.now - 3600
+    return {
+        "operating": seconds,
+        "operating_reset_at": portals_now + resets_in,
+        "finish": portals_now,
+        **more,
+    }
+
+
+def test_a_method_near_its_limit_waits_and_others_go_on(wire, clock, webhook):
+    """Until the portal's clock says that the oldest minute is over."""
+    portal = Portal(webhook)
+    wire.time = spent(clock, 400)
+    clock.run(portal.call("crm.item.list"))
+    wire.time = {}
+    began = clock.now
+
+    async def both():
+        slow = asyncio.create_task(portal.call("crm.item.list"))
+        await portal.call("profile")
+        assert clock.now - began < 1
+        await slow
+
+    clock.run(both())
+    assert wire.asked_at[-1] - began == pytest.approx(100, abs=1)
+    assert [method for method, _ in wire.requests] == ["crm.item.list", "profile", "crm.item.list"]
+
+
+def test_a_wait_beyond_the_functions_time_is_not_begun(wire, clock, webhook):
+    """The record comes back when the method may run again."""
+    portal = Portal(webhook, remaining_seconds=lambda: 30)
+    wire.time = spent(clock, 400)
+    clock.run(portal.call("crm.item.list"))
+    with pytest.raises(TransientError, match="OPERATION_TIME_LIMIT") as caught:
+        clock.run(portal.call("crm.item.list"))
+    assert caught.value.retry_after == pytest.approx(100, abs=1)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize(("known", "waits"), [(True, 100), (False, 60)])
+def test_429_waits_for_the_reset(wire, clock, webhook, known, waits):
+    """That of the last good answer; a minute where none is known."""
+    portal = Portal(webhook)
+    wire.time = spent(clock, 5) if known else {}
+    clock.run(portal.call("crm.item.add", fields={}))
+    wire.script = [USED]
+    began = clock.now
+    clock.run(portal.call("crm.item.add", fields={}))
+    assert clock.now - began == pytest.approx(waits, abs=1)
+    assert len(wire.commands) == 2
+
+
+def test_429_inside_a_batch_holds_its_method_only(wire, clock, webhook):
+    """The others have their results at once."""
+    portal = Portal(webhook)
+
+    def answer(method, _):
+        if method == "a" and clock.now < 1_000_030:
+            raise TransientError(method, "OPERATION_TIME_LIMIT")
+        return clock.now
+
+    wire.answer = answer
+
+    async def both():
+        return await asyncio.gather(portal.call("a"), portal.call("b"))
+
+    a, b = clock.run(both())
+    assert (a - b) == pytest.approx(60, abs=1)
+    assert [method for method, _ in wire.requests] == ["batch", "a"]
+
+
+def test_429_of_a_batch_as_a_whole_lets_its_calls_go_plainly(wire, clock, webhook):
+    """Where `batch` itself is charged, its methods still work."""
+    portal = Portal(webhook)
+    wire.script = [USED]
+
+    async def both():
+        await asyncio.gather(portal.call("a"), portal.call("b"))
+        await portal.batch({"x": ("c", {})})
+
+    began = clock.now
+    clock.run(both())
+    assert [method for method, _ in wire.requests] == ["batch", "a", "b", "batch"]
+    assert wire.asked_at[2] - began < 1
+    assert wire.asked_at[3] - began == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "blocked"),
+    [
+        (500, 500, ["batch"]),  # as measured: the commands repeat the batch's own figure
+        (0, 500, ["crm.item.list"]),  # as documented: the commands are charged
+        (500, 2, ["batch"]),
+        (1, 2, []),
+    ],
+)
+def test_both_accountings_of_a_batch_are_survived(clock, outer, inner, blocked):
+    """Whichever is charged waits."""
+    operating = Operating()
+    operating.note_batch(
+        spent(clock, outer), {"c0": spent(clock, inner), "x": {}}, {"c0": "crm.item.list"}
+    )
+    found = [name for name in ("batch", "crm.item.list") if operating.blocked_until(name)]
+    assert found == blocked
+
+
+@pytest.mark.parametrize("said", [None, [], {}, {"operating": 500}, {"operating": "x"}])
+def test_absent_figures_mean_nothing(clock, said):
+    """Portals without the limiter send none."""
+    operating = Operating()
+    operating.note_batch(said, {"c0": said}, {"c0": "a"})
+    assert clock.now
+    assert not operating.blocked_until("a")
+    assert not operating.blocked_until("batch")
+
+
+def test_a_portal_that_hides_its_clock_is_taken_to_share_ours(clock):
+    """Then the reset is at the time that it says."""
+    operating = Operating()
+    operating.note("A", {"operating": 500, "operating_reset_at": clock.now + 5})
+    assert operating.blocked_until("a") == clock.now + 5
+
+
+def test_a_method_that_gets_tired_while_its_call_waits_is_not_called(wire, clock, webhook):
+    """Its neighbours are sent when the slot arrives, it when its time is over."""
+    portal = Portal(webhook, slots=Slow(clock))
+
+    async def both():
+        calls = asyncio.gather(portal.call("a"), portal.call("b"))
+        await asyncio.sleep(1)
+        known(webhook).operating.exhausted("a")
+        await calls
+
+    clock.run(both())
+    assert [method for method, _ in wire.requests] == ["b", "a"]
+    assert wire.asked_at[1] - wire.asked_at[0] > 55
+
+
+def test_a_slot_for_a_method_that_got_tired_meanwhile_sends_nothing(wire, clock, webhook):
+    """It takes another one later."""
+    portal = Portal(webhook, slots=Slow(clock))
+
+    async def one():
+        call = asyncio.create_task(portal.call("a"))
+        await asyncio.sleep(1)
+        known(webhook).operating.exhausted("a")
+        await call
+
+    began = clock.now
+    clock.run(one())
+    assert len(wire.requests) == 1
+    assert clock.now - began > 60
+
+
+class Slow:
+    """Gives each request a slot five seconds later."""
+
+    def __init__(self, clock):
+        """Take the clock by which they come."""
+        self.clock = clock
+
+    def take(self, _latest):
+        """Return the next one."""
+        return self.clock.now + 5
+
+    def refused(self):
+        """Do nothing."""

@@ -1,0 +1,32 @@
+"""README.md: what it shows is what is there."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_reaction_that_is_shown_is_the_one_that_runs():
+    """The file that README shows as an example is the file."""
+    source = (ROOT / "src/relay/reactions/greet_contact.py").read_text("utf-8")
+    assert f"```python\n{source}```" in README
+
+
+def test_the_mapping_entry_that_is_shown_is_the_one_that_is_deployed():
+    """The template's entry that README shows is the template's."""
+    entry = README.split("```yaml\n")[1].split("```")[0]
+    assert entry in (ROOT / "template.yaml").read_text("utf-8")
+
+
+def test_every_command_that_is_named_is_there():
+    """Each `make` target in README is a target."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    named = {
+        part.split("`")[0].split()[0]
+        for part in README.split("make ")[1:]
+        if part[0].islower() and README[README.index(part) - 6] in "`\n "
+    }
+    known = {line.split(":")[0] for line in makefile.splitlines() if ":" in line}
+    targets = {"run", "deploy", "connect", "logs", "test", "unit", "check", "invoke", "redrive"}
+    assert targets <= named
+    assert named & targets <= known
