@@ -78,7 +78,7 @@ format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-test: env ## Everything: unit, integration, end to end on a local stack of its own
+test: env judges ## Everything: unit, integration, end to end on a local stack of its own
 	.venv/bin/coverage run -m pytest -q
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
