@@ -14,14 +14,12 @@ from relay.errors import PermanentError, PortalError
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
 from relay.tracking.listing import Listed, Lister, Page, epoch, first_page, next_pages
 from relay.tracking.plan import (
-    AUDIT,
     BASELINE,
     CHANGED,
     COMPLETION,
     DAY_SECONDS,
     NEW,
     RECONCILE,
-    WHOLE,
     Document,
     Job,
     finish,
@@ -46,9 +44,6 @@ class Rows(Protocol):
 
     async def range(self, portal: str, entity: str, low: int, high: int | None) -> dict[Key, Known]:
         """Return what is known of the items in a range of ids."""
-
-    async def highest(self, portal: str, entity: str) -> int:
-        """Return the highest id ever seen."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,8 +72,7 @@ class Sweep:
         if not self.document.get("jobs"):
             if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
                 set_types(self.document, await self._types(), time.time())
-            highest = await self._highest()
-            self.document["jobs"] = plan(self.document, clock, highest, self.reconcile_days)
+            self.document["jobs"] = plan(self.document, clock, self.reconcile_days)
         jobs = self.document["jobs"]
         self.sample = {}
         open_jobs = [job for job in jobs if not job.get("done")]
@@ -131,11 +125,6 @@ class Sweep:
             raise
         return True
 
-    async def _highest(self) -> dict[str, int]:
-        names = list(self.document["entities"])
-        found = await asyncio.gather(*(self.mirror.highest(self.portal, name) for name in names))
-        return dict(zip(names, found, strict=True))
-
     async def _step(
         self,
         job: Job,
@@ -159,6 +148,7 @@ class Sweep:
             await self.hint(entity, ids, job["mode"] in {BASELINE, COMPLETION})
             self.told.update((entity, number) for number in ids)
         job["found"] += len(page.items)
+        job["top"] = max([job["top"], *(item.id for item in page.items)])
         job["after"] = page.last if page.last is not None else after
         job["done"] = page.last is None
 
@@ -166,10 +156,10 @@ class Sweep:
         """Return the ids that track must look at, deleted ones perhaps among them."""
         entity, mode = job["entity"], job["mode"]
         keys = {Key(self.portal, entity, item.id): item for item in page.items}
-        if mode in WHOLE:
-            known = await self.mirror.range(self.portal, entity, job["after"], page.last)
+        if mode == CHANGED:
+            known = await self.mirror.known(list(keys))
         else:
-            known = await self.mirror.known([*keys, Key(self.portal, entity, job["after"] + 1)])
+            known = await self.mirror.range(self.portal, entity, job["after"], page.last)
         for item in page.items:
             if item.updated and self.sample is not None:
                 self.sample.setdefault(kind_of(entity), (entity, item))
@@ -185,7 +175,7 @@ class Sweep:
             for key, item in keys.items()
             if mode in {BASELINE, RECONCILE} or self._is_suspect(mode, item, known.get(key), young)
         }
-        if mode in {AUDIT, RECONCILE, NEW}:
+        if mode not in {CHANGED, BASELINE}:
             suspects |= {
                 key.id for key, row in known.items() if key not in keys and row.kind == ITEM
             }
