@@ -263,8 +263,8 @@ def mutate_advance_by_page(monkeypatch):
     """Move the watermark with each page, so that what a killed sweep left is lost."""
 
     class ByPage(Sweep):
-        async def _step(self, job, clock, pages):
-            await super()._step(job, clock, pages)
+        async def _take(self, job, page, clock):
+            await super()._take(job, page, clock)
             self.document["entities"]["deal"]["swept"] = clock.timestamp()
             self.document["jobs"] = []
 

@@ -30,7 +30,7 @@ CHANGED, NEW = "changed", "new"
 
 
 def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job]:
-    """Return the lists of a new sweep; `clock` is the portal's at its start."""
+    """Return the lists of a new sweep; `clock` is about the portal's, at its offset."""
     jobs: list[Job] = []
     now = clock.timestamp()
     for name, entity in document["entities"].items():

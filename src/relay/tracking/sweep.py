@@ -26,10 +26,9 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
     """Sweep every portal that has a reading webhook; returns how each went."""
     portals = sorted(settings.secrets("webhook-urls/read"))
     remaining = parts.deadline(context)
-    try:
-        said = asyncio.run(_all(portals, remaining))
-    finally:
-        metrics.flush_metrics()
+    said = asyncio.run(_all(portals, remaining))
+    metrics.add_metric("portals", MetricUnit.Count, len(portals))
+    metrics.flush_metrics()
     return dict(zip(portals, said, strict=True))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +26,7 @@ DOCUMENT_SECONDS = 60
 
 logger = Logger(service="track")
 metrics = Metrics(service="track")
+_counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
 _documents: dict[str, tuple[float, Document]] = {}
 
 
@@ -33,11 +34,13 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at what the records of a batch hint at; returns those that must come back."""
     records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
     remaining = parts.deadline(context)
-    try:
-        failures = asyncio.run(_track(records, remaining))
-        back = [mid for mid, error in failures.items() if _hand_back(records[mid], error)]
-    finally:
-        metrics.flush_metrics()
+    failures = asyncio.run(_track(records, remaining))
+    back = [mid for mid, error in failures.items() if _hand_back(records[mid], error)]
+    _counts["messages"] = len(records)
+    for name, number in _counts.items():
+        metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
+    _counts.clear()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
 
 
@@ -150,5 +153,4 @@ def _hand_back(record: SQSRecord, error: Exception) -> bool:
 
 
 def _count(metric: str, number: int) -> None:
-    if number:
-        metrics.add_metric(metric, MetricUnit.Count, number)
+    _counts[metric] += number
