@@ -19,8 +19,7 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
-from relay.portal import Portal, Webhook
+from relay.portals import Portals
 from relay.redelivery import NotOursError, come_back, dead_letter, seconds_until_retry
 
 RESERVE_SECONDS = 2.0  # of the function's time, kept to hand back what is unfinished
@@ -39,7 +38,7 @@ class Reaction:
         self.name = react.__name__
         self._logger = Logger(service=self.name)
         self._metrics = Metrics(service=self.name)
-        self._portals: dict[str, tuple[str, Portal]] = {}
+        self._portals = Portals("write", self.remaining_seconds)
         self._deadline = float("inf")
 
     async def __call__(self, *arguments: Any) -> None:
@@ -64,9 +63,9 @@ class Reaction:
         about: dict[str, Any] = {"message_id": record.message_id}
         try:
             item = self._parse(record)
-            about |= {"event_id": item.event_id, "portal": item.portal, "item_id": item.id}
+            about |= {"event_id": item.event_id, "portal": item.portal, "subject": item.subject}
             async with asyncio.timeout(self.remaining_seconds()):
-                portal = [self._portal(item.portal)] if self._wants_portal else []
+                portal = [self._portals.get(item.portal)] if self._wants_portal else []
                 await self._react(item, *portal)
         except Exception as error:
             if await asyncio.to_thread(self._hand_back, record, error, about):
@@ -80,16 +79,6 @@ class Reaction:
             return self._record_type.from_cloudevent(json.loads(record.body))
         except ValueError as error:
             raise NotOursError(str(error)) from error
-
-    def _portal(self, name: str) -> Portal:
-        """Return this process's client of a portal; a changed webhook URL makes a new one."""
-        url = settings.webhook_url("write", name)
-        known = self._portals.get(name)
-        if known is None or known[0] != url:
-            webhook = Webhook.parse(url, allow_http=settings.flag("ALLOW_HTTP"))
-            known = url, Portal(webhook, remaining_seconds=self.remaining_seconds)
-            self._portals[name] = known
-        return known[1]
 
     def _hand_back(self, record: SQSRecord, error: Exception, about: dict[str, Any]) -> bool:
         """Send a record back or dead-letter it; says whether it still is the queue's."""

@@ -59,6 +59,13 @@ def sqs(monkeypatch):
     monkeypatch.setattr(
         settings, "webhook_url", lambda kind, name: f"https://{name}.example/rest/1/{kind}secret/"
     )
+    for name, value in {
+        "STATE_TABLE": "state",
+        "PORTAL_BURST": "50",
+        "PORTAL_RATE": "2",
+        "PORTAL_RESERVE_PERCENT": "10",
+    }.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("QUEUE_URL", "https://sqs/queue")
     monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs/dead")
     return sqs
