@@ -25,7 +25,6 @@ def relay(monkeypatch):
         "QUEUE_URL": URL + "track",
         "TRACK_QUEUE_URL": URL + "track",
         "DEAD_LETTERS_URL": URL + "dead",
-        "POISON_QUEUE_URL": URL + "poison",
         "CHANGES_TOPIC_ARN": "arn:changes",
         "RECONCILE_DAYS": "7",
         "GRACE_SECONDS": "0",
