@@ -25,7 +25,12 @@ class Stack:
 
 
 # Functions run on the processor of this machine, and call a portal without TLS.
-PARAMETERS = {"Architecture": "x86_64", "AllowHttp": "true", "LogRetentionDays": "1"}
+PARAMETERS = {
+    "Architecture": "x86_64",
+    "AllowHttp": "true",
+    "LogRetentionDays": "1",
+    "GraceSeconds": "0",
+}
 
 
 def deploy(aws: LocalAws, **parameters: str) -> Stack:

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 from relay import settings
-from relay.portal import Portal, Webhook
-from relay.portal.shared_limit import SharedSlots
+from relay.portal import Portal
+from relay.portals import Portals
 from relay.tracking.brake import Brake
 from relay.tracking.mirror import THREADS, Mirror
 from relay.tracking.state import Seen, SweepState
@@ -51,11 +51,7 @@ def brake() -> Brake:
 
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     """Return a portal through its reading webhook."""
-    webhook = Webhook.parse(
-        settings.webhook_url("read", name), allow_http=settings.flag("ALLOW_HTTP")
-    )
-    slots = SharedSlots(*_state_table(), name)
-    return Portal(webhook, remaining_seconds=remaining_seconds, slots=slots)
+    return Portals("read", remaining_seconds).get(name)
 
 
 def deadline(context: Any) -> Callable[[], float]:

@@ -93,7 +93,7 @@ async def _look(
     events = {key.entity for key, hint in hints.items() if hint.via == EVENT}
     if events:
         await asyncio.to_thread(parts.seen().note, name, events, now)
-    document = await asyncio.to_thread(_document, name)
+    document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(one.get("seen", 0) for one in document.get("entities", {}).values())
     rules = Rules(
         baselined=lambda entity: is_baselined(document, entity),
@@ -105,10 +105,11 @@ async def _look(
     return failed
 
 
-def _document(name: str) -> Document:
-    """Return how far a portal's baseline is, as of a minute ago at most."""
+def _document(name: str, entities: set[str]) -> Document:
+    """Return how far a portal's baseline is; what is complete stays so, the rest is asked for."""
     read_at, document = _documents.get(name, (float("-inf"), {}))
-    if time.monotonic() - read_at >= DOCUMENT_SECONDS:
+    complete = all(is_baselined(document, entity) for entity in entities)
+    if not complete or time.monotonic() - read_at >= DOCUMENT_SECONDS:
         document = parts.sweep_state().read(name)
         _documents[name] = time.monotonic(), document
     return document
