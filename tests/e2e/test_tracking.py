@@ -62,7 +62,7 @@ def mirrored(relay):
 
 
 def test_500_edits_are_announced_once_with_what_changed(relay, changes, await_until):
-    """Each edit leads to one Change with field, before, after and version; an empty edit to none."""
+    """Each edit leads to one Change with field, before, after and version; an empty one to none."""
     relay.portal.admin("seed", deals=DEALS, contacts=0, events=False)
     await_until(lambda: baselined(relay) and mirrored(relay) >= DEALS, 120)
     await_until(lambda: not relay.messages("TrackQueue"))
