@@ -86,7 +86,7 @@ test: env judges ## Everything: unit, integration, end to end on a local stack o
 bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
 	.venv/bin/python -m bench.portal
-	.venv/bin/python -m bench.client
+	PYTHONPATH=src .venv/bin/python -m bench.client
 
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit
