@@ -9,6 +9,8 @@ import pytest
 from cfnlint.decode.cfn_yaml import load
 from moto import mock_aws
 
+from tests.samples import EVENTS, reaches
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = load(str(ROOT / "template.yaml"))
 RESOURCES = TEMPLATE["Resources"]
@@ -34,6 +36,29 @@ def test_every_reaction_is_in_the_template_and_the_reverse():
     }
     assert {name: entry["Handler"] for name, entry in REACTIONS.items()} == files
     assert set(LOOP[1]) <= set(REACTIONS)
+    assert len(set(LOOP[1])) == len(LOOP[1])
+
+
+@pytest.mark.parametrize("name", REACTIONS)
+def test_every_reaction_has_a_sample_that_its_filter_lets_through(name):
+    """Switched off or on: what it is tested with is what it would get."""
+    assert any(reaches(REACTIONS[name], path.stem) for path in EVENTS.glob("sqs_*.json"))
+
+
+def test_a_reaction_reads_the_secrets_that_its_entry_names_and_no_others():
+    """One statement of the loop, on the webhooks again where the entry names no branch."""
+    policies = LOOP[2]["${Name}Function"]["Properties"]["Policies"]
+    (statements,) = [policy["Statement"] for policy in policies if "Statement" in policy]
+    text, names = next(
+        statement["Resource"]["Fn::Sub"]
+        for statement in statements
+        if isinstance(statement["Resource"].get("Fn::Sub"), list)
+    )
+    assert text.endswith(":parameter/relay/${AWS::StackName}/${Branch}")
+    default = {"DefaultValue": "webhook-urls/write"}
+    assert names["Branch"]["Fn::FindInMap"] == ["Reaction", {"Ref": "Name"}, "Secrets", default]
+    named = {name: entry["Secrets"] for name, entry in REACTIONS.items() if "Secrets" in entry}
+    assert named == {"PostJson": "secrets"}
 
 
 def test_every_handler_is_there():
