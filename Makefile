@@ -70,7 +70,7 @@ check: env ## Lint, types, template
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/cfn-lint template.yaml
+	.venv/bin/cfn-lint template.yaml docs/rules.yaml
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
 format: .venv/.ready ## Format and mend what can be mended

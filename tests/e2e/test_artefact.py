@@ -27,6 +27,8 @@ def matching(function):
         return EVENTS.glob("http_*.json")
     if function == "RepublishFunction":
         return EVENTS.glob("sqs_spilled*.json")
+    if function == "ForwardFunction":
+        return EVENTS.glob("sqs_deal_*.json")
     entry = REACTIONS[function.removesuffix("Function")]
     return [path for path in EVENTS.glob("sqs_*.json") if reaches(entry, path.stem)]
 

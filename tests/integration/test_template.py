@@ -9,7 +9,8 @@ import pytest
 from cfnlint.decode.cfn_yaml import load
 from moto import mock_aws
 
-from tests.samples import EVENTS, reaches
+from relay.forward import SOURCE
+from tests.samples import EVENTS, bodies, passes, reaches
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = load(str(ROOT / "template.yaml"))
@@ -130,8 +131,30 @@ def test_every_queue_waits_longer_than_its_function_may_run():
         LOOP[2]["${Name}Queue"]["Properties"]["VisibilityTimeout"]
         == 6 * function["Timeout"] + window
     )
-    spill = RESOURCES["SpillQueue"]["Properties"]["VisibilityTimeout"]
-    assert spill >= 6 * TEMPLATE["Globals"]["Function"]["Timeout"]
+    for name in ("Spill", "Forward"):
+        waits = RESOURCES[f"{name}Queue"]["Properties"]["VisibilityTimeout"]
+        assert waits > 6 * TEMPLATE["Globals"]["Function"]["Timeout"], name
+
+
+def test_forwarding_costs_nothing_while_it_is_off():
+    """Each of its resources has a condition, and the default is off."""
+    assert TEMPLATE["Parameters"]["Forward"]["Default"] == "off"
+    conditions = {
+        name: resource.get("Condition")
+        for name, resource in RESOURCES.items()
+        if name.startswith(("Forward", "WonDeals"))
+    }
+    assert set(conditions.values()) == {"Forwards", "ForwardsEvents", "Archives"}
+
+
+def test_the_example_rule_hears_the_sample_and_is_off():
+    """Nothing gathers in its queue before somebody reads it; its pattern is what forward puts."""
+    rule = RESOURCES["WonDealsRule"]["Properties"]
+    assert rule["State"] == "DISABLED"
+    (body,) = bodies("sqs_deal_won")
+    put = {"source": SOURCE, "detail-type": body["type"], "detail": body}
+    assert passes(rule["EventPattern"], put)
+    assert not passes(rule["EventPattern"], put | {"detail": bodies("sqs_deal_stage_reached")[0]})
 
 
 def test_every_event_source_reports_single_failures():

@@ -17,8 +17,9 @@ def test_the_reaction_that_is_shown_is_the_one_that_runs():
 
 def test_the_mapping_entry_that_is_shown_is_the_one_that_is_deployed():
     """The template's entry that README shows is the template's."""
-    entry = README.split("```yaml\n")[1].split("```")[0]
+    entry, rule = [part.split("```")[0] for part in README.split("```yaml\n")[1:]]
     assert entry in (ROOT / "template.yaml").read_text("utf-8")
+    assert rule in (ROOT / "docs/rules.yaml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "src/relay/reactions").glob("[a-z]*.py")))
