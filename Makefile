@@ -1,8 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
-  unit clean
+.PHONY: help env judges lock run invoke new remove build deploy connect logs redrive check format \
+  test bench unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -46,6 +46,12 @@ run: env ## The whole bundle on this machine: local AWS, demo portal, deployed; 
 
 invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
+
+new: .venv/.ready ## A reaction of yours: make new NAME=call_ada ON=deal.updated [FIELD=stageId]
+	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)"
+
+remove: .venv/.ready ## Undo it: make remove NAME=call_ada
+	@PYTHONPATH=src .venv/bin/python -m ops.new remove "$(NAME)"
 
 build: env ## Build what is deployed: SAM's build, less to load, compiled
 	.venv/bin/python -m ops.build

@@ -58,8 +58,8 @@ def test_a_reaction_reads_the_secrets_that_its_entry_names_and_no_others():
     assert text.endswith(":parameter/relay/${AWS::StackName}/${Branch}")
     default = {"DefaultValue": "webhook-urls/write"}
     assert names["Branch"]["Fn::FindInMap"] == ["Reaction", {"Ref": "Name"}, "Secrets", default]
-    named = {name: entry["Secrets"] for name, entry in REACTIONS.items() if "Secrets" in entry}
-    assert named == {"PostJson": "secrets"}
+    assert REACTIONS["PostJson"]["Secrets"] == "secrets"
+    assert {entry.get("Secrets", "secrets") for entry in REACTIONS.values()} == {"secrets"}
 
 
 def test_every_handler_is_there():
