@@ -1,8 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
-  unit clean
+.PHONY: help env judges lock run invoke new remove build deploy connect logs redrive check format \
+  test bench unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -48,6 +48,12 @@ run: env ## The whole bundle on this machine: local AWS, demo portal, deployed; 
 invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
+new: .venv/.ready ## A reaction of yours: make new NAME=call_ada ON=deal.updated [FIELD=stageId]
+	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)"
+
+remove: .venv/.ready ## Undo it: make remove NAME=call_ada
+	@PYTHONPATH=src .venv/bin/python -m ops.new remove "$(NAME)"
+
 build: env ## Build what is deployed: SAM's build, less to load, compiled
 	.venv/bin/python -m ops.build
 
@@ -71,7 +77,7 @@ check: env ## Lint, types, template
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/cfn-lint template.yaml
+	.venv/bin/cfn-lint template.yaml docs/rules.yaml
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
 format: .venv/.ready ## Format and mend what can be mended

@@ -30,6 +30,7 @@ PARAMETERS = {
     "AllowHttp": "true",
     "LogRetentionDays": "1",
     "GraceSeconds": "0",
+    "ArchiveDays": "0",  # ministack has no archives
 }
 
 

@@ -1,7 +1,8 @@
 """The environment and the secrets: the only place that reads either, and not before it is asked.
 
 Secrets live in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
-`application-tokens/<portal>` holds one token a line, `webhook-urls/<read|write>/<portal>` a URL.
+`application-tokens/<portal>` holds one token a line, `webhook-urls/<read|write>/<portal>` a URL,
+`secrets/<name>` what a reaction needs for others than the portal.
 """
 
 import os
@@ -89,22 +90,41 @@ def secrets(branch: str) -> dict[str, str]:
 _kept: dict[str, tuple[float, dict[str, str]]] = {}
 
 
+def _kept_secrets(branch: str, *names: str) -> list[str]:
+    """Return secrets of a branch, empty where there is none; read at most once in KEEP_SECONDS."""
+    read_at, known = _kept.get(branch, (float("-inf"), {}))
+    if time.monotonic() - read_at >= KEEP_SECONDS:
+        known = secrets(branch)
+        _kept[branch] = time.monotonic(), known
+    found = [known.get(name, "").strip() for name in names]
+    if not all(found):
+        _kept.pop(branch, None)  # the next one looks again, so that what is stored counts at once
+    return found
+
+
 def webhook_url(kind: str, portal: str) -> str:
     """Return the URL that is stored for a portal; `kind` is `read` or `write`.
 
-    Read at most once in KEEP_SECONDS. Raises ConfigurationError where there is none, botocore's
-    errors where SSM does not answer.
+    Raises ConfigurationError where there is none, botocore's errors where SSM does not answer.
     """
     branch = f"webhook-urls/{kind}"
-    read_at, urls = _kept.get(branch, (float("-inf"), {}))
-    if time.monotonic() - read_at >= KEEP_SECONDS:
-        urls = secrets(branch)
-        _kept[branch] = time.monotonic(), urls
-    url = urls.get(portal, "").strip()
+    (url,) = _kept_secrets(branch, portal)
     if not url:
-        _kept.pop(branch, None)  # the next one looks again, so that `make connect` counts at once
         raise missing_secrets([f"{branch}/{portal}"])
     return url
+
+
+def own_secrets(*names: str) -> list[str]:
+    """Return what a reaction of yours keeps below `secrets/`; names all that are missing or empty.
+
+    Its mapping entry must say `Secrets: secrets`. Raises botocore's errors where SSM does not
+    answer.
+    """
+    found = _kept_secrets("secrets", *names)
+    missing = [f"secrets/{name}" for name, value in zip(names, found, strict=True) if not value]
+    if missing:
+        raise missing_secrets(missing, "store it there")
+    return found
 
 
 def forget() -> None:
@@ -113,10 +133,8 @@ def forget() -> None:
     _kept.clear()
 
 
-def missing_secrets(names: Iterable[str]) -> ConfigurationError:
+def missing_secrets(names: Iterable[str], remedy: str = "run `make connect`") -> ConfigurationError:
     """Return the one error for all the secrets that are missing or empty."""
     (prefix,) = read("SECRETS_PREFIX")
     listed = ", ".join(f"{prefix}/{name}" for name in names)
-    return ConfigurationError(
-        f"{listed} missing or empty in SSM Parameter Store; run `make connect`"
-    )
+    return ConfigurationError(f"{listed} missing or empty in SSM Parameter Store; {remedy}")

@@ -9,6 +9,9 @@ import pytest
 from cfnlint.decode.cfn_yaml import load
 from moto import mock_aws
 
+from relay.forward import SOURCE
+from tests.samples import EVENTS, bodies, passes, reaches
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = load(str(ROOT / "template.yaml"))
 RESOURCES = TEMPLATE["Resources"]
@@ -34,6 +37,29 @@ def test_every_reaction_is_in_the_template_and_the_reverse():
     }
     assert {name: entry["Handler"] for name, entry in REACTIONS.items()} == files
     assert set(LOOP[1]) <= set(REACTIONS)
+    assert len(set(LOOP[1])) == len(LOOP[1])
+
+
+@pytest.mark.parametrize("name", REACTIONS)
+def test_every_reaction_has_a_sample_that_its_filter_lets_through(name):
+    """Switched off or on: what it is tested with is what it would get."""
+    assert any(reaches(REACTIONS[name], path.stem) for path in EVENTS.glob("sqs_*.json"))
+
+
+def test_a_reaction_reads_the_secrets_that_its_entry_names_and_no_others():
+    """One statement of the loop, on the webhooks again where the entry names no branch."""
+    policies = LOOP[2]["${Name}Function"]["Properties"]["Policies"]
+    (statements,) = [policy["Statement"] for policy in policies if "Statement" in policy]
+    text, names = next(
+        statement["Resource"]["Fn::Sub"]
+        for statement in statements
+        if isinstance(statement["Resource"].get("Fn::Sub"), list)
+    )
+    assert text.endswith(":parameter/relay/${AWS::StackName}/${Branch}")
+    default = {"DefaultValue": "webhook-urls/write"}
+    assert names["Branch"]["Fn::FindInMap"] == ["Reaction", {"Ref": "Name"}, "Secrets", default]
+    assert REACTIONS["PostJson"]["Secrets"] == "secrets"
+    assert {entry.get("Secrets", "secrets") for entry in REACTIONS.values()} == {"secrets"}
 
 
 def test_every_handler_is_there():
@@ -105,8 +131,30 @@ def test_every_queue_waits_longer_than_its_function_may_run():
         LOOP[2]["${Name}Queue"]["Properties"]["VisibilityTimeout"]
         == 6 * function["Timeout"] + window
     )
-    spill = RESOURCES["SpillQueue"]["Properties"]["VisibilityTimeout"]
-    assert spill >= 6 * TEMPLATE["Globals"]["Function"]["Timeout"]
+    for name in ("Spill", "Forward"):
+        waits = RESOURCES[f"{name}Queue"]["Properties"]["VisibilityTimeout"]
+        assert waits > 6 * TEMPLATE["Globals"]["Function"]["Timeout"], name
+
+
+def test_forwarding_costs_nothing_while_it_is_off():
+    """Each of its resources has a condition, and the default is off."""
+    assert TEMPLATE["Parameters"]["Forward"]["Default"] == "off"
+    conditions = {
+        name: resource.get("Condition")
+        for name, resource in RESOURCES.items()
+        if name.startswith(("Forward", "WonDeals"))
+    }
+    assert set(conditions.values()) == {"Forwards", "ForwardsEvents", "Archives"}
+
+
+def test_the_example_rule_hears_the_sample_and_is_off():
+    """Nothing gathers in its queue before somebody reads it; its pattern is what forward puts."""
+    rule = RESOURCES["WonDealsRule"]["Properties"]
+    assert rule["State"] == "DISABLED"
+    (body,) = bodies("sqs_deal_won")
+    put = {"source": SOURCE, "detail-type": body["type"], "detail": body}
+    assert passes(rule["EventPattern"], put)
+    assert not passes(rule["EventPattern"], put | {"detail": bodies("sqs_deal_stage_reached")[0]})
 
 
 def test_every_event_source_reports_single_failures():

@@ -1,6 +1,9 @@
 """README.md: what it shows is what is there."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -14,8 +17,25 @@ def test_the_reaction_that_is_shown_is_the_one_that_runs():
 
 def test_the_mapping_entry_that_is_shown_is_the_one_that_is_deployed():
     """The template's entry that README shows is the template's."""
-    entry = README.split("```yaml\n")[1].split("```")[0]
+    entry, rule = [part.split("```")[0] for part in README.split("```yaml\n")[1:]]
     assert entry in (ROOT / "template.yaml").read_text("utf-8")
+    assert rule in (ROOT / "docs/rules.yaml").read_text("utf-8")
+
+
+READY = [
+    path
+    for path in sorted((ROOT / "src/relay/reactions").glob("[a-z]*.py"))
+    if not (ROOT / f"events/sqs_{path.stem}.json").exists()  # what `make new` made is yours
+]
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_every_ready_reaction_has_its_row(path):
+    """With all the methods that its docstring names, and none beside."""
+    (row,) = re.findall(rf"^\| `{path.stem}`.*$", README, re.MULTILINE)
+    arrow = re.search(r'"""[^"]+ -> ([a-z.]+\.[a-z.]+.*?)\.?"""', path.read_text("utf-8"))
+    method = r"\b[a-z]+(?:\.[a-z]+)+\b"
+    assert re.findall(f"`({method})`", row) == (re.findall(method, arrow[1]) if arrow else [])
 
 
 def test_every_command_that_is_named_is_there():

@@ -57,6 +57,15 @@ def test_a_missing_webhook_is_named_with_its_remedy(ssm):
     assert settings.webhook_url("write", "main") == "https://a/rest/1/x/"
 
 
+def test_own_secrets_are_found_and_the_missing_named_together(ssm):
+    """A reaction gets what it asks for in its order; what is missing is named, with its remedy."""
+    put(ssm, "secrets/a", "1\n")
+    with pytest.raises(ConfigurationError, match=r"/secrets/b, /relay/test/secrets/c .*store it"):
+        settings.own_secrets("b", "a", "c")
+    put(ssm, "secrets/b", "2")
+    assert settings.own_secrets("b", "a") == ["2", "1"]
+
+
 def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
     """A changed URL is read again after five minutes, not for every record."""
     put(ssm, "webhook-urls/write/main", "https://a")

@@ -1,0 +1,27 @@
+"""A won deal gets a follow-up task for its responsible person, and says so in its timeline."""
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+
+
+@reaction
+async def follow_up(change: Change, portal: Portal) -> None:
+    """deal.updated (won) -> tasks.task.add, crm.timeline.comment.add."""
+    deal = change.after
+    task = await portal.call(
+        "tasks.task.add",
+        fields={
+            "TITLE": f"Call {deal['title']}",
+            "RESPONSIBLE_ID": deal["assignedById"],
+            "UF_CRM_TASK": [f"D_{change.id}"],
+        },
+    )
+    comment = f"Follow-up: task {task['task']['id']}"
+    await portal.call(
+        "crm.timeline.comment.add",
+        fields={"ENTITY_TYPE": "deal", "ENTITY_ID": change.id, "COMMENT": comment},
+    )
+
+
+handler = follow_up.handler

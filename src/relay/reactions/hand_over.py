@@ -1,0 +1,40 @@
+"""A company gets another responsible person -> its contacts and open deals go with it.
+
+What is asked for does not depend on what is written: after a crash in the middle a repeat sees the
+same items, and what was done already is not done again.
+"""
+
+import asyncio
+from typing import Any
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+
+CONTACT, DEAL = 3, 2
+
+
+@reaction
+async def hand_over(change: Change, portal: Portal) -> None:
+    """company.updated (assignedById) -> crm.item.list, crm.item.update."""
+    person = {"assignedById": change.after["assignedById"]}
+    company: dict[str, Any] = {"companyId": int(change.id)}
+    contacts, deals = await asyncio.gather(
+        _ids(portal, CONTACT, company),
+        _ids(portal, DEAL, company | {"stageSemanticId": "P"}),  # in process: neither won nor lost
+    )
+    await asyncio.gather(
+        *(
+            portal.call("crm.item.update", entityTypeId=kind, id=item, fields=person)
+            for kind, items in ((CONTACT, contacts), (DEAL, deals))
+            for item in items
+        )
+    )
+
+
+async def _ids(portal: Portal, kind: int, condition: dict[str, Any]) -> list[int]:
+    found = portal.list("crm.item.list", entityTypeId=kind, filter=condition, select=["id"])
+    return [item["id"] async for item in found]
+
+
+handler = hand_over.handler

@@ -1,0 +1,44 @@
+"""A contact's phones as they were typed -> as they are dialled: +74951234567."""
+
+import re
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+
+NATIONAL = re.compile(r"8(\d{10})")  # Russia and Kazakhstan: who dials 8 within means +7
+FEWEST_DIGITS = 8  # of a number with its country's code
+CONTACT = 3
+
+
+def tidy(phone: str) -> str:
+    """Return a number with its country's code and nothing between the digits.
+
+    What has letters in it (an extension) or no country stays as it was typed.
+    """
+    digits = re.sub(r"\D", "", phone)
+    if len(digits) < FEWEST_DIGITS or not re.fullmatch(r"\+?[\d\s().-]+", phone):
+        return phone
+    if phone.startswith("+"):
+        return f"+{digits}"
+    if digits.startswith("00"):
+        return f"+{digits[2:]}"
+    national = NATIONAL.fullmatch(digits)
+    return f"+7{national[1]}" if national else phone
+
+
+@reaction
+async def tidy_phone(change: Change, portal: Portal) -> None:
+    """contact.added, contact.updated -> crm.item.update."""
+    rows = {
+        row["id"]: {**row, "value": tidy(row["value"])}
+        for row in change.after["fm"] or []
+        if row["typeId"] == "PHONE" and tidy(row["value"]) != row["value"]
+    }
+    if rows:
+        await portal.call(
+            "crm.item.update", entityTypeId=CONTACT, id=change.id, fields={"fm": rows}
+        )
+
+
+handler = tidy_phone.handler

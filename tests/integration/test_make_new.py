@@ -1,0 +1,91 @@
+"""`make new` in a copy of the tree: what it makes is green as it is."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.new import files
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("src", "ops", "tests", "events", "docs")
+FILES = ("template.yaml", "pyproject.toml", "README.md", "Makefile")
+MADE = [
+    ("big_deal", "deal.updated", "opportunity"),  # the one of docs/first-reaction.md
+    ("on_stage", "deal.updated", "stageId"),
+    ("when_a_task_is_deleted_at_last", "task.deleted", ""),
+    ("on_process_9", "dynamic_128.added", ""),
+    ("on_comment", "ONCRMTIMELINECOMMENTADD", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Return a copy of what `make new`, its tests and the checks read."""
+    folder = tmp_path_factory.mktemp("tree")
+    ignore = shutil.ignore_patterns("__pycache__", "data")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def run(tree, tool, *arguments, status=0):
+    """Return what a tool of the development environment printed; fails with it."""
+    done = subprocess.run(  # noqa: S603
+        [Path(sys.executable).parent / tool, *arguments],
+        cwd=tree,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def contents(tree):
+    """Return every file and its bytes, caches of tools apart."""
+    return {
+        path: path.read_bytes()
+        for path in tree.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.parts[-4:])
+    }
+
+
+def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
+    """The tutorial's too: format, lint, types, tests, those of the template; then no trace."""
+    before = contents(tree)
+    for name, on, fields in MADE:
+        said = run(tree, "python", "-m", "ops.new", "new", name, on, fields)
+        assert f"{name} works" in said
+    tutorial = (tree / "docs" / "first-reaction.md").read_text("utf-8")
+    assert f"make new NAME={MADE[0][0]} ON={MADE[0][1]} FIELD={MADE[0][2]}\n" in tutorial
+    reaction, test = [part.split("```")[0] for part in tutorial.split("```python\n")[1:]]
+    parts = files(tree, "big_deal")
+    parts["reaction"].write_text(reaction, "utf-8")
+    parts["test"].write_text(test, "utf-8")
+    written = [str(path.relative_to(tree)) for path in contents(tree) if path not in before]
+    assert len(written) == 3 * len(MADE)
+    python = [path for path in written if path.endswith(".py")]
+    run(tree, "ruff", "format", "--check", "--no-cache", *python)
+    run(tree, "ruff", "check", "--no-cache", *python)
+    run(tree, "mypy", "--cache-dir", os.devnull)
+    tests = [path for path in python if path.startswith("tests")]
+    others = ["tests/integration/test_template.py", "tests/unit/test_readme.py"]
+    about = "told or reaction or filter or row"
+    run(tree, "pytest", "-q", "-p", "no:cacheprovider", "-k", about, *tests, *others)
+    for name, *_ in MADE:
+        run(tree, "python", "-m", "ops.new", "remove", name)
+    assert contents(tree) == before
+
+
+def test_a_refusal_is_one_line_and_a_status(tree):
+    """A person reads what to write instead, no traceback."""
+    said = run(tree, "python", "-m", "ops.new", "new", "Bad", "deal.updated", status=1)
+    assert said.startswith("a reaction is called like follow_up")
+    assert said.count("\n") == 1

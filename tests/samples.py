@@ -1,0 +1,45 @@
+"""The sample events and the template's filters: which sample is whose."""
+
+import json
+from pathlib import Path
+
+from relay.change import Change
+from relay.event import TYPE_PREFIX, Event
+
+EVENTS = Path(__file__).parents[1] / "events"
+
+
+def bodies(name):
+    """Return the messages of a sample's records."""
+    sample = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
+    return [json.loads(record["body"]) for record in sample["Records"]]
+
+
+def load(name):
+    """Return what a sample's first record is: a Change or an Event."""
+    body = bodies(name)[0]
+    return (Event if is_event(body) else Change).from_cloudevent(body)
+
+
+def is_event(body):
+    """Say whether a message comes from the topic of events rather than from that of changes."""
+    return body.get("type", "").startswith(TYPE_PREFIX)
+
+
+def reaches(entry, name):
+    """Say whether a mapping entry's topic and filter let every record of a sample through."""
+    topic = entry["Topic"] == "EventsTopic"
+    policy = json.loads(entry["Filter"])
+    return all(is_event(body) == topic and passes(policy, body) for body in bodies(name))
+
+
+def passes(policy, body):
+    """Say whether a filter of plain values lets a message through, as SNS decides."""
+    for name, wanted in policy.items():
+        given = body.get(name)
+        if isinstance(wanted, dict):
+            if not isinstance(given, dict) or not passes(wanted, given):
+                return False
+        elif not set(given if isinstance(given, list) else [given]) & set(wanted):
+            return False
+    return True

@@ -1,0 +1,176 @@
+"""ops.new: a reaction is made whole or not at all, and unmade exactly."""
+
+import json
+import shutil
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
+
+from ops.new import files, new, remove
+from ops.subscription import check_limits, subscription
+from relay.ingress.recognise import CATALOGUE
+from tests.samples import passes
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Return a folder with what `make new` reads and writes."""
+    for path in files(tmp_path, "any").values():
+        path.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    (tmp_path / "src/relay/reactions/journal.py").write_text("", "utf-8")
+    return tmp_path
+
+
+def state(root):
+    """Return every file and its content."""
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("on", "fields", "topic", "policy"),
+    [
+        (
+            "deal.updated",
+            "stageId, title",
+            "ChangesTopic",
+            {
+                "type": ["com.bitrix24.deal.updated"],
+                "data": {"origin": ["portal"], "changed": ["stageId", "title"]},
+            },
+        ),
+        (
+            "dynamic_128.added",
+            "",
+            "ChangesTopic",
+            {"type": ["com.bitrix24.dynamic_128.added"], "data": {"origin": ["portal"]}},
+        ),
+        (
+            "onCrmContactAdd",
+            "",
+            "EventsTopic",
+            {"type": ["com.bitrix24.event.oncrmcontactadd"]},
+        ),
+    ],
+)
+def test_a_new_reaction_is_in_the_template_and_removed_without_a_trace(
+    root, on, fields, topic, policy
+):
+    """Entry and name in the list, nothing else changed; afterwards every byte is as before."""
+    before = state(root)
+    written = new(root, "call_ada", on, fields)
+    assert set(written) == {root / "template.yaml", *files(root, "call_ada").values()}
+    template = load_template(str(root / "template.yaml"))
+    entry = template["Mappings"]["Reaction"]["CallAda"]
+    assert entry["Handler"] == "relay.reactions.call_ada.handler"
+    assert (entry["Topic"], json.loads(entry["Filter"])) == (topic, policy)
+    assert template["Resources"]["Fn::ForEach::React"][1][-1] == "CallAda"
+    sample = json.loads(files(root, "call_ada")["sample"].read_text("utf-8"))
+    assert passes(policy, json.loads(sample["Records"][0]["body"]))
+    old, changed = (
+        text.splitlines()
+        for text in (
+            before[root / "template.yaml"].decode(),
+            (root / "template.yaml").read_text("utf-8"),
+        )
+    )
+    edits = SequenceMatcher(None, old, changed, autojunk=False).get_opcodes()
+    assert [(edit[0], edit[4] - edit[3]) for edit in edits if edit[0] != "equal"] == [
+        ("insert", 4),
+        ("replace", 1),
+    ]
+    assert set(remove(root, "call_ada")) == set(written)
+    assert state(root) == before
+
+
+def test_two_are_removed_in_any_order(root):
+    """The first out is not the last in."""
+    before = state(root)
+    new(root, "one", "deal.added")
+    new(root, "one_more", "lead.deleted")
+    remove(root, "one")
+    entries = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]
+    assert "OneMore" in entries
+    assert "One" not in entries
+    remove(root, "one_more")
+    assert state(root) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "fields", "said"),
+    [
+        ("", "deal.updated", "", "called like follow_up"),
+        ("CallAda", "deal.updated", "", "called like follow_up"),
+        ("call-ada", "deal.updated", "", "called like follow_up"),
+        ("../ada", "deal.updated", "", "called like follow_up"),
+        ("_ada", "deal.updated", "", "called like follow_up"),
+        ("ada\n", "deal.updated", "", "called like follow_up"),
+        ("a" * 31, "deal.updated", "", "called like follow_up"),
+        ("class", "deal.updated", "", "means something else"),
+        ("portal", "deal.updated", "", "means something else"),
+        ("journal", "deal.updated", "", r"journal.py, Journal in template.yaml already"),
+        ("follow__up", "deal.updated", "", "called like follow_up"),
+        ("ingress", "deal.updated", "", "Ingress in template.yaml already"),
+        ("forward", "deal.updated", "", "Forward in template.yaml already"),
+        ("ada", "", "", "nothing called ''"),
+        ("ada", "deal.change", "", r"changes: lead, deal, .*\(deal.updated\)\nevents: CATALOG"),
+        ("ada", "ONCRMDEALUPDAT", "", "did you mean ONCRMDEALUPDATE"),
+        ("ada", "dynamic_.added", "", "nothing called"),
+        ("ada", "dynamic_0.added", "", "nothing called"),
+        ("ada", "deal.added", "stageId", "FIELD is of updated"),
+        ("ada", "ONCRMDEALUPDATE", "stageId", "FIELD is of changes"),
+        ("ada", "deal.updated", "stage-id", "'stage-id' is no field"),
+        ("ada", "deal.updated", "a,,b", "'' is no field"),
+        ("ada", "deal.updated", "é", "'é' is no field"),
+        ("ada", "deal.updated", ",".join(f"f{n}" for n in range(38)), "this one has 3 and 152"),
+    ],
+)
+def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, said):
+    """With what there is, or how it is written."""
+    before = state(root)
+    with pytest.raises(ValueError, match=said):
+        new(root, name, on, fields)
+    assert state(root) == before
+
+
+def test_as_many_fields_as_sns_takes_are_taken(root):
+    """37 fields are 148 combinations."""
+    new(root, "ada", "deal.updated", ",".join(f"f{n}" for n in range(37)))
+    assert files(root, "ada")["sample"].exists()
+
+
+def test_a_filter_of_six_keys_is_refused():
+    """SNS takes five."""
+    with pytest.raises(ValueError, match="has 6 and 1"):
+        check_limits({str(number): ["x"] for number in range(6)})
+
+
+@pytest.mark.parametrize("name", ["journal", "nobody", "", "../x"])
+def test_only_what_was_made_is_removed(root, name):
+    """A ready reaction is switched off in the list; one that is not there is told."""
+    before = state(root)
+    with pytest.raises(ValueError, match=r"Journal out of the list|there is no reaction"):
+        remove(root, name)
+    assert state(root) == before
+
+
+def test_a_template_without_reactions_is_told(root):
+    """Nothing is written into a template that has not the shape it had."""
+    (root / "template.yaml").write_text("Resources: {}\n", "utf-8")
+    before = state(root)
+    with pytest.raises(ValueError, match="no `Reaction:` mapping"):
+        new(root, "ada", "deal.updated")
+    assert state(root) == before
+
+
+def test_every_documented_event_can_be_subscribed_to():
+    """Its sample comes through its filter, with an id wherever the catalogue says where it is."""
+    for name, entry in CATALOGUE.items():
+        found = subscription(name)
+        assert passes(found.policy, json.loads(found.sample.to_json())), name
+        if entry["idPath"] and entry["entity"] != "dynamic_item":
+            assert found.sample.id == "1", name

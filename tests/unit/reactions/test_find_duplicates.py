@@ -1,0 +1,61 @@
+"""relay.reactions.find_duplicates: which methods it calls, with what."""
+
+import asyncio
+from dataclasses import replace
+
+from relay.change import Fields
+from relay.portal.fake import FakePortal
+from relay.reactions.find_duplicates import find_duplicates
+from tests.samples import load
+
+LEAD = load("sqs_lead_added")
+
+
+def react(change, **found):
+    """Return the calls of the reaction where the portal finds that, by kind of address."""
+    portal = FakePortal(
+        {
+            "crm.duplicate.findbycomm": lambda **asked: found[asked["type"]],
+            "crm.timeline.comment.add": 1,
+        }
+    )
+    asyncio.run(find_duplicates(change, portal))
+    return portal.calls
+
+
+def test_who_is_known_by_phone_or_e_mail_is_named_once():
+    """The lead itself, which the portal finds as well, is not."""
+    calls = react(
+        LEAD, PHONE={"LEAD": [31, 12], "CONTACT": [5]}, EMAIL={"LEAD": [31], "CONTACT": [5]}
+    )
+    comment = {
+        "ENTITY_TYPE": "lead",
+        "ENTITY_ID": "31",
+        "COMMENT": "Known already: contact 5, lead 12",
+    }
+    assert calls == [
+        ("crm.duplicate.findbycomm", {"type": "EMAIL", "values": ["ada@example.com"]}),
+        ("crm.duplicate.findbycomm", {"type": "PHONE", "values": ["+4990612345"]}),
+        ("crm.timeline.comment.add", {"fields": comment}),
+    ]
+
+
+def test_a_lead_that_nobody_knows_gets_no_comment():
+    """Neither where nothing is found (the portal says an empty list) nor where only itself is."""
+    assert [method for method, _ in react(LEAD, PHONE=[], EMAIL={"LEAD": [31]})] == [
+        "crm.duplicate.findbycomm"
+    ] * 2
+
+
+def test_a_lead_without_addresses_costs_no_call():
+    """What has no phone and no e-mail is not asked about."""
+    without = Fields({"fm": [{"id": 1, "typeId": "WEB", "value": "example.com"}]})
+    assert react(replace(LEAD, after=without)) == []
+    assert react(replace(LEAD, after=Fields())) == []
+
+
+def test_no_more_values_are_asked_for_than_a_call_takes():
+    """The portal compares twenty values and no more."""
+    rows = [{"typeId": "PHONE", "value": f"+49906{number:05}"} for number in range(21)]
+    ((_, asked),) = react(replace(LEAD, after=Fields({"fm": rows})), PHONE=[])
+    assert len(asked["values"]) == 20

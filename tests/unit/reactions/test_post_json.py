@@ -1,0 +1,166 @@
+"""relay.reactions.post_json: what goes out, how it is signed, what an answer means."""
+
+import asyncio
+import base64
+import hmac
+import io
+import json
+from email.message import Message
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+
+from relay import settings
+from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
+from relay.reactions.post_json import post_json, session, signed
+from tests.samples import load
+
+URL = "https://crm.example.com/hook/secret-part"
+KEY = "whsec_" + base64.b64encode(b"a key of ours, of 24 byte").decode()
+CHANGE = load("sqs_task_deleted")
+
+
+class Receiver(HTTPAdapter):
+    """Stands for the other side of every connection."""
+
+    def __init__(self):
+        """Answer 200 until told otherwise."""
+        super().__init__()
+        self.status, self.sent, self.options = 200, [], []
+
+    def send(self, request, **options):
+        """Remember a request and answer it, or raise what was told."""
+        self.sent.append(request)
+        self.options.append(options)
+        if isinstance(self.status, Exception):
+            raise self.status
+        raw = HTTPResponse(io.BytesIO(), Message(), self.status, preload_content=False)
+        return self.build_response(request, raw)
+
+
+@pytest.fixture
+def receiver():
+    """Return the receiver that the reaction's session talks to."""
+    session.cache_clear()
+    there = Receiver()
+    session().mount("https://", there)
+    yield there
+    session.cache_clear()
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """Return the function that puts secrets where Parameter Store's are read from."""
+    stored = {}
+    monkeypatch.setattr(settings, "secrets", lambda branch: dict(stored[branch]))
+    settings.forget()
+
+    def put(**secrets):
+        names = {name.replace("_", "-"): value for name, value in secrets.items()}
+        stored["secrets"] = stored.get("secrets", {}) | names
+
+    yield put
+    settings.forget()
+
+
+def react():
+    """Run the reaction on the sample."""
+    asyncio.run(post_json(CHANGE))
+
+
+def test_the_signature_is_the_one_of_the_specifications_example():
+    """Key, id, time and body of Standard Webhooks' own reference give its signature."""
+    headers = signed(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_change_goes_out_whole_and_signed(store, receiver):
+    """Over verified TLS, with an end to waiting, without following a redirect."""
+    store(post_json_url=URL, post_json_key=KEY)
+    react()
+    (request,), (options,) = receiver.sent, receiver.options
+    assert (request.method, request.url) == ("POST", URL)
+    assert json.loads(request.body) == json.loads(CHANGE.to_json())
+    assert request.headers["webhook-id"] == CHANGE.change_id
+    seconds = request.headers["webhook-timestamp"]
+    content = f"{CHANGE.change_id}.{seconds}.".encode() + request.body
+    digest = hmac.digest(base64.b64decode(KEY[6:]), content, "sha256")
+    assert request.headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert options["verify"] is True
+    assert options["timeout"] == (3, 10)
+
+
+def test_a_repeat_has_the_same_id_and_asks_for_no_secret_again(store, receiver):
+    """The receiver knows it by `webhook-id`; Parameter Store is read seldom."""
+    store(post_json_url=URL, post_json_key=KEY)
+    react()
+    store(post_json_url="https://other.example.com/")
+    react()
+    assert [request.headers["webhook-id"] for request in receiver.sent] == [CHANGE.change_id] * 2
+    assert {request.url for request in receiver.sent} == {URL}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (204, None),
+        (302, OperatorError),
+        (400, PermanentError),
+        (401, OperatorError),
+        (404, OperatorError),
+        (410, OperatorError),
+        (422, PermanentError),
+        (429, TransientError),
+        (500, TransientError),
+        (503, TransientError),
+        (requests.ConnectionError(f"no route to {URL}"), TransientError),
+        (requests.ReadTimeout(f"{URL} is silent"), TransientError),
+    ],
+)
+def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, error):
+    """Try again, wait for a person, or put aside; the URL is in no error, nor in its cause."""
+    store(post_json_url=URL, post_json_key=KEY)
+    receiver.status = status
+    if error is None:
+        react()
+        return
+    with pytest.raises(error) as raised:
+        react()
+    assert "secret-part" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ({}, "secrets/post-json-url, /relay/test/secrets/post-json-key missing"),
+        ({"post_json_url": URL}, "^/relay/test/secrets/post-json-key missing.*store it there"),
+        ({"post_json_url": "http://example.com/secret-part", "post_json_key": KEY}, "no https"),
+        ({"post_json_url": URL, "post_json_key": "secret-part!"}, "no base64"),
+    ],
+)
+def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, secrets, said):
+    """All missing names in one error, a bad value without the value."""
+    store(**secrets)
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        react()
+    assert "secret-part" not in str(raised.value)
+    assert receiver.sent == []
+
+
+def test_a_secret_that_is_stored_after_all_counts_at_once(store, receiver):
+    """A missing one is looked for again the next time."""
+    store(post_json_url=URL)
+    with pytest.raises(ConfigurationError):
+        react()
+    store(post_json_key=KEY)
+    react()
+    assert len(receiver.sent) == 1

@@ -1,0 +1,210 @@
+"""relay.forward: what is put onto the bus, and what comes back when it is not taken."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from relay import forward, settings
+from relay.change import Fields
+from relay.forward import BYTES, SOURCE, handler
+from tests.samples import load
+
+CHANGE = load("sqs_deal_won")
+
+
+class Aws:
+    """Stands for EventBridge and SQS: remembers, and answers what it was told."""
+
+    def __init__(self):
+        """Take everything until told otherwise."""
+        self.requests, self.dead = [], []
+        self.codes, self.down, self.sqs_down, self.most = {}, None, None, None
+
+    def put_events(self, Entries):  # noqa: N803
+        """Take entries, but for those whose detail's id has a code."""
+        self.requests.append(Entries)
+        if self.down:
+            raise self.down
+        if self.most and sum(len(entry["Detail"]) for entry in Entries) > self.most:
+            said = {"Error": {"Code": "ValidationException", "Message": "too large"}}
+            raise ClientError(said, "PutEvents")
+        codes = [self.codes.get(json.loads(entry["Detail"])["id"]) for entry in Entries]
+        return {
+            "FailedEntryCount": len(list(filter(None, codes))),
+            "Entries": [
+                {"ErrorCode": code, "ErrorMessage": "so it is"} if code else {"EventId": "1"}
+                for code in codes
+            ],
+        }
+
+    def send_message(self, **message):
+        """Take a dead letter."""
+        if self.sqs_down:
+            raise self.sqs_down
+        self.dead.append(message)
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """Return what stands for AWS, with the function's environment set."""
+    fake = Aws()
+    monkeypatch.setattr(settings, "client", lambda *_, **__: fake)
+    monkeypatch.setenv("BUS_NAME", "relay")
+    monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs/dead")
+    return fake
+
+
+def batch(*bodies):
+    """Return an SQS batch of these messages; a record's id is its place."""
+    return {
+        "Records": [
+            {"messageId": str(at), "receiptHandle": "r", "body": body, "attributes": {}}
+            for at, body in enumerate(bodies)
+        ]
+    }
+
+
+def failed(answer):
+    """Return the ids of the records that come back."""
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def many(number):
+    """Return the messages of as many changes, each with its number as id."""
+    return [replace(CHANGE, change_id=str(at)).to_json() for at in range(number)]
+
+
+def reason(letter):
+    """Return why a message is dead."""
+    return letter["MessageAttributes"]["reason"]["StringValue"]
+
+
+def test_a_change_is_put_as_it_is(aws, load_event):
+    """Detail is the CloudEvent to the letter, its type the detail-type, its time the entry's."""
+    sample = load_event("sqs_deal_won")
+    assert failed(handler(sample)) == []
+    ((entry,),) = aws.requests
+    assert entry.pop("Time").isoformat() == "2025-12-18T08:38:44+00:00"
+    assert entry == {
+        "EventBusName": "relay",
+        "Source": SOURCE,
+        "DetailType": "com.bitrix24.deal.updated",
+        "Detail": sample["Records"][0]["body"],
+    }
+
+
+def test_an_event_is_put_as_well(aws, load_event):
+    """With Forward=all the queue gets events too."""
+    assert failed(handler(load_event("sqs_contact_added"))) == []
+    assert aws.requests[0][0]["DetailType"] == "com.bitrix24.event.oncrmcontactadd"
+
+
+def test_a_request_has_ten_entries_and_fits(aws):
+    """25 records are three requests; large ones share one only while it stays within the limit."""
+    assert failed(handler(batch(*many(25)))) == []
+    assert [len(entries) for entries in aws.requests] == [10, 10, 5]
+    aws.requests.clear()
+    large = replace(CHANGE, after=Fields({"comments": "x" * 400_000})).to_json()
+    assert failed(handler(batch(*[large] * 5))) == []
+    assert [len(entries) for entries in aws.requests] == [2, 2, 1]
+
+
+def test_only_the_entry_that_failed_comes_back(aws):
+    """A failure that passes lets its record come again; the others are done."""
+    aws.codes = {"3": "ThrottlingException", "12": "InternalFailure"}
+    assert failed(handler(batch(*many(15)))) == ["3", "12"]
+    assert aws.dead == []
+
+
+def test_an_entry_that_is_refused_is_put_aside_with_its_code(aws):
+    """What the bus will never take does not come back."""
+    aws.codes = {"1": "MalformedDetail"}
+    messages = many(3)
+    assert failed(handler(batch(*messages))) == []
+    (letter,) = aws.dead
+    assert letter["MessageBody"] == messages[1]
+    assert reason(letter) == "MalformedDetail: so it is"
+
+
+def test_a_request_that_is_refused_is_taken_apart(aws):
+    """One entry over what this bus takes is put aside alone, the others are put."""
+    aws.most = 5000
+    large = replace(CHANGE, after=Fields({"comments": "x" * 6000})).to_json()
+    assert failed(handler(batch(*many(2), large))) == []
+    assert len(aws.requests) == 4
+    assert "too large" in reason(aws.dead[0])
+    assert len(aws.dead) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutEvents"),
+        ConnectTimeoutError(endpoint_url="https://events"),
+    ],
+)
+def test_while_the_bus_is_out_of_reach_everything_comes_back(aws, error):
+    """After one look: the others would only wait for the same."""
+    aws.down = error
+    assert failed(handler(batch(*many(25)))) == [str(at) for at in range(25)]
+    assert len(aws.requests) == 1
+    assert aws.dead == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no json",
+        "[]",
+        '"text"',
+        '{"type": "com.bitrix24.deal.updated"}',
+        '{"type": 1, "time": "2025-12-18T08:38:44Z"}',
+        '{"type": "com.bitrix24.deal.updated", "time": "yesterday"}',
+        '{"type": "com.other.thing", "time": "2025-12-18T08:38:44Z", "data": {"action": null}}',
+    ],
+)
+def test_what_is_not_ours_is_put_aside_and_the_others_are_put(aws, body):
+    """Anybody with the right may publish on the topics."""
+    assert failed(handler(batch(body, *many(1)))) == []
+    assert len(aws.requests[0]) == 1
+    assert reason(aws.dead[0])
+
+
+def test_what_can_not_even_be_put_aside_comes_back(aws):
+    """Nothing is lost while SQS fails."""
+    aws.sqs_down = ConnectTimeoutError(endpoint_url="https://sqs")
+    assert failed(handler(batch("no json", *many(1)))) == ["0"]
+
+
+def test_a_change_that_is_too_large_loses_its_largest_fields_and_says_so(aws):
+    """The smaller ones stay, and the entry fits."""
+    text = "я" * 300_000
+    change = replace(
+        CHANGE,
+        before=Fields({"comments": text, "stageId": "NEW"}),
+        after=Fields({"comments": text, "title": "T", "long": "x" * 100_000}),
+        truncated=("other",),
+    )
+    assert failed(handler(batch(change.to_json()))) == []
+    data = json.loads(aws.requests[0][0]["Detail"])["data"]
+    assert data["truncated"] == ["other", "comments"]
+    assert data["before"] == {"stageId": "NEW"}
+    assert set(data["after"]) == {"title", "long"}
+    assert len(aws.requests[0][0]["Detail"].encode()) < BYTES
+
+
+def test_an_event_that_is_too_large_is_put_aside(aws):
+    """There is no field to leave out of what the portal sent."""
+    event = replace(load("sqs_call_missed"), payload={"x": "y" * BYTES})
+    assert failed(handler(batch(event.to_json()))) == []
+    assert aws.requests == []
+    assert "of which EventBridge takes" in reason(aws.dead[0])
+
+
+def test_a_missing_setting_fails_the_invocation(monkeypatch):
+    """Nothing can be put without the bus's name; the error names it."""
+    monkeypatch.delenv("BUS_NAME", raising=False)
+    with pytest.raises(forward.settings.ConfigurationError, match="BUS_NAME"):
+        handler(batch(*many(1)))
