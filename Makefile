@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
+.PHONY: help env judges lock run invoke build deploy connect logs redrive release check format test bench \
   unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
@@ -65,6 +65,9 @@ logs: env ## Follow what the functions write, the journal among it
 
 redrive: env ## Show the dead letters and why; GO=1 sends them back
 	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
+
+release: env ## Believe that what vanished from a portal is deleted: make release PORTAL=main
+	@PYTHONPATH=src .venv/bin/python -m ops.release $(STACK) "$(PORTAL)"
 
 check: env ## Lint, types, template
 	.venv/bin/ruff format --check .
