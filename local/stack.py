@@ -24,14 +24,26 @@ class Stack:
     hook_url: str
 
 
-def deploy(aws: LocalAws) -> Stack:
+# Functions run on the processor of this machine, and call a portal without TLS.
+PARAMETERS = {
+    "Architecture": "x86_64",
+    "AllowHttp": "true",
+    "LogRetentionDays": "1",
+    "GraceSeconds": "0",
+    "Forward": "all",
+    "ArchiveDays": "0",  # the embedded AWS has no archives of EventBridge
+}
+
+
+def deploy(aws: LocalAws, **parameters: str) -> Stack:
     """Build and deploy the template; raises CalledProcessError with SAM's own words."""
+    overrides = [f"{name}={value}" for name, value in (PARAMETERS | parameters).items()]
     build("local", quiet=True)
     environment = {
         name: value for name, value in sam_environment().items() if not name.startswith("AWS_")
     }
     subprocess.run(  # noqa: S603  our own tool
-        [SAM, "deploy", "--config-env", "local"],
+        [SAM, "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
         cwd=ROOT,
         env={**environment, **credentials(aws.endpoint)},
         check=True,
@@ -82,8 +94,13 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
 
 
 def _widen_parameter_rights(aws: LocalAws, resources: dict[str, str]) -> None:
-    """Let every function read every parameter: ministack judges reads by path on `*` alone."""
-    statement = {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": "*"}
+    """Let every function what ministack refuses and AWS does not.
+
+    It judges reads of parameters by path on `*` alone, and wants a right of its own for
+    PublishBatch, which on AWS is part of sns:Publish.
+    """
+    actions = ["ssm:GetParametersByPath", "sns:PublishBatch"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     for name, role in resources.items():
         if name.endswith("FunctionRole"):

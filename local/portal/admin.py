@@ -7,13 +7,20 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
+from local.portal import (  # noqa: F401  importing registers actions
+    admin_items,
+    admin_views,
+    admin_webhooks,
+)
 from local.portal.errors import RestError
 from local.portal.portal import Portal
+from local.portal.seed import seed
 from local.portal.world import World
 
 _TICK_SECONDS = 0.1  # how often the page hears of what is new
@@ -34,6 +41,14 @@ def routes(world: World) -> list[Route]:
     ]
 
 
+def _portal(world: World, request: Request) -> Portal:
+    name = request.query_params.get("portal")
+    try:
+        return world.named(name)
+    except KeyError:
+        raise HTTPException(404, f"there is no portal {name}") from None
+
+
 def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
@@ -42,7 +57,7 @@ def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Res
             return JSONResponse(action(portal, given))
         except KeyError as error:
             return _refusal(f"there is no {error.args[0]}")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
             return _refusal(str(error))
         except RestError as error:
             return JSONResponse(error.to_dict(), 400)
@@ -51,17 +66,20 @@ def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Res
 
 
 async def _follow(world: World, request: Request) -> Response:
-    portal = world.named(request.query_params.get("portal"))
+    portal = _portal(world, request)
     headers = {"Cache-Control": "no-cache"}
     return StreamingResponse(
-        _news(portal, request), media_type="text/event-stream", headers=headers
+        _news(world, portal, request), media_type="text/event-stream", headers=headers
     )
 
 
 async def _settle(world: World, request: Request) -> Response:
     """Wait until no event waits or is under way."""
-    portal = world.named(request.query_params.get("portal"))
-    until = time.monotonic() + float(request.query_params.get("seconds", 10))
+    portal = _portal(world, request)
+    try:
+        until = time.monotonic() + float(request.query_params.get("seconds", 10))
+    except ValueError as error:
+        return _refusal(str(error))
     while not portal.outbox.idle and time.monotonic() < until:  # noqa: ASYNC110  no event tells
         await asyncio.sleep(0.01)
     return JSONResponse({"idle": portal.outbox.idle, "sent": portal.outbox.sent})
@@ -78,7 +96,7 @@ async def _portals(world: World, request: Request) -> Response:
             return _refusal(str(error))
         portal.outbox.loop = asyncio.get_running_loop()
         if given.get("seed", True):
-            actions.seed(portal, {})
+            seed(portal)
     return JSONResponse([portal.name for portal in world.portals.values()])
 
 
@@ -102,19 +120,19 @@ async def _given(request: Request) -> dict[str, Any]:
         return given | {"lines": rows}
 
 
-async def _news(portal: Portal, request: Request) -> Any:
+async def _news(world: World, portal: Portal, request: Request) -> Any:
     """Server-sent events: what changed since the last tick, bundled, so that bursts stay small."""
-    version, quiet = -1, 0.0
-    stamp = -1
-    while not await request.is_disconnected():
+    version, revision, quiet = -1, -1, 0.0
+    while not (world.closing or await request.is_disconnected()):
         if version != portal.strip.version:
             rows = portal.strip.since(version)
             version, quiet = portal.strip.version, 0.0
             counters = portal.strip.counters | {"waiting": len(portal.outbox.waiting)}
             news = {"rows": rows, "counters": counters}
             yield f"data: {json.dumps(news, separators=(',', ':'))}\n\n"
-        if stamp != (stamp := actions.stamp(portal)):
-            yield f"event: items\ndata: {stamp}\n\n"
+        if revision != portal.revision:
+            revision = portal.revision
+            yield f"event: items\ndata: {revision}\n\n"
         await asyncio.sleep(_TICK_SECONDS)
         quiet += _TICK_SECONDS
         if quiet > _ALIVE_SECONDS:

@@ -1,9 +1,11 @@
 """REST methods by section; importing them registers them."""
 
 from local.portal.methods import (
+    activities,
     around,
     classic,
     directories,
+    imports,
     items,
     messages,
     people,
@@ -14,9 +16,11 @@ from local.portal.methods import (
 )
 
 __all__ = [
+    "activities",
     "around",
     "classic",
     "directories",
+    "imports",
     "items",
     "messages",
     "people",

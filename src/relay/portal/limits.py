@@ -14,6 +14,7 @@ from typing import Protocol
 from relay.errors import TransientError
 
 CLOCK_SECONDS = 2.0  # how far the clocks of two copies may differ, or a request be late
+REST_SECONDS = 0.5  # how long an empty bucket may count on as if it drained
 NO_SLOT = "NO_SLOT"
 
 
@@ -33,7 +34,8 @@ class Pace:
     @property
     def room(self) -> float:
         """Seconds that `free` may be ahead of a request: the usable burst."""
-        usable = self.burst * (1 - self.reserve) - CLOCK_SECONDS * self.rate
+        spare = (CLOCK_SECONDS + REST_SECONDS) * self.rate
+        usable = self.burst * (1 - self.reserve) - spare
         return max(usable, 1) * self.step
 
     @property

@@ -12,9 +12,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.portal.limits import OwnSlots, Pace, no_slot
+from relay.portal.limits import REST_SECONDS, OwnSlots, Pace, no_slot
 
-ATTEMPTS = 6  # each one lost means that another copy won
+ATTEMPTS = 20  # each one lost means that another copy won
 CAREFUL_SECONDS = 30.0  # without DynamoDB, before it is asked again
 PUSH_SECONDS = 3.0  # what a 503 moves the next slots by
 _logger = logging.getLogger("relay.portal")
@@ -82,14 +82,15 @@ class SharedSlots:
 
     def _take(self, latest: float) -> float:
         step, room = _milliseconds(self._pace.step), _milliseconds(self._pace.room)
+        rest = _milliseconds(REST_SECONDS)
         for _ in range(ATTEMPTS):
             now = _milliseconds(time.time())
             limit = max(_milliseconds(latest) + room - step, now)
             answer = self._update(
                 "SET empty_at = empty_at + :step",
-                "empty_at BETWEEN :now AND :limit",
+                "empty_at BETWEEN :rest AND :limit",
                 step=step,
-                now=now,
+                rest=now - rest,
                 limit=limit,
             )
             if not isinstance(answer, dict):
@@ -101,8 +102,10 @@ class SharedSlots:
                 full = now + _milliseconds(self._pace.full)
                 self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)
                 continue
+            # Not a condition on the value that was read: copies that wake up together would all
+            # lose but one, again and again. The second of them finds a bucket in use.
             answer = self._update(
-                "SET empty_at = :free", "empty_at = :old", free=now + step, old=free
+                "SET empty_at = :free", "empty_at < :rest", free=now + step, rest=now - rest
             )
             if not isinstance(answer, dict):
                 return (answer - room) / 1000

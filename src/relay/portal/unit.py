@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from relay.errors import PortalError
@@ -29,6 +30,7 @@ class Command:
 class Unit:
     """One call. Its future gives a list with its one outcome, as those of larger units do."""
 
+    least = 1  # commands that it needs
     most = 1  # commands that it can use
     halt = False
 
@@ -37,12 +39,19 @@ class Unit:
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.tries = 0
         self.not_before = 0.0
+        self.ends_at = inf  # when the function that asked is over
         self.params = params
+        self.alone = alone
         try:
             self.query = to_query(params)
         except NotForBatchError:
-            self.query, alone = "", True
-        self.alone = alone
+            self.query = ""
+            self.go_alone()
+
+    def go_alone(self) -> None:
+        """Take a request for one command of its own."""
+        self.alone = True
+        self.least = self.most = 1
 
     @property
     def query_bytes(self) -> int:
@@ -76,14 +85,16 @@ class Unit:
 class Chain(Unit):
     """Pages of a list: each command begins where the one before it ends.
 
-    It uses as many commands as there is room for. `page` makes the parameters of the next page
-    from the key of the one before, None for the first.
+    It uses as many commands as there is room for, between `least` and `most`. `page` makes the
+    parameters of the next page from the key of the one before, None for the first.
     """
 
-    def __init__(self, method: str, most: int, page: Callable[[str | None], Params]) -> None:
-        super().__init__(method, page(None))
-        self.most = most
+    def __init__(
+        self, method: str, page: Callable[[str | None], Params], *, least: int, most: int
+    ) -> None:
         self._page = page
+        self.least, self.most = least, most
+        super().__init__(method, page(None))
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
         """Return a page for each key."""

@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -15,7 +16,7 @@ from relay.portal.shared_limit import SharedSlots
 
 from .conftest import reply
 
-PACE = Pace(burst=50, rate=2, reserve=0)  # usable: 50 - 2 s of clock difference at 2/s = 46
+PACE = Pace(burst=50, rate=2, reserve=0)  # usable: 50 less 2.5 s at 2/s = 45
 
 
 class Bucket:
@@ -95,18 +96,18 @@ def test_an_absent_row_means_a_full_bucket(table, clock):
     bucket.level = 50
     times = [in_time(slots, clock) for _ in range(120)]
     assert all(bucket.takes(at) for at in times)
-    assert times[0] - 1_000_000 == pytest.approx(2.5, abs=0.1)
+    assert times[0] - 1_000_000 == pytest.approx(3, abs=0.1)
 
 
 def test_after_a_rest_the_burst_is_free_at_once(table, clock):
-    """46 go at once - what a portal takes, less the margin for clocks - then two a second."""
+    """45 go at once - what a portal takes, less the margin for clocks - then two a second."""
     (slots,) = copies(table, 1)
     in_time(slots, clock)
     clock.now += 1000
     began = clock.now
     times = [slots.take(began + 1000) - began for _ in range(60)]
-    assert sum(at <= 0 for at in times) == 46
-    assert times[-1] == pytest.approx(7, abs=0.01)
+    assert sum(at <= 0 for at in times) == 45
+    assert times[-1] == pytest.approx(7.5, abs=0.01)
 
 
 def test_a_slot_costs_one_write_under_load_and_two_after_a_rest(table, clock):
@@ -137,6 +138,26 @@ def test_copies_whose_clocks_differ_by_two_seconds_do_not_overrun(table, clock, 
         true += chance.choice([0, 0, 0, 0.2])
     bucket = Bucket(level=0)
     assert all(bucket.takes(at) for at in sorted(sent))
+
+
+def test_copies_that_wake_up_together_each_have_a_slot(table, clock):
+    """The pace may be quicker than the table: whoever loses a race finds a bucket in use."""
+    first, *others = copies(table, 5, Pace(burst=2500, rate=50))
+    in_time(first, clock)
+    clock.now += 100
+    real = table.client.update_item
+
+    def slow(**arguments):
+        clock.now += 0.05
+        if "SET empty_at = :free" in arguments["UpdateExpression"] and others:
+            others.pop().take(clock.now + 10)
+        return real(**arguments)
+
+    before = table.writes
+    table.client = SimpleNamespace(update_item=slow)
+    assert first.take(clock.now + 10) <= clock.now
+    assert others == []
+    assert table.writes - before == 3 * 5 - 1  # lose twice, win; the quickest wins at once
 
 
 def test_slots_are_handed_out_in_order(table, clock):
@@ -175,7 +196,7 @@ def test_a_refusal_pushes_the_next_slots_back_once(table, clock, caplog):
     clock.now += 1000
     for slots in (first, second, first):
         slots.refused()
-    assert first.take(clock.now + 1000) - clock.now == pytest.approx(2.5, abs=0.1)
+    assert first.take(clock.now + 1000) - clock.now == pytest.approx(3, abs=0.1)
     for _ in range(10):
         first.take(clock.now + 1000)
     clock.now += 4
@@ -191,7 +212,7 @@ def test_a_refusal_before_any_slot_counts_the_bucket_as_full(table, clock):
     """As no row does."""
     (slots,) = copies(table, 1)
     slots.refused()
-    assert slots.take(clock.now + 1000) - clock.now == pytest.approx(2.5, abs=0.1)
+    assert slots.take(clock.now + 1000) - clock.now == pytest.approx(3, abs=0.1)
     clock.now += 1
     assert table.writes == 4
 
@@ -243,12 +264,12 @@ def test_a_process_without_a_table_keeps_its_own_limit(clock):
     """Within the burst at once, then at the rate; a refusal counts the bucket as full."""
     slots = OwnSlots(PACE)
     times = [slots.take(clock.now + 100) - clock.now for _ in range(48)]
-    assert sum(at <= 0 for at in times) == 46
+    assert sum(at <= 0 for at in times) == 45
     with pytest.raises(TransientError, match="NO_SLOT"):
         slots.take(clock.now)
     clock.now += 1000
     slots.refused()
-    assert slots.take(clock.now + 10) - clock.now == pytest.approx(2.5)
+    assert slots.take(clock.now + 10) - clock.now == pytest.approx(3)
 
 
 @pytest.mark.parametrize(("burst", "rate"), [(50, 2), (250, 5)])
@@ -256,7 +277,7 @@ def test_the_reserve_lowers_rate_and_burst(burst, rate):
     """A tenth is left to people and other integrations."""
     pace = Pace(burst, rate)
     assert 1 / pace.step == pytest.approx(rate * 0.9)
-    assert pace.room / pace.step == pytest.approx(burst * 0.9 - 2 * rate)
+    assert pace.room / pace.step == pytest.approx(burst * 0.9 - 2.5 * rate)
 
 
 def test_a_refused_request_takes_a_new_slot_of_the_table(wire, table, clock, webhook):

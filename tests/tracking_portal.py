@@ -1,0 +1,169 @@
+"""A portal for tests of tracking: items under the test's control, calls answered in batches."""
+
+import asyncio
+import json
+import re
+from datetime import datetime
+
+import boto3
+
+from relay.errors import PermanentError
+
+PAGE = 50
+BATCH = 50
+TIME = "2026-03-01T12:00:00+03:00"
+
+
+def make_tables():
+    """Make the two tables of the template in a mocked DynamoDB; returns the client."""
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="Mirror",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "id", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "id", "AttributeType": "N"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.create_table(
+        TableName="State",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+def seconds(time):
+    """Return a portal's time as seconds since 1970."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+class ItemsPortal:
+    """Items by type (tasks: 0) and id; what was asked, and in how many requests."""
+
+    def __init__(self, types=(1, 2, 3, 4, 7, 31, 0)):
+        self.items = {number: {} for number in types}
+        self.forbidden = set()  # (type, id) or (type, None) for all of a type
+        self.trouble = {}  # (method, type) -> exception
+        self.calls = []
+        self.requests = 0
+        self.filter_shift = 0  # seconds that a time in a filter is read later
+        self.clock = lambda: seconds(TIME)
+        self._waiting = []
+
+    def put(self, type_id, item_id, **fields):
+        """Add or change an item."""
+        kept = self.items[type_id].setdefault(item_id, {"id": item_id})
+        default = {"changedDate" if type_id == 0 else "updatedTime": TIME}
+        kept.update(default | fields)
+        return kept
+
+    async def call(self, method, /, **params):
+        """Answer a call together with all others that wait at the same time."""
+        self.calls.append((method, params))
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._waiting.append((method, params, done))
+        if len(self._waiting) == 1:
+            loop.call_later(0, loop.call_soon, self._flush)
+        return await done
+
+    def _flush(self):
+        waiting, self._waiting = self._waiting, []
+        self.requests += -(-len(waiting) // BATCH)
+        for method, params, done in waiting:
+            if done.cancelled():
+                continue
+            try:
+                done.set_result(self.answer(method, params))
+            except Exception as error:  # noqa: BLE001  whatever the test wants
+                done.set_exception(error)
+
+    def answer(self, method, params):
+        """Return what a method answers now."""
+        type_id = 0 if method.startswith("tasks.") else int(params.get("entityTypeId", 0))
+        if (method, type_id) in self.trouble:
+            raise self.trouble[method, type_id]
+        if method == "server.time":
+            return datetime.fromtimestamp(
+                self.clock(), tz=datetime.fromisoformat(TIME).tzinfo
+            ).isoformat(timespec="seconds")
+        if method == "crm.type.list":
+            return {"types": [{"entityTypeId": n} for n in self.items if n >= 128]}
+        if type_id not in self.items:
+            raise PermanentError(method, "NOT_FOUND", "type")
+        name = "task" if type_id == 0 else "item"
+        if method.endswith(".list"):
+            return {name + "s": self._list(type_id, params)}
+        item_id = int(params.get("id", params.get("taskId")))
+        if item_id not in self.items[type_id]:
+            raise PermanentError(method, "0" if type_id == 0 else "NOT_FOUND")
+        if self._hidden(type_id, item_id):
+            raise PermanentError(method, "ACCESS_DENIED")
+        return {name: dict(self.items[type_id][item_id])}
+
+    def _hidden(self, type_id, item_id):
+        return bool({(type_id, item_id), (type_id, None)} & self.forbidden)
+
+    def _list(self, type_id, params):
+        rules = {name.lower(): value for name, value in params["filter"].items()}
+        found = []
+        for item_id, item in sorted(self.items[type_id].items()):
+            changed = item["changedDate" if type_id == 0 else "updatedTime"]
+            since = rules.get(">=updatedtime") or rules.get(">=changed_date")
+            ids = rules.get("@id", rules.get("id"))
+            if (
+                self._hidden(type_id, item_id)
+                or (ids is not None and item_id not in {int(one) for one in ids})
+                or item_id <= int(rules.get(">id", 0))
+                or item_id < int(rules.get(">=id", 0))
+                or (since and seconds(changed) < seconds(since) + self.filter_shift)
+            ):
+                continue
+            wanted = params["select"]
+            lower = {name.replace("_", "").lower() for name in wanted}
+            found.append(
+                {
+                    name: str(value) if type_id == 0 and isinstance(value, int) else value
+                    for name, value in item.items()
+                    if "*" in wanted or name.replace("_", "").lower() in lower
+                }
+            )
+        return found[:PAGE]
+
+    async def batch(self, commands, *, halt=False, return_errors=False):
+        """Run commands in order, in one request; later ones may refer to earlier ones."""
+        assert return_errors
+        assert not halt
+        assert len(commands) <= BATCH
+        await asyncio.sleep(0)
+        self.requests += 1
+        results = {}
+        for name, (method, asked) in commands.items():
+            params = json.loads(
+                re.sub(
+                    r"\$result\[(\w+)\]\[(\w+)\]\[(\d+)\]\[(\w+)\]",
+                    lambda found: _at(results, found),
+                    json.dumps(asked),
+                )
+            )
+            try:
+                results[name] = self.answer(method, params)
+            except ValueError:  # a reference that could not be resolved stays text
+                results[name] = PermanentError(method, "INVALID_ARG_VALUE")
+            except PermanentError as error:
+                results[name] = error
+        return results
+
+
+def _at(results, found):
+    name, wrap, index, field = found.groups()
+    try:
+        return str(results[name][wrap][int(index)][field])
+    except (KeyError, IndexError, TypeError):
+        return found[0]
