@@ -98,11 +98,18 @@ def _of_changes(entity: str, type_id: int | None, action: str, names: list[str])
         version=2,
         time="2025-12-18T08:38:45Z",
         changed=changed,
-        before=item if action == "deleted" else dict.fromkeys(changed, "before"),
-        after={} if action == "deleted" else dict.fromkeys(changed, "after") | item,
+        before=item if action == "deleted" else {name: _value(name, 2) for name in changed},
+        after={} if action == "deleted" else {name: _value(name, 3) for name in changed} | item,
     )
     policy = {"type": [f"{CHANGE_PREFIX}{entity}.{action}"], "data": data}
     return Subscription("ChangesTopic", policy, sample)
+
+
+def _value(name: str, number: int) -> int | str:
+    """Return something that a field of this name could hold."""
+    texts = {"stageId", "previousStageId", "currencyId", "typeId", "sourceId", "originId"}
+    number_like = name.endswith(("Id", "By")) and name not in texts
+    return number if number_like or name in {"opportunity", "taxValue"} else f"sample {number}"
 
 
 def _of_events(name: str) -> Subscription:

@@ -50,3 +50,21 @@ def test_every_command_that_is_named_is_there():
     targets = {"run", "deploy", "connect", "logs", "test", "unit", "check", "invoke", "redrive"}
     assert targets <= named
     assert named & targets <= known
+
+
+def shape(text):
+    """Return what is the same in every language: code, levels of headings, rows of tables."""
+    blocks = re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if line.startswith(("#", "|"))]
+    rows = [line.split()[0] if line[0] == "#" else line.count("|") for line in lines]
+    steps = re.findall(r"^\d\. ", prose, re.MULTILINE)
+    code = {name for name in re.findall(r"`([^`\n]+)`", prose) if name.isascii()}
+    return blocks, rows, steps, code
+
+
+def test_the_russian_readme_says_the_same():
+    """The same code, headings, rows and steps, and the same names of things in the text."""
+    russian = shape((ROOT / "README.ru.md").read_text("utf-8"))
+    for english, translated in zip(shape(README), russian, strict=True):
+        assert translated == english

@@ -167,6 +167,23 @@ def test_a_template_without_reactions_is_told(root):
     assert state(root) == before
 
 
+@pytest.mark.parametrize(
+    ("field", "before", "after"),
+    [
+        ("opportunity", 2, 3),
+        ("companyId", 2, 3),
+        ("assignedById", 2, 1),
+        ("stageId", "sample 2", "sample 3"),
+        ("UF_CRM_1", "sample 2", "sample 3"),
+    ],
+)
+def test_a_samples_values_are_of_their_fields_kind(field, before, after):
+    """So that a reaction which reckons with an amount can be tried with the sample."""
+    sample = subscription("deal.updated", field).sample
+    assert (sample.before, sample.after[field]) == ({field: before}, after)
+    assert sample.after["assignedById"] == 1
+
+
 def test_every_documented_event_can_be_subscribed_to():
     """Its sample comes through its filter, with an id wherever the catalogue says where it is."""
     for name, entry in CATALOGUE.items():
