@@ -1,0 +1,1 @@
+"""A hint -> the item read -> the mirror -> the difference, announced."""

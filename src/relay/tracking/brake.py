@@ -1,0 +1,76 @@
+"""How many items may disappear unannounced: beyond it they wait until an operator looked.
+
+A webhook whose owner lost rights, or a portal restored from an old backup, looks like a mass
+deletion. State: `brake#<portal>` with hour, count, tripped (since), released (until).
+"""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+LEAST = 20
+SHARE = 0.05
+HOUR_SECONDS = 3600
+RELEASE_SECONDS = 24 * HOUR_SECONDS
+
+
+class HeldError(RuntimeError):
+    """When a disappearance waits for `make release`."""
+
+
+class Brake:
+    """The disappearances of each portal, counted over all functions by the hour."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def take(self, portal: str, wanted: int, rows: int, now: float) -> int:
+        """Return how many of `wanted` may be put; none once the brake has tripped."""
+        state = self._state(portal)
+        if now < float(state.get("released", {"N": "0"})["N"]):
+            return wanted
+        if "tripped" in state:
+            return 0
+        limit = max(LEAST, int(rows * SHARE))
+        hour = int(now // HOUR_SECONDS)
+        used = int(state["used"]["N"]) if int(state.get("hour", {"N": "0"})["N"]) == hour else 0
+        granted = max(0, min(wanted, limit - used))
+        change = "SET #hour = :hour, used = :used" + (", tripped = :now" * (granted < wanted))
+        values = {":hour": hour, ":used": used + granted, ":was": used}
+        if granted < wanted:
+            values[":now"] = int(now)
+        same = "(attribute_not_exists(used) OR #hour <> :hour OR used = :was)"
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(portal),
+                UpdateExpression=change,
+                ConditionExpression=f"{same} AND attribute_not_exists(tripped)",
+                ExpressionAttributeNames={"#hour": "hour"},
+                ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return 0  # another function counted meanwhile: these come back
+        return granted
+
+    def release(self, portal: str, now: float) -> None:
+        """Let everything that waits, and what disappears until tomorrow, through."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=self._key(portal),
+            UpdateExpression="SET released = :until REMOVE tripped",
+            ExpressionAttributeValues={":until": {"N": str(int(now + RELEASE_SECONDS))}},
+        )
+
+    def _state(self, portal: str) -> dict[str, Any]:
+        answer = self._client.get_item(
+            TableName=self._table, Key=self._key(portal), ConsistentRead=True
+        )
+        state: dict[str, Any] = answer.get("Item", {})
+        return state
+
+    def _key(self, portal: str) -> dict[str, Any]:
+        return {"pk": {"S": f"brake#{portal}"}}

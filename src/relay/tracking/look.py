@@ -1,0 +1,100 @@
+"""Hints of one portal -> its items as they are now -> the mirror. The only reader and writer.
+
+DESIGN 3.1 is the specification: base, read, put; at most one more reading after a conflict.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from relay.tracking.brake import HeldError
+from relay.tracking.hint import Hint
+from relay.tracking.kinds import updated_field
+from relay.tracking.mirror import Mirror, verdict
+from relay.tracking.projection import fit, is_template, project
+from relay.tracking.read import GoneTypeError, Reader, Seen, read
+from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, Base, Key, Look
+
+LOOKS = 2  # proven to be enough: a second conflict means that others have read since our hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What tracking a portal depends on beside the hints.
+
+    `baselined` says whether a kind's first filling is complete, `allow` how many of so many
+    unannounced disappearances may be put now.
+    """
+
+    baselined: Callable[[str], bool]
+    allow: Callable[[int], int]
+
+
+async def look(
+    hints: Mapping[Key, Hint], portal: Reader, mirror: Mirror, rules: Rules
+) -> dict[Key, Exception]:
+    """Bring the mirror up to date with one portal; returns what could not be done, and why."""
+    failed: dict[Key, Exception] = {}
+    pending: dict[Key, Base] = {}
+    for key, base in (await mirror.bases(list(hints))).items():
+        if isinstance(base, Exception):
+            failed[key] = base
+        else:
+            pending[key] = base
+    first = dict(pending)
+    for _ in range(LOOKS):
+        if not pending:
+            break
+        looks = await _read(hints, pending, portal, rules, failed)
+        outcomes = await mirror.put([(look, pending[look.key]) for look in looks])
+        pending = {}
+        for look, outcome in zip(looks, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                failed[look.key] = outcome
+            elif outcome and verdict(outcome, first[look.key].seq, look) == "look again":
+                pending[look.key] = Base(outcome.seq, outcome.born, outcome.kind)
+    return failed | {key: InterruptedError("written by others meanwhile") for key in pending}
+
+
+async def _read(
+    hints: Mapping[Key, Hint],
+    pending: Mapping[Key, Base],
+    portal: Reader,
+    rules: Rules,
+    failed: dict[Key, Exception],
+) -> list[Look]:
+    """Read the items; what can't be read or must wait goes into `failed`."""
+    seen = await read(portal, pending, {key for key in pending if hints[key].deleted})
+    vanished = [  # of a tombstone it is no news
+        key
+        for key, one in seen.items()
+        if isinstance(one, Seen) and not one.confirmed and pending[key].kind != TOMBSTONE
+    ]
+    allowed = rules.allow(len(vanished)) if vanished else 0
+    for key in vanished[allowed:]:
+        seen[key] = HeldError("too many items vanished; see that they are deleted, `make release`")
+    looks = []
+    for key, one in seen.items():
+        if isinstance(one, GoneTypeError):
+            continue
+        if isinstance(one, Exception):
+            failed[key] = one
+        elif one.item is None or not is_template(one.item):
+            looks.append(_seen(hints[key], one, rules))
+    return looks
+
+
+def _seen(hint: Hint, seen: Seen, rules: Rules) -> Look:
+    text = updated = ""
+    if seen.item is not None:
+        form = project(hint.key.entity, seen.item)
+        updated = str(form.get(updated_field(hint.key.entity), ""))
+        text = fit(form, CONTENT_BYTES)[1]
+    return Look(
+        key=hint.key,
+        kind=seen.kind,
+        text=text,
+        updated=updated,
+        read_at=seen.read_at,
+        via=hint.via,
+        quiet=not hint.added and (hint.baseline or not rules.baselined(hint.key.entity)),
+    )

@@ -1,0 +1,98 @@
+"""Which lists a sweep goes through, and what it knows when they are done. Pure.
+
+A portal's document:
+  entities  {name: {"baseline": "reading" | "done", "swept": W, "seen": items, "lacking": those without
+             a row, "stalled": no fewer than the last time, "audited": …, "reconciled": …,
+             "refused": true}}
+  jobs      the lists that are not finished: a killed sweep is continued, not begun anew
+  asked     when the portal was asked for its types
+  shift     {"crm" | "task": [seconds to add to a time in a filter, when that was measured]}
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from relay.tracking.shift import UNKNOWN_SECONDS, kind_of
+
+# An item's time of change is taken before its change can be seen; clocks differ; and one of the
+# two time zones that a filter depends on may have changed its offset since it was measured.
+OVERLAP_SECONDS = 300 + 3600
+DAY_SECONDS = 24 * 3600
+
+type Document = dict[str, Any]
+type Job = dict[str, Any]
+
+BASELINE, COMPLETION, RECONCILE, AUDIT = "baseline", "completion", "reconcile", "audit"
+CHANGED, NEW = "changed", "new"
+WHOLE = {BASELINE, COMPLETION, RECONCILE, AUDIT}
+
+
+def plan(
+    document: Document, clock: datetime, highest: Mapping[str, int], reconcile_days: float
+) -> list[Job]:
+    """Return the lists of a new sweep; `clock` is the portal's at its start."""
+    jobs: list[Job] = []
+    now = clock.timestamp()
+    for name, entity in document["entities"].items():
+        if entity.get("refused"):
+            continue
+        job = {"entity": name, "after": 0, "since": None, "clock": now, "found": 0, "lacking": 0}
+        if "baseline" not in entity:
+            jobs.append(job | {"mode": BASELINE})
+        elif entity["baseline"] != "done":
+            jobs.append(job | {"mode": COMPLETION, "again": entity.get("stalled", False)})
+        elif now - entity.get("reconciled", 0) >= reconcile_days * DAY_SECONDS:
+            jobs.append(job | {"mode": RECONCILE})
+        elif now - entity.get("audited", 0) >= DAY_SECONDS:
+            jobs.append(job | {"mode": AUDIT})
+        else:
+            since = _since(document, name, entity["swept"], clock)
+            jobs.append(job | {"mode": CHANGED, "since": since})
+            # From the highest known on, itself included: a canary for rights that were lost.
+            jobs.append(job | {"mode": NEW, "after": max(highest.get(name, 0) - 1, 0)})
+    return jobs
+
+
+def _since(document: Document, entity: str, swept: float, clock: datetime) -> str:
+    seconds, _ = document.get("shift", {}).get(kind_of(entity), (UNKNOWN_SECONDS, 0))
+    since = datetime.fromtimestamp(int(swept - OVERLAP_SECONDS + seconds), UTC)
+    return since.astimezone(timezone(clock.utcoffset() or timedelta())).isoformat()
+
+
+def finish(document: Document, jobs: list[Job]) -> None:
+    """Note what is known once all lists of a sweep are done and their hints accepted."""
+    for job in jobs:
+        entity, mode = document["entities"][job["entity"]], job["mode"]
+        if entity.get("refused"):
+            continue  # its time stays: what changes meanwhile is found when it is back
+        if mode == BASELINE:
+            # Changes from here on are found by the first sweep after it.
+            entity |= {"baseline": "reading", "swept": job["clock"], "seen": job["found"]}
+        elif mode == COMPLETION:
+            if not job["lacking"]:
+                entity |= {"baseline": "done", "audited": job["clock"], "reconciled": job["clock"]}
+            stalled = entity.get("lacking") == job["lacking"]
+            entity |= {"seen": job["found"], "lacking": job["lacking"], "stalled": stalled}
+        else:
+            entity["swept"] = job["clock"]
+            if mode in {AUDIT, RECONCILE}:
+                entity["audited"] = job["clock"]
+            if mode == RECONCILE:
+                entity["reconciled"] = job["clock"]
+
+
+def set_types(document: Document, names: set[str], now: float) -> None:
+    """Take in which kinds of items there are; what is known of the others stays for later."""
+    entities = document.setdefault("entities", {})
+    for name in sorted(names):
+        entities.setdefault(name, {}).pop("refused", None)
+    for name, entity in entities.items():
+        if name not in names:
+            entity["refused"] = True
+    document["asked"] = now
+
+
+def is_baselined(document: Document, entity: str) -> bool:
+    """Say whether the first filling of a kind is complete: every item had its first sight."""
+    return bool(document.get("entities", {}).get(entity, {}).get("baseline") == "done")

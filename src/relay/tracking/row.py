@@ -1,0 +1,131 @@
+"""A row of the mirror: what is last known of an item, tombstones included.
+
+pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from relay.tracking.projection import FORMAT, Form
+
+ITEM, TOMBSTONE, UNREADABLE = "item", "tombstone", "unreadable"
+# DynamoDB's limit is 400 KB; the other attributes need less than 1 KB (DECISIONS.md).
+CONTENT_BYTES = 380_000
+
+
+class NewerFormatError(RuntimeError):
+    """When a row was written by newer code than this; it is left for that code."""
+
+
+class Key(NamedTuple):
+    """Which item."""
+
+    portal: str
+    entity: str
+    id: int
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the key as DynamoDB spells it."""
+        return {"pk": {"S": f"{self.portal}/{self.entity}"}, "id": {"N": str(self.id)}}
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "Key":
+        """Return the key in a row as DynamoDB spells it."""
+        portal, entity = item["pk"]["S"].split("/", 1)
+        return cls(portal, entity, int(item["id"]["N"]))
+
+
+class Base(NamedTuple):
+    """What a reading starts from; seq 0 where there is no row."""
+
+    seq: int = 0
+    born: str = ""
+    kind: str = TOMBSTONE
+
+
+class Known(NamedTuple):
+    """As much of a row as a sweep needs; `updated` is the portal's time of the last change."""
+
+    kind: str
+    updated: str
+    read_at: float
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "Known":
+        """Return this of a row as DynamoDB spells it."""
+        return cls(item["kind"]["S"], item["updated"]["S"], float(item["read_at"]["N"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM."""
+
+    key: Key
+    kind: str
+    text: str
+    updated: str
+    read_at: float
+    via: str
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the mirror, whole. `quiet` marks the first sight of an item: it has no before."""
+
+    key: Key
+    seq: int
+    born: str
+    format: int
+    kind: str
+    text: str
+    updated: str
+    read_at: float
+    via: str
+    quiet: bool
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "Row":
+        """Return the row that DynamoDB or its stream spells so."""
+        return cls(
+            key=Key.of(item),
+            seq=int(item["seq"]["N"]),
+            born=item["born"]["S"],
+            format=int(item["format"]["N"]),
+            kind=item["kind"]["S"],
+            text=item["content"]["S"] if "content" in item else "",
+            updated=item["updated"]["S"] if "updated" in item else "",
+            read_at=float(item["read_at"]["N"]),
+            via=item["via"]["S"],
+            quiet=item["quiet"]["S"] == "yes",
+        )
+
+    @property
+    def form(self) -> Form | None:
+        """Return the content; None for a tombstone and where nothing is known."""
+        if self.format > FORMAT:
+            raise NewerFormatError(f"{self.key} has format {self.format}, this code knows {FORMAT}")
+        if not self.text or self.kind == TOMBSTONE:
+            return None
+        form: Form = json.loads(self.text)
+        return form
+
+
+def to_item(look: Look, base: Base, born: str) -> dict[str, Any]:
+    """Return the row that follows from a reading, as DynamoDB spells it."""
+    item = look.key.to_item() | {
+        "seq": {"N": str(base.seq + 1)},
+        "born": {"S": base.born or born},
+        "format": {"N": str(FORMAT)},
+        "kind": {"S": look.kind},
+        "updated": {"S": look.updated},
+        "read_at": {"N": f"{look.read_at:.3f}"},
+        "via": {"S": look.via},
+        # A re-read after a conflict has a before, so it is never marked: its difference counts.
+        "quiet": {"S": "yes" if look.quiet and not base.seq else "no"},
+    }
+    if look.text:
+        item["content"] = {"S": look.text}
+    return item

@@ -1,0 +1,230 @@
+"""Time to look: what events did not announce becomes hints. DESIGN 3.2 is the specification.
+
+Never tells a change itself, and takes no absence for a deletion: it only makes track look.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from relay.errors import PermanentError, PortalError
+from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
+from relay.tracking.listing import Listed, Lister, Page, epoch, first_page, next_pages
+from relay.tracking.plan import (
+    AUDIT,
+    BASELINE,
+    CHANGED,
+    COMPLETION,
+    DAY_SECONDS,
+    NEW,
+    RECONCILE,
+    WHOLE,
+    Document,
+    Job,
+    finish,
+    plan,
+    set_types,
+)
+from relay.tracking.row import ITEM, Key, Known
+from relay.tracking.shift import kind_of, measure
+
+TYPES_SECONDS = 3600
+LEASE_SECONDS = 1200  # more than the function's timeout of 900
+SETTLED_SECONDS = 2  # times have whole seconds: a second edit within it would not show
+GRACE_SECONDS = 30  # what has just changed is left to its event, and to the next sweep
+REFUSED = "refused"
+
+
+class Rows(Protocol):
+    """What is needed of the mirror here."""
+
+    async def known(self, keys: Sequence[Key]) -> dict[Key, Known]:
+        """Return what is known of these items."""
+
+    async def range(self, portal: str, entity: str, low: int, high: int | None) -> dict[Key, Known]:
+        """Return what is known of the items in a range of ids."""
+
+    async def highest(self, portal: str, entity: str) -> int:
+        """Return the highest id ever seen."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """One sweep of one portal.
+
+    `hint` puts ids into track's queue, `save` keeps the document; both raise where they can't.
+    """
+
+    portal: str
+    client: Lister
+    mirror: Rows
+    document: Document
+    hint: Callable[[str, list[int], bool], Awaitable[None]]
+    save: Callable[[Document], Awaitable[None]]
+    reconcile_days: float = 7
+    grace_seconds: float = GRACE_SECONDS
+    skew: float = 0
+    told: set[tuple[str, int]] = field(default_factory=set)
+    refused: int = 0
+    sample: dict[str, tuple[str, Listed]] | None = None
+
+    async def run(self) -> None:
+        """Go through all lists, or through what an earlier sweep left of them."""
+        clock = await self._clock()
+        if not self.document.get("jobs"):
+            if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
+                set_types(self.document, await self._types(), time.time())
+            highest = await self._highest()
+            self.document["jobs"] = plan(self.document, clock, highest, self.reconcile_days)
+        jobs = self.document["jobs"]
+        self.sample = {}
+        open_jobs = [job for job in jobs if not job.get("done")]
+        await asyncio.gather(*(self._step(job, clock, first_page) for job in open_jobs))
+        await self.save(self.document)
+        for job in jobs:
+            while not job.get("done"):
+                await self._step(job, clock, next_pages)
+                await self.save(self.document)
+        finish(self.document, jobs)
+        self.document["jobs"] = []
+        await self._measure(clock)
+        await self.save(self.document)
+
+    async def _clock(self) -> datetime:
+        """Return the portal's clock, and see how far ours is ahead of it, at most."""
+        clock = datetime.fromisoformat(await self.client.call("server.time"))
+        self.skew = time.time() - clock.timestamp()
+        return clock
+
+    async def _types(self) -> set[str]:
+        """Return the kinds of items that this webhook may list."""
+        names = {*ENTITY_TYPE_IDS, TASK}
+        names |= await self._smart_processes()
+        ordered = sorted(names)
+        allowed = await asyncio.gather(*(self._may_list(name) for name in ordered))
+        return {name for name, may in zip(ordered, allowed, strict=True) if may}
+
+    async def _smart_processes(self) -> set[str]:
+        numbers: set[int] = set()
+        while True:
+            start = len(numbers)
+            try:
+                answer = await self.client.call("crm.type.list", order={"id": "ASC"}, start=start)
+            except PortalError as error:
+                if is_refusal(error):
+                    return set()
+                raise
+            page = [int(one["entityTypeId"]) for one in answer["types"]]
+            numbers.update(page)
+            if len(page) < PAGE or len(numbers) == start:
+                return {str(entity_of(number)) for number in numbers if number >= FIRST_DYNAMIC}
+
+    async def _may_list(self, entity: str) -> bool:
+        try:
+            await first_page(self.client, entity, 10**9, None)
+        except PortalError as error:
+            if is_refusal(error):
+                return False  # leads are off, a plan without it, a scope or right that lacks
+            raise
+        return True
+
+    async def _highest(self) -> dict[str, int]:
+        names = list(self.document["entities"])
+        found = await asyncio.gather(*(self.mirror.highest(self.portal, name) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def _step(
+        self,
+        job: Job,
+        clock: datetime,
+        pages: Callable[[Lister, str, int, str | None], Awaitable[Page]],
+    ) -> None:
+        """Go on with one list by a request, and hint at what it shows."""
+        entity, after = job["entity"], job["after"]
+        try:
+            page = await pages(self.client, entity, after, job["since"])
+        except PortalError as error:
+            if not is_refusal(error):
+                raise
+            # Gone or forbidden since the types were asked for; they are again within the hour.
+            self.document["entities"][entity]["refused"] = job["done"] = True
+            self.refused += 1
+            return
+        ids = await self._suspects(job, page, clock)
+        ids = [number for number in ids if (entity, number) not in self.told]
+        if ids:
+            await self.hint(entity, ids, job["mode"] in {BASELINE, COMPLETION})
+            self.told.update((entity, number) for number in ids)
+        job["found"] += len(page.items)
+        job["after"] = page.last if page.last is not None else after
+        job["done"] = page.last is None
+
+    async def _suspects(self, job: Job, page: Page, clock: datetime) -> list[int]:
+        """Return the ids that track must look at, deleted ones perhaps among them."""
+        entity, mode = job["entity"], job["mode"]
+        keys = {Key(self.portal, entity, item.id): item for item in page.items}
+        if mode in WHOLE:
+            known = await self.mirror.range(self.portal, entity, job["after"], page.last)
+        else:
+            known = await self.mirror.known([*keys, Key(self.portal, entity, job["after"] + 1)])
+        for item in page.items:
+            if item.updated and self.sample is not None:
+                self.sample.setdefault(kind_of(entity), (entity, item))
+        young = clock.timestamp() - self.grace_seconds
+        lacking = {
+            key.id for key in keys.keys() - known.keys() if epoch(keys[key].updated) <= young
+        }
+        job["lacking"] += len(lacking)
+        if mode == COMPLETION:
+            return sorted(lacking) if job["again"] else []
+        suspects = {
+            key.id
+            for key, item in keys.items()
+            if mode in {BASELINE, RECONCILE} or self._is_suspect(mode, item, known.get(key), young)
+        }
+        if mode in {AUDIT, RECONCILE, NEW}:
+            suspects |= {
+                key.id for key, row in known.items() if key not in keys and row.kind == ITEM
+            }
+        return sorted(suspects)
+
+    def _is_suspect(self, mode: str, item: Listed, row: Known | None, young: float) -> bool:
+        updated = epoch(item.updated)
+        if mode in {CHANGED, NEW} and updated > young:
+            return False
+        if row is None or row.kind != ITEM or row.updated != item.updated:
+            return True
+        return row.read_at - self.skew < updated + SETTLED_SECONDS
+
+    async def _measure(self, clock: datetime) -> None:
+        """Measure once a day how far off times in filters are."""
+        shift: dict[str, Any] = self.document.setdefault("shift", {})
+        for kind, (entity, item) in (self.sample or {}).items():
+            if clock.timestamp() - shift.get(kind, (0, 0))[1] < DAY_SECONDS:
+                continue
+            updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)
+            seconds = await measure(self.client, entity, item.id, updated)
+            if seconds is not None:
+                shift[kind] = [seconds, clock.timestamp()]
+
+
+def is_refusal(error: PortalError) -> bool:
+    """Say whether a kind of items is refused by itself, rather than the whole portal."""
+    return isinstance(error, PermanentError) or error.code.lower() == "insufficient_scope"
+
+
+def progress(document: Document) -> dict[str, str]:
+    """Return how far each kind's baseline is, in words."""
+    said = {}
+    for name, entity in document.get("entities", {}).items():
+        if entity.get("refused"):
+            said[name] = REFUSED
+        elif entity.get("baseline") == "done":
+            said[name] = "done"
+        else:
+            seen = entity.get("seen", 0)
+            said[name] = f"{seen - entity.get('lacking', seen)} of {seen}"
+    return said

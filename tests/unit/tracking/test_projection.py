@@ -1,0 +1,213 @@
+"""The canonical form and the difference of two of them."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.tracking import projection
+from relay.tracking.kinds import TASK
+from relay.tracking.projection import (
+    canonical_json,
+    difference,
+    digest,
+    fit,
+    is_digest,
+    is_template,
+    project,
+    upgrade,
+)
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(["", "0", "N", "2024-07-22T18:00:08+02:00", "\ud800x", "C_627"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+NAMES = st.one_of(
+    st.sampled_from(["title", "companyId", "fm", "UF_CRM_1", "opportunity", "contactIds", "tags"]),
+    st.text(max_size=8),
+)
+ITEMS = st.dictionaries(NAMES, VALUES, max_size=8)
+QUICK = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+
+
+@QUICK
+@given(ITEMS)
+def test_projecting_twice_changes_nothing(item):
+    """The form of a form is the form itself."""
+    form = project("deal", item)
+    assert project("deal", form) == form
+
+
+@QUICK
+@given(ITEMS, st.randoms(use_true_random=False))
+def test_order_of_an_answer_does_not_matter(item, random):
+    """Fields and values of a field in another order are the same form."""
+
+    def shuffled(value):
+        if isinstance(value, list):
+            return random.sample([shuffled(one) for one in value], len(value))
+        if isinstance(value, dict):
+            names = random.sample(list(value), len(value))
+            return {name: shuffled(value[name]) for name in names}
+        return value
+
+    one, other = project("deal", item), project("deal", shuffled(item))
+    assert canonical_json(one) == canonical_json(other)
+    assert difference(one, other) == []
+
+
+@QUICK
+@given(
+    ITEMS, st.sampled_from(["", None, [], {}, False]), st.sampled_from(["", None, [], {}, False])
+)
+def test_empty_values_are_one_thing(item, one, other):
+    """However emptiness is spelled, and whether the field is there at all, the form is one."""
+    forms = [project("deal", item | {"extra": empty}) for empty in (one, other)]
+    item.pop("extra", None)
+    assert forms == [project("deal", item)] * 2
+
+
+@QUICK
+@given(ITEMS)
+def test_a_form_can_be_stored_and_sent(item):
+    """Its text is UTF-8 without what SQS and DynamoDB refuse, and reads back as it is."""
+    form = project("deal", item)
+    text = canonical_json(form)
+    assert not set(text) & {"\ufffe", "\uffff"}
+    assert json.loads(text.encode()) == form
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("begindate", "2024-08-30T02:00:00+02:00", "2024-08-30T03:00:00+03:00"),
+        ("opportunity", 1000, 1000.0),
+        ("companyId", 0, None),
+        ("parentId1222", 0, None),
+        ("contactId", "4", 4),
+        ("contactIds", [5, 4], [4, 5]),
+        ("observers", [], None),
+        ("UF_CRM_FILES", [{"id": 7, "url": "/a"}, {"id": 5, "url": "/b"}], [5, 7]),
+        ("photo", {"id": 9, "urlMachine": "https://x/rest/1/secret/"}, 9),
+        ("UF_CRM_FLAG", False, None),
+        ("fm", [{"id": 2, "typeId": "PHONE"}, {"id": 1, "typeId": "EMAIL"}],
+         [{"typeId": "EMAIL", "id": 1}, {"id": 2, "typeId": "PHONE"}]),
+    ],
+)  # fmt: skip
+def test_two_spellings_of_one_value_are_no_difference(name, one, other):
+    """What the portal spells in several ways is one value."""
+    assert difference(project("deal", {name: one}), project("deal", {name: other})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("title", "a", "b"),
+        ("categoryId", 0, 9),
+        ("UF_CRM_NUMBER", 0, None),
+        ("UF_CRM_FLAG", True, 1),
+        ("originId", "00123", "123"),
+        ("title", "", "x"),
+        ("closed", "N", "Y"),
+        ("movedTime", "2024-08-30T02:00:00+02:00", "2024-08-30T02:00:01+02:00"),
+        ("begindate", "2024-99-99T02:00:00+02:00", "2024-99-98T02:00:00+02:00"),
+        ("link", {"label": "a", "downloadUrl": "x"}, {"label": "b", "downloadUrl": "x"}),
+    ],
+)
+def test_two_values_are_a_difference(name, one, other):
+    """What means different things stays different."""
+    assert difference(project("deal", {name: one}), project("deal", {name: other})) == [name]
+
+
+@pytest.mark.parametrize("name", ["updatedTime", "updatedBy", "lastActivityTime",
+                                  "lastCommunicationCallTime"])  # fmt: skip
+def test_what_follows_edits_is_stored_but_no_difference(name):
+    """Volatile fields are in the form and never in `changed`."""
+    one, other = project("deal", {name: "1"}), project("deal", {name: "2"})
+    assert one != other
+    assert difference(one, other) == []
+
+
+def test_what_is_derived_is_left_out():
+    """The search index, short dates and the type's number are not stored."""
+    item = {"searchContent": "x", "begindateShort": "y", "entityTypeId": 2, "shortName": "z"}
+    assert project("deal", item) == {}
+
+
+def test_a_task_shows_what_everybody_sees():
+    """Of a task the chosen fields are kept: counters, pictures and one's own marks are not."""
+    task = {
+        "id": "8017",
+        "title": "x",
+        "groupId": "0",
+        "closedBy": "0",
+        "auditors": ["9", "10"],
+        "tags": {"35": {"id": 35, "title": "urgent"}},
+        "creator": {"id": "1", "icon": "https://x/y.jpg"},
+        "favorite": "Y",
+        "viewedDate": "2025-09-09T12:11:30+02:00",
+        "ufCrmTask": ["D_10", "C_7"],
+    }
+    assert project(TASK, task) == {
+        "id": "8017",
+        "title": "x",
+        "auditors": ["10", "9"],
+        "tags": ["urgent"],
+        "ufCrmTask": ["C_7", "D_10"],
+    }
+
+
+def test_tags_told_as_titles_are_the_same():
+    """A task's tags are their titles, however they are told."""
+    assert project(TASK, {"tags": ["a"]}) == project(TASK, {"tags": {"1": {"title": "a"}}})
+    assert project(TASK, {"tags": None}) == {}
+
+
+def test_templates_are_known():
+    """Recurring deals are there to make others from."""
+    assert is_template({"isRecurring": "Y"})
+    assert not is_template({"isRecurring": "N"})
+
+
+def test_large_values_become_digests():
+    """What does not fit is replaced, the largest first, and a change of it still shows."""
+    form = {"comments": "я" * 500, "title": "t" * 50, "UF_CRM_1": "u" * 400}
+    small, text = fit(form, 700)
+    assert len(text.encode()) <= 700
+    assert is_digest(small["comments"])
+    assert small["UF_CRM_1"] == form["UF_CRM_1"]
+    changed, _ = fit(form | {"comments": "я" * 499 + "ю"}, 700)
+    assert difference(small, changed) == ["comments"]
+    assert difference(small, form) == []
+    assert difference(small, {**form, "comments": "short"}) == ["comments"]
+    assert digest(small["comments"]) == small["comments"]
+
+
+def test_what_fits_stays_as_it_is():
+    """A form below the limit is stored whole, however near it is."""
+    form = {"comments": "я" * 300}
+    assert fit(form, 620)[0] == form
+    assert fit(form, 10_000)[0] == form
+    assert fit(form, 1)[0] == {"comments": digest(form["comments"])}
+
+
+def test_older_forms_are_read_as_newer_ones(monkeypatch):
+    """A field that an upgrade began to store takes the newer value: it did not change."""
+    monkeypatch.setattr(
+        projection, "UPGRADES", {1: lambda form, beside: form | {"new": beside["new"]}}
+    )
+    old, new = {"title": "a"}, {"title": "b", "new": 1}
+    assert difference(upgrade(old, 1, new, 2), new) == ["title"]
+    assert upgrade(old, 2, new, 2) == old
