@@ -22,10 +22,11 @@ env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 .venv-peers/.ready: requirements/peers.txt .venv/.ready
 	@local/make-env .venv-peers requirements/peers.txt
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
+	@local/need "the vendor's JavaScript client runs in it" "nodejs npm" npm >/dev/null
 	@cd tests/peers && npm ci --silent && touch node_modules/.ready
 .venv/.browser: requirements/browser.txt .venv/.ready
-	@local/make-env .venv requirements/browser.txt
-	@local/need-chromium >/dev/null
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/browser.txt
+	@local/need "it drives the demo portal's page in the tests" chromium chromium google-chrome >/dev/null
 	@touch $@
 judges: .venv-peers/.ready tests/peers/node_modules/.ready .venv/.browser
 
@@ -70,7 +71,6 @@ check: env ## Lint, types, template
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	PYTHONPATH=src:. .venv/bin/lint-imports --no-cache --no-logo
-	.venv/bin/interrogate -q tests
 	.venv/bin/cfn-lint template.yaml
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint --region eu-central-1
 
@@ -83,8 +83,10 @@ test: env judges ## Everything: unit, integration, end to end on a local stack o
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
 
-bench: env ## Measure, and print tables
+bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
+	.venv/bin/python -m bench.portal
+	.venv/bin/python -m bench.client
 
 unit: .venv/.ready ## Unit tests: seconds, no network
 	.venv/bin/pytest -q tests/unit

@@ -19,6 +19,7 @@ from rich.console import Console
 from local.aws import REGION, LocalAws, PortInUseError, in_use
 from local.demo import DemoPortal
 from local.stack import STACK, Stack, deploy, store_secrets
+from local.telling import steps, words
 from ops.build import ROOT
 from ops.follow import follow
 
@@ -31,11 +32,11 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Run until Ctrl-C; returns 1 where it could not, and says what to do."""
     options = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have let both be ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
-            aws, stack = _start(running, options)
-            _follow(aws, stack)
+            _follow(*_start(running, options))
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
     except PortInUseError as error:
@@ -61,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, Stack]:
+def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, DemoPortal, Stack]:
     ports = [
         (options.aws_port, "the embedded AWS", "AWS_PORT"),
         (options.portal_port, "the portal", "PORTAL_PORT"),
@@ -80,7 +81,7 @@ def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, S
         token = connect(aws, demo, stack)
     running.callback(_forget, _remember(aws, demo, stack, token))
     _explain(demo, stack)
-    return aws, stack
+    return aws, demo, stack
 
 
 @contextmanager
@@ -101,6 +102,11 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"webhook-urls/read/{PORTAL}": url,
             f"webhook-urls/write/{PORTAL}": url,
         },
+    )
+    # A portal that nobody has called yet has an empty bucket; the relay would take it for full.
+    aws.client("dynamodb").put_item(
+        TableName=stack.resources["StateTable"],
+        Item={"pk": {"S": f"slots#{PORTAL}"}, "empty_at": {"N": "0"}},
     )
     demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
     return token
@@ -150,25 +156,12 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
     console.print("\nThe journal (Ctrl-C ends everything):")
 
 
-def _follow(aws: LocalAws, stack: Stack) -> None:
+def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
     for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
-        if text := _told(line):
+        if text := words(line):
             console.print(f"{line['timestamp'][11:19]}  {text}")
-
-
-def _told(line: dict[str, Any]) -> str | None:
-    """Return one log line in a person's words; None for what they need not see."""
-    service, message = line.get("service"), line["message"]
-    subject = f"{line.get('entity') or ''} {line.get('item_id') or ''}".strip()
-    if service == "journal" and "payload" in line:
-        return f"{message}  {subject}"
-    if message == "handled" and service != "journal":
-        return f"[green]{service}[/] handled {line['event_id']}"
-    if message in {"dead-lettered", "comes back"}:
-        return f"[red]{service}[/] {message}: {line['reason']}"
-    if message in {"refused", "spilled", "lost", "waiting"}:
-        return f"[yellow]{service}[/] {message}: {line.get('reason') or line.get('because')}"
-    return None
+        if taken := steps(line):
+            demo.admin("steps", lines=taken)
 
 
 if __name__ == "__main__":

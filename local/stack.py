@@ -24,14 +24,24 @@ class Stack:
     hook_url: str
 
 
-def deploy(aws: LocalAws) -> Stack:
+# Functions run on the processor of this machine, and call a portal without TLS.
+PARAMETERS = {
+    "Architecture": "x86_64",
+    "AllowHttp": "true",
+    "LogRetentionDays": "1",
+    "GraceSeconds": "0",
+}
+
+
+def deploy(aws: LocalAws, **parameters: str) -> Stack:
     """Build and deploy the template; raises CalledProcessError with SAM's own words."""
+    overrides = [f"{name}={value}" for name, value in (PARAMETERS | parameters).items()]
     build("local", quiet=True)
     environment = {
         name: value for name, value in sam_environment().items() if not name.startswith("AWS_")
     }
     subprocess.run(  # noqa: S603  our own tool
-        [SAM, "deploy", "--config-env", "local"],
+        [SAM, "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
         cwd=ROOT,
         env={**environment, **credentials(aws.endpoint)},
         check=True,

@@ -1,9 +1,9 @@
 """A portal for tests of tracking: items under the test's control, calls answered in batches."""
 
 import asyncio
+import json
 import re
 from datetime import datetime
-from urllib.parse import parse_qsl
 
 import boto3
 
@@ -86,8 +86,6 @@ class ItemsPortal:
 
     def answer(self, method, params):
         """Return what a method answers now."""
-        if method == "batch":
-            return self._batch(params["cmd"])
         type_id = 0 if method.startswith("tasks.") else int(params.get("entityTypeId", 0))
         if (method, type_id) in self.trouble:
             raise self.trouble[method, type_id]
@@ -138,39 +136,34 @@ class ItemsPortal:
             )
         return found[:PAGE]
 
-    def _batch(self, commands):
+    async def batch(self, commands, *, halt=False, return_errors=False):
+        """Run commands in order, in one request; later ones may refer to earlier ones."""
+        assert return_errors
+        assert not halt
         assert len(commands) <= BATCH
-        results, errors = {}, {}
-        for name, command in commands.items():
-            method, _, query = command.partition("?")
-            params = {}
-            for key, text in parse_qsl(query, keep_blank_values=True):
-                head, *path = re.findall(r"[^\[\]]+", key)
-                value = re.sub(
+        await asyncio.sleep(0)
+        self.requests += 1
+        results = {}
+        for name, (method, asked) in commands.items():
+            params = json.loads(
+                re.sub(
                     r"\$result\[(\w+)\]\[(\w+)\]\[(\d+)\]\[(\w+)\]",
-                    lambda m: _at(results, m),
-                    text,
+                    lambda found: _at(results, found),
+                    json.dumps(asked),
                 )
-                if not path:
-                    params[head] = value
-                elif head == "select":
-                    params.setdefault(head, []).append(value)
-                elif len(path) == 1:
-                    params.setdefault(head, {})[path[0]] = value
-                else:
-                    params.setdefault(head, {}).setdefault(path[0], []).append(value)
+            )
             try:
                 results[name] = self.answer(method, params)
-            except ValueError:  # a reference that could not be resolved is text
-                errors[name] = {"error": "INVALID_ARG_VALUE", "error_description": "Invalid filter"}
+            except ValueError:  # a reference that could not be resolved stays text
+                results[name] = PermanentError(method, "INVALID_ARG_VALUE")
             except PermanentError as error:
-                errors[name] = {"error": error.code, "error_description": ""}
-        return {"result": results or [], "result_error": errors or []}
+                results[name] = error
+        return results
 
 
 def _at(results, found):
     name, wrap, index, field = found.groups()
     try:
         return str(results[name][wrap][int(index)][field])
-    except (KeyError, IndexError):
+    except (KeyError, IndexError, TypeError):
         return found[0]

@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
+from local.portal import admin_items, admin_views  # noqa: F401  importing registers actions
 from local.portal.errors import RestError
 from local.portal.portal import Portal
+from local.portal.seed import seed
 from local.portal.world import World
 
 _TICK_SECONDS = 0.1  # how often the page hears of what is new
@@ -54,7 +56,7 @@ async def _follow(world: World, request: Request) -> Response:
     portal = world.named(request.query_params.get("portal"))
     headers = {"Cache-Control": "no-cache"}
     return StreamingResponse(
-        _news(portal, request), media_type="text/event-stream", headers=headers
+        _news(world, portal, request), media_type="text/event-stream", headers=headers
     )
 
 
@@ -78,7 +80,7 @@ async def _portals(world: World, request: Request) -> Response:
             return _refusal(str(error))
         portal.outbox.loop = asyncio.get_running_loop()
         if given.get("seed", True):
-            actions.seed(portal, {})
+            seed(portal)
     return JSONResponse([portal.name for portal in world.portals.values()])
 
 
@@ -102,19 +104,19 @@ async def _given(request: Request) -> dict[str, Any]:
         return given | {"lines": rows}
 
 
-async def _news(portal: Portal, request: Request) -> Any:
+async def _news(world: World, portal: Portal, request: Request) -> Any:
     """Server-sent events: what changed since the last tick, bundled, so that bursts stay small."""
-    version, quiet = -1, 0.0
-    stamp = -1
-    while not await request.is_disconnected():
+    version, revision, quiet = -1, -1, 0.0
+    while not (world.closing or await request.is_disconnected()):
         if version != portal.strip.version:
             rows = portal.strip.since(version)
             version, quiet = portal.strip.version, 0.0
             counters = portal.strip.counters | {"waiting": len(portal.outbox.waiting)}
             news = {"rows": rows, "counters": counters}
             yield f"data: {json.dumps(news, separators=(',', ':'))}\n\n"
-        if stamp != (stamp := actions.stamp(portal)):
-            yield f"event: items\ndata: {stamp}\n\n"
+        if revision != portal.revision:
+            revision = portal.revision
+            yield f"event: items\ndata: {revision}\n\n"
         await asyncio.sleep(_TICK_SECONDS)
         quiet += _TICK_SECONDS
         if quiet > _ALIVE_SECONDS:

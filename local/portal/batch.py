@@ -5,6 +5,7 @@ import re
 import time
 from typing import Any
 
+from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.php import entries, parse_query, php_array
 from local.portal.portal import Portal
@@ -20,6 +21,13 @@ _MISSING = object()
 
 class CutOffError(Exception):
     """The 60 seconds of a request are over; what ran stays done [limits.md]."""
+
+
+def _nested(_call: Call) -> Row:
+    raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+
+
+METHODS["batch"] = Method("batch", "basic", _nested)
 
 
 async def run_batch(portal: Portal, webhook: IncomingWebhook, params: Any) -> Row:
@@ -63,8 +71,6 @@ def _command(
         raise _too_many()
     name, _, query = command.partition("?")
     name = name.strip().strip("/").removesuffix(".json")
-    if name.lower() == "batch":
-        raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
     params = {key: _resolve(value, results) for key, value in parse_query(query).items()}
     return run_method(portal, webhook, name, params, in_batch=True)
 

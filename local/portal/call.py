@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.portal.errors import RestError, missing
-from local.portal.items import Actor, int_or_none
+from local.portal.items import Actor
+from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
@@ -57,6 +58,12 @@ class Call:
         """Whether a Y/N or 1/0 parameter is on."""
         return str(self.params.get(name)).lower() in {"y", "1", "true"}
 
+    def wrote(self, subject: str, **detail: Any) -> None:
+        """Mark on the strip that something was written back to an item over REST."""
+        if self.rest:
+            now = self.portal.clock.now()
+            self.portal.strip.saw(subject, "written", now, detail)
+
     def owner(self) -> Row:
         """The record of the webhook's owner."""
         return self.portal.users.get(self.user, {})
@@ -70,20 +77,17 @@ class Method:
     scope: str
     run: Callable[[Call], Any]
     positional: tuple[str, ...] = ()  # the old task.* bind arguments by their order
-    batchable: bool = True
 
 
 METHODS: dict[str, Method] = {}
 _Run = Callable[[Call], Any]
 
 
-def method(
-    name: str, scope: str, *, positional: tuple[str, ...] = (), batchable: bool = True
-) -> Callable[[_Run], _Run]:
+def method(name: str, scope: str, *, positional: tuple[str, ...] = ()) -> Callable[[_Run], _Run]:
     """Register a function as a REST method; names are matched without regard to case."""
 
     def register(run: _Run) -> _Run:
-        METHODS[name.lower()] = Method(name, scope, run, positional, batchable)
+        METHODS[name.lower()] = Method(name, scope, run, positional)
         return run
 
     return register

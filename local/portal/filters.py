@@ -32,6 +32,8 @@ class FilterCompiler:
         if depth > _MAX_DEPTH:
             raise invalid_argument("Invalid filter: nesting is too deep")
         pairs = entries(given)
+        if self.names == "classic":  # no OR there [the method pages]
+            pairs = [(key, value) for key, value in pairs if not key.isdigit()]
         either = any(key == "logic" and str(value).upper() == "OR" for key, value in pairs)
         tests = [
             self.compile(value, depth + 1) if key.isdigit() else self._condition(key, value)
@@ -75,8 +77,8 @@ class FilterCompiler:
         negated = operator.startswith("!")
         core = operator.removeprefix("!")
         if "%" in core:
-            pattern = _like(value, wrapped=core == "%")
-            return lambda row: bool(pattern.fullmatch(_text(row.get(key, blank)))) is not negated
+            pattern = like(value, wrapped=core == "%")
+            return lambda row: pattern(_text(row.get(key, blank))) is not negated
         if core in {">", ">=", "<", "<="}:
             return _comparison(key, blank, core, self._value(field, value))
         wanted = [
@@ -129,13 +131,33 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _like(value: Any, *, wrapped: bool) -> re.Pattern[str]:
-    """`%` wraps by itself, `=%` expects `%` in the value; case doesn't count."""
+def like(value: Any, *, wrapped: bool) -> Callable[[str], bool]:
+    """`%` wraps by itself, `=%` expects `%` in the value; case doesn't count.
+
+    Piece by piece from the left, as one pattern of many `.*` could be made to take for ever.
+    """
     if isinstance(value, list | dict):
         raise TypeError("a pattern is a text")
     text = f"%{value}%" if wrapped else str(value)
-    parts = [".".join(map(re.escape, part.split("_"))) for part in text.split("%")]
-    return re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
+    first, *rest = (
+        re.compile(".".join(map(re.escape, part.split("_"))), re.IGNORECASE | re.DOTALL)
+        for part in text.split("%")
+    )
+
+    def test(stored: str) -> bool:
+        if not rest:
+            return first.fullmatch(stored) is not None
+        found = first.match(stored)
+        for piece in rest[:-1]:
+            if found is None:
+                return False
+            found = piece.search(stored, found.end())
+        # what is last has a fixed length: `_` is one character
+        tail = len(text.rpartition("%")[2])
+        begin = len(stored) - tail
+        return found is not None and begin >= found.end() and bool(rest[-1].match(stored, begin))
+
+    return test
 
 
 def _multi_field_test(name: str, operator: str, value: Any) -> Predicate:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.portal.errors import RestError
+from local.portal.multi_fields import contact_marks, merge_multi_fields, search_content
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
 from local.portal.table import Row
-from local.portal.values import InvalidValueError
 
 _DAY = 86400
 _CLOSE_DAYS = 7  # a deal's default close date [crm-deal-add.md]
@@ -58,9 +58,10 @@ def add_item(
     row |= more.get("audit") or {}
     if multi:
         row["fm"] = merge_multi_fields(portal, [], multi)
-    _contact_marks(entity, row)
-    _search_content(entity, row)
+    contact_marks(entity, row)
+    search_content(entity, row)
     table.put(number, row)
+    portal.revision += 1
     if entity.has_stages:
         remember_stage(portal, entity, row, 1)
     if more.get("event", True):
@@ -122,7 +123,14 @@ def _invalid(entity: EntityType, key: str) -> RestError:
 
 
 def update_item(  # noqa: PLR0913, PLR0917  what, how and who
-    portal: Portal, entity: EntityType, old: Row, values: Row, actor: Actor, multi: Any = ()
+    portal: Portal,
+    entity: EntityType,
+    old: Row,
+    values: Row,
+    actor: Actor,
+    multi: Any = (),
+    *,
+    event: bool = True,
 ) -> Row:
     """Change an item; where nothing changes nothing is saved, stamped or sent."""
     values = _with_stage(portal, entity, values, old)
@@ -132,15 +140,16 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
         key: value for key, value in values.items() if old.get(key, entity.blank.get(key)) != value
     }
     if "fm" in changed:
-        _contact_marks(entity, changed)
+        contact_marks(entity, changed)
     if not changed:
         return old
     now = portal.clock.stamp()
     if "stageId" in changed or "categoryId" in changed:
         changed |= {"movedBy": actor.user, "movedTime": now}
     row = old | changed | {"updatedTime": now, "updatedBy": actor.user}
-    _search_content(entity, row)
+    search_content(entity, row)
     portal.items[entity.number].put(row["id"], row)
+    portal.revision += 1
     _remember(portal, entity, old, changed, actor)
     if "stageId" in changed or "categoryId" in changed:
         remember_stage(portal, entity, row, 2 if row.get("stageSemanticId", "P") == "P" else 3)
@@ -148,7 +157,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     if actor.rest:
         portal.strip.saw(subject, "written", portal.clock.now(), {"fields": sorted(changed)})
     # A deal moved to another funnel raises an event for applications only [deals/events/index.md]
-    if not (entity.code == "deal" and "categoryId" in changed):
+    if event and not (entity.code == "deal" and "categoryId" in changed):
         portal.emit(entity.event_prefix + "UPDATE", event_data(entity, row["id"]), subject)
     return row
 
@@ -170,7 +179,7 @@ def _remember(portal: Portal, entity: EntityType, old: Row, changed: Row, actor:
             )
 
 
-def delete_item(portal: Portal, entity: EntityType, row: Row) -> None:
+def delete_item(portal: Portal, entity: EntityType, row: Row, *, event: bool = True) -> None:
     """Move an item to the recycle bin; what hangs on a deal or lead goes with it."""
     number = row["id"]
     portal.items[entity.number].pop(number)
@@ -181,13 +190,11 @@ def delete_item(portal: Portal, entity: EntityType, row: Row) -> None:
         comment["bindings"].remove((entity.code, number))
         if not comment["bindings"]:
             portal.comments.pop(comment["id"])
-    portal.history = [
-        record
-        for record in portal.history
-        if (record["type"], record["owner"]) != (entity.number, number)
-    ]
+    portal.history.pop((entity.number, number), None)
     subject = subject_of(entity, number)
-    portal.emit(entity.event_prefix + "DELETE", event_data(entity, number), subject)
+    portal.revision += 1
+    if event:
+        portal.emit(entity.event_prefix + "DELETE", event_data(entity, number), subject)
 
 
 def restore_item(portal: Portal, bin_id: int, actor: Actor) -> Row:
@@ -209,10 +216,10 @@ def event_data(entity: EntityType, number: int) -> Row:
 
 def remember_stage(portal: Portal, entity: EntityType, row: Row, kind: int) -> None:
     """Keep a record for crm.stagehistory.list: 1 made, 2 moved, 3 final."""
-    portal.history.append(
+    portal.last_history_id += 1
+    portal.history.setdefault((entity.number, row["id"]), []).append(
         {
-            "id": len(portal.history) + 1 if not portal.history else portal.history[-1]["id"] + 1,
-            "type": entity.number,
+            "id": portal.last_history_id,
             "kind": kind,
             "owner": row["id"],
             "time": row["updatedTime"],
@@ -221,67 +228,3 @@ def remember_stage(portal: Portal, entity: EntityType, row: Row, kind: int) -> N
             "semantic": row.get("stageSemanticId", "P"),
         }
     )
-
-
-def merge_multi_fields(portal: Portal, old: list[Row], given: Any) -> list[Row]:
-    """Rows with an id change or, empty, go; rows without are added; the others stay.
-
-    [sdk/b24gosdk/index.md] A number sent again without its id is there twice. Keys `n0`… add, a key
-    that is a row's id changes that row [universal/index.md]. Without `typeId` a row is ignored.
-    """
-    rows = {row["id"]: row for row in old}
-    for key, entry in given:
-        number = _row_id(entry.get("id") or (key if int_or_none(key) in rows else None))
-        if number in rows:
-            if entry.get("value") in (None, "") or entry.get("delete") == "Y":
-                del rows[number]
-            else:
-                rows[number] = rows[number] | {
-                    name: str(entry[name]) for name in ("value", "valueType") if name in entry
-                }
-        elif entry.get("typeId") and entry.get("value") not in (None, ""):
-            number = portal.next_multi_field_id()
-            rows[number] = {
-                "id": number,
-                "valueType": str(entry.get("valueType") or "WORK"),
-                "value": str(entry["value"]),
-                "typeId": str(entry["typeId"]).upper(),
-            }
-    return list(rows.values())
-
-
-def int_or_none(text: Any) -> int | None:
-    """A whole number, or nothing."""
-    return int(text) if str(text).isdigit() and len(str(text)) < 19 else None  # noqa: PLR2004  64 bit
-
-
-def _row_id(value: Any) -> int | None:
-    if value is None:
-        return None
-    number = int_or_none(value)
-    if number is None:
-        raise InvalidValueError("row id")
-    return number
-
-
-def _search_content(entity: EntityType, row: Row) -> None:
-    """Keep the text that the portal searches in; it follows every change."""
-    if "searchContent" in entity.blank:
-        parts = (row.get(key) for key in ("id", "title", "name", "lastName", "opportunity"))
-        row["searchContent"] = " ".join(str(part) for part in parts if part)
-
-
-def _contact_marks(entity: EntityType, row: Row) -> None:
-    """What item answers say beside `fm`: marks, and the first phone and e-mail."""
-    if not entity.has_fm:
-        return
-    values = row.get("fm", [])
-    for kind, mark in (("PHONE", "hasPhone"), ("EMAIL", "hasEmail")):
-        of_kind = [entry for entry in values if entry["typeId"] == kind]
-        row[mark] = "Y" if of_kind else "N"
-        row[kind.lower()] = of_kind[0]["value"] if of_kind else None
-        for use in ("WORK", "HOME", "MOBILE", "MAILING"):
-            key = kind.lower() + use.capitalize()
-            if key in entity.blank:
-                found = [entry["value"] for entry in of_kind if entry["valueType"] == use]
-                row[key] = found[0] if found else ""

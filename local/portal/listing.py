@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from local.portal.items import int_or_none
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 from local.portal.table import Row, Table
 
 PAGE = 50

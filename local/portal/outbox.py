@@ -49,6 +49,7 @@ class Outbox:
     waiting: deque[Delivery] = field(default_factory=deque)
     done: deque[Delivery] = field(default_factory=lambda: deque(maxlen=_KEPT))
     loop: asyncio.AbstractEventLoop | None = None
+    held: list[Delivery] | None = None  # a list while everything is held back
     sent: int = 0
     _open: int = 0
     _timed: int = 0
@@ -65,10 +66,29 @@ class Outbox:
             copies = 2
         for _ in range(copies):
             delay = self._delay(delivery)
-            if self.loop is None:
+            if self.held is not None:
+                self.held.append(delivery)
+            elif self.loop is None:
                 self.waiting.append(delivery)
             else:
                 self.loop.call_soon_threadsafe(self._schedule, delivery, delay)
+
+    def release(self, order: str = "given") -> int:
+        """Let go what was held: as given, in reverse, or by the numbers of `order`, as `3,1,2`.
+
+        Numbers that are left out are lost, numbers named twice come twice.
+        """
+        held, self.held = self.held or [], None
+        if order == "reverse":
+            held.reverse()
+        elif order != "given":
+            held = [held[int(part) - 1] for part in order.split(",") if part.strip()]
+        for delivery in held:
+            if self.loop is None:
+                self.waiting.append(delivery)
+            else:
+                self.loop.call_soon_threadsafe(self._schedule, delivery, 0.0)
+        return len(held)
 
     def _delay(self, delivery: Delivery) -> float:
         delay = self.settings.delay_seconds

@@ -2,13 +2,36 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote_plus
 from xml.sax.saxutils import escape
 
+_MAX_VARIABLES = 10_000  # max_input_vars as Bitrix asks for it: what is beyond is dropped
 _MAX_DEPTH = 64  # PHP's max_input_nesting_level: deeper keys are dropped
+_LONGEST_NUMBER = 19  # of digits in 64 bits
 _KEY = re.compile(r"^([^\[]+)((?:\[[^\]]*\])*)")
 _BRACKET = re.compile(r"\[([^\]]*)\]")
+
+
+class _Array(dict[str, Any]):
+    """An array of PHP: `[]` takes the number after the highest one there is."""
+
+    next = 0
+
+    def put(self, key: str, value: Any) -> None:
+        """Set an entry."""
+        key = key or str(self.next)
+        if key.isdigit() and len(key) < _LONGEST_NUMBER:
+            self.next = max(self.next, int(key) + 1)
+        self[key] = value
+
+    def child(self, key: str) -> "_Array":
+        """Find the array below a key, or make it."""
+        key = key or str(self.next)
+        if not isinstance(self.get(key), _Array):
+            self.put(key, _Array())
+        return cast("_Array", self[key])
 
 
 def parse_query(text: str) -> dict[str, Any]:
@@ -18,8 +41,8 @@ def parse_query(text: str) -> dict[str, Any]:
 
 def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Build nested values from bracketed names: `a[]=`, `a[0]=`, `a[k][l]=`; the last one wins."""
-    root: dict[str, Any] = {}
-    for name, value in pairs:
+    root = _Array()
+    for name, value in islice(pairs, _MAX_VARIABLES):
         match = _KEY.match(name)
         if match is None:
             continue
@@ -28,16 +51,9 @@ def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             continue
         node = root
         for part in path[:-1]:
-            slot = _slot(node, part)
-            if not isinstance(node.get(slot), dict):
-                node[slot] = {}
-            node = node[slot]
-        node[_slot(node, path[-1])] = value
+            node = node.child(part)
+        node.put(path[-1], value)
     return {key: _lists(value) for key, value in root.items()}
-
-
-def _slot(node: Mapping[str, Any], part: str) -> str:
-    return part or str(1 + max((int(key) for key in node if key.isdigit()), default=-1))
 
 
 def _lists(value: Any) -> Any:
@@ -94,3 +110,8 @@ def _elements(value: Any) -> str:
     if value is None:
         return ""
     return escape({True: "1", False: ""}[value] if isinstance(value, bool) else str(value))
+
+
+def int_or_none(text: Any) -> int | None:
+    """A whole number, or nothing."""
+    return int(text) if str(text).isdigit() and len(str(text)) < _LONGEST_NUMBER else None

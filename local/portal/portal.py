@@ -60,7 +60,8 @@ class Portal:
         self.directories = Directories()
         self.users: dict[int, Row] = {}
         self.comments, self.tasks, self.activities = Table(), Table(), Table()
-        self.history: list[Row] = []  # of stages
+        self.history: dict[tuple[int, int], list[Row]] = {}  # of stages, by type and item
+        self.last_history_id = 0
         self.changes: dict[tuple[str, int], deque[Row]] = {}
         self.recycle_bin: dict[int, tuple[int, Row]] = {}
         self.files: dict[int, Row] = {}
@@ -73,6 +74,7 @@ class Portal:
         self.activity = Activity()
         self.strip = Strip()
         self.outbox = Outbox(self.settings.events, self._delivered, self.random)
+        self.revision = 0  # grows with every change, for whoever shows items
         self._multi_field_id = self._file_id = self._webhook_id = self._delivery_id = 0
         self.add_user("Ann", "Lee", admin=True)
 
@@ -91,6 +93,7 @@ class Portal:
             "email": f"{name.lower()}.{last_name.lower()}@example.com",
             "position": "",
             "registered": self.clock.stamp(),
+            "changed": self.clock.stamp(),
             "departments": [1],
         } | more
         return number
@@ -167,6 +170,7 @@ class Portal:
 
     def emit(self, event: str, data: Any, subject: str) -> None:
         """Queue an event for every outgoing webhook that wants it."""
+        self.revision += 1
         for webhook in list(self.outgoing.values()):
             if webhook.wants(event):
                 self._delivery_id += 1

@@ -61,7 +61,8 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
     method = method.removesuffix(".json").removesuffix(".xml").strip("/")
     portal.activity.requests += 1
     portal.strip.count("requests")
-    record: Row = {"time": portal.clock.now(), "method": method, "commands": 1, "user": user}
+    shown = method if user else method.rpartition("/")[2]  # the rest may be a secret
+    record: Row = {"time": portal.clock.now(), "method": shown, "commands": 1, "user": user}
     record["agent"] = request.headers.get("user-agent", "")[:120]
     moved = portal.former_domains.get(request.headers.get("host", ""))
     if moved:  # POSTs must be sent again by the caller [change-domen.md]

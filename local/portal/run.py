@@ -41,7 +41,7 @@ def run_method(
     key = method.name.lower()
     check_operating(portal, webhook, key, in_batch=in_batch)
     if fault := pick(_answers(portal), key, "before", portal.random):
-        raise _said(fault)
+        raise _said(portal, fault)
     call = Call(portal, webhook, _bind(method, params))
     try:
         result = method.run(call)
@@ -51,7 +51,7 @@ def run_method(
         traceback.print_exc(file=sys.stderr)
         raise refuse("server_error") from bug
     if fault := pick(_answers(portal), key, "after", portal.random):
-        raise _said(fault)
+        raise _said(portal, fault)
     answer: Row = {"result": result}
     if isinstance(result, Page):
         answer = {"result": result.result}
@@ -73,9 +73,11 @@ def _answers(portal: Portal) -> list[Any]:
     return [fault for fault in portal.faults if fault.kind in ERRORS]
 
 
-def _said(fault: Any) -> RestError:
-    error: RestError | None = fault.error()
-    return error or RestError("", "")
+def _said(portal: Portal, fault: Any) -> RestError:
+    error: RestError = fault.error() or RestError("", "")
+    if error.code == "PORTAL_DELETED":
+        error.status = portal.settings.portal_deleted_status
+    return error
 
 
 def _bind(method: Method, params: Any) -> Any:

@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 from local.portal.items import Actor, add_item
-from local.portal.methods.tasks import create_task
 from local.portal.portal import Portal
+from local.portal.task_store import create_task
 
 _FIRST = ("Anna", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Galina", "Hugo", "Irina", "Jan")
 _LAST = ("Ivanova", "Petrov", "Weber", "Novak", "Rossi", "Larsen", "Moreau", "Kowalski", "Orlova")

@@ -118,6 +118,7 @@ class PortalServer:
 
     def stop(self) -> None:
         """Stop, and wait until it has."""
+        self.world.closing = True
         for server, _ in self._servers:
             server.should_exit = True
         if self._thread.is_alive():

@@ -85,7 +85,7 @@ class Directories:
             return f"DYNAMIC_{type_number}_STAGE_{category}"
         if type_number == INVOICE:
             return f"SMART_INVOICE_STAGE_{category}"
-        return _STAGE_TEMPLATE[type_number]
+        return _STAGE_TEMPLATE.get(type_number, "")
 
     def default_category(self, type_number: int) -> int:
         """The funnel of an item that names none."""

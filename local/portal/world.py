@@ -8,6 +8,7 @@ class World:
 
     def __init__(self) -> None:
         self.portals: dict[str, Portal] = {}
+        self.closing = False  # those who follow let go, so that the server can end at once
 
     def add(self, name: str, domain: str) -> Portal:
         """Make another portal, with people, rights, webhooks and limits of its own."""

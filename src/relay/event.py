@@ -37,6 +37,11 @@ class Event:
     handler_id: str | None
     payload: Any
 
+    @property
+    def subject(self) -> str | None:
+        """What the event is about, `deal/662`; None where the catalogue does not say."""
+        return None if self.entity is None or self.id is None else f"{self.entity}/{self.id}"
+
     def to_json(self) -> str:
         """Return the event as a structured CloudEvent, fit for SNS and SQS."""
         cloudevent: dict[str, Any] = {
@@ -59,8 +64,8 @@ class Event:
                 "payload": self.payload,
             },
         }
-        if self.entity is not None and self.id is not None:
-            cloudevent["subject"] = f"{self.entity}/{self.id}"
+        if self.subject:
+            cloudevent["subject"] = self.subject
         text = json.dumps(cloudevent, ensure_ascii=False, separators=(",", ":"))
         return _UNSENDABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

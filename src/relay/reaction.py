@@ -63,7 +63,7 @@ class Reaction:
         about: dict[str, Any] = {"message_id": record.message_id}
         try:
             item = self._parse(record)
-            about |= {"event_id": item.event_id, "portal": item.portal, "item_id": item.id}
+            about |= {"event_id": item.event_id, "portal": item.portal, "subject": item.subject}
             async with asyncio.timeout(self.remaining_seconds()):
                 portal = [self._portals.get(item.portal)] if self._wants_portal else []
                 await self._react(item, *portal)

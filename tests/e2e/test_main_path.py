@@ -36,7 +36,7 @@ def test_a_new_contact_is_greeted(relay, await_until):
         ]
     )
     assert len(told) == 1
-    await_until(lambda: f'"item_id":"{contact}","sent_at"' in relay.log())
+    await_until(lambda: f'"subject":"contact/{contact}","sent_at"' in relay.log())
     await_until(lambda: '"message":"ONCRMCONTACTADD"' in relay.log())
 
 

@@ -1,6 +1,7 @@
 """REST methods by section; importing them registers them."""
 
 from local.portal.methods import (
+    activities,
     around,
     classic,
     directories,
@@ -14,6 +15,7 @@ from local.portal.methods import (
 )
 
 __all__ = [
+    "activities",
     "around",
     "classic",
     "directories",

@@ -6,8 +6,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method, application_only, method
 from local.portal.errors import RestError
-from local.portal.items import int_or_none
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 
 _MAX_HITS = 20  # 20 hits in one type hide the types after it [search-by-phone-and-email.md]
 
@@ -95,9 +94,7 @@ def start_workflow(call: Call) -> Any:
         raise RestError("", "Wrong DOCUMENT_ID!")
     workflow = f"{portal.random.getrandbits(56):014x}.{portal.random.randrange(10**8):08d}"
     portal.activity.workflows.append({"id": workflow, "template": template, "document": document})
-    portal.strip.saw(
-        f"{match[1].lower()}/{match[2]}", "written", portal.clock.now(), {"workflow": workflow}
-    )
+    call.wrote(f"{match[1].lower()}/{match[2]}", workflow=workflow)
     return workflow
 
 

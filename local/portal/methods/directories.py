@@ -78,8 +78,14 @@ def stage_history(call: Call) -> Page:
         if call.portal.settings.stage_history_error_number:
             raise RestError(0, f"{name} entity is not supported")
         raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
-    rows = [row for row in call.portal.history if row["type"] == number]
-    rows = [row for row in rows if _history_match(row, call.get("filter", default={}))]
+    given = call.get("filter", default={})
+    rows = [
+        row
+        for (kind, _), records in call.portal.history.items()
+        if kind == number
+        for row in records
+        if _history_match(row, given)
+    ]
     page = cut(rows, _history_order(call), read_start(call.get("start")), ordered=False)
     text = call.portal.settings.stage_history_strings
     page.result = {"items": [_history_view(row, number, text=text) for row in page.result]}

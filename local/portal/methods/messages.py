@@ -4,7 +4,7 @@ from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.errors import RestError
-from local.portal.items import int_or_none
+from local.portal.php import int_or_none
 
 _ATTACH_LIMIT = 60_000  # characters
 
@@ -36,6 +36,7 @@ def _notify(call: Call, kind: str) -> Any:
         "time": portal.clock.now(),
     }
     portal.activity.notifications.append(row)
+    portal.revision += 1
     return row["id"]
 
 

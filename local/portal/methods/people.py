@@ -3,6 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
+from local.portal.clock import Clock
 from local.portal.listing import PAGE, Page, cut, read_start
 from local.portal.php import entries
 from local.portal.table import Row
@@ -62,13 +63,23 @@ def current(call: Call) -> Any:
 def get(call: Call) -> Page:
     """Users by `FILTER`, or by filter fields at top level."""
     conditions = {**call.params, **_upper(call.get("filter", default={}))}
-    users = [user for user in call.portal.users.values() if _matches(user, conditions)]
+    clock = call.portal.clock
+    users = [user for user in call.portal.users.values() if _matches(user, conditions, clock)]
     falling = str(call.get("order", default="asc")).lower() == "desc"
     key = _FILTERS.get(str(call.get("sort", default="ID")).upper(), "id")
     users.sort(key=lambda user: str(user[key]).rjust(12) if key == "id" else str(user[key]))
     page = cut(reversed(users) if falling else users, [], _page_start(call), ordered=True)
     page.result = [user_view(user) for user in page.result]
     return page
+
+
+def _changed(user: Row, name: str, wanted: Any, clock: Clock) -> bool:
+    """Compare the time of a user's last change; an unreadable date matches nobody [user-get.md]."""
+    try:
+        limit = clock.parse(wanted)
+    except ValueError:
+        return False
+    return user["changed"] >= limit if name.startswith(">") else user["changed"] <= limit
 
 
 def _page_start(call: Call) -> int:
@@ -81,9 +92,11 @@ def _upper(given: Any) -> Row:
     return {name.upper(): value for name, value in entries(given)}
 
 
-def _matches(user: Row, conditions: Any) -> bool:
+def _matches(user: Row, conditions: Any, clock: Clock) -> bool:
     for name, wanted in conditions.items():
         plain = name.lstrip("@=!%<>").upper()
+        if plain == "TIMESTAMP_X" and not _changed(user, name, wanted, clock):
+            return False
         key = _FILTERS.get(plain)
         if key is None:
             continue

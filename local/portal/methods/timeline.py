@@ -1,4 +1,4 @@
-"""Comments in timelines, and planned activities [api-reference/crm/timeline/]."""
+"""Comments in timelines [api-reference/crm/timeline/comments/]."""
 
 from typing import Any
 
@@ -11,14 +11,13 @@ from local.portal.errors import (
     missing,
     not_found,
 )
-from local.portal.items import int_or_none
 from local.portal.listing import Page, cut, read_start
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 from local.portal.table import Row
-from local.portal.values import InvalidValueError
 
 
-def _owner(call: Call, kind: str, number: int) -> Row:
+def owner_of(call: Call, kind: str, number: int) -> Row:
+    """Find the item that a comment or an activity is hung on, and mark it as active."""
     found = call.portal.table_of(kind.lower())
     if found is None:
         raise not_found()
@@ -27,6 +26,9 @@ def _owner(call: Call, kind: str, number: int) -> Row:
         raise RestError("OWNER_NOT_FOUND", "Owner was not found")
     if not call.portal.may_read(call.user, found[0].number, row):
         raise access_denied()
+    # What happens in a timeline moves the time of activity, not that of the change
+    active = {"lastActivityTime": call.portal.clock.stamp(), "lastActivityBy": call.user}
+    found[1].put(number, row | active)
     return row
 
 
@@ -59,7 +61,7 @@ def add(call: Call) -> Any:
     if not str(given.get("COMMENT") or "").strip():
         raise invalid_argument("Comment message is empty.")
     kind, number = str(given["ENTITY_TYPE"]).lower(), int_or_none(given["ENTITY_ID"]) or 0
-    _owner(call, kind, number)
+    owner_of(call, kind, number)
     portal = call.portal
     row: Row = {
         "id": portal.comments.next_id(),
@@ -70,9 +72,7 @@ def add(call: Call) -> Any:
         "files": _files(call, given.get("FILES", []), {}),
     }
     portal.comments.put(row["id"], row)
-    portal.strip.saw(
-        f"{kind}/{number}", "written", portal.clock.now(), {"comment": row["comment"][:200]}
-    )
+    call.wrote(f"{kind}/{number}", comment=row["comment"][:200])
     _comment_event(call, "ADD", row["id"])
     return row["id"]
 
@@ -176,72 +176,3 @@ def delete(call: Call) -> Any:
     row = _comment(call)
     call.portal.comments.pop(row["id"])
     _comment_event(call, "DELETE", row["id"])
-
-
-@method("crm.activity.todo.add", "crm")
-def todo_add(call: Call) -> Any:
-    """Plan something on an item."""
-    for name in ("ownerTypeId", "ownerId", "deadline"):
-        call.need(name)
-    portal = call.portal
-    entity = portal.types.get(call.number("ownertypeid"))
-    if entity is None:
-        raise not_found()
-    _owner(call, entity.code, call.number("ownerid"))
-    try:
-        deadline = portal.clock.parse(call.get("deadline"))
-    except (ValueError, InvalidValueError):
-        raise RestError("WRONG_DATETIME_FORMAT", "Wrong datetime format") from None
-    number = portal.activities.next_id()
-    portal.activities.put(
-        number,
-        {
-            "id": number,
-            "type": entity.number,
-            "owner": call.number("ownerid"),
-            "subject": str(call.get("title", default="")),
-            "description": str(call.get("description", default="")),
-            "deadline": deadline,
-            "responsible": call.number("responsibleid") or call.user,
-            "created": portal.clock.stamp(),
-        },
-    )
-    portal.emit("ONCRMACTIVITYADD", {"FIELDS": {"ID": number}}, f"activity/{number}")
-    return {"id": number}
-
-
-@method("crm.activity.list", "crm")
-def activity_list(call: Call) -> Page:
-    """Activities of an item, newest first if so ordered."""
-    names = {
-        "OWNER_TYPE_ID": "type",
-        "OWNER_ID": "owner",
-        "ID": "id",
-        "RESPONSIBLE_ID": "responsible",
-    }
-    rows = list(call.portal.activities.walk())
-    for name, value in entries(call.get("filter", default={})):
-        key = names.get(name.lstrip("=@").upper())
-        if key:
-            wanted = {int_or_none(v) for _, v in entries(value)} or {int_or_none(value)}
-            rows = [row for row in rows if row[key] in wanted]
-    order = [("id", str(w).upper() == "DESC") for _, w in entries(call.get("order", default={}))]
-    page = cut(rows, order[:1], read_start(call.get("start")), ordered=not order)
-    page.result = [_activity_view(row) for row in page.result]
-    return page
-
-
-def _activity_view(row: Row) -> Row:
-    return {
-        "ID": str(row["id"]),
-        "OWNER_ID": str(row["owner"]),
-        "OWNER_TYPE_ID": str(row["type"]),
-        "PROVIDER_ID": "CRM_TODO",
-        "SUBJECT": row["subject"],
-        "DESCRIPTION": row["description"],
-        "DEADLINE": row["deadline"],
-        "RESPONSIBLE_ID": str(row["responsible"]),
-        "COMPLETED": "N",
-        "CREATED": row["created"],
-        "COMMUNICATIONS": row.get("communications", []),
-    }

@@ -117,8 +117,7 @@ def log_published(event: Event) -> None:
         event_id=event.event_id,
         event_name=event.name,
         portal=event.portal,
-        entity=event.entity,
-        item_id=event.id,
+        subject=event.subject,
         sent_at=event.sent_at,
     )
 

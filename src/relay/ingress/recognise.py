@@ -18,6 +18,8 @@ CATALOGUE: dict[str, dict[str, Any]] = json.loads(
 _ENTITY_TYPE_IDS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "invoice": 5, "quote": 7}
 _OLD_INVOICE, _INVOICE = 5, 31
 
+MAX_NAME_CHARACTERS = 100  # the longest documented code has 46
+
 _DYNAMIC = re.compile(r"(ONCRMDYNAMICITEM(?:ADD|UPDATE|DELETE))_(\d{1,9})")
 _NUMBER = re.compile(r"[1-9]\d{0,19}")
 _EPOCH = re.compile(r"\d{1,11}")
@@ -27,11 +29,17 @@ _CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_t
 
 
 def event_name(form: Mapping[str, Any]) -> str:
-    """Return the event's code in upper case; raises MalformedRequest where there is none."""
+    """Return the event's code in upper case; raises MalformedRequest where there is none.
+
+    It is logged before anything is verified, so it has to look like a code.
+    """
     name = form.get("event")
     if not isinstance(name, str) or not name.strip():
         raise MalformedRequest("there is no event in the form")
-    return name.strip().upper()
+    name = name.strip().upper()
+    if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        raise MalformedRequest("what the form calls its event is no event's code")
+    return name
 
 
 def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at: float) -> Event:

@@ -84,11 +84,11 @@ class Delivery:
     def _plan(self, units: list[Unit]) -> Plan:
         """Give each unit its commands; those that can use more share the room that is left."""
         chains = sum(unit.most > 1 for unit in units)
-        share = max(self.size() - len(units), 0) // max(chains, 1)
+        share = max(self.size() - sum(unit.least for unit in units), 0) // max(chains, 1)
         plan: Plan = []
         at = 0
         for unit in units:
-            count = min(unit.most, 1 + share)
+            count = min(unit.most, unit.least + share, self.size())
             plan.append((unit, unit.commands([f"c{at + number}" for number in range(count)])))
             at += count
         return plan

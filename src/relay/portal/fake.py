@@ -13,7 +13,7 @@ from typing import Any
 
 from relay import errors
 from relay.portal.answers import error_of
-from relay.portal.lists import items_of
+from relay.portal.pages import items_of
 
 _REFERENCE = re.compile(r"\$result((?:\[[^\]]+\])+)")
 

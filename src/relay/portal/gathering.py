@@ -121,9 +121,10 @@ class Gathering:
 
     def _requests(self) -> int:
         """Return how many requests the waiting units need."""
+        size = self._size()
         alone = sum(unit.alone for unit in self._waiting)
-        together = len(self._waiting) - alone
-        return alone + -(-together // self._size())
+        together = sum(min(unit.least, size) for unit in self._waiting if not unit.alone)
+        return alone + -(-together // size)
 
     async def _request(self) -> None:
         async with self._lanes:
@@ -159,12 +160,13 @@ class Gathering:
             return [self._waiting.popleft()] if self._waiting else []
         size, room, left = self._size(), MOST_QUERY_BYTES, deque[Unit]()
         units: list[Unit] = []
-        while self._waiting and len(units) < size:
+        while self._waiting and size > 0:
             unit = self._waiting.popleft()
-            if unit.alone or (units and unit.query_bytes > room):
+            if unit.alone or (units and (unit.query_bytes > room or unit.least > size)):
                 left.append(unit)
                 continue
             room -= unit.query_bytes
+            size -= unit.least
             units.append(unit)
         self._waiting.extendleft(reversed(left))
         return units

@@ -2,18 +2,25 @@
 
 Pages follow one another by id (`order id ASC`, `>id`, `start=-1`: no counting, and nothing shifts
 while it is read; rest-protocol section 6). One request holds a chain of them: each begins at the
-last id of the page before it, by a `$result` reference. Pages of an id set, or of a known range of
-ids, need no such reference. A list in an order of its own is read by offset.
+last id of the page before it, by a `$result` reference. The request after the first page also asks
+for the last id: where ids are dense, what remains is cut into ranges of which one request holds
+each, and two are read at a time. Pages of an id set, or of a narrow range of ids, need no
+reference. A list in an order of its own is read by offset.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.errors import PermanentError, PortalError
 from relay.portal.known import MOST_COMMANDS
+from relay.portal.pages import id_of, is_by_id, items_of, unwrap
 from relay.portal.unit import Chain, Params
 
 PAGE = 50
+AHEAD = 2  # requests whose items are held in memory
 # These name fields in camelCase, all others in capitals (rest-protocol 1.3).
 _CAMEL = ("crm.item.", "crm.type.", "crm.category.", "catalog.", "sale.")
 # These take the field and the direction of their order as two texts.
@@ -31,13 +38,14 @@ class Listing:
         self._method = method
         self._call_all = call_all
         self._ask = ask
+        self._next = ""  # where a page's last id is, for a reference to it
         self._id = "id" if method.lower().startswith(_CAMEL) else "ID"
         names = {name.lower(): name for name in params}
         self._filter_name = names.get("filter", "filter")
         self._filter: dict[str, Any] = dict(params.get(self._filter_name) or {})
         self._params = dict(params)
         order = params.get(names.get("order", "order"))
-        self._own_order = not (order is None or _is_by_id(order)) or "sort" in names
+        self._own_order = not (order is None or is_by_id(order)) or "sort" in names
         if not self._own_order:
             self._params.pop(names.get("order", ""), None)
 
@@ -95,36 +103,107 @@ class Listing:
 
     async def _by_chain(self) -> AsyncIterator[list[Any]]:
         (result,) = await self._call_all(self._method, [self._by_id()])
-        path, items = _unwrap(result)
-        yield items
-        while len(items) == PAGE:
-            name, last = _id_of(items[-1])
-            after = f"{path}[{PAGE - 1}][{name}]"
-            outcomes = await self._ask(self._chain(last, after))
-            for at, outcome in enumerate(outcomes):
-                problem = outcome if isinstance(outcome, PortalError) else None
-                following = [] if problem else items_of(outcome)
-                # A reference that was not replaced gives an error, or the list from its beginning.
-                if following and _id_of(following[0])[1] <= last:
-                    said = "it does not go on after an id; give it an `order`"
-                    problem = PermanentError(self._method, "NOT_PAGED_BY_ID", said)
-                if problem and at == 0:
-                    raise problem
-                if problem:
-                    break
-                items = following
-                yield items
-                if len(items) != PAGE:
-                    return
-                last = _id_of(items[-1])[1]
+        path, page = unwrap(result)
+        yield page
+        if len(page) != PAGE:
+            return
+        name, first = id_of(page[0])
+        last = id_of(page[-1])[1]
+        self._next = f"{path}[{PAGE - 1}][{name}]"
+        outcomes, end = await asyncio.gather(self._ask(self._chain(last)), self._last_id())
+        count = PAGE
+        for page in self._read(last, outcomes):
+            yield page
+            count += len(page)
+            last = id_of(page[-1])[1] if page else last
+        if len(page) != PAGE:
+            return
+        if end is not None:
+            ranges = range(last, end, PAGE * MOST_COMMANDS)
+            items = count / (last - first + 1) * (end - last)
+            if 1 < len(ranges) <= math.ceil(items / ranges.step):
+                async for page in self._by_ranges(ranges, end):
+                    yield page
+                return
+        async for page in self._go_on(last, end):
+            yield page
 
-    def _chain(self, last: int, after: str) -> Chain:
+    async def _go_on(
+        self, last: int, end: int | None, *, dense: bool = False
+    ) -> AsyncIterator[list[Any]]:
+        """Yield the pages after an id, one chain after the other."""
+        while end is None or last < end:
+            page: list[Any] = []
+            for page in self._read(last, await self._ask(self._chain(last, end, dense=dense))):
+                yield page
+            if len(page) != PAGE:
+                return
+            last = id_of(page[-1])[1]
+
+    async def _by_ranges(self, ranges: range, end: int) -> AsyncIterator[list[Any]]:
+        """Yield the pages of ranges of ids, the next of which is read meanwhile."""
+
+        async def read(last: int) -> list[list[Any]]:
+            upto = min(last + ranges.step, end)
+            return [page async for page in self._go_on(last, upto, dense=True)]
+
+        coming: deque[asyncio.Task[list[list[Any]]]] = deque()
+        try:
+            for at, last in enumerate(ranges):
+                coming.append(asyncio.create_task(read(last)))
+                while len(coming) == AHEAD or (coming and at == len(ranges) - 1):
+                    pages = deque(await coming.popleft())
+                    while pages:  # each is given away before the next one: memory
+                        yield pages.popleft()
+        finally:
+            for task in coming:
+                task.cancel()
+
+    def _read(self, last: int, outcomes: Sequence[Any]) -> Iterator[list[Any]]:
+        """Yield the pages of a chain up to a short one, or to one that has to be asked for again.
+
+        Raises where the first is such a one.
+        """
+        for at, outcome in enumerate(outcomes):
+            problem = outcome if isinstance(outcome, PortalError) else None
+            page = [] if problem else items_of(outcome)
+            # A reference that was not replaced gives an error, or the list from its beginning.
+            if page and id_of(page[0])[1] <= last:
+                said = "it does not go on after an id; give it an `order`"
+                problem = PermanentError(self._method, "NOT_PAGED_BY_ID", said)
+            if problem and at == 0:
+                raise problem
+            if problem:
+                return
+            yield page
+            if len(page) != PAGE:
+                return
+            last = id_of(page[-1])[1]
+
+    def _chain(self, last: int, end: int | None = None, *, dense: bool = False) -> Chain:
+        bound = {} if end is None else {f"<={self._id}": end}
+        most = MOST_COMMANDS if end is None else min(-(-(end - last) // PAGE), MOST_COMMANDS)
+
         def page(key: str | None) -> Params:
-            return self._by_id(
-                **{f">{self._id}": last if key is None else f"$result[{key}]{after}"}
-            )
+            after = last if key is None else f"$result[{key}]{self._next}"
+            return self._by_id(**{f">{self._id}": after}, **bound)
 
-        return Chain(self._method, MOST_COMMANDS, page)
+        # Dense ranges that shared their requests would only wait for each other.
+        return Chain(self._method, page, least=most if dense else 1, most=most)
+
+    async def _last_id(self) -> int | None:
+        """Return the highest id of the list, None where that can't be had."""
+        asked = dict(self._by_id(), select=[self._id])
+        if isinstance(asked["order"], Mapping):
+            asked["order"] = {self._id: "DESC"}
+        else:
+            asked["order"] = "DESC"
+        try:
+            (result,) = await self._call_all(self._method, [asked])
+        except PortalError:
+            return None
+        ids = [id_of(item)[1] for item in items_of(result)]
+        return ids[0] if ids and ids == sorted(ids, reverse=True) else None
 
     async def _by_offset(self) -> AsyncIterator[list[Any]]:
         start, count = int(self._params.get("start", 0)), 1
@@ -137,36 +216,3 @@ class Listing:
                 if len(items) != PAGE:
                     return
             start, count = starts[-1] + PAGE, min(count * 4, MOST_COMMANDS)
-
-
-def _is_by_id(order: Any) -> bool:
-    if not isinstance(order, Mapping):
-        return False
-    return [(str(k).lower(), str(v).lower()) for k, v in order.items()] == [("id", "asc")]
-
-
-def _id_of(item: Any) -> tuple[str, int]:
-    name = "id" if "id" in item else "ID"
-    return name, int(item[name])
-
-
-def items_of(result: Any) -> list[Any]:
-    """Return the items of a list's result, whatever they are wrapped in."""
-    return _unwrap(result)[1]
-
-
-def _unwrap(result: Any) -> tuple[str, list[Any]]:
-    """Return the path to the items as `$result` takes it, and the items."""
-    if isinstance(result, list):
-        return "", result
-    if isinstance(result, Mapping):
-        for key, value in result.items():
-            if isinstance(value, list):
-                return f"[{key}]", value
-        if all(str(key).isdecimal() for key in result):  # a PHP array with gaps
-            return "", list(result.values())
-        if len(result) == 1:
-            ((key, value),) = result.items()
-            if isinstance(value, Mapping):
-                return f"[{key}]", list(value.values())
-    raise TypeError("not the result of a list")

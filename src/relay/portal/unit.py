@@ -29,6 +29,7 @@ class Command:
 class Unit:
     """One call. Its future gives a list with its one outcome, as those of larger units do."""
 
+    least = 1  # commands that it needs
     most = 1  # commands that it can use
     halt = False
 
@@ -76,13 +77,15 @@ class Unit:
 class Chain(Unit):
     """Pages of a list: each command begins where the one before it ends.
 
-    It uses as many commands as there is room for. `page` makes the parameters of the next page
-    from the key of the one before, None for the first.
+    It uses as many commands as there is room for, between `least` and `most`. `page` makes the
+    parameters of the next page from the key of the one before, None for the first.
     """
 
-    def __init__(self, method: str, most: int, page: Callable[[str | None], Params]) -> None:
+    def __init__(
+        self, method: str, page: Callable[[str | None], Params], *, least: int, most: int
+    ) -> None:
         super().__init__(method, page(None))
-        self.most = most
+        self.least, self.most = least, most
         self._page = page
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:

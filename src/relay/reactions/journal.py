@@ -15,6 +15,7 @@ async def journal(event: Event) -> None:
         event.name,
         event_id=event.event_id,
         portal=event.portal,
+        subject=event.subject,
         entity=event.entity,
         action=event.action,
         item_id=event.id,

@@ -12,7 +12,7 @@ from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
 from relay.tracking.projection import fit, is_template, project
 from relay.tracking.read import GoneTypeError, Reader, Seen, read
-from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, Base, Key, Look
+from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
 LOOKS = 2  # proven to be enough: a second conflict means that others have read since our hint
 
@@ -22,11 +22,12 @@ class Rules:
     """What tracking a portal depends on beside the hints.
 
     `baselined` says whether a kind's first filling is complete, `allow` how many of so many
-    unannounced disappearances may be put now.
+    unannounced disappearances may be put now. `count` takes `unreadable`, `held` and `gone_type`.
     """
 
     baselined: Callable[[str], bool]
     allow: Callable[[int], int]
+    count: Callable[[str, int], None] = lambda _name, _number: None
 
 
 async def look(
@@ -72,6 +73,8 @@ async def _read(
     allowed = rules.allow(len(vanished)) if vanished else 0
     for key in vanished[allowed:]:
         seen[key] = HeldError("too many items vanished; see that they are deleted, `make release`")
+    rules.count("held", len(vanished[allowed:]))
+    rules.count("gone_type", sum(isinstance(one, GoneTypeError) for one in seen.values()))
     looks = []
     for key, one in seen.items():
         if isinstance(one, GoneTypeError):
@@ -80,6 +83,8 @@ async def _read(
             failed[key] = one
         elif one.item is None or not is_template(one.item):
             looks.append(_seen(hints[key], one, rules))
+    lost = [look for look in looks if look.kind == UNREADABLE]
+    rules.count("unreadable", sum(pending[look.key].kind != UNREADABLE for look in lost))
     return looks
 
 

@@ -123,15 +123,10 @@ class Mirror:
         )
         return await self._run(lambda: {Key.of(item): Known.of(item) for item in rows})
 
-    async def highest(self, portal: str, entity: str) -> int:
-        """Return the highest id that was ever seen; 0 where there is none."""
-        rows = self._query(portal, entity, "", {}, Limit=1, ScanIndexForward=False)
-        return await self._run(lambda: next((Key.of(item).id for item in rows), 0))
-
     def _query(
-        self, portal: str, entity: str, more: str, values: dict[str, Any], **options: Any
+        self, portal: str, entity: str, more: str, values: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
-        ask = options | {
+        ask = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk" + more,
             "ExpressionAttributeValues": {":pk": {"S": f"{portal}/{entity}"}} | values,

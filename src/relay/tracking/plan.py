@@ -1,15 +1,14 @@
 """Which lists a sweep goes through, and what it knows when they are done. Pure.
 
 A portal's document:
-  entities  {name: {"baseline": "reading" | "done", "swept": W, "seen": items, "lacking": those without
-             a row, "stalled": no fewer than the last time, "audited": …, "reconciled": …,
-             "refused": true}}
+  entities  {name: {"baseline": "reading" | "done", "swept": W, "top": highest id listed,
+             "seen": items, "lacking": those without a row, "stalled": no fewer than last time,
+             "audited", "reconciled": when, "refused": true}}
   jobs      the lists that are not finished: a killed sweep is continued, not begun anew
   asked     when the portal was asked for its types
   shift     {"crm" | "task": [seconds to add to a time in a filter, when that was measured]}
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -19,25 +18,33 @@ from relay.tracking.shift import UNKNOWN_SECONDS, kind_of
 # two time zones that a filter depends on may have changed its offset since it was measured.
 OVERLAP_SECONDS = 300 + 3600
 DAY_SECONDS = 24 * 3600
+# Ids below the highest that may not have been there yet when it was listed; and canaries: if all
+# of them are missing, the webhook's owner has lost rights. Fits into the page that is asked for.
+TAIL = 20
 
 type Document = dict[str, Any]
 type Job = dict[str, Any]
 
 BASELINE, COMPLETION, RECONCILE, AUDIT = "baseline", "completion", "reconcile", "audit"
 CHANGED, NEW = "changed", "new"
-WHOLE = {BASELINE, COMPLETION, RECONCILE, AUDIT}
 
 
-def plan(
-    document: Document, clock: datetime, highest: Mapping[str, int], reconcile_days: float
-) -> list[Job]:
-    """Return the lists of a new sweep; `clock` is the portal's at its start."""
+def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job]:
+    """Return the lists of a new sweep; `clock` is about the portal's, at its offset."""
     jobs: list[Job] = []
     now = clock.timestamp()
     for name, entity in document["entities"].items():
         if entity.get("refused"):
             continue
-        job = {"entity": name, "after": 0, "since": None, "clock": now, "found": 0, "lacking": 0}
+        job = {
+            "entity": name,
+            "after": 0,
+            "since": None,
+            "clock": now,
+            "found": 0,
+            "lacking": 0,
+            "top": 0,
+        }
         if "baseline" not in entity:
             jobs.append(job | {"mode": BASELINE})
         elif entity["baseline"] != "done":
@@ -49,8 +56,7 @@ def plan(
         else:
             since = _since(document, name, entity["swept"], clock)
             jobs.append(job | {"mode": CHANGED, "since": since})
-            # From the highest known on, itself included: a canary for rights that were lost.
-            jobs.append(job | {"mode": NEW, "after": max(highest.get(name, 0) - 1, 0)})
+            jobs.append(job | {"mode": NEW, "after": max(entity.get("top", 0) - TAIL, 0)})
     return jobs
 
 
@@ -66,6 +72,8 @@ def finish(document: Document, jobs: list[Job]) -> None:
         entity, mode = document["entities"][job["entity"]], job["mode"]
         if entity.get("refused"):
             continue  # its time stays: what changes meanwhile is found when it is back
+        # Not the mirror's highest: an event may have brought an item from far above an import.
+        entity["top"] = max(entity.get("top", 0), job["top"])
         if mode == BASELINE:
             # Changes from here on are found by the first sweep after it.
             entity |= {"baseline": "reading", "swept": job["clock"], "seen": job["found"]}

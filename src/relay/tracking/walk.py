@@ -7,21 +7,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from relay.errors import PermanentError, PortalError
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
 from relay.tracking.listing import Listed, Lister, Page, epoch, first_page, next_pages
 from relay.tracking.plan import (
-    AUDIT,
     BASELINE,
     CHANGED,
     COMPLETION,
     DAY_SECONDS,
     NEW,
     RECONCILE,
-    WHOLE,
     Document,
     Job,
     finish,
@@ -47,9 +45,6 @@ class Rows(Protocol):
     async def range(self, portal: str, entity: str, low: int, high: int | None) -> dict[Key, Known]:
         """Return what is known of the items in a range of ids."""
 
-    async def highest(self, portal: str, entity: str) -> int:
-        """Return the highest id ever seen."""
-
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
@@ -69,24 +64,31 @@ class Sweep:
     skew: float = 0
     told: set[tuple[str, int]] = field(default_factory=set)
     refused: int = 0
-    sample: dict[str, tuple[str, Listed]] | None = None
+    sample: dict[str, tuple[str, Listed]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Go through all lists, or through what an earlier sweep left of them."""
-        clock = await self._clock()
         if not self.document.get("jobs"):
             if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
                 set_types(self.document, await self._types(), time.time())
-            highest = await self._highest()
-            self.document["jobs"] = plan(self.document, clock, highest, self.reconcile_days)
+            offset = timezone(timedelta(seconds=self.document.get("offset", 0)))
+            now = datetime.fromtimestamp(time.time(), offset)
+            self.document["jobs"] = plan(self.document, now, self.reconcile_days)
         jobs = self.document["jobs"]
-        self.sample = {}
         open_jobs = [job for job in jobs if not job.get("done")]
-        await asyncio.gather(*(self._step(job, clock, first_page) for job in open_jobs))
+        # The clock is read before the lists, in the same request: commands run in their order.
+        asked = asyncio.ensure_future(self._clock())
+        pages = await asyncio.gather(*(self._page(job, first_page) for job in open_jobs))
+        clock = await asked
+        for job in jobs:
+            job.setdefault("clock", clock.timestamp())
+        await asyncio.gather(
+            *(self._take(job, page, clock) for job, page in zip(open_jobs, pages, strict=True))
+        )
         await self.save(self.document)
         for job in jobs:
             while not job.get("done"):
-                await self._step(job, clock, next_pages)
+                await self._take(job, await self._page(job, next_pages), clock)
                 await self.save(self.document)
         finish(self.document, jobs)
         self.document["jobs"] = []
@@ -97,6 +99,7 @@ class Sweep:
         """Return the portal's clock, and see how far ours is ahead of it, at most."""
         clock = datetime.fromisoformat(await self.client.call("server.time"))
         self.skew = time.time() - clock.timestamp()
+        self.document["offset"] = (clock.utcoffset() or timedelta()).total_seconds()
         return clock
 
     async def _types(self) -> set[str]:
@@ -131,24 +134,21 @@ class Sweep:
             raise
         return True
 
-    async def _highest(self) -> dict[str, int]:
-        names = list(self.document["entities"])
-        found = await asyncio.gather(*(self.mirror.highest(self.portal, name) for name in names))
-        return dict(zip(names, found, strict=True))
-
-    async def _step(
-        self,
-        job: Job,
-        clock: datetime,
-        pages: Callable[[Lister, str, int, str | None], Awaitable[Page]],
-    ) -> None:
-        """Go on with one list by a request, and hint at what it shows."""
-        entity, after = job["entity"], job["after"]
+    async def _page(
+        self, job: Job, pages: Callable[[Lister, str, int, str | None], Awaitable[Page]]
+    ) -> Page | None:
+        """Return what follows in a list; None where its kind of items is refused."""
         try:
-            page = await pages(self.client, entity, after, job["since"])
+            return await pages(self.client, job["entity"], job["after"], job["since"])
         except PortalError as error:
             if not is_refusal(error):
                 raise
+            return None
+
+    async def _take(self, job: Job, page: Page | None, clock: datetime) -> None:
+        """Hint at what a page shows, and go on after it."""
+        entity, after = job["entity"], job["after"]
+        if page is None:
             # Gone or forbidden since the types were asked for; they are again within the hour.
             self.document["entities"][entity]["refused"] = job["done"] = True
             self.refused += 1
@@ -159,6 +159,7 @@ class Sweep:
             await self.hint(entity, ids, job["mode"] in {BASELINE, COMPLETION})
             self.told.update((entity, number) for number in ids)
         job["found"] += len(page.items)
+        job["top"] = max([job["top"], *(item.id for item in page.items)])
         job["after"] = page.last if page.last is not None else after
         job["done"] = page.last is None
 
@@ -166,12 +167,12 @@ class Sweep:
         """Return the ids that track must look at, deleted ones perhaps among them."""
         entity, mode = job["entity"], job["mode"]
         keys = {Key(self.portal, entity, item.id): item for item in page.items}
-        if mode in WHOLE:
-            known = await self.mirror.range(self.portal, entity, job["after"], page.last)
+        if mode == CHANGED:
+            known = await self.mirror.known(list(keys))
         else:
-            known = await self.mirror.known([*keys, Key(self.portal, entity, job["after"] + 1)])
+            known = await self.mirror.range(self.portal, entity, job["after"], page.last)
         for item in page.items:
-            if item.updated and self.sample is not None:
+            if item.updated:
                 self.sample.setdefault(kind_of(entity), (entity, item))
         young = clock.timestamp() - self.grace_seconds
         lacking = {
@@ -185,7 +186,7 @@ class Sweep:
             for key, item in keys.items()
             if mode in {BASELINE, RECONCILE} or self._is_suspect(mode, item, known.get(key), young)
         }
-        if mode in {AUDIT, RECONCILE, NEW}:
+        if mode not in {CHANGED, BASELINE}:
             suspects |= {
                 key.id for key, row in known.items() if key not in keys and row.kind == ITEM
             }
@@ -202,7 +203,7 @@ class Sweep:
     async def _measure(self, clock: datetime) -> None:
         """Measure once a day how far off times in filters are."""
         shift: dict[str, Any] = self.document.setdefault("shift", {})
-        for kind, (entity, item) in (self.sample or {}).items():
+        for kind, (entity, item) in self.sample.items():
             if clock.timestamp() - shift.get(kind, (0, 0))[1] < DAY_SECONDS:
                 continue
             updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)

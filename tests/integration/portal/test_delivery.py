@@ -137,3 +137,30 @@ def test_a_second_portal_has_its_own_limits_events_and_items(server, admin, hand
     second.settings.burst = 1
     requests.post(address, json=body, timeout=10)
     assert requests.post(server.webhook_url + "profile", timeout=10).ok
+
+
+@pytest.mark.usefixtures("hook")
+def test_merges_and_mass_deletions_tell_nobody(admin, handler, server):
+    """[crm-entity-merge-batch.md] All but the first item are gone; only a sweep finds out."""
+    ids = [row["id"] for row in server.portal.items[2].walk()][:3]
+    assert admin("POST", "merge", entityTypeId=2, ids=ids)["deleted"] == ids[1:]
+    admin("POST", "delete", entityTypeId=2, ids=[ids[0]])
+    assert admin("GET", "settle")["idle"]
+    assert handler.bodies == []
+    assert not set(ids) & set(server.portal.items[2].ids)
+    restored = [row["id"] for row in admin("GET", "recycle-bin")]
+    assert len(restored) >= 3
+
+
+@pytest.mark.usefixtures("hook")
+def test_held_events_go_in_the_order_that_a_test_chooses(admin, handler):
+    """A deletion before its update, an event twice, one never: by their numbers."""
+    admin("PATCH", "settings", events={"parallel": 1})
+    admin("POST", "hold")
+    edit(admin, 3)
+    assert handler.bodies == []
+    assert admin("POST", "release", order="3,1,1") == {"released": 3}
+    assert admin("GET", "settle")["idle"]
+    first, last = handler.ids()[1], handler.ids()[0]
+    assert handler.ids() == [last, first, first]
+    assert int(last) == int(first) + 2

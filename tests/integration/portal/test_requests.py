@@ -30,6 +30,14 @@ def test_parameters_come_in_every_encoding(http, options):
     assert (lead["TITLE"], lead["PHONE"][0]["VALUE"]) == ("a b&c", "+1")
 
 
+def test_batches_come_as_forms_too(http):
+    """[data-encoding.md] In a form the commands are encoded once more; CRest sends them so."""
+    form = {"cmd[get]": "crm.deal.get?id=1", "cmd[list]": "crm.deal.list?filter%5B%3EID%5D=10"}
+    result = http.call("batch.json", data=form | {"halt": "0"}).json()["result"]
+    assert result["result"]["get"]["ID"] == "1"
+    assert result["result_total"]["list"] == 2
+
+
 @pytest.mark.parametrize("suffix", ["", ".json", "/", ".json/"])
 def test_suffix_and_trailing_slash_are_optional(server, suffix):
     """[general-principles.md, huge-data.md, PHP] GET works too."""
@@ -83,6 +91,7 @@ def test_errors_have_a_body_and_a_status(http, server):
     assert (wrong.status_code, wrong.json()["error"]) == (401, "NO_AUTH_FOUND")
     without = requests.post(f"{server.url}/rest/{server.webhook.secret}/profile", timeout=10)
     assert without.json()["error_description"] == "Method not found!"
+    assert server.webhook.secret not in str(list(server.portal.activity.calls))
 
 
 def test_the_bucket_answers_503_above_its_burst(server, http):

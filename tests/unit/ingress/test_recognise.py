@@ -139,6 +139,13 @@ def test_a_form_without_a_code_is_refused(form):
         event_name(form)
 
 
+@pytest.mark.parametrize("name", ["A" * 101, "A\nB", "A\0"])
+def test_what_is_no_code_is_refused(name):
+    """A text of any length and kind must not get into the log as a name."""
+    with pytest.raises(MalformedRequest, match="no event's code"):
+        event_name({"event": name})
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "entity", "type_id"),
     [

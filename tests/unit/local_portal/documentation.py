@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from local.portal.items import Actor, add_item
-from local.portal.methods.tasks import create_task
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
+from local.portal.task_store import create_task
 
 SAMPLES = json.loads(
     (Path(__file__).parents[2] / "data" / "rest_samples.json").read_text(encoding="utf-8")

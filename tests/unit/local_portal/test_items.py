@@ -1,5 +1,7 @@
 """CRM items: what is stamped, saved, told and shown."""
 
+from datetime import datetime
+
 import pytest
 
 from local.portal.items import Actor, restore_item
@@ -181,3 +183,94 @@ def test_classic_values_are_strings_and_item_values_are_typed(desk):
     assert classic["ID"] == "1"
     assert item["id"] == 1
     assert (classic["OPENED"], item["opened"]) == ("Y", "Y")
+
+
+def test_smart_processes_may_have_no_recycle_bin(desk):
+    """[how-to-add-comment-to-spa.md] `isRecyclebinEnabled` decides whether it can come back."""
+    for number, enabled in ((1038, "Y"), (1040, "N")):
+        desk.call("crm.type.add", fields={"entityTypeId": number, "isRecyclebinEnabled": enabled})
+        item = desk.call("crm.item.add", entityTypeId=number, fields={"title": "x"})["item"]
+        desk.call("crm.item.delete", entityTypeId=number, id=item["id"])
+    assert [kind for kind, _ in desk.portal.recycle_bin.values()] == [1038]
+
+
+def test_what_a_new_deal_has_by_itself(desk):
+    """[crm-deal-add.md] Title, responsible person, a close date in seven days; no `fields`."""
+    number = desk.call("crm.deal.add")
+    deal = desk.call("crm.deal.get", id=number)
+    assert (deal["TITLE"], deal["ASSIGNED_BY_ID"]) == (f"Deal #{number}", "1")
+    begin, close = (datetime.fromisoformat(deal[name]) for name in ("BEGINDATE", "CLOSEDATE"))
+    assert (close - begin).days == 7
+    assert deal["STAGE_ID"] == "NEW"
+
+
+def test_contacts_of_a_deal_are_written_but_not_shown_by_classic_methods(desk):
+    """[crm-deal-fields.md] `CONTACT_IDS` is absent from get and list; the first is the contact."""
+    desk.call("crm.deal.update", id=1, fields={"CONTACT_IDS": [4, 5]})
+    deal = desk.call("crm.deal.get", id=1)
+    assert "CONTACT_IDS" not in deal
+    assert deal["CONTACT_ID"] == "4"
+    assert desk.call("crm.item.get", entityTypeId=2, id=1)["item"]["contactIds"] == [4, 5]
+
+
+def test_contacts_and_companies_refuse_what_is_no_e_mail(desk):
+    """[crm-contact-add.md] `ERROR_CORE`, unlike the empty codes of the rest."""
+    fields = {"NAME": "A", "EMAIL": [{"VALUE": "nonsense"}]}
+    assert desk.refusal("crm.contact.add", fields=fields).code == "ERROR_CORE"
+    assert desk.call("crm.lead.add", fields=fields)
+
+
+def test_a_comment_moves_the_activity_not_the_change(desk):
+    """[one documented sample] Updated 18:19:21, activity 18:10:26; no event of the item."""
+    before = desk.portal.items[2].rows[1]
+    desk.portal.clock.skew_seconds = 100
+    fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "Hello"}
+    desk.call("crm.timeline.comment.add", fields=fields)
+    after = desk.portal.items[2].rows[1]
+    assert after["lastActivityTime"] > before["lastActivityTime"]
+    assert after["updatedTime"] == before["updatedTime"]
+    assert [event for event, _ in desk.events()] == ["ONCRMTIMELINECOMMENTADD"]
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"ownerId": 1, "deadline": "2026-01-01"}, "100"),
+        ({"ownerTypeId": 2, "ownerId": 999, "deadline": "2026-01-01"}, "OWNER_NOT_FOUND"),
+        ({"ownerTypeId": 2, "ownerId": 1, "deadline": "soon"}, "WRONG_DATETIME_FORMAT"),
+        ({"ownerTypeId": 999, "ownerId": 1, "deadline": "2026-01-01"}, "NOT_FOUND"),
+    ],
+)
+def test_planned_activities_refuse_by_code(desk, params, code):
+    """[crm/timeline/activities/todo/] Each cause has its own."""
+    assert desk.refusal("crm.activity.todo.add", **params).code == code
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ({"DIALOG_ID": "chat1"}, "MESSAGE_EMPTY"),
+        ({"DIALOG_ID": "chat", "MESSAGE": "x"}, "CHAT_ID"),
+        ({"DIALOG_ID": "999", "MESSAGE": "x"}, "USER_NOT_FOUND"),
+        ({"DIALOG_ID": "1", "MESSAGE": "x", "ATTACH": "x"}, "ATTACH_ERROR"),
+        ({"DIALOG_ID": "1", "MESSAGE": "x", "ATTACH": ["y" * 60_001]}, "ATTACH_OVERSIZE"),
+    ],
+)
+def test_messages_refuse_by_code(desk, params, code):
+    """[im-message-add.md] And are kept where they are not refused."""
+    assert desk.refusal("im.message.add", **params).code == code
+    assert desk.call("im.message.add", DIALOG_ID="1", MESSAGE="x") == 1
+    assert desk.portal.activity.messages[0]["dialog"] == "1"
+
+
+def test_twenty_duplicates_of_one_type_hide_the_others(desk):
+    """[search-by-phone-and-email.md] The search ends there."""
+    fields = {"TITLE": "x", "EMAIL": [{"VALUE": "anna.1@example.com"}]}
+    desk.portal.items[3].rows[1]["fm"][1]["value"] = "anna.1@example.com"
+    for _ in range(19):
+        desk.call("crm.lead.add", fields=fields)
+    find = {"type": "EMAIL", "values": ["ANNA.1@example.com"]}
+    assert set(desk.call("crm.duplicate.findbycomm", **find)) == {"LEAD", "CONTACT"}
+    desk.call("crm.lead.add", fields=fields)
+    assert set(desk.call("crm.duplicate.findbycomm", **find)) == {"LEAD"}

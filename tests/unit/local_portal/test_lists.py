@@ -1,7 +1,12 @@
 """Filters, orders and pages."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.portal.filters import like
 from local.portal.items import Actor, add_item
 
 
@@ -102,6 +107,8 @@ def test_classic_lists_ignore_what_they_do_not_know(leads):
         select=["ID"],
     )
     assert found == [{"ID": "2"}]
+    nested = {"0": {"logic": "OR", "0": {"TITLE": "nobody"}}, "%TITLE": "et"}
+    assert leads.call("crm.lead.list", filter=nested, select=["ID"]) == [{"ID": "2"}]
 
 
 def test_nested_or_has_a_bottom(leads):
@@ -190,3 +197,28 @@ def test_users_are_filtered_at_top_level_and_sorted_by_words(desk):
     found = desk.call("user.get", FILTER={"@ID": [1, 3], "NAME": "Ann"})
     assert [row["ID"] for row in found] == ["1"]
     assert found[0]["TIMESTAMP_X"] == {}
+
+
+@given(
+    pattern=st.text(alphabet="ab%_", max_size=8),
+    text=st.text(alphabet="abA", max_size=8),
+    wrapped=st.booleans(),
+)
+def test_patterns_match_as_the_database_would(pattern, text, wrapped):
+    """`%` any text, `_` one character, letters' case apart."""
+    whole = f"%{pattern}%" if wrapped else pattern
+    expected = re.fullmatch(whole.replace("%", ".*").replace("_", "."), text, re.IGNORECASE)
+    assert like(pattern, wrapped=wrapped)(text) is bool(expected)
+
+
+def test_hostile_patterns_take_no_time(leads):
+    """Many wildcards against a long text: as one regular expression this would take for ever."""
+    leads.call("crm.item.update", entityTypeId=1, id=1, fields={"title": "a" * 5000})
+    assert titles(leads, filter={"=%title": "%a" * 40 + "b"}) == []
+
+
+def test_users_are_found_by_the_time_of_their_change(desk):
+    """[user-get.md] An unreadable date matches nobody, without an error."""
+    assert len(desk.call("user.get", FILTER={">=TIMESTAMP_X": "2001-01-01"})) == 4
+    assert desk.call("user.get", FILTER={">=TIMESTAMP_X": "2101-01-01"}) == []
+    assert desk.call("user.get", FILTER={">=TIMESTAMP_X": "soon"}) == []

@@ -25,6 +25,12 @@ def test_query_is_decoded_as_php_does(query, expected):
     assert parse_query(query) == expected
 
 
+def test_what_is_beyond_the_limit_of_variables_is_dropped():
+    """`max_input_vars`; and counting entries takes no time that grows with their square."""
+    assert len(parse_query("a[]=1&" * 30_000)["a"]) == 10_000
+    assert parse_query("a[5]=x&a[]=y")["a"] == {"5": "x", "6": "y"}
+
+
 def test_php_array_is_a_list_only_when_keyed_from_zero():
     """[REC] An empty section is `[]`, keys 0..n-1 give a list, anything else an object."""
     assert php_array({}) == []

@@ -7,7 +7,7 @@ import pytest
 
 from relay.errors import PermanentError, TransientError
 from relay.portal import Portal
-from relay.portal.lists import items_of
+from relay.portal.pages import items_of
 
 from .conftest import reply
 
@@ -33,6 +33,8 @@ class Table:
                 high = min(high, bound - (name[1] != "=") if name[0] == "<" else high)
         ids = self.ids[bisect_left(self.ids, low) : bisect_left(self.ids, high + 1)]
         ids = [number for number in ids if chosen is None or number in chosen]
+        if "DESC" in str(params.get("order")):
+            ids.reverse()
         page = [{self.name: number} for number in ids[max(int(params.get("start", 0)), 0) :][:50]]
         return {self.wrap: page} if self.wrap else page
 
@@ -47,12 +49,15 @@ def read(clock, portal, method="crm.item.list", **params):
 
 
 @pytest.mark.parametrize(
-    ("count", "requests"), [(0, 1), (49, 1), (50, 2), (51, 2), (2550, 3), (10_000, 5)]
+    "sizes", [(0, 1), (49, 1), (50, 2), (51, 2), (2500, 2), (2501, 3), (10_000, 5)]
 )
-def test_pages_chain_within_a_request(wire, clock, webhook, count, requests):
+@pytest.mark.parametrize("gap", [1, 7])
+def test_pages_chain_within_a_request(wire, clock, webhook, sizes, gap):
     """The first page tells whether there are more; then fifty pages are one request."""
-    wire.answer = Table(range(1, count + 1))
-    assert read(clock, Portal(webhook), entityTypeId=2) == list(range(1, count + 1))
+    count, requests = sizes
+    ids = list(range(5, 5 + count * gap, gap))
+    wire.answer = Table(ids)
+    assert read(clock, Portal(webhook), entityTypeId=2) == ids
     assert len(wire.requests) == requests
     first = wire.requests[0][1]
     assert (first["order"], first["start"], first["entityTypeId"]) == ({"id": "ASC"}, -1, 2)
@@ -281,3 +286,41 @@ def test_a_batch_has_1_to_50_commands(clock, webhook, count):
     commands = {f"c{number}": ("profile", {}) for number in range(count)}
     with pytest.raises(ValueError, match=f"1 to 50 commands, not {count}"):
         clock.run(Portal(webhook).batch(commands))
+
+
+def test_a_reader_that_stops_asks_for_no_more(wire, clock, webhook):
+    """Ranges that are being read ahead are given up with it."""
+    wire.answer = Table(range(1, 20_001))
+    portal = Portal(webhook)
+
+    async def first_of(count):
+        items = portal.list("crm.item.list")
+        found = []
+        async for item in items:
+            found.append(item)
+            if len(found) == count:
+                break
+        await items.aclose()
+        await portal.settled()
+        return len(found)
+
+    assert clock.run(first_of(50)) == 50
+    assert len(wire.requests) == 1
+    assert clock.run(first_of(5000)) == 5000
+    assert len(wire.requests) <= 1 + 5
+
+
+def test_a_list_whose_last_id_cannot_be_had_is_read_one_chain_after_the_other(wire, clock, webhook):
+    """Sorting the other way may be refused, or ignored."""
+    table = Table(range(1, 5001))
+
+    def answer(method, params):
+        if "DESC" in str(params["order"]):
+            raise PermanentError(method, "INVALID_ARG_VALUE")
+        return table(method, params)
+
+    wire.answer = answer
+    assert read(clock, Portal(webhook)) == list(range(1, 5001))
+    assert len(wire.requests) == 4
+    wire.answer = lambda method, params: table(method, params | {"order": {"id": "ASC"}})
+    assert read(clock, Portal(webhook)) == list(range(1, 5001))

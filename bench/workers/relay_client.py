@@ -1,0 +1,86 @@
+"""Our portal client at the work of bench.client."""
+
+import asyncio
+import os
+from typing import Any
+
+from relay.portal import Portal, Webhook
+from relay.portal.limits import Pace
+
+
+def portal() -> Portal:
+    """Return a portal; with the limit that all processes share where there is a table."""
+    webhook = Webhook.parse(os.environ["WEBHOOK"], allow_http=True)
+    if "TABLE" not in os.environ:
+        return Portal(webhook)
+    import boto3  # noqa: PLC0415  its memory is not the client's
+    from botocore.config import Config  # noqa: PLC0415
+
+    from relay.portal.shared_limit import SharedSlots  # noqa: PLC0415
+
+    short = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+    client = boto3.client("dynamodb", config=short)
+    return Portal(webhook, slots=SharedSlots(client, os.environ["TABLE"], "bench", Pace()))
+
+
+async def one_by_one(count: int) -> int:
+    """Read items, one call after the other; return how many were read."""
+    its = portal()
+    return sum(
+        [
+            await _worked(its.call("crm.item.get", entityTypeId=2, id=1 + n % 12))
+            for n in range(count)
+        ]
+    )
+
+
+async def together(count: int) -> int:
+    """Read items, all calls at the same time."""
+    its = portal()
+    calls = (its.call("crm.item.get", entityTypeId=2, id=1 + n % 12) for n in range(count))
+    return sum(await asyncio.gather(*(_worked(call) for call in calls)))
+
+
+async def by_ids(count: int) -> int:
+    """Read items by their ids."""
+    wanted = {"@id": list(range(1, count + 1))}
+    items = portal().list("crm.item.list", entityTypeId=2, select=["id", "title"], filter=wanted)
+    return len([item async for item in items])
+
+
+async def everything(_: int) -> int:
+    """Iterate over the whole list."""
+    count = 0
+    async for _item in portal().list("crm.item.list", entityTypeId=2, select=["*"]):
+        count += 1
+    return count
+
+
+async def reactions(count: int) -> int:
+    """Two dependent writes each, all reactions at the same time."""
+    its = portal()
+
+    async def react(number: int) -> int:
+        fields = {"TITLE": f"call {number}", "RESPONSIBLE_ID": 1}
+        task = await its.call("tasks.task.add", fields=fields)
+        comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": f"task {task['task']['id']}"}
+        await its.call("crm.timeline.comment.add", fields=comment)
+        return 1
+
+    return sum(await asyncio.gather(*(react(number) for number in range(count))))
+
+
+async def _worked(call: Any) -> int:
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001  it is counted as lost
+        print(f"# {type(error).__name__}: {error}", flush=True)
+        return 0
+    return 1
+
+
+def run(work: str, count: int) -> int:
+    """Do one work."""
+    works = {f.__name__: f for f in (one_by_one, together, by_ids, everything, reactions)}
+    done: int = asyncio.run(works[work](count))
+    return done

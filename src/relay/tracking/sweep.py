@@ -1,0 +1,107 @@
+"""Every few minutes: what events missed, for each portal, as hints for track."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from itertools import batched
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from relay import settings
+from relay.tracking import parts
+from relay.tracking.hint import to_message
+from relay.tracking.kinds import PAGE
+from relay.tracking.plan import Document
+from relay.tracking.state import LostLeaseError, is_silent
+from relay.tracking.walk import LEASE_SECONDS, Sweep, progress
+
+logger = Logger(service="sweep")
+metrics = Metrics(service="sweep")
+
+
+def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Sweep every portal that has a reading webhook; returns how each went."""
+    portals = sorted(settings.secrets("webhook-urls/read"))
+    remaining = parts.deadline(context)
+    said = asyncio.run(_all(portals, remaining))
+    metrics.add_metric("portals", MetricUnit.Count, len(portals))
+    metrics.flush_metrics()
+    return dict(zip(portals, said, strict=True))
+
+
+async def _all(portals: list[str], remaining: Callable[[], float]) -> list[str]:
+    return await asyncio.gather(*(_sweep(portal, remaining) for portal in portals))
+
+
+async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
+    """Sweep a portal if nobody else does; another portal's trouble is not its."""
+    owner, state = uuid.uuid4().hex, parts.sweep_state()
+    document = await asyncio.to_thread(state.acquire, portal, owner, time.time(), LEASE_SECONDS)
+    if document is None:
+        return "under way elsewhere"
+
+    async def save(document: Document, lease_seconds: float = LEASE_SECONDS) -> None:
+        until = time.time() + lease_seconds if lease_seconds else 0
+        await asyncio.to_thread(state.save, portal, owner, document, until)
+
+    said = "done"
+    sweep: Sweep | None = None
+    try:
+        sweep = Sweep(
+            portal=portal,
+            client=parts.portal(portal, remaining),
+            mirror=parts.mirror(),
+            document=document,
+            hint=lambda entity, ids, baseline: asyncio.to_thread(
+                hint, portal, entity, ids, baseline=baseline
+            ),
+            save=save,
+            reconcile_days=float(settings.read("RECONCILE_DAYS")[0]),
+            grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
+        )
+        await sweep.run()
+    except LostLeaseError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  the next sweep goes on from where this one was
+        said = f"{type(error).__name__}: {error}"
+        logger.warning("not finished", portal=portal, reason=said)
+        metrics.add_metric("unfinished", MetricUnit.Count, 1)
+    await save(document, 0)
+    await asyncio.to_thread(_report, portal, document, sweep)
+    return said
+
+
+def hint(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
+    """Put ids into track's queue, 50 a message; raises where one is not accepted."""
+    (queue_url,) = settings.read("TRACK_QUEUE_URL")
+    messages = [
+        to_message(portal, entity, page, baseline=baseline)
+        for page in batched(ids, PAGE, strict=False)
+    ]
+    for group in batched(messages, 10, strict=False):  # SQS's limit
+        answer = settings.client("sqs").send_message_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(at), "MessageBody": body, "MessageGroupId": portal}
+                for at, body in enumerate(group)
+            ],
+        )
+        if answer.get("Failed"):
+            raise ConnectionError(f"SQS did not take {len(answer['Failed'])} hints")
+
+
+def _report(portal: str, document: Document, sweep: Sweep | None) -> None:
+    """Log and count how it went; say if the webhook seems to be dead."""
+    if sweep:
+        metrics.add_metric("hinted", MetricUnit.Count, len(sweep.told))
+        metrics.add_metric("refused", MetricUnit.Count, sweep.refused)
+    logger.info(
+        "swept %s", portal, baseline=progress(document), hinted=len(sweep.told) if sweep else 0
+    )
+    hours = float(settings.read("SILENT_HOURS")[0])
+    if is_silent(parts.seen().read(portal), time.time(), hours):
+        logger.error("%s: changes, but not one event; is its outgoing webhook off?", portal)
+        metrics.add_metric("silent", MetricUnit.Count, 1)

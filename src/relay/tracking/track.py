@@ -1,0 +1,157 @@
+"""SQS batch of events and hints -> one reading of each item -> the mirror; what must wait waits."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.errors import MayHaveRunError, OperatorError, TransientError
+from relay.redelivery import NotOursError, come_back, dead_letter, seconds_until_retry
+from relay.tracking import parts
+from relay.tracking.brake import HeldError
+from relay.tracking.hint import EVENT, Hint, merge, parse
+from relay.tracking.look import Rules, look
+from relay.tracking.plan import Document, is_baselined
+from relay.tracking.row import Key, NewerFormatError
+
+MOST_ITEMS = 2500  # what one request can read; more would not be put in the function's time
+OPERATOR_SECONDS = 1800  # "wait for somebody" is asked again as often
+DOCUMENT_SECONDS = 60
+
+logger = Logger(service="track")
+metrics = Metrics(service="track")
+_counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
+_documents: dict[str, tuple[float, Document]] = {}
+
+
+def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Look at what the records of a batch hint at; returns those that must come back."""
+    records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
+    remaining = parts.deadline(context)
+    failures = asyncio.run(_track(records, remaining))
+    back = [mid for mid, error in failures.items() if _hand_back(records[mid], error)]
+    _counts["messages"] = len(records)
+    for name, number in _counts.items():
+        metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
+    _counts.clear()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
+
+
+async def _track(
+    records: Mapping[str, SQSRecord], remaining: Callable[[], float]
+) -> dict[str, Exception]:
+    """Return the messages that were not done, each with its reason."""
+    failures: dict[str, Exception] = {}
+    hints: list[Hint] = []
+    for message_id, record in records.items():
+        try:
+            its = parse(message_id, record.body)
+        except ValueError as error:
+            failures[message_id] = NotOursError(str(error))
+            continue
+        if hints and len(hints) + len(its) > MOST_ITEMS:
+            late = TransientError("track", "TOO_MANY", "the next batch", retry_after=0)
+            failures[message_id] = late
+            continue
+        hints += its
+    by_portal: dict[str, dict[Key, Hint]] = defaultdict(dict)
+    for key, hint in merge(hints).items():
+        by_portal[key.portal][key] = hint
+    outcomes = await asyncio.gather(
+        *(_portal(name, its, remaining) for name, its in by_portal.items())
+    )
+    for (name, asked), failed in zip(by_portal.items(), outcomes, strict=True):
+        for key, reason in failed.items():
+            logger.warning("not read", item=f"{name}/{key.entity}/{key.id}", reason=str(reason))
+            for message_id in asked[key].messages:
+                _keep(failures, message_id, reason)
+    return failures
+
+
+async def _portal(
+    name: str, hints: dict[Key, Hint], remaining: Callable[[], float]
+) -> dict[Key, Exception]:
+    """Return the items of one portal that were not done; another portal's trouble is not its."""
+    try:
+        return await _look(name, hints, remaining)
+    except Exception as error:  # noqa: BLE001  a secret that lacks, a table that does not answer
+        return dict.fromkeys(hints, error)
+
+
+async def _look(
+    name: str, hints: dict[Key, Hint], remaining: Callable[[], float]
+) -> dict[Key, Exception]:
+    now = time.time()
+    portal, mirror = parts.portal(name, remaining), parts.mirror()
+    events = {key.entity for key, hint in hints.items() if hint.via == EVENT}
+    if events:
+        await asyncio.to_thread(parts.seen().note, name, events, now)
+    document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
+    rows = sum(one.get("seen", 0) for one in document.get("entities", {}).values())
+    rules = Rules(
+        baselined=lambda entity: is_baselined(document, entity),
+        allow=lambda wanted: parts.brake().take(name, wanted, rows, now),
+        count=_count,
+    )
+    failed = await look(hints, portal, mirror, rules)
+    _count("tracked", len(hints) - len(failed))
+    return failed
+
+
+def _document(name: str, entities: set[str]) -> Document:
+    """Return how far a portal's baseline is; what is complete stays so, the rest is asked for."""
+    read_at, document = _documents.get(name, (float("-inf"), {}))
+    complete = all(is_baselined(document, entity) for entity in entities)
+    if not complete or time.monotonic() - read_at >= DOCUMENT_SECONDS:
+        document = parts.sweep_state().read(name)
+        _documents[name] = time.monotonic(), document
+    return document
+
+
+def _keep(failures: dict[str, Exception], message_id: str, reason: Exception) -> None:
+    """Note why a message is not done; what can wait outweighs what can never work."""
+    known = failures.get(message_id)
+    if known is None or wait_seconds(known, 1) is None:
+        failures[message_id] = reason
+
+
+def wait_seconds(error: Exception, receives: int) -> int | None:
+    """Return when a message makes sense again; None if never. A read is always harmless."""
+    if isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, InterruptedError)):
+        # No ATTEMPTS here: AWS being away for hours must cost no change.
+        error = TransientError("track", "", retry_after=min(10 * 2 ** min(receives, 8), 900))
+    elif isinstance(error, HeldError | NewerFormatError):
+        error = TransientError("track", "", retry_after=OPERATOR_SECONDS)
+    elif isinstance(error, TransientError) and receives > 1 and error.retry_after is None:
+        error = TransientError("track", "", retry_after=min(30 * 2 ** min(receives, 7), 1800))
+    return seconds_until_retry(error, receives)
+
+
+def _hand_back(record: SQSRecord, error: Exception) -> bool:
+    """Send a message back or dead-letter it; says whether it still is the queue's."""
+    receives = int(record.attributes.approximate_receive_count or 1)
+    seconds = wait_seconds(error, receives)
+    try:
+        if seconds is None:
+            dead_letter(record, error)
+            _count("dead_lettered", 1)
+            logger.error("dead-lettered", message_id=record.message_id, reason=str(error))
+            return False
+        come_back(record, seconds)
+    except (BotoCoreError, ClientError) as trouble:
+        logger.warning("left to the queue", message_id=record.message_id, trouble=str(trouble))
+    if isinstance(error, OperatorError):
+        _count("blocked", 1)
+    _count("waiting", 1)
+    return True
+
+
+def _count(metric: str, number: int) -> None:
+    _counts[metric] += number

@@ -1,0 +1,267 @@
+"""AWS for tests of the tracking handlers: just what they call, quick, and with a stream."""
+
+import itertools
+import json
+
+from botocore.exceptions import ClientError
+
+URL = "https://sqs.test/"
+
+
+def refused(item=None):
+    """Return the error of a condition that does not hold."""
+    error = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+    if item:
+        error.response["Item"] = item
+    return error
+
+
+class FakeDynamo:
+    """Two tables; knows the expressions of mirror, state and brake, and no others."""
+
+    def __init__(self):
+        self.mirror, self.state, self.stream = {}, {}, []
+        self.trouble = None
+        self.reads = 0
+
+    def _key(self, key):
+        return key["pk"]["S"], int(key["id"]["N"])
+
+    def _write(self, key, item):
+        old = self.mirror.get(key)
+        self.mirror[key] = item
+        number = str(len(self.stream) + 1)
+        images = {"NewImage": item, "SequenceNumber": number} | ({"OldImage": old} if old else {})
+        self.stream.append({"eventName": "MODIFY" if old else "INSERT", "dynamodb": images})
+
+    def put_item(self, *, TableName, Item, ConditionExpression, **options):  # noqa: N803
+        """Put under one of the conditions."""
+        if self.trouble:
+            raise self.trouble
+        if TableName == "State":
+            owner = options["ExpressionAttributeValues"][":owner"]
+            if self.state.get(Item["pk"]["S"], {}).get("owner") != owner:
+                raise refused()
+            self.state[Item["pk"]["S"]] = Item
+            return
+        key = self._key(Item)
+        old = self.mirror.get(key)
+        base = options.get("ExpressionAttributeValues", {}).get(":base")
+        if (old and old["seq"]) != base:
+            raise refused(old)
+        assert ConditionExpression in {"attribute_not_exists(seq)", "seq = :base"}
+        self._write(key, Item)
+
+    def batch_get_item(self, *, RequestItems):  # noqa: N803
+        """Return the rows of the keys."""
+        if self.trouble:
+            raise self.trouble
+        self.reads += 1
+        keys = [self._key(key) for key in RequestItems["Mirror"]["Keys"]]
+        return {"Responses": {"Mirror": [self.mirror[key] for key in keys if key in self.mirror]}}
+
+    def query(self, *, ExpressionAttributeValues, **_):  # noqa: N803
+        """Return the rows of a range."""
+        values = ExpressionAttributeValues
+        low, high = int(values[":low"]["N"]), int(values[":high"]["N"])
+        rows = [
+            row
+            for (pk, number), row in sorted(self.mirror.items())
+            if pk == values[":pk"]["S"] and low <= number <= high
+        ]
+        return {"Items": rows}
+
+    def get_item(self, *, Key, **_):  # noqa: N803
+        """Return a state."""
+        found = self.state.get(Key["pk"]["S"])
+        return {"Item": found} if found else {}
+
+    def update_item(self, *, Key, UpdateExpression, **options):  # noqa: N803
+        """Do what one of the updates says."""
+        values = options["ExpressionAttributeValues"]
+        names = options.get("ExpressionAttributeNames", {})
+        if "id" in Key:
+            key = self._key(Key)
+            old = self.mirror[key]
+            if old["seq"] != values[":base"]:
+                raise refused(old)
+            changes = {"seq": ":seq", "kind": ":kind", "read_at": ":read", "via": ":via"}
+            self._write(key, old | {name: values[at] for name, at in changes.items()}
+                        | {"quiet": values[":no"]})  # fmt: skip
+            return None
+        row = self.state.setdefault(Key["pk"]["S"], dict(Key))
+        lease = row.get("lease_until")
+        taking = ":owner" in values and lease
+        if taking and int(lease["N"]) >= int(values[":now"]["N"]):
+            raise refused()
+        set_part, _, remove = UpdateExpression.partition(" REMOVE ")
+        for one in set_part.removeprefix("SET ").split(", "):
+            name, _, at = one.partition(" = ")
+            row[names.get(name, name)] = values[at]
+        row.pop(remove, None)
+        return {"Attributes": row}
+
+
+class FakeQueues:
+    """Queues by URL: what is in them, and until when each message is hidden."""
+
+    def __init__(self):
+        self.messages = {}
+        self.waits = {}
+        self.numbers = itertools.count(1)
+        self.full = False
+
+    def send_message(self, *, QueueUrl, MessageBody, **options):  # noqa: N803
+        """Take a message."""
+        if self.full:
+            raise ClientError({"Error": {"Code": "Unavailable"}}, "SendMessage")
+        self.messages.setdefault(QueueUrl, {})[str(next(self.numbers))] = MessageBody, options
+
+    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Take up to ten messages."""
+        if self.full:
+            return {"Failed": Entries}
+        assert len(Entries) <= 10
+        for entry in Entries:
+            self.send_message(QueueUrl=QueueUrl, MessageBody=entry["MessageBody"])
+        return {}
+
+    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):  # noqa: N803
+        """Note how long a message waits."""
+        assert QueueUrl == URL + "track"
+        self.waits[ReceiptHandle] = VisibilityTimeout
+
+    def bodies(self, name):
+        """Return what is in a queue."""
+        return [body for body, _ in self.messages.get(URL + name, {}).values()]
+
+
+class FakeTopic:
+    """The Changes topic; publishes may fail, whole or by entry."""
+
+    def __init__(self):
+        self.published = []
+        self.calls = 0
+        self.fail_entries = []
+        self.down = False
+
+    def publish_batch(self, *, TopicArn, PublishBatchRequestEntries):  # noqa: N803
+        """Take up to ten messages of together 256 KiB."""
+        assert TopicArn == "arn:changes"
+        assert len(PublishBatchRequestEntries) <= 10
+        assert sum(len(e["Message"].encode()) for e in PublishBatchRequestEntries) <= 256 * 1024
+        self.calls += 1
+        if self.down:
+            raise ClientError({"Error": {"Code": "Unavailable"}}, "PublishBatch")
+        failing = self.fail_entries.pop(0) if self.fail_entries else ()
+        failed = [e for e in PublishBatchRequestEntries if int(e["Id"]) in failing]
+        self.published += [
+            json.loads(e["Message"]) for e in PublishBatchRequestEntries if e not in failed
+        ]
+        return {"Failed": failed}
+
+
+class Context:
+    """What Lambda hands over beside the event."""
+
+    @staticmethod
+    def get_remaining_time_in_millis():
+        """Return five minutes."""
+        return 300_000
+
+
+def event_message(name, item_id, action, *, portal="main", entity="deal", type_id=2):  # noqa: PLR0913  as many as an event has
+    """Return the body of a message that ingress would have published."""
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{name}-{item_id}",
+            "source": f"urn:bitrix24:{portal}",
+            "type": f"com.bitrix24.event.{name.lower()}",
+            "time": "2026-03-01T09:00:00.000Z",
+            "data": {
+                "event": name,
+                "entity": entity,
+                "action": action,
+                "entityTypeId": type_id,
+                "id": str(item_id),
+                "sentAt": None,
+                "domain": None,
+                "memberId": None,
+                "handlerId": None,
+                "payload": {},
+            },
+        }
+    )
+
+
+class Relay:
+    """The three handlers joined as the template joins them."""
+
+    def __init__(self, portal, dynamo, queues, topic, modules):
+        self.portal, self.dynamo, self.queues, self.topic = portal, dynamo, queues, topic
+        self.track, self.announce, self.sweep_module = modules
+        self.streamed = 0
+        self.received = {}
+
+    def send(self, body):
+        """Put a message into track's queue."""
+        self.queues.send_message(QueueUrl=URL + "track", MessageBody=body)
+
+    def event(self, item_id, action="update", **about):
+        """Let an event of a deal arrive."""
+        self.send(event_message(f"ONCRMDEAL{action.upper()}", item_id, action, **about))
+
+    def track_all(self, size=1000, rounds=1):
+        """Let track handle what is in its queue; what came back stays there."""
+        answers = []
+        for _ in range(rounds):
+            queue = self.queues.messages.get(URL + "track", {})
+            for batch in itertools.batched(list(queue), size, strict=False):
+                records = []
+                for message_id in batch:
+                    self.received[message_id] = self.received.get(message_id, 0) + 1
+                    records.append(
+                        {
+                            "messageId": message_id,
+                            "receiptHandle": message_id,
+                            "body": queue[message_id][0],
+                            "attributes": {
+                                "ApproximateReceiveCount": str(self.received[message_id])
+                            },
+                        }
+                    )
+                answer = self.track.handler({"Records": records}, Context)
+                back = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+                for message_id in set(batch) - back:
+                    del queue[message_id]
+                answers.append(answer)
+        return answers
+
+    def announce_all(self):
+        """Let announce handle what is in the stream, filtered as the template filters it."""
+        fresh = self.dynamo.stream[self.streamed :]
+        records = [one for one in fresh if one["dynamodb"]["NewImage"]["quiet"]["S"] == "no"]
+        for batch in itertools.batched(records, 100, strict=False):
+            answer = self.announce.handler({"Records": list(batch)}, Context)
+            assert answer == {"batchItemFailures": []}
+        self.streamed = len(self.dynamo.stream)
+
+    def sweep(self):
+        """Let one sweep run."""
+        return self.sweep_module.handler({}, Context)
+
+    def settle(self, rounds=1):
+        """Let track and announce handle what there is; returns the changes since the last time."""
+        before = len(self.topic.published)
+        self.track_all(rounds=rounds)
+        self.announce_all()
+        return self.topic.published[before:]
+
+    def baseline(self):
+        """Fill the mirror for the first time, until it is complete."""
+        for _ in range(2):
+            assert self.sweep() == {"main": "done"}
+            self.track_all(size=50)
+            assert self.settle() == []
+        self.track._documents.clear()  # noqa: SLF001  a minute passes

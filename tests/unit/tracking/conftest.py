@@ -1,0 +1,38 @@
+"""The handlers of tracking with AWS and the portal in memory."""
+
+import time
+
+import pytest
+
+from relay import settings
+from relay.tracking import announce, parts, sweep, track
+from tests.tracking_aws import URL, FakeDynamo, FakeQueues, FakeTopic, Relay
+from tests.tracking_portal import ItemsPortal
+
+
+@pytest.fixture
+def relay(monkeypatch):
+    """Return the handlers, joined."""
+    dynamo, queues, topic, portal = FakeDynamo(), FakeQueues(), FakeTopic(), ItemsPortal()
+    portal.clock = time.time
+    clients = {"dynamodb": dynamo, "sqs": queues, "sns": topic}
+    monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
+    monkeypatch.setattr(settings, "secrets", lambda _branch: {"main": "a URL"})
+    monkeypatch.setattr(parts, "portal", lambda _name, _remaining: portal)
+    for name, value in {
+        "MIRROR_TABLE": "Mirror",
+        "STATE_TABLE": "State",
+        "QUEUE_URL": URL + "track",
+        "TRACK_QUEUE_URL": URL + "track",
+        "DEAD_LETTERS_URL": URL + "dead",
+        "CHANGES_TOPIC_ARN": "arn:changes",
+        "RECONCILE_DAYS": "7",
+        "GRACE_SECONDS": "0",
+        "SILENT_HOURS": "6",
+    }.items():
+        monkeypatch.setenv(name, value)
+    parts.forget()
+    track._documents.clear()  # noqa: SLF001  as in a new environment
+    announce._seen.clear()  # noqa: SLF001  as in a new environment
+    yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
+    parts.forget()

@@ -1,0 +1,350 @@
+"""From a hint to the announced change, through all three handlers."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from relay.change import Change
+from relay.errors import OperatorError, PermanentError, TransientError
+from tests.tracking_aws import URL
+
+OLD = "2026-01-01T12:00:00+03:00"
+LATER = datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def metric(capsys, name):
+    """Return the sum of a metric in what was written."""
+    total = 0
+    for line in capsys.readouterr().out.splitlines():
+        said = json.loads(line)
+        if "_aws" in said and name in said:
+            total += sum(said[name])
+    return total
+
+
+def changes(published):
+    """Return what was announced as reactions get it."""
+    return [Change.from_cloudevent(one) for one in published]
+
+
+def test_an_edit_is_announced_with_what_changed(relay):
+    """An update event leads to one Change with the field before and after."""
+    relay.portal.put(2, 662, title="Deal", stageId="NEW", companyId=0, updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 662, stageId="WON", companyId=7, updatedTime=LATER)
+    relay.event(662)
+    (change,) = changes(relay.settle())
+    assert (change.action, change.entity, change.entity_type_id, change.id) == (
+        "updated", "deal", 2, "662",
+    )  # fmt: skip
+    assert change.changed == ("companyId", "stageId")
+    assert change.before == {"companyId": None, "stageId": "NEW"}
+    assert change.after["title"] == "Deal"
+    assert change.moved("stageId", from_="NEW", to="WON")
+    assert (change.version, change.via, change.origin) == (2, "event", "portal")
+
+
+def test_an_edit_that_changes_nothing_announces_nothing(relay):
+    """A new time of change and a new editor alone are no change."""
+    relay.portal.put(2, 1, title="x", updatedTime=OLD, updatedBy=1)
+    relay.baseline()
+    relay.portal.put(2, 1, updatedTime=LATER, updatedBy=2)
+    relay.event(1)
+    assert relay.settle() == []
+
+
+def test_a_life_is_announced_in_order(relay):
+    """Added, updated, deleted, and added anew under the same id: versions go on."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    (added,) = changes(relay.settle())
+    relay.portal.put(2, 1, title="b")
+    relay.event(1)
+    (updated,) = changes(relay.settle())
+    del relay.portal.items[2][1]
+    relay.event(1, "delete")
+    (deleted,) = changes(relay.settle())
+    relay.portal.put(2, 1, title="c")
+    relay.event(1)
+    (again,) = changes(relay.settle())
+    assert [one.action for one in (added, updated, deleted, again)] == [
+        "added", "updated", "deleted", "added",
+    ]  # fmt: skip
+    assert [one.version for one in (added, updated, deleted, again)] == [1, 2, 3, 4]
+    assert added.before == {}
+    assert added.changed == ()
+    assert deleted.after == {}
+    assert deleted.before["title"] == "b"
+    assert len({one.change_id for one in (added, updated, deleted, again)}) == 4
+
+
+def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):
+    """Half of 1,000 events lost, a quarter doubled, all shuffled, a sweep: 1,000 announced."""
+    for number in range(1, 1001):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    for number in range(1, 1001):
+        relay.portal.put(2, number, title="b", updatedTime=LATER)
+    numbers = [n for n in range(1, 1001) if n % 2] + [n for n in range(1, 1001) if n % 4 == 1]
+    for number in sorted(numbers, key=lambda n: n * 7919 % 1009):
+        relay.event(number)
+    relay.portal.requests = 0
+    first = relay.settle()
+    assert len(first) == 500
+    assert relay.portal.requests == 1
+    relay.sweep()
+    ids = [one["data"]["id"] for one in first + relay.settle()]
+    assert sorted(map(int, ids)) == list(range(1, 1001))
+
+
+def test_a_full_batch_costs_one_request(relay):
+    """1,000 hints are read with one request of 20 lists, and put."""
+    for number in range(1, 1001):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    began = time.process_time()
+    relay.track_all()
+    spent = time.process_time() - began
+    assert relay.portal.requests == 1
+    assert len(relay.dynamo.mirror) == 1000
+    assert spent < 2, f"{spent} ms of CPU an item"
+
+
+def test_an_owner_who_lost_all_rights_changes_nothing(relay, capsys):
+    """Lists are empty and gets forbidden: no Change, the rows are marked, an alarm's metric."""
+    for number in range(1, 61):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.forbidden.add((2, None))
+    capsys.readouterr()
+    relay.sweep()
+    assert relay.settle() == []
+    assert metric(capsys, "unreadable") == 20  # the canaries; the audit finds the others
+    rows = relay.dynamo.mirror.values()
+    assert all("content" in row for row in rows)
+    relay.portal.forbidden.clear()
+    relay.portal.put(2, 60, title="b")
+    relay.sweep()
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
+
+
+def test_a_deletion_without_an_event_is_confirmed_then_announced(relay):
+    """What the list leaves out is asked for by itself, and that its type is there."""
+    for number in (1, 2, 3):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][3]
+    relay.sweep()
+    relay.portal.calls.clear()
+    (change,) = changes(relay.settle())
+    assert change.action == "deleted"
+    assert [name for name, _ in relay.portal.calls] == [
+        "crm.item.list", "crm.item.get", "crm.item.list",
+    ]  # fmt: skip
+
+
+def test_mass_disappearance_waits_for_a_release(relay, capsys):
+    """Beyond 20 within an hour nothing more is deleted, for as long as nobody releases it."""
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number)
+    assert len(relay.settle()) == 20
+    assert metric(capsys, "held") == 80
+    assert len(relay.queues.messages[URL + "track"]) == 80
+    assert min(relay.queues.waits.values()) >= 1800
+    assert relay.settle() == []
+    from_then = relay.sweep_module.parts.brake()
+    from_then.release("main", time.time())
+    assert len(relay.settle()) == 80
+    assert not relay.queues.messages[URL + "track"]
+
+
+def test_deletions_with_their_events_never_brake(relay):
+    """A mass deletion that the portal told is told."""
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number, "delete")
+    assert len(relay.settle()) == 100
+
+
+def test_an_edit_before_the_baseline_is_no_addition(relay):
+    """Until the first filling is complete, only an ADD event makes an `added`."""
+    relay.portal.put(2, 1, title="old")
+    relay.portal.put(2, 2, title="new")
+    relay.event(1)
+    relay.event(2, "add")
+    assert [one["subject"] for one in relay.settle()] == ["deal/2"]
+    relay.portal.put(2, 1, title="edited")
+    relay.event(1)
+    assert [one["data"]["before"] for one in relay.settle()] == [{"title": "old"}]
+
+
+def test_a_failing_command_returns_its_own_hints_only(relay):
+    """Of several kinds in a batch, the one whose list fails waits."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.portal.put(3, 1, name="b")
+    relay.portal.trouble["crm.item.list", 3] = TransientError("crm.item.list", "X", retry_after=7)
+    relay.event(1, "add")
+    relay.event(1, "add", entity="contact", type_id=3)
+    assert [one["subject"] for one in relay.settle()] == ["deal/1"]
+    assert list(relay.queues.waits.values()) == [pytest.approx(8.5, abs=1.5)]
+    relay.portal.trouble.clear()
+    assert [one["subject"] for one in relay.settle()] == ["contact/1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "least"),
+    [
+        (OperatorError("crm.item.list", "NO_AUTH_FOUND"), 900),
+        (TransientError("crm.item.list", "QUERY_LIMIT_EXCEEDED"), 30),
+        (ConnectionError("reset"), 30),
+    ],
+)
+def test_what_can_not_be_read_now_waits(relay, error, least):
+    """A blocked portal, a limit, a cut line: the message comes back when it makes sense."""
+    relay.portal.trouble["crm.item.list", 2] = error
+    relay.event(1)
+    assert relay.settle() == []
+    assert list(relay.queues.messages[URL + "track"])
+    assert min(relay.queues.waits.values()) >= least
+
+
+def test_what_can_never_be_read_is_dead_lettered(relay):
+    """A list that the portal refuses for good goes to the dead-letter queue with its reason."""
+    relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
+    relay.event(1)
+    relay.send("no JSON")
+    relay.settle()
+    assert not relay.queues.messages[URL + "track"]
+    reasons = [
+        options["MessageAttributes"]["reason"]["StringValue"]
+        for _, options in relay.queues.messages[URL + "dead"].values()
+    ]
+    assert len(reasons) == 2
+    assert any("INVALID_ARG_VALUE" in reason for reason in reasons)
+
+
+def test_kinds_that_are_not_mirrored_are_left_alone(relay):
+    """A comment's event, an old invoice's and one without an id cost no call."""
+    relay.send(json.dumps({"type": "com.bitrix24.relay.hint"}))
+    relay.event(1, entity="comment", type_id=None)
+    relay.event(1, entity="invoice", type_id=5)
+    relay.event("undefined")
+    relay.event(1, "set_status")
+    relay.settle()
+    assert relay.portal.calls == []
+    assert len(relay.queues.messages[URL + "dead"]) == 1
+
+
+def test_smart_processes_and_tasks_are_tracked(relay):
+    """An item of a smart process and a task are announced under their names."""
+    relay.portal.items[128] = {}
+    relay.baseline()
+    relay.portal.put(128, 5, title="a")
+    relay.portal.put(0, 6, title="b", status="2")
+    relay.event(5, "add", entity="dynamic_128", type_id=128)
+    relay.event(6, "add", entity="task", type_id=None)
+    assert {one["type"] for one in relay.settle()} == {
+        "com.bitrix24.dynamic_128.added",
+        "com.bitrix24.task.added",
+    }
+
+
+def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
+    """Hints of a deleted smart process are done with; told deletions are announced."""
+    relay.portal.items[128] = {}
+    relay.portal.put(128, 5, title="a", updatedTime=OLD)
+    relay.portal.put(128, 6, title="a", updatedTime=OLD)
+    relay.baseline()
+    capsys.readouterr()
+    del relay.portal.items[128]
+    relay.event(5, entity="dynamic_128", type_id=128)
+    relay.event(6, "delete", entity="dynamic_128", type_id=128)
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.dynamic_128.deleted"]
+    assert metric(capsys, "gone_type") == 1
+    relay.sweep()
+    assert relay.settle() == []
+
+
+def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsys):
+    """The portal answers the same for a deleted and a forbidden task."""
+    relay.portal.put(0, 6, title="b", changedDate=OLD)
+    relay.baseline()
+    del relay.portal.items[0][6]
+    relay.event(6, entity="task", type_id=None)
+    assert relay.settle() == []
+    assert metric(capsys, "unreadable") == 1
+
+
+def test_recurring_templates_are_left_out(relay):
+    """A deal that only serves to make others from is not mirrored."""
+    relay.portal.put(2, 1, title="t", isRecurring="Y", updatedTime=OLD)
+    relay.baseline()
+    relay.event(1)
+    assert relay.settle() == []
+    assert relay.dynamo.mirror == {}
+
+
+def test_dynamodb_away_costs_nothing(relay):
+    """While the mirror can't be read or written, hints wait."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    relay.dynamo.trouble = ConnectionError("throttled")
+    assert relay.settle() == []
+    relay.dynamo.trouble = None
+    assert len(relay.settle()) == 1
+
+
+def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
+    """Hints beyond 2,500 items come back at once."""
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    for number in range(60):
+        ids = list(range(number * 50 + 1, number * 50 + 51))
+        relay.send(json.dumps(hint | {"ids": ids, "baseline": True}))
+    (answer,) = relay.track_all()
+    assert len(answer["batchItemFailures"]) == 10
+    assert max(relay.queues.waits.values()) <= 2
+    assert len(relay.dynamo.mirror) == 2500
+
+
+def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
+    """Of two portals in a batch, the one that can't be read waits."""
+    real = relay.track.parts.portal
+
+    def portal(name, remaining):
+        if name == "other":
+            raise OperatorError("webhook", "NONE")
+        return real(name, remaining)
+
+    monkeypatch.setattr(relay.track.parts, "portal", portal)
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    relay.event(1, "add", portal="other")
+    assert len(relay.settle()) == 1
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_a_message_that_can_wait_is_not_dead_lettered(relay):
+    """Where some items of a message can be read later and others never, it waits."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.portal.trouble["crm.item.get", 2] = PermanentError("crm.item.get", "ODD")
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
+    relay.settle()
+    assert len(relay.queues.bodies("dead")) == 1
+    relay.portal.trouble["crm.item.get", 2] = TransientError("crm.item.get", "")
+    relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
+    relay.settle()
+    assert len(relay.queues.bodies("track")) == 1
