@@ -7,8 +7,8 @@ through somebody else (an automation rule that answers every edit) ends when the
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,9 @@ from relay.lost import ORIGINATOR, PREFIX
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind
 HOUR = 3600
-KEEP_SECONDS = 2 * HOUR
+KEEP_SECONDS = 25 * HOUR  # a stream that stood still for a day still finds them
+CLOCK_SECONDS = 5  # how far the clocks of two copies may differ
+Load = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
 _TYPES = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote", 31: "invoice"}
 _NAMES = set(_TYPES.values())
 _ANY = "*"
@@ -90,7 +92,8 @@ def row_key(portal: str, entity: str, item_id: str, now: float) -> str:
 
 def row_keys(portal: str, entity: str, item_id: str, now: float) -> list[str]:
     """Return the keys of the rows in which a write of the last minutes may be noted."""
-    keys = (row_key(portal, entity, item_id, at) for at in (now, now - NOTED_SECONDS))
+    times = (now + CLOCK_SECONDS, now, now - NOTED_SECONDS)
+    keys = (row_key(portal, entity, item_id, at) for at in times)
     return list(dict.fromkeys(keys))
 
 
@@ -136,10 +139,26 @@ class Note:
         }
 
 
-def notes_of(rows: Iterable[Mapping[str, Any]], now: float) -> list[dict[str, Any]]:
-    """Return the notes of an item's rows that still count."""
+def notes_of(rows: Iterable[Mapping[str, Any]], read_at: float) -> list[dict[str, Any]]:
+    """Return the notes of an item's rows that a reading of that time may have seen."""
     texts = (its["S"] for row in rows for name, its in row.items() if name.startswith("note "))
-    return [note for note in map(json.loads, texts) if note["at"] > now - NOTED_SECONDS]
+    notes = [json.loads(text) for text in texts]
+    return [note for note in notes if -CLOCK_SECONDS <= read_at - int(note["at"]) <= NOTED_SECONDS]
+
+
+def mark(changes: Sequence[Change], load: Load) -> list[Change]:
+    """Return changes with `origin: relay` on those that reactions wrote; `load` reads rows."""
+    read_at = [datetime.fromisoformat(change.time).timestamp() for change in changes]
+    keys = [
+        row_keys(change.portal, change.entity, change.id, at)
+        for change, at in zip(changes, read_at, strict=True)
+    ]
+    rows = load({key for its in keys for key in its})
+    marked = []
+    for change, at, its in zip(changes, read_at, keys, strict=True):
+        notes = notes_of((rows[key] for key in its if key in rows), at)
+        marked.append(replace(change, origin="relay") if is_echo(notes, change) else change)
+    return marked
 
 
 def is_echo(notes: Iterable[Mapping[str, Any]], change: Change, writer: int | None = None) -> bool:
