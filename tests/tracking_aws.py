@@ -56,6 +56,9 @@ class FakeDynamo:
         """Return the rows of the keys."""
         if self.trouble:
             raise self.trouble
+        if "State" in RequestItems:  # announce: what reactions wrote
+            names = [key["pk"]["S"] for key in RequestItems["State"]["Keys"]]
+            return {"Responses": {"State": [self.state[n] for n in names if n in self.state]}}
         keys = [self._key(key) for key in RequestItems["Mirror"]["Keys"]]
         return {"Responses": {"Mirror": [self.mirror[key] for key in keys if key in self.mirror]}}
 
