@@ -98,7 +98,7 @@ def test_another_method_is_a_named_error_until_a_person_sends_it_back(past):
     portal = FakePortal({COMMENT: 7, "im.notify.system.add": 1})
     past.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"}))
     other = calls("im.notify.system.add", USER_ID=1, MESSAGE="x")
-    with pytest.raises(DivergedError, match="where the first run called crm.timeline.comment.add"):
+    with pytest.raises(DivergedError, match=r"where the first run called crm\.timeline"):
         past.deliver(portal, other)
     assert len(portal.calls) == 1
     assert past.deliver(portal, other, redriven=True) == 1
@@ -136,11 +136,12 @@ def test_two_deliveries_at_once_one_waits(past):
     waits, sent = None, []
 
     async def both():
-        gate = asyncio.Event()
+        gate, begun = asyncio.Event(), asyncio.Event()
 
         class Slow(FakePortal):
-            async def call(self, method, /, **params):
+            async def call(self, _method, /, **params):
                 sent.append(params)
+                begun.set()
                 await gate.wait()
                 return 7
 
@@ -151,8 +152,7 @@ def test_two_deliveries_at_once_one_waits(past):
             runs.append(Run(row, f"t{number}", time.time() + 120, table, past.log))
         portals = [run.portal(Slow()) for run in runs]
         first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
-        while not sent:
-            await asyncio.sleep(0.001)
+        await begun.wait()
         with pytest.raises(TransientError) as refused:
             await portals[1].call(COMMENT, fields={})
         await runs[1].finish()
@@ -172,7 +172,7 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
         gate, begun = asyncio.Event(), asyncio.Event()
 
         class Slow(FakePortal):
-            async def call(self, method, /, **params):
+            async def call(self, _method, /, **_params):
                 begun.set()
                 await gate.wait()
                 return 7
@@ -201,7 +201,7 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
         ("crm.lead.add", {"FIELDS": {"TITLE": "x"}}, "crm.lead.list", None, {"item": 1}),
     ],
 )
-def test_a_lost_create_is_looked_for_when_it_can_not_be_running(
+def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR0913, PLR0917  a table
     past, method, params, listed, found, expected
 ):
     """Found by its mark it is the result; not found it is sent; a minute later, not before."""
