@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke build deploy connect logs redrive check format test bench \
+.PHONY: help env judges lock run invoke build deploy connect logs redrive release check format test bench \
   unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
@@ -66,6 +66,9 @@ logs: env ## Follow what the functions write, the journal among it
 redrive: env ## Show the dead letters and why; GO=1 sends them back
 	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
 
+release: env ## Believe that what vanished from a portal is deleted: make release PORTAL=main
+	@PYTHONPATH=src .venv/bin/python -m ops.release $(STACK) "$(PORTAL)"
+
 check: env ## Lint, types, template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -86,7 +89,7 @@ test: env judges ## Everything: unit, integration, end to end on a local stack o
 bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
 	.venv/bin/python -m bench.portal
-	.venv/bin/python -m bench.client
+	PYTHONPATH=src .venv/bin/python -m bench.client
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
 
 unit: .venv/.ready ## Unit tests: seconds, no network

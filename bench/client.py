@@ -111,7 +111,7 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
             "REQUESTS_CA_BUNDLE": at["portal_ca"],
         } | credentials(endpoint)
         if name == "relay" and work.processes > 1:
-            environment["TABLE"] = new_table(endpoint)
+            environment["TABLE"] = new_table(endpoint, empty=not work.full)
         command = [f"{folder}/bin/python", "-m", "bench.workers"]
         command += [module, work.work, str(work.count)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -151,20 +151,29 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
     }
 
 
-def new_table(endpoint: str) -> str:
-    """Make a table for the slots, without a row."""
+def new_table(endpoint: str, *, empty: bool) -> str:
+    """Make a table for the slots: that knows of an empty bucket, or of nothing."""
     name = f"slots-{time.monotonic_ns()}"
-    client(endpoint, "dynamodb").create_table(
+    dynamodb = client(endpoint, "dynamodb")
+    dynamodb.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    if empty:
+        row = {"pk": {"S": "slots#bench"}, "empty_at": {"N": "1"}}
+        dynamodb.put_item(TableName=name, Item=row)
     return name
 
 
 def main(chosen: list[str]) -> int:
-    """Run all works, or those whose number is given; exits with 1 where ours misses its figure."""
+    """Run all works and clients, or those that are named; exits with 1 where ours misses a figure.
+
+    `python -m bench.client 0 6 relay`: works by their numbers, clients by their names.
+    """
+    numbers = {int(one) for one in chosen if one.isdecimal()} or set(range(len(WORKS)))
+    names = [name for name in CLIENTS if name in chosen] or list(CLIENTS)
     table = Table(title="the portal client (100 ms a request; burst 50, 2 requests a second)")
     heads = (
         "work",
@@ -182,12 +191,13 @@ def main(chosen: list[str]) -> int:
     missed: list[str] = []
     with LocalAws() as aws:
         for number, work in enumerate(WORKS):
-            if chosen and str(number) not in chosen:
+            if number not in numbers:
                 continue
-            for name in CLIENTS:
+            for name in names:
                 figures = run(name, work, aws.endpoint)
+                print(f"{work.name}, {name}: {figures['seconds']:.1f} s", file=sys.stderr)
                 table.add_row(
-                    work.name if name == "relay" else "",
+                    work.name if name == names[0] else "",
                     name,
                     *(str(figures[head]) for head in ("requests", "503", "lost")),
                     f"{figures['seconds']:.1f}",

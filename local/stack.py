@@ -92,8 +92,13 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
 
 
 def _widen_parameter_rights(aws: LocalAws, resources: dict[str, str]) -> None:
-    """Let every function read every parameter: ministack judges reads by path on `*` alone."""
-    statement = {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": "*"}
+    """Let every function what ministack refuses and AWS does not.
+
+    It judges reads of parameters by path on `*` alone, and wants a right of its own for
+    PublishBatch, which on AWS is part of sns:Publish.
+    """
+    actions = ["ssm:GetParametersByPath", "sns:PublishBatch"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     for name, role in resources.items():
         if name.endswith("FunctionRole"):

@@ -7,17 +7,18 @@ from typing import Any
 from relay.portal import Portal, Webhook
 from relay.portal.limits import Pace
 
+if "TABLE" in os.environ:  # what a list takes in memory is not boto3's
+    import boto3
+    from botocore.config import Config
+
+    from relay.portal.shared_limit import SharedSlots
+
 
 def portal() -> Portal:
     """Return a portal; with the limit that all processes share where there is a table."""
     webhook = Webhook.parse(os.environ["WEBHOOK"], allow_http=True)
     if "TABLE" not in os.environ:
         return Portal(webhook)
-    import boto3  # noqa: PLC0415  its memory is not the client's
-    from botocore.config import Config  # noqa: PLC0415
-
-    from relay.portal.shared_limit import SharedSlots  # noqa: PLC0415
-
     short = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     client = boto3.client("dynamodb", config=short)
     return Portal(webhook, slots=SharedSlots(client, os.environ["TABLE"], "bench", Pace()))

@@ -7,12 +7,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from local.portal import admin_actions as actions
-from local.portal import admin_items, admin_views  # noqa: F401  importing registers actions
+from local.portal import (  # noqa: F401  importing registers actions
+    admin_items,
+    admin_views,
+    admin_webhooks,
+)
 from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.seed import seed
@@ -36,6 +41,14 @@ def routes(world: World) -> list[Route]:
     ]
 
 
+def _portal(world: World, request: Request) -> Portal:
+    name = request.query_params.get("portal")
+    try:
+        return world.named(name)
+    except KeyError:
+        raise HTTPException(404, f"there is no portal {name}") from None
+
+
 def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
@@ -44,7 +57,7 @@ def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Res
             return JSONResponse(action(portal, given))
         except KeyError as error:
             return _refusal(f"there is no {error.args[0]}")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
             return _refusal(str(error))
         except RestError as error:
             return JSONResponse(error.to_dict(), 400)
@@ -53,7 +66,7 @@ def _endpoint(world: World, action: Action) -> Callable[[Request], Awaitable[Res
 
 
 async def _follow(world: World, request: Request) -> Response:
-    portal = world.named(request.query_params.get("portal"))
+    portal = _portal(world, request)
     headers = {"Cache-Control": "no-cache"}
     return StreamingResponse(
         _news(world, portal, request), media_type="text/event-stream", headers=headers
@@ -62,8 +75,11 @@ async def _follow(world: World, request: Request) -> Response:
 
 async def _settle(world: World, request: Request) -> Response:
     """Wait until no event waits or is under way."""
-    portal = world.named(request.query_params.get("portal"))
-    until = time.monotonic() + float(request.query_params.get("seconds", 10))
+    portal = _portal(world, request)
+    try:
+        until = time.monotonic() + float(request.query_params.get("seconds", 10))
+    except ValueError as error:
+        return _refusal(str(error))
     while not portal.outbox.idle and time.monotonic() < until:  # noqa: ASYNC110  no event tells
         await asyncio.sleep(0.01)
     return JSONResponse({"idle": portal.outbox.idle, "sent": portal.outbox.sent})

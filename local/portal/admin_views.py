@@ -103,6 +103,9 @@ def card(portal: Portal, given: Row) -> Any:
     """One item with its timeline and history: subject `deal/5`."""
     kind, _, text = str(given.get("subject", "")).partition("/")
     number = int_or_none(text) or 0
+    comment = portal.comments.get(number) if kind == "timeline_comment" else None
+    if comment is not None:  # shown where it was written
+        kind, number = comment["bindings"][0]
     found = portal.table_of(kind)
     row = found[1].get(number) if found else None
     if found is None or row is None:

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from local.portal.errors import RestError
+from local.portal.item_stages import remember_stage, with_stage
 from local.portal.multi_fields import contact_marks, merge_multi_fields, search_content
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
@@ -34,7 +34,7 @@ def add_item(
 ) -> Row:
     """Make an item; `number`, `audit` and `event` are for imports and seeds."""
     table = portal.items[entity.number]
-    values = _with_stage(portal, entity, values, None)
+    values = with_stage(portal, entity, values, None)
     number = int(more.get("number") or table.next_id())
     now = portal.clock.stamp()
     row: Row = {
@@ -85,43 +85,6 @@ def _defaults(portal: Portal, entity: EntityType, number: int) -> Row:
     return defaults
 
 
-def _with_stage(portal: Portal, entity: EntityType, values: Row, old: Row | None) -> Row:
-    """Let the stage fit the funnel, and what follows from it follow."""
-    if not entity.has_stages:
-        return values
-    directories, values = portal.directories, dict(values)
-    has_funnels = "categoryId" in entity.fields
-    default = directories.default_category(entity.number)
-    before = old.get("categoryId", default) if old else default
-    category = values.get("categoryId", before) if has_funnels else 0
-    if has_funnels:
-        if not directories.has_category(entity.number, category):
-            raise _invalid(entity, "categoryId")
-        values["categoryId"] = category
-    stages = directories.stages(entity.number, category)
-    stage = values.get("stageId") or (old["stageId"] if old and category == before else "")
-    if not stage:
-        stage = next(iter(stages))
-    if stage not in stages:
-        raise _invalid(entity, "stageId")
-    values["stageId"] = stage
-    final = stages[stage] != "P"
-    if "stageSemanticId" in entity.fields:
-        values["stageSemanticId"] = stages[stage]
-    if "closed" in entity.fields:
-        values["closed"] = "Y" if final else "N"
-    if entity.code == "lead":
-        values["dateClosed"] = portal.clock.stamp() if final else None
-        if final and old and old.get("dateClosed"):
-            values["dateClosed"] = old["dateClosed"]
-    return values
-
-
-def _invalid(entity: EntityType, key: str) -> RestError:
-    name = entity.fields[key].name
-    return RestError("CRM_FIELD_ERROR_VALUE_NOT_VALID", f'Invalid value for field "{name}"')
-
-
 def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     portal: Portal,
     entity: EntityType,
@@ -133,7 +96,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     event: bool = True,
 ) -> Row:
     """Change an item; where nothing changes nothing is saved, stamped or sent."""
-    values = _with_stage(portal, entity, values, old)
+    values = with_stage(portal, entity, values, old)
     if multi:
         values["fm"] = merge_multi_fields(portal, old.get("fm", []), multi)
     changed = {
@@ -212,19 +175,3 @@ def event_data(entity: EntityType, number: int) -> Row:
     if entity.event_prefix == "ONCRMDYNAMICITEM":
         fields["ENTITY_TYPE_ID"] = entity.number
     return {"FIELDS": fields}
-
-
-def remember_stage(portal: Portal, entity: EntityType, row: Row, kind: int) -> None:
-    """Keep a record for crm.stagehistory.list: 1 made, 2 moved, 3 final."""
-    portal.last_history_id += 1
-    portal.history.setdefault((entity.number, row["id"]), []).append(
-        {
-            "id": portal.last_history_id,
-            "kind": kind,
-            "owner": row["id"],
-            "time": row["updatedTime"],
-            "category": row.get("categoryId", 0),
-            "stage": row["stageId"],
-            "semantic": row.get("stageSemanticId", "P"),
-        }
-    )

@@ -5,9 +5,11 @@ import contextlib
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import uvicorn
 
@@ -19,6 +21,7 @@ from local.portal.world import World
 
 HOST = "127.0.0.1"  # never another: everybody who reaches it may do everything
 _START_SECONDS = 20
+Result = TypeVar("Result")
 
 
 class PortalServer:
@@ -109,6 +112,22 @@ class PortalServer:
         )
         for portal in self.world.portals.values():
             await portal.outbox.close()
+
+    def run(self, action: Callable[[], Result]) -> Result:
+        """Do something to a portal between two requests, from any thread, and return its result."""
+        loop = self.portal.outbox.loop
+        if loop is None:
+            return action()
+        done: Future[Result] = Future()
+
+        def act() -> None:
+            try:
+                done.set_result(action())
+            except BaseException as failure:  # noqa: BLE001  raised in the caller's thread
+                done.set_exception(failure)
+
+        loop.call_soon_threadsafe(act)
+        return done.result(_START_SECONDS)
 
     def add_portal(self, name: str, domain: str) -> Portal:
         """Make a second portal on this server; its webhooks' secrets tell it apart."""

@@ -92,6 +92,8 @@ def _change(target: Any, changes: dict[str, Any]) -> None:
             raise ValueError(f"unknown setting {name}")
         current = known[name]
         if isinstance(current, EventSettings):
+            if not isinstance(value, dict):
+                raise TypeError(f"{name} must be an object")
             _change(current, value)
             continue
         if isinstance(current, bool) != isinstance(value, bool):

@@ -81,7 +81,7 @@ class Strip:
     def _find(self, subject: str, name: str) -> int | None:
         for number in self._by_subject.get(subject, ()):
             row = self.rows.get(number)
-            if row is not None and name not in row["steps"]:
+            if row is not None and name not in row["steps"] and not _undelivered(row):
                 return number
         return None
 
@@ -104,6 +104,11 @@ class Strip:
         """Rows that changed after a version, oldest first, each once."""
         numbers = dict.fromkeys(number for at, number in self.changed_rows if at > version)
         return [self.rows[number] for number in numbers if number in self.rows]
+
+
+def _undelivered(row: Row) -> bool:
+    """Whether nobody heard of it, so that no later step can belong to it."""
+    return not str(row["steps"].get("sent", {}).get("outcome", "2")).startswith("2")
 
 
 def _plain_subject(subject: str) -> str:

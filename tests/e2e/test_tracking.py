@@ -15,6 +15,15 @@ def changes(relay):
     sqs, topic = relay.aws.client("sqs"), relay.stack.outputs["ChangesTopicArn"]
     url = sqs.create_queue(QueueName="changes")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": asked["Attributes"]["QueueArn"],
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     relay.aws.client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",
@@ -62,7 +71,7 @@ def mirrored(relay):
 
 
 def test_500_edits_are_announced_once_with_what_changed(relay, changes, await_until):
-    """Each edit leads to one Change with field, before, after and version; an empty edit to none."""
+    """Each edit leads to one Change with field, before, after and version; an empty one to none."""
     relay.portal.admin("seed", deals=DEALS, contacts=0, events=False)
     await_until(lambda: baselined(relay) and mirrored(relay) >= DEALS, 120)
     await_until(lambda: not relay.messages("TrackQueue"))

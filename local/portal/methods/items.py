@@ -15,8 +15,6 @@ from local.portal.values import read_fields
 from local.portal.view import item_view
 
 _OLD_INVOICE = 5
-_MAX_IMPORT = 20  # [crm-item-batch-import.md]
-_IMPORTED_AUDIT = ("createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy")
 
 
 def entity_of(call: Call, missing_text: str = "Smart process not found") -> EntityType:
@@ -118,7 +116,8 @@ def _selected(call: Call, entity: EntityType, rows: list[Row]) -> list[Row]:
     return [{key: view[key] for key in known if key in view} for view in views]
 
 
-def _fields(call: Call) -> Any:
+def fields_of(call: Call) -> Any:
+    """Read the `fields` of a request, which must be an array."""
     given = call.get("fields")
     if given is None:
         raise missing("fields")
@@ -131,7 +130,8 @@ def _fields(call: Call) -> Any:
     return given
 
 
-def _writable(call: Call, entity: EntityType, verb: str) -> None:
+def check_writable(call: Call, entity: EntityType, verb: str) -> None:
+    """Refuse who may not write, and what the plan restricts."""
     if call.portal.denied(call.user, entity.number):
         raise access_denied()
     if call.portal.settings.plan_restricted and entity.number >= FIRST_DYNAMIC:
@@ -146,8 +146,8 @@ def _writable(call: Call, entity: EntityType, verb: str) -> None:
 def add(call: Call) -> Any:
     """Make an item and answer with all of it."""
     entity = entity_of(call)
-    _writable(call, entity, "CREATE")
-    values, multi = read_fields(call.portal, entity, _fields(call), names_of(call))
+    check_writable(call, entity, "CREATE")
+    values, multi = read_fields(call.portal, entity, fields_of(call), names_of(call))
     row = add_item(call.portal, entity, values, call.actor, multi)
     return _answer(call, entity, row)
 
@@ -157,9 +157,9 @@ def update(call: Call) -> Any:
     """Change an item; nothing is saved where nothing changes [crm-item-update.md]."""
     entity = entity_of(call)
     old = item_of(call, entity)
-    _writable(call, entity, "UPDATE")
+    check_writable(call, entity, "UPDATE")
     call.touched.clear()
-    values, multi = read_fields(call.portal, entity, _fields(call), names_of(call))
+    values, multi = read_fields(call.portal, entity, fields_of(call), names_of(call))
     return _answer(call, entity, update_item(call.portal, entity, old, values, call.actor, multi))
 
 
@@ -187,45 +187,3 @@ def fields(call: Call) -> Any:
             for key, field in entity.fields.items()
         }
     }
-
-
-def _import(call: Call, entity: EntityType, given: Any) -> Row:
-    """Import one item: audit fields may be set, and no event is raised."""
-    values, multi = read_fields(call.portal, entity, given, names_of(call))
-    title = entity.fields.get("title")
-    if entity.code == "company" and title is not None and not values.get("title"):
-        raise RestError("CRM_FIELD_ERROR_REQUIRED", f'The "{title.title}" field is required')
-    audit: Row = {}
-    clock = call.portal.clock
-    for key, value in entries(given):
-        if key in _IMPORTED_AUDIT and key in entity.fields:
-            audit[key] = clock.parse(value) if key.endswith("Time") else int(value)
-    row = add_item(call.portal, entity, values, call.actor, multi, audit=audit, event=False)
-    return {"item": {"id": row["id"]}}
-
-
-@method("crm.item.import", "crm")
-def import_item(call: Call) -> Any:
-    """Import an item; an administrator may set its times and authors [import/index.md]."""
-    entity = entity_of(call)
-    _writable(call, entity, "CREATE")
-    return _import(call, entity, _fields(call))
-
-
-@method("crm.item.batchImport", "crm")
-def batch_import(call: Call) -> Any:
-    """Import up to 20 items; a failed row doesn't fail the call."""
-    entity = entity_of(call)
-    _writable(call, entity, "CREATE")
-    rows = entries(call.need("data"))
-    if len(rows) > _MAX_IMPORT:
-        raise RestError(
-            "MAX_IMPORT_BATCH_SIZE_EXCEEDED", f"You cannot import more than {_MAX_IMPORT} items"
-        )
-    results = []
-    for _, row in rows:
-        try:
-            results.append(_import(call, entity, row))
-        except RestError as error:
-            results.append(error.to_dict())
-    return {"items": results}

@@ -21,7 +21,8 @@ function saying (name, step) {
   if (name === 'sent') return step.outcome
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
   if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '')
-  return short(step.reaction ?? step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
+  if (name === 'reacted') return short(step.reaction ?? step.by ?? '').replace('—', '')
+  return short(step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
 }
 const spent = seconds => seconds < 0 ? '' : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 100 ? `${seconds.toFixed(1)} s` : ''
 
@@ -34,6 +35,11 @@ function chips (row) {
   })
 }
 
+// Tasks, activities and the like have no card of their own here.
+const subject = name => /^(lead|deal|contact|company|quote|invoice|dynamic_\d+|timeline_comment)\//.test(name)
+  ? el('button', { class: 'link', onclick: () => openCard(name) }, name)
+  : el('span', {}, name)
+
 function draw () {
   drawing = false
   const newest = [...rows.values()].sort((a, b) => b.time - a.time || b.number - a.number).slice(0, SHOWN)
@@ -44,7 +50,7 @@ function draw () {
     let node = nodes.get(row.number)
     if (!node) {
       node = el('li', { class: 'event', 'data-subject': row.subject },
-        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), el('button', { class: 'link', onclick: () => openCard(row.subject) }, row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }))
+        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), subject(row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }))
       nodes.set(row.number, node)
     }
     if (node.row !== row) { node.row = row; node.lastChild.replaceChildren(...chips(row)) }

@@ -62,7 +62,7 @@ class Answer:
     time: dict[str, Any] = field(default_factory=dict)
 
 
-def read_answer(method: str, status: int, body: bytes) -> Answer:
+def read_answer(method: str, status: int, body: bytes | bytearray) -> Answer:
     """Return what an HTTP answer holds; raises the error that it means."""
     try:
         answer = json.loads(body)

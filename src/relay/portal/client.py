@@ -102,7 +102,7 @@ class Portal:
         return outcome
 
     async def _ask(self, unit: Unit) -> Sequence[Any]:
-        self._delivery.check(unit)
+        self._delivery.accept(unit)
         self._gathering().add(unit)
         return await asyncio.shield(unit.future)
 

@@ -46,7 +46,7 @@ class Reply:
     """An HTTP answer as it came."""
 
     status: int
-    body: bytes
+    body: bytes | bytearray
     location: str = ""
 
 
@@ -111,7 +111,7 @@ class Connection:
                 if time.monotonic() > ends_at:
                     raise MayHaveRunError(method, TIMEOUT, "its body did not end in time")
             location = answer.headers.get("Location", "")
-            return Reply(answer.status_code, bytes(answered), location)
+            return Reply(answer.status_code, answered, location)
 
 
 def _translate(method: str, trouble: Exception) -> PortalError:

@@ -48,10 +48,21 @@ class Delivery:
         slot = await _in_thread(self._slots.take, latest)
         await asyncio.sleep(max(slot - time.time(), 0))
 
-    def check(self, unit: Unit) -> None:
-        """Let a unit wait whose method must; raises TransientError if that is after our time."""
+    def accept(self, unit: Unit) -> None:
+        """Give a new unit its end; raises TransientError if its method must wait longer."""
+        unit.ends_at = time.time() + self._remaining()
+        self._check(unit)
+
+    def _check(self, unit: Unit) -> None:
+        """Let a unit wait whose method must; raises TransientError if that is after its time.
+
+        A function may be frozen with a call that waits, and thawed for another message while the
+        first is handled elsewhere: then it must not be sent any more.
+        """
+        if time.time() > unit.ends_at:
+            raise _no_time(unit.method)
         if unit.method.lower() in self._known.not_for_batch:
-            unit.alone = True
+            unit.go_alone()
         seconds = self._known.wait_for(unit.method)
         if seconds >= self._remaining():
             said = "its execution time is used up"
@@ -64,7 +75,7 @@ class Delivery:
         unsettled: list[Unit] = []
         for unit in units:
             try:
-                self.check(unit)
+                self._check(unit)
             except TransientError as refusal:
                 unit.break_off(refusal)
             else:
@@ -168,8 +179,7 @@ class Delivery:
     def _time_left(self, method: str) -> float:
         seconds = self._remaining()
         if seconds < LEAST_SECONDS:
-            said = "the function's time is over"
-            raise TransientError(method, "NO_TIME", said, retry_after=0)
+            raise _no_time(method)
         return seconds
 
     def _masked(self, outcome: Any) -> Any:
@@ -177,6 +187,10 @@ class Delivery:
         if isinstance(outcome, PortalError):
             return of_call(outcome, outcome.method, hide=self._known.webhook.mask)
         return outcome
+
+
+def _no_time(method: str) -> TransientError:
+    return TransientError(method, "NO_TIME", "the function's time is over", retry_after=0)
 
 
 def _is(outcome: Any, code: str) -> bool:

@@ -1,8 +1,8 @@
 """Parameters -> the two forms in which a portal reads them: JSON, and a batch command's query.
 
 A batch command is `method?query`, decoded by PHP (rest-protocol section 5): nesting as brackets,
-booleans as 1 and 0, None as an empty text, an empty list as one empty text in a list. An empty map
-is left out: as a filter, one empty text would be refused.
+booleans as 1 and 0, None as an empty text, an empty list as a list of one empty text. An empty map
+has no such form; where it means nothing (a filter), it is left out.
 """
 
 import json
@@ -14,6 +14,9 @@ from urllib.parse import quote
 
 # PHP drops what is beyond max_input_vars, 1,000 unless the portal sets more.
 MOST_VALUES = 1000
+# Empty, these are as good as absent.
+_OPTIONAL = frozenset({"filter", "order", "select"})
+_EMPTY: tuple[Any, ...] = ({}, [], ())
 
 
 class NotForBatchError(ValueError):
@@ -28,7 +31,12 @@ def to_json(params: Any) -> bytes:
 
 def to_query(params: Mapping[str, Any]) -> str:
     """Return parameters as PHP's parse_str reads them; raises NotForBatchError where it can't."""
-    pairs = [pair for name, value in params.items() for pair in _flatten(_top(name), value)]
+    pairs = [
+        pair
+        for name, value in params.items()
+        if value not in _EMPTY or name.lower() not in _OPTIONAL
+        for pair in _flatten(_top(name), value)
+    ]
     if len(pairs) > MOST_VALUES:
         raise NotForBatchError("more values than PHP reads from a query")
     return "&".join(pairs)
@@ -36,6 +44,8 @@ def to_query(params: Mapping[str, Any]) -> str:
 
 def _flatten(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
+        if not value:
+            raise NotForBatchError("an empty map")
         for key, item in value.items():
             yield from _flatten(f"{name}[{_inner(key)}]", item)
     elif isinstance(value, list | tuple) and value:

@@ -116,6 +116,7 @@ class Listing:
             yield page
             count += len(page)
             last = id_of(page[-1])[1] if page else last
+        del outcomes  # they would stay in memory as long as the list is read
         if len(page) != PAGE:
             return
         if end is not None:

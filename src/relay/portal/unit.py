@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from relay.errors import PortalError
@@ -38,12 +39,19 @@ class Unit:
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.tries = 0
         self.not_before = 0.0
+        self.ends_at = inf  # when the function that asked is over
         self.params = params
+        self.alone = alone
         try:
             self.query = to_query(params)
         except NotForBatchError:
-            self.query, alone = "", True
-        self.alone = alone
+            self.query = ""
+            self.go_alone()
+
+    def go_alone(self) -> None:
+        """Take a request for one command of its own."""
+        self.alone = True
+        self.least = self.most = 1
 
     @property
     def query_bytes(self) -> int:
@@ -84,9 +92,9 @@ class Chain(Unit):
     def __init__(
         self, method: str, page: Callable[[str | None], Params], *, least: int, most: int
     ) -> None:
-        super().__init__(method, page(None))
-        self.least, self.most = least, most
         self._page = page
+        self.least, self.most = least, most
+        super().__init__(method, page(None))
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
         """Return a page for each key."""

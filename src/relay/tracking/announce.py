@@ -132,9 +132,13 @@ def _publish(group: Sequence[tuple[str, Change, str]]) -> set[str]:
 def _set_aside(record: Mapping[str, Any], error: Exception) -> bool:
     """Put a record that can't be understood into a queue of its own, whole; says if it is there."""
     (queue_url,) = settings.read("DEAD_LETTERS_URL")
-    body = json.dumps({"reason": repr(error)[:1000], "record": record}, ensure_ascii=False)
+    reason = {"reason": {"DataType": "String", "StringValue": repr(error)[:1000]}}
     try:
-        settings.client("sqs").send_message(QueueUrl=queue_url, MessageBody=body)
+        settings.client("sqs").send_message(
+            QueueUrl=queue_url,
+            MessageBody=json.dumps(record, ensure_ascii=False),
+            MessageAttributes=reason,
+        )
     except (BotoCoreError, ClientError) as trouble:
         logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
         return False

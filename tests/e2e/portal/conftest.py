@@ -9,10 +9,11 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from local.portal.server import PortalServer
 
+expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -123,7 +124,7 @@ def page(browser, portal):
     errors = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
     tab.goto(portal.url)
-    tab.set_default_timeout(8000)
+    tab.set_default_timeout(20_000)
     tab.locator(".deal").first.wait_for()
     yield tab
     context.close()

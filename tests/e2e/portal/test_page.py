@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from local.portal.seed import seed
+
 STEPS = ["sent", "verified", "published", "read", "changed", "reacted", "written"]
 
 
@@ -147,3 +149,13 @@ def test_it_is_readable_on_a_telephone(page, tab):
     expect(page.locator("#panel")).to_have_attribute("data-view", tab)
     expect(page.locator("#panel > *").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_second_portal_can_be_chosen(page, portal):
+    """Each portal of a server has its page; the choice appears when there is one."""
+    second = portal.add_portal("second", "second.bitrix24.example")
+    portal.run(lambda: seed(second, deals=1))
+    page.reload()
+    page.locator("#portal").select_option("second")
+    expect(page.locator("#domain")).to_have_text("second.bitrix24.example")
+    expect(page.locator(".deal")).to_have_count(1)

@@ -66,10 +66,10 @@ def test_events_are_lost_doubled_and_reordered(admin, handler):
 @pytest.mark.usefixtures("hook")
 def test_late_events_say_when_they_were_sent(admin, handler, server):
     """[safe-event-handlers.md] `ts` is the time of sending from the queue."""
-    admin("PATCH", "settings", events={"delay_seconds": 0.2})
-    admin("POST", "clock", skew_seconds=0)
-    edit(admin, 1, wait=False)
+    admin("POST", "hold")
+    edit(admin, 1)
     admin("POST", "clock", skew_seconds=3600)
+    admin("POST", "release")
     assert admin("GET", "settle")["idle"]
     admin("POST", "clock", skew_seconds=0)
     late = int(parse_qs(handler.bodies[0])["ts"][0]) - server.portal.clock.now()
@@ -79,8 +79,8 @@ def test_late_events_say_when_they_were_sent(admin, handler, server):
 @pytest.mark.usefixtures("hook")
 def test_a_slow_handler_is_called_later(admin, handler, server):
     """[events/index.md] The more slow answers in a row, the later the next event."""
-    admin("PATCH", "settings", events={"slow_seconds": 0.02, "slow_penalty_seconds": 0.1})
-    handler.wait = 0.05
+    admin("PATCH", "settings", events={"slow_seconds": 0.4, "slow_penalty_seconds": 0.2})
+    handler.wait = 0.6
     edit(admin, 1)
     edit(admin, 1)
     webhook = next(iter(server.portal.outgoing.values()))

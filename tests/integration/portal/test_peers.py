@@ -13,6 +13,10 @@ ROOT = Path(__file__).parents[3]
 PEERS = ROOT / "tests" / "peers"
 PYTHON = str(ROOT / ".venv-peers" / "bin" / "python")
 DEALS = 130  # three pages
+TIGHT = {
+    "burst": 6,
+    "rate": 8.0,
+}  # less than the clients allow themselves: they must wait and repeat
 
 
 @pytest.fixture
@@ -88,8 +92,11 @@ def test_b24pysdk_at_the_limits(portal):
     assert portal.portal.bucket.refused >= 1
 
 
-def test_fast_bitrix24(portal):
-    """fast-bitrix24 over plain http: calls, get_all, get_by_ID, list_and_get, batches, errors."""
+@pytest.mark.parametrize("tight", [False, True])
+def test_fast_bitrix24(portal, tight):
+    """fast-bitrix24 over plain http: calls, lists, batches, errors; all of it behind 503 too."""
+    if tight:
+        portal.portal.settings.change(TIGHT)
     told = judge(portal, PYTHON, "fast.py", WEBHOOK=portal.webhook_url)
     number = DEALS + 1
     assert told == {
@@ -108,10 +115,14 @@ def test_fast_bitrix24(portal):
         "deleted": True,
         "refused": True,
     }
+    assert (portal.portal.bucket.refused > 0) is tight
 
 
-def test_b24jssdk(portal):
-    """The vendor's JavaScript client: items, callList, fetchList, batches of all kinds, errors."""
+@pytest.mark.parametrize("tight", [False, True])
+def test_b24jssdk(portal, tight):
+    """The vendor's JavaScript client: items, lists, batches, errors; all of it behind 503 too."""
+    if tight:
+        portal.portal.settings.change(TIGHT)
     told = judge(
         portal,
         "node",
@@ -134,3 +145,4 @@ def test_b24jssdk(portal):
         "missing": ["NOT_FOUND"],
         "ping": True,
     }
+    assert (portal.portal.bucket.refused > 0) is tight

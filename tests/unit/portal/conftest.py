@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from relay.errors import PortalError
+from relay.errors import PortalError, TransientError
 from relay.portal import Webhook, delivery, exchange
 from relay.portal.connection import Reply
 from relay.portal.known import forget
@@ -130,6 +130,26 @@ class Wire:
                     break
         sections = {"result": results, "result_error": errors, "result_time": times}
         return reply(result={name: value or [] for name, value in sections.items()}, time=self.time)
+
+
+class SlowSlots:
+    """Gives slots 5 seconds apart, as many as there are."""
+
+    def __init__(self, clock, count=100):
+        """Take the clock by which they come."""
+        self.clock, self.count, self.last, self.refusals = clock, count, clock.now, 0
+
+    def take(self, _latest):
+        """Return the next one."""
+        if not self.count:
+            raise TransientError("portal", "NO_SLOT", retry_after=30)
+        self.count -= 1
+        self.last += 5
+        return self.last
+
+    def refused(self):
+        """Count."""
+        self.refusals += 1
 
 
 def parse_str(query):

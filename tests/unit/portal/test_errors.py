@@ -8,7 +8,7 @@ from relay.errors import MayHaveRunError, OperatorError, PermanentError, Transie
 from relay.portal import Portal, exchange
 from relay.portal.connection import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
 
-from .conftest import SECRET, reply
+from .conftest import SECRET, SlowSlots, reply
 
 READ, WRITE = "crm.item.get", "crm.item.add"
 
@@ -35,7 +35,7 @@ def caught(clock, portal, method=READ, kind=Exception):
 def test_a_refused_request_is_repeated_even_if_it_creates(wire, clock, webhook):
     """Above the rate nothing ran: three times, then the item is made, once."""
     wire.script = [RATE] * 3
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert len(wire.requests) == 4
     assert len(wire.commands) == 1
 
@@ -65,13 +65,30 @@ def test_a_call_is_not_begun_when_the_time_is_over(wire, clock, webhook):
     assert wire.requests == []
 
 
-def test_time_that_ends_while_a_request_is_prepared_is_noticed(wire, clock, webhook):
-    """Waiting for a slot may have used it up."""
-    left = iter([9, 9, 9, 0.1])
-    error = caught(
-        clock, Portal(webhook, remaining_seconds=lambda: next(left)), WRITE, TransientError
-    )
-    assert error.code == "NO_TIME"
+def test_time_that_a_slot_has_used_up_is_noticed(wire, clock, webhook):
+    """A request is not begun in the last moments of a function."""
+    ends_at = clock.now + 5.2
+    slots = SlowSlots(clock)
+    portal = Portal(webhook, slots=slots, remaining_seconds=lambda: ends_at - clock.now)
+    assert caught(clock, portal, WRITE, TransientError).code == "NO_TIME"
+    assert wire.requests == []
+
+
+def test_a_call_that_was_frozen_until_another_invocation_is_not_sent(wire, clock, webhook):
+    """Its message has long been handed to another copy, which would do it twice."""
+    ends_at = [clock.now + 30]
+    slots = SlowSlots(clock)
+    portal = Portal(webhook, slots=slots, remaining_seconds=lambda: ends_at[0] - clock.now)
+
+    async def freeze():
+        call = asyncio.create_task(portal.call(WRITE, id=1))
+        await asyncio.sleep(1)
+        clock.now += 600
+        ends_at[0] = clock.now + 30
+        await call
+
+    with pytest.raises(TransientError, match="NO_TIME"):
+        clock.run(freeze())
     assert wire.requests == []
 
 
@@ -107,7 +124,7 @@ def test_a_lost_answer_is_asked_for_again_only_where_that_is_harmless(
 def test_what_was_never_sent_is_repeated(wire, clock, webhook):
     """A refused connection is no reason to doubt."""
     wire.script = [TransientError("x", "NOT_CONNECTED")]
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert len(wire.requests) == 2
 
 
@@ -149,7 +166,7 @@ def test_a_refused_batch_is_sent_again_as_one(wire, clock, webhook):
     portal = Portal(webhook)
 
     async def two():
-        await asyncio.gather(portal.call(WRITE, fields={}), portal.call("b"))
+        await asyncio.gather(portal.call(WRITE, fields={"title": "a"}), portal.call("b"))
 
     clock.run(two())
     assert [method for method, _ in wire.requests] == ["batch", "batch"]
@@ -173,7 +190,9 @@ def test_a_batch_answer_without_a_call_loses_it(wire, clock, webhook, sections):
 
     async def two():
         return await asyncio.gather(
-            portal.call(WRITE, fields={}), portal.call(READ, id=1), return_exceptions=True
+            portal.call(WRITE, fields={"title": "a"}),
+            portal.call(READ, id=1),
+            return_exceptions=True,
         )
 
     add, get = clock.run(two())
@@ -201,7 +220,7 @@ def test_too_large_together_is_sent_in_parts(wire, clock, webhook):
     portal = Portal(webhook)
 
     async def eight():
-        await asyncio.gather(*(portal.call(WRITE, fields={}) for _ in range(8)))
+        await asyncio.gather(*(portal.call(WRITE, fields={"title": "a"}) for _ in range(8)))
 
     clock.run(eight())
     assert len(wire.commands) == 8
@@ -319,7 +338,7 @@ def test_a_new_host_that_is_busy_is_asked_later(wire, clock, webhook):
     """Its profile can't be had now, which proves nothing."""
     wire.script = [moved("new.bitrix24.com"), RATE]
     wire.answer = lambda method, _: {"ID": "7"} if method == "profile" else True
-    assert clock.run(Portal(webhook).call(WRITE, fields={})) is True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
     assert [method for method, _ in wire.commands] == [WRITE]
 
 

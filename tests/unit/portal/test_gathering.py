@@ -8,6 +8,8 @@ from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.portal.known import known
 
+from .conftest import SlowSlots
+
 
 async def many(portal, count, method="crm.item.get"):
     """Call a method for the ids 0, 1, … at the same time."""
@@ -106,26 +108,6 @@ def test_what_arrives_while_a_request_waits_for_its_slot_rides_along(wire, clock
     assert [len(body["cmd"]) for _, body in wire.requests] == [2]
 
 
-class SlowSlots:
-    """Gives slots 5 seconds apart, as many as there are."""
-
-    def __init__(self, clock, count=100):
-        """Take the clock by which they come."""
-        self.clock, self.count, self.last, self.refusals = clock, count, clock.now, 0
-
-    def take(self, _latest):
-        """Return the next one."""
-        if not self.count:
-            raise TransientError("portal", "NO_SLOT", retry_after=30)
-        self.count -= 1
-        self.last += 5
-        return self.last
-
-    def refused(self):
-        """Count."""
-        self.refusals += 1
-
-
 @pytest.mark.usefixtures("wire")
 def test_only_the_calls_without_a_slot_fail(clock, webhook):
     """Two slots carry a hundred of 120 calls; the rest come back when there is one."""
@@ -147,7 +129,7 @@ def test_a_cancelled_callers_call_is_finished(wire, clock, webhook):
     portal = Portal(webhook, slots=SlowSlots(clock))
 
     async def cancel_one():
-        one = asyncio.create_task(portal.call("crm.deal.add", fields={}))
+        one = asyncio.create_task(portal.call("crm.deal.add", fields={"title": "a"}))
         other = asyncio.create_task(portal.call("crm.item.get", id=1))
         await asyncio.sleep(1)
         one.cancel()
@@ -328,7 +310,7 @@ def test_a_lost_batch_repeats_its_harmless_commands_only(wire, clock, webhook):
 
     async def mixed():
         return await asyncio.gather(
-            portal.call("crm.deal.add", fields={}),
+            portal.call("crm.deal.add", fields={"title": "a"}),
             portal.call("crm.item.get", id=1),
             portal.call("crm.item.update", id=1, fields={"title": "a"}),
             return_exceptions=True,

@@ -324,3 +324,10 @@ def test_a_list_whose_last_id_cannot_be_had_is_read_one_chain_after_the_other(wi
     assert len(wire.requests) == 4
     wire.answer = lambda method, params: table(method, params | {"order": {"id": "ASC"}})
     assert read(clock, Portal(webhook)) == list(range(1, 5001))
+
+
+def test_a_list_that_no_batch_can_hold_is_read_page_by_page(wire, clock, webhook):
+    """Parameters that PHP would change go as JSON, one page a request."""
+    wire.answer = Table(range(1, 121))
+    assert read(clock, Portal(webhook), **{"x.y": 1}) == list(range(1, 121))
+    assert {method for method, _ in wire.requests} == {"crm.item.list"}

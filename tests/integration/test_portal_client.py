@@ -1,0 +1,201 @@
+"""The portal client over real sockets, against the simulated portal and its faults."""
+
+import asyncio
+import logging
+import threading
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from local.portal.faults import ERRORS, TRANSPORT, make_fault
+from local.portal.server import PortalServer
+from relay.errors import MayHaveRunError, OperatorError, PortalError, TransientError
+from relay.portal import Portal, Webhook
+from relay.portal.known import forget
+from relay.portal.limits import OwnSlots, Pace
+
+SECRET = "s3cr3ts3cr3ts3cr"
+SHORT = 1.2  # seconds of the function: no time for a second try
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Start a portal without limits, once: starting costs more than a test."""
+    with PortalServer(secret=SECRET, limits=False) as started:
+        yield started
+
+
+@pytest.fixture
+def server(shared):
+    """Return the portal as one that nobody has asked yet."""
+    forget()
+    shared.portal.activity.calls.clear()
+    yield shared
+    shared.portal.faults.clear()
+    forget()
+
+
+@pytest.fixture
+def everything_said(caplog, capfd):
+    """Return the function that returns all that was logged, at DEBUG, or printed."""
+    caplog.set_level(logging.DEBUG)
+
+    def said():
+        records = [f"{vars(record)}" for record in caplog.records]
+        return caplog.text + "".join(records) + "".join(capfd.readouterr())
+
+    return said
+
+
+def client(server, **options):
+    """Return a client of a portal."""
+    return Portal(Webhook.parse(server.webhook_url, allow_http=True), **options)
+
+
+def asked(server):
+    """Return the methods of the requests that a portal got."""
+    return [row["method"] for row in server.portal.activity.calls]
+
+
+def fail(server, kind, **how):
+    """Let the portal do wrong what the next requests ask."""
+    server.portal.faults.append(make_fault(1, {"kind": kind, **how}))
+
+
+def test_calls_lists_and_batches_reach_a_portal(server):
+    """Through one connection that is kept."""
+    portal = client(server)
+
+    async def use():
+        profile, deals = await asyncio.gather(
+            portal.call("profile"), portal.call("crm.item.list", entityTypeId=2)
+        )
+        listed = [deal["id"] async for deal in portal.list("crm.item.list", entityTypeId=2)]
+        commands = {
+            "new": ("crm.item.add", {"entityTypeId": 2, "fields": {"title": "Я & [b] + 1"}}),
+            "read": ("crm.item.get", {"entityTypeId": 2, "id": "$result[new][item][id]"}),
+        }
+        both = await portal.batch(commands, halt=True)
+        return profile, deals, listed, both
+
+    profile, deals, listed, both = asyncio.run(use())
+    assert profile["ID"] == "1"
+    assert listed == [deal["id"] for deal in deals["items"]]
+    assert both["read"]["item"]["title"] == "Я & [b] + 1"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", [*ERRORS, *(set(TRANSPORT) - {"slow"})])
+def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_said, kind, when):
+    """One request, an error of the tree, and the URL in nothing that was said."""
+    fail(server, kind, when=when, seconds=2)
+    portal = client(server, remaining_seconds=lambda: SHORT)
+    deals = len(server.portal.items[2])
+    fields = {"title": "new"}
+    try:
+        asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields=fields))
+    except PortalError as error:
+        shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+    else:
+        pytest.fail("no error")
+    ran = len(server.portal.items[2]) - deals
+    assert ran == (when == "after" and (kind in ERRORS or kind in TRANSPORT))
+    said = everything_said() + shown
+    assert SECRET not in said
+    assert ("/rest/***/***/crm.item.add" in said) == (kind not in {"reset", "timeout"})
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncated", "html_500", "codeless", "server_error"])
+def test_a_read_survives_a_lost_answer(server, kind):
+    """It is asked once more."""
+    fail(server, kind, times=1)
+    item = asyncio.run(client(server).call("crm.item.get", entityTypeId=2, id=1))
+    assert item["item"]["id"] == 1
+    assert asked(server).count("crm.item.get") == 2
+
+
+def test_a_refused_batch_is_sent_again(server, everything_said):
+    """Its creates ran once each."""
+    fail(server, "rate", times=1)
+    portal = client(server, slots=OwnSlots(Pace(burst=5000, rate=2000)))
+    deals = len(server.portal.items[2])
+    new = {"title": "new"}
+
+    async def two():
+        calls = (portal.call("crm.item.add", entityTypeId=2, fields=new) for _ in range(2))
+        await asyncio.gather(*calls)
+
+    asyncio.run(two())
+    assert len(server.portal.items[2]) - deals == 2
+    assert asked(server).count("batch") == 2
+    assert SECRET not in everything_said()
+
+
+def test_a_portal_that_is_not_there_was_not_asked(everything_said):
+    """Nothing was sent: the call may come back."""
+    webhook = Webhook.parse(f"http://127.0.0.1:9/rest/1/{SECRET}/", allow_http=True)
+    portal = Portal(webhook, remaining_seconds=lambda: SHORT)
+    with pytest.raises(TransientError, match="NOT_CONNECTED"):
+        asyncio.run(portal.call("crm.item.add", fields={}))
+    assert SECRET not in everything_said()
+
+
+class Redirect(BaseHTTPRequestHandler):
+    """What a portal's old host does."""
+
+    def do_POST(self):
+        """Answer 302 to the new one."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(302)
+        self.send_header("Location", self.server.to + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def old_host():
+    """Start a server that redirects to what its `to` says."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as host:
+        thread = threading.Thread(target=host.serve_forever, args=(0.01,))
+        thread.start()
+        yield host
+        host.shutdown()
+        thread.join()
+
+
+def test_a_renamed_portal_is_followed(server, old_host, everything_said):
+    """With the same POST, after its profile has proven it; and that is said, without the secret."""
+    old_host.to = server.url
+    path = f"http://127.0.0.1:{old_host.server_port}/rest/1/{SECRET}/"
+    portal = Portal(Webhook.parse(path, allow_http=True))
+    deals = len(server.portal.items[2])
+    asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={"title": "here"}))
+    assert len(server.portal.items[2]) - deals == 1
+    assert asked(server) == ["profile", "crm.item.add"]
+    said = everything_said()
+    assert f"127.0.0.1:{old_host.server_port} is now 127.0.0.1:{server.port}" in said
+    assert SECRET not in said
+
+
+def test_another_portal_is_not_followed(server, old_host, everything_said):
+    """One that does not know the webhook."""
+    old_host.to = server.url
+    path = f"http://127.0.0.1:{old_host.server_port}/rest/1/another0secret00/"
+    portal = Portal(Webhook.parse(path, allow_http=True))
+    with pytest.raises(OperatorError, match=r"REDIRECTED: .*NO_AUTH_FOUND"):
+        asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={}))
+    assert "another0secret00" not in everything_said()
+
+
+def test_an_answer_of_50_mb_is_not_read_to_its_end(server, monkeypatch):
+    """The memory of a function is small; a create may have run, and the error says the remedy."""
+    rows = server.portal.items[2].rows
+    monkeypatch.setitem(rows, 1, rows[1] | {"title": "x" * 50_000_000})
+    portal = client(server, remaining_seconds=lambda: 20)
+    with pytest.raises(PortalError, match=r"ANSWER_TOO_LARGE: .*select fewer fields") as caught:
+        asyncio.run(portal.call("crm.item.get", entityTypeId=2, id=1))
+    assert not isinstance(caught.value, MayHaveRunError)
