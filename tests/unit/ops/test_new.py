@@ -100,6 +100,15 @@ def test_two_are_removed_in_any_order(root):
     assert state(root) == before
 
 
+def test_what_a_person_took_out_already_is_no_hindrance(root):
+    """Switched off first, or with its entry deleted by hand: the rest goes all the same."""
+    before, template = state(root), root / "template.yaml"
+    new(root, "ada", "deal.added")
+    template.write_bytes(before[template])
+    remove(root, "ada")
+    assert state(root) == before
+
+
 @pytest.mark.parametrize(
     ("name", "on", "fields", "said"),
     [
