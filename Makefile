@@ -1,8 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy connect logs redrive check format \
-  test bench unit clean
+.PHONY: help env judges lock run invoke new remove build deploy connect logs redrive release check \
+  format test bench unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
@@ -72,6 +72,9 @@ logs: env ## Follow what the functions write, the journal among it
 redrive: env ## Show the dead letters and why; GO=1 sends them back
 	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
 
+release: env ## Believe that what vanished from a portal is deleted: make release PORTAL=main
+	@PYTHONPATH=src .venv/bin/python -m ops.release $(STACK) "$(PORTAL)"
+
 check: env ## Lint, types, template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -87,7 +90,7 @@ format: .venv/.ready ## Format and mend what can be mended
 test: env judges ## Everything: unit, integration, end to end on a local stack of its own
 	.venv/bin/coverage run -m pytest -q
 	.venv/bin/coverage report --fail-under=95
-	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*'
+	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*,src/relay/tracking/*'
 
 bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress

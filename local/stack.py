@@ -30,8 +30,7 @@ PARAMETERS = {
     "AllowHttp": "true",
     "LogRetentionDays": "1",
     "GraceSeconds": "0",
-    "Forward": "all",
-    "ArchiveDays": "0",  # the embedded AWS has no archives of EventBridge
+    "ArchiveDays": "0",  # ministack has no archives
 }
 
 

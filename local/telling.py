@@ -9,6 +9,8 @@ def words(line: dict[str, Any]) -> str | None:
     service, message = line.get("service"), line["message"]
     if service == "journal" and "payload" in line:
         return f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
+    if "change_id" in line:
+        return f"[cyan]change[/] {message}"
     if message == "handled" and service != "journal":
         return f"[green]{service}[/] handled {line['event_id']}"
     if message in {"dead-lettered", "comes back"}:

@@ -20,14 +20,15 @@ def main() -> None:
     found = 0
     for name, url in sorted(resources.items()):
         if name.endswith("DeadLetters"):
-            target = resources[name.replace("DeadLetters", "Queue")]
+            # What announce set aside came from a stream: it is for a person to read.
+            target = resources.get(name.replace("DeadLetters", "Queue"))
             letters = _take(sqs, url)
             found += len(letters)
             for reason, count in Counter(_reason(letter) for letter in letters).most_common():
                 print(f"{name}  {count} x  {reason}")
             for letter in letters:
                 receipt = letter["ReceiptHandle"]
-                if go:
+                if go and target:
                     sqs.send_message(QueueUrl=target, MessageBody=letter["Body"])
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
                 else:

@@ -22,7 +22,7 @@ class FakeDynamo:
     def __init__(self):
         self.mirror, self.state, self.stream = {}, {}, []
         self.trouble = None
-        self.reads = 0
+        self.numbers = itertools.count(1)
 
     def _key(self, key):
         return key["pk"]["S"], int(key["id"]["N"])
@@ -30,7 +30,7 @@ class FakeDynamo:
     def _write(self, key, item):
         old = self.mirror.get(key)
         self.mirror[key] = item
-        number = str(len(self.stream) + 1)
+        number = str(next(self.numbers))
         images = {"NewImage": item, "SequenceNumber": number} | ({"OldImage": old} if old else {})
         self.stream.append({"eventName": "MODIFY" if old else "INSERT", "dynamodb": images})
 
@@ -56,7 +56,9 @@ class FakeDynamo:
         """Return the rows of the keys."""
         if self.trouble:
             raise self.trouble
-        self.reads += 1
+        if "State" in RequestItems:  # announce: what reactions wrote
+            names = [key["pk"]["S"] for key in RequestItems["State"]["Keys"]]
+            return {"Responses": {"State": [self.state[n] for n in names if n in self.state]}}
         keys = [self._key(key) for key in RequestItems["Mirror"]["Keys"]]
         return {"Responses": {"Mirror": [self.mirror[key] for key in keys if key in self.mirror]}}
 

@@ -8,6 +8,10 @@ from typing import Any, Self
 TYPE_PREFIX = "com.bitrix24."
 SOURCE_PREFIX = "urn:bitrix24:"
 ACTIONS = ("added", "updated", "deleted")
+_PAGES = {
+    **{name: f"/crm/{name}/details/{{}}/" for name in ("lead", "deal", "contact", "company")},
+    "task": "/company/personal/user/0/tasks/task/view/{}/",
+}
 
 
 class Fields(dict[str, Any]):
@@ -25,6 +29,7 @@ class Change:
     same. `version` counts the readings of the item: a higher one is later. `before` holds the
     changed fields only (a deleted item's: all), `after` all of them (a deleted item's: none);
     a field of `truncated` did not fit and is in neither.
+    `superseded`: this reaction has already handled a later change of the item.
     `origin` is `relay` where a reaction wrote it, `via` is what made us look: `event` or `sweep`.
     """
 
@@ -42,6 +47,19 @@ class Change:
     before: Mapping[str, Any] = field(default_factory=Fields)
     after: Mapping[str, Any] = field(default_factory=Fields)
     truncated: tuple[str, ...] = ()
+    # Known to whoever runs a reaction; they do not travel.
+    portal_host: str = field(default="", compare=False)
+    superseded: bool = field(default=False, compare=False)
+
+    @property
+    def portal_url(self) -> str:
+        """The item's page in the portal; empty where its host is not known."""
+        if not self.portal_host:
+            return ""
+        return f"https://{self.portal_host}{_PAGES.get(self.entity, self._page())}".format(self.id)
+
+    def _page(self) -> str:
+        return f"/crm/type/{self.entity_type_id}/details/{{}}/"
 
     def moved(self, name: str, *, to: Any = ..., from_: Any = ...) -> bool:
         """Say whether this field changed - to that value, from that value, where they are given."""

@@ -7,6 +7,10 @@ RelayError
     InvalidToken           401: not the sender
     RequestTooLarge        413: more than an event can be
     UnsupportedMediaType   415: not a form
+  StateError               the State table did not answer, nothing was called
+  DivergedError            a reaction calls something else than on its first run
+  LoopError                a reaction writes to one item again and again
+  HungError                a reaction did not return in time
   PortalError              the REST API said no
     TransientError         wait, then the same call works
     PermanentError         this call can never work
@@ -56,6 +60,22 @@ class UnsupportedMediaType(RejectedRequest):
     """When a body is not a form."""
 
     status, code = 415, "unsupported_media_type"
+
+
+class StateError(RelayError):
+    """When the State table can't be read or written: a right, its name, or its throughput."""
+
+
+class DivergedError(RelayError):
+    """When a record's second run calls another method than its first did."""
+
+
+class LoopError(RelayError):
+    """When a reaction has written to one item more often than an hour's budget allows."""
+
+
+class HungError(RelayError):
+    """When a reaction did not return although no call of its own was under way."""
 
 
 class PortalError(RelayError):

@@ -1,28 +1,41 @@
 """Runs a reaction: the records of an SQS batch -> one coroutine each -> what must come back.
 
-A reaction knows nothing of this: it is a coroutine that takes an event and, if it wants one, a
-portal. All records of a batch run at once, so that calls which wait at the same time can share
-requests. What becomes of a record whose reaction raised stands in relay.redelivery.
+A reaction knows nothing of this: it is a coroutine that takes an event or a change and, if it
+wants one, a portal. All records of a batch run at once, so that calls which wait at the same time
+can share requests; changes of one item run in their order. What was done for a record is not done
+again (relay.once); what becomes of one whose reaction raised stands in relay.redelivery.
 """
 
 import asyncio
 import inspect
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
 from functools import update_wrapper
+from itertools import count
 from typing import Any, get_type_hints
+from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
-from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay import settings
+from relay.change import Change
+from relay.checkpoints import CUT_OFF_SECONDS
+from relay.echo import BUDGET, Note, written
+from relay.errors import ConfigurationError, HungError, LoopError, RelayError, TransientError
+from relay.once import Run
 from relay.portals import Portals
-from relay.redelivery import NotOursError, come_back, dead_letter, seconds_until_retry
+from relay.records import Record, chains, parse
+from relay.redelivery import come_back, dead_letter, is_failure, seconds_until_retry
+from relay.state import RefusedError, State
 
-RESERVE_SECONDS = 2.0  # of the function's time, kept to hand back what is unfinished
+RESERVE_SECONDS = (
+    2.0  # of the function's time, kept to note results and hand back what is unfinished
+)
+GRACE_SECONDS = 0.2  # for a reaction that was cancelled
 
 
 class Reaction:
@@ -37,69 +50,198 @@ class Reaction:
         self._wants_portal = bool(others)
         self.name = react.__name__
         self._logger = Logger(service=self.name)
-        self._metrics = Metrics(service=self.name)
+        self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
         self._portals = Portals("write", self.remaining_seconds)
         self._deadline = float("inf")
+        self._counts: Counter[str] = Counter()
 
     async def __call__(self, *arguments: Any) -> None:
-        """React, as a test does: with an event and a fake portal."""
+        """React, as a test does: with an event or a change, and a fake portal."""
         await self._react(*arguments)
 
-    def handler(self, batch: dict[str, Any], context: Any) -> Any:
+    def handler(self, batch: dict[str, Any], context: Any) -> dict[str, Any]:
         """Run every record of an SQS batch; returns those that must come back."""
         seconds = context.get_remaining_time_in_millis() / 1000
         self._deadline = time.monotonic() + seconds - RESERVE_SECONDS
-        processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-        with processor(batch["Records"], self._run):
-            processor.async_process()
+        records = [parse(message, self._record_type) for message in batch["Records"]]
+        # A loop of its own, closed with whatever a reaction that can't be cancelled left in it.
+        loop = asyncio.new_event_loop()
+        try:
+            back = loop.run_until_complete(self._handle(records, seconds))
+        finally:
+            loop.close()
+        for metric, number in self._counts.items():
+            self._metrics.add_metric(metric, MetricUnit.Count, number)
+        self._counts.clear()
         self._metrics.flush_metrics()
-        return processor.response()
+        return {"batchItemFailures": [{"itemIdentifier": its.message.message_id} for its in back]}
 
     def remaining_seconds(self) -> float:
         """Return how long a reaction may still take in this invocation."""
         return max(self._deadline - time.monotonic(), 0)
 
-    async def _run(self, record: SQSRecord) -> None:
-        about: dict[str, Any] = {"message_id": record.message_id}
-        try:
-            item = self._parse(record)
-            about |= {"event_id": item.event_id, "portal": item.portal, "subject": item.subject}
-            async with asyncio.timeout(self.remaining_seconds()):
-                portal = [self._portals.get(item.portal)] if self._wants_portal else []
-                await self._react(item, *portal)
-        except Exception as error:
-            if await asyncio.to_thread(self._hand_back, record, error, about):
-                raise
-        else:
-            self._count("handled")
-            self._logger.info("handled", **about)
+    async def _handle(self, records: list[Record], seconds: float) -> list[Record]:
+        readable = [record for record in records if not record.error]
+        state = self._remember(readable)
+        token, until = uuid4().hex, time.time() + seconds + CUT_OFF_SECONDS
+        tokens = (f"{token}.{number}" for number in count())
+        ready = (record for record in readable if not record.error)
+        tasks = [
+            asyncio.create_task(self._run_chain(chain, state, tokens, until))
+            for chain in chains(ready)
+        ]
+        if tasks:
+            await self._end(tasks, records)
+        back = await asyncio.gather(*(self._conclude(record) for record in records))
+        return [record for record, is_back in zip(records, back, strict=True) if is_back]
 
-    def _parse(self, record: SQSRecord) -> Any:
+    def _remember(self, records: list[Record]) -> State | None:
+        """Read what is known of the records, where anything is kept of them."""
+        if not (self._wants_portal or self._record_type is Change):
+            return None
         try:
-            return self._record_type.from_cloudevent(json.loads(record.body))
-        except ValueError as error:
-            raise NotOursError(str(error)) from error
+            (table,) = settings.read("STATE_TABLE")
+            state = State(settings.client("dynamodb"), table)
+            stored = state.load(key for record in records for key in record.keys(self.name))
+        except RelayError as error:
+            for record in records:
+                record.error = error
+            return None
+        known: dict[str, Any] = {}
+        for record in records:
+            record.know(self.name, stored, known)
+        return state
 
-    def _hand_back(self, record: SQSRecord, error: Exception, about: dict[str, Any]) -> bool:
+    async def _run_chain(
+        self, chain: list[Record], state: State | None, tokens: Iterator[str], until: float
+    ) -> None:
+        for record in chain:
+            record.begun = time.monotonic()
+            if state:
+                record.run = self._run(record, state, next(tokens), until)
+            failed = None
+            try:
+                await self._react(*self._arguments(record))
+            except Exception as error:  # noqa: BLE001  whatever a reaction raises is judged
+                failed = error
+            if record.error:
+                return  # given up meanwhile: it did not heed its cancellation
+            record.error, record.handled = failed, failed is None
+            await self._store(record, state)
+
+    def _run(self, record: Record, state: State, token: str, until: float) -> Run:
+        numbers = count()
+        about = record.about()
+
+        def log(message: str, **more: Any) -> None:
+            self._logger.warning(message, **about, **more)
+
+        async def before(method: str, params: Mapping[str, Any]) -> None:
+            its = written(method, params)
+            if its:
+                mark = f"{token}.{next(numbers)}"
+                note = Note(record.subject.portal, its, self.name, mark, time.time())
+                try:
+                    await state.write(note)
+                except RefusedError:
+                    self._counts["loops"] += 1
+                    raise LoopError(
+                        f"{self.name} has written to {its.entity} {its.id} {BUDGET} times within "
+                        "an hour: is something answering its writes?"
+                    ) from None
+
+        row = record.row
+        assert row is not None  # noqa: S101  there is a state, so it was read
+        return Run(row, token, until, state, log, redriven=record.redriven, before=before)
+
+    def _arguments(self, record: Record) -> list[Any]:
+        subject = record.subject
+        portal = self._portals.get(subject.portal) if self._wants_portal else None
+        if isinstance(subject, Change):
+            host = portal.webhook.host if portal else self._host(subject.portal)
+            late = record.newest is not None and record.newest.is_after(subject)
+            subject = replace(subject, portal_host=host, superseded=late)
+        if portal is None:
+            return [subject]
+        assert record.run is not None  # noqa: S101  who wants a portal has a run
+        return [subject, record.run.portal(portal)]
+
+    def _host(self, portal: str) -> str:
+        try:
+            return self._portals.get(portal).webhook.host
+        except (ConfigurationError, BotoCoreError, ClientError):
+            return ""  # it was not asked for a portal: its items have no address then
+
+    async def _store(self, record: Record, state: State | None) -> None:
+        """Store what the run has done, and that it was: its own failures too."""
+        jobs: list[Coroutine[Any, Any, None]] = []
+        if record.run:
+            failed = record.error is not None and is_failure(record.error)
+            jobs.append(record.run.finish(failed=failed))
+        if state and record.newest and record.handled and record.newest.note(record.subject):
+            jobs.append(self._note(state, record))
+        await asyncio.gather(*jobs)
+
+    async def _note(self, state: State, record: Record) -> None:
+        assert record.newest is not None  # noqa: S101  looked at by who calls
+        try:
+            await state.write(record.newest)
+        except RelayError as trouble:
+            self._logger.warning("not noted", reason=str(trouble), **record.about())
+
+    async def _end(self, tasks: list[asyncio.Task[None]], records: list[Record]) -> None:
+        """Wait for all; what is not done in time is cancelled, what does not heed that is left."""
+        _, late = await asyncio.wait(tasks, timeout=self.remaining_seconds())
+        if not late:
+            return
+        unfinished = [its for its in records if not (its.error or its.handled)]
+        for record in unfinished:
+            record.error = self._late(record)
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=GRACE_SECONDS)
+        await asyncio.gather(*(self._store(record, None) for record in unfinished))
+
+    def _late(self, record: Record) -> Exception:
+        """Return why a record is not done: it waits for something, or its reaction hangs."""
+        ran = time.monotonic() - record.begun if record.begun else 0.0
+        waits = record.run is not None and record.run.under_way > 0
+        if waits or ran < RESERVE_SECONDS:
+            said = "the function's time is over"
+            return TransientError(self.name, "NO_TIME", said, retry_after=0)
+        return HungError(f"{self.name} did not return within {ran:.0f} s, and waits for no call")
+
+    async def _conclude(self, record: Record) -> bool:
+        """Count and log what became of a record; says whether it still is the queue's."""
+        if record.run and record.run.replayed:
+            self._counts["replayed"] += 1
+        if record.error is None:
+            self._counts["handled"] += 1
+            self._logger.info("handled", **record.about())
+            return False
+        if is_failure(record.error):
+            self._counts["failed"] += 1
+        return await asyncio.to_thread(self._hand_back, record, record.error)
+
+    def _hand_back(self, record: Record, error: Exception) -> bool:
         """Send a record back or dead-letter it; says whether it still is the queue's."""
-        receives = int(record.attributes.approximate_receive_count or 1)
-        seconds = seconds_until_retry(error, receives)
-        about |= {"error": type(error).__name__, "reason": str(error), "receives": receives}
+        receives = int(record.message.attributes.approximate_receive_count or 1)
+        failures = min(record.row.failures, receives) if record.row else receives
+        seconds = seconds_until_retry(error, max(failures, 1))
+        about = record.about() | {"error": type(error).__name__, "reason": str(error)}
+        about["receives"] = receives
         try:
             if seconds is None:
-                dead_letter(record, error)
-                self._count("dead_lettered")
+                dead_letter(record.message, error)
+                self._counts["dead_lettered"] += 1
                 self._logger.error("dead-lettered", **about)
                 return False
-            come_back(record, seconds)
+            come_back(record.message, seconds)
         except (BotoCoreError, ClientError) as trouble:
             about["trouble"] = str(trouble)  # it comes back after the queue's visibility timeout
-        self._count("waiting")
+        self._counts["waiting"] += 1
         self._logger.warning("comes back", seconds=seconds, **about)
         return True
-
-    def _count(self, metric: str) -> None:
-        self._metrics.add_metric(metric, MetricUnit.Count, 1)
 
 
 def reaction(react: Callable[..., Awaitable[None]]) -> Reaction:

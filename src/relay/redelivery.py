@@ -1,10 +1,14 @@
 """What happens to a record whose reaction raised: it comes back, or it is dead-lettered.
 
-TransientError, time ran out        comes back when it makes sense
+TransientError                      comes back when it makes sense
 OperatorError, ConfigurationError   comes back until somebody has acted
+StateError                          comes back when the table may answer again
 PermanentError, MayHaveRunError,
+DivergedError, LoopError,
 not a record of ours                the dead-letter queue at once, with the reason
-anything else                       comes back, at most ATTEMPTS times, then the dead-letter queue
+anything else, HungError among it   comes back, at most ATTEMPTS times, then the dead-letter queue
+
+Only the last counts as a failure: waiting, however long, uses up no attempt.
 """
 
 import random
@@ -15,16 +19,20 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from relay import settings
 from relay.errors import (
     ConfigurationError,
+    DivergedError,
+    LoopError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
     PortalError,
+    StateError,
     TransientError,
 )
 
 ATTEMPTS = 5
 SOON_SECONDS = 30
 OPERATOR_SECONDS = 900
+STATE_SECONDS = 60
 MAX_VISIBILITY_SECONDS = 43_200  # SQS's limit
 
 
@@ -32,18 +40,30 @@ class NotOursError(ValueError):
     """When a record is not what this relay publishes."""
 
 
-def seconds_until_retry(error: Exception, receives: int) -> int | None:
-    """Return when a record makes sense again; None if never. Jittered, so that a crowd spreads."""
-    if isinstance(error, (PermanentError, MayHaveRunError, NotOursError)):
+_NEVER = (PermanentError, MayHaveRunError, DivergedError, LoopError, NotOursError)
+_WAITS = (TransientError, OperatorError, ConfigurationError, StateError)
+
+
+def is_failure(error: Exception) -> bool:
+    """Say whether an error is the reaction's own: only those are counted."""
+    return not isinstance(error, (*_NEVER, *_WAITS))
+
+
+def seconds_until_retry(error: Exception, failures: int) -> int | None:
+    """Return when a record makes sense again; None if never. Jittered, so that a crowd spreads.
+
+    `failures` counts how often its reaction has failed, this time too.
+    """
+    if isinstance(error, _NEVER):
         return None
     if isinstance(error, TransientError):
         seconds = error.retry_after if error.retry_after is not None else SOON_SECONDS
     elif isinstance(error, (OperatorError, ConfigurationError)):
         seconds = OPERATOR_SECONDS
-    elif isinstance(error, TimeoutError):
-        seconds = SOON_SECONDS
-    elif receives < ATTEMPTS:
-        seconds = SOON_SECONDS * 2 ** (receives - 1)
+    elif isinstance(error, StateError):
+        seconds = STATE_SECONDS
+    elif failures < ATTEMPTS:
+        seconds = SOON_SECONDS * 2 ** (failures - 1)
     else:
         return None
     return min(round(seconds * random.uniform(1, 1.25)) + 1, MAX_VISIBILITY_SECONDS)

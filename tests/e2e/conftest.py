@@ -73,7 +73,7 @@ def relay():
     """Return the deployed bundle, joined to a simulated portal, under its functions' own rights."""
     with LocalAws(enforce_iam=True) as aws, DemoPortal() as portal:
         try:
-            stack = deploy(aws, PortalRate="20", PortalBurst="500")
+            stack = deploy(aws, PortalRate="20", PortalBurst="500", Forward="all")
         except subprocess.CalledProcessError as failed:
             pytest.fail(f"{failed.stdout}{failed.stderr}")
         portal.admin("settings", "PATCH", burst=0)  # other tests are about its limits

@@ -15,6 +15,15 @@ def changes(relay):
     sqs, topic = relay.aws.client("sqs"), relay.stack.outputs["ChangesTopicArn"]
     url = sqs.create_queue(QueueName="changes")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": asked["Attributes"]["QueueArn"],
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     relay.aws.client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",

@@ -24,11 +24,17 @@ _READS = frozenset(
 _ADDS_ROWS = frozenset({"fm", "phone", "email", "web", "im", "link", "files"})
 
 
+def only_reads(method: str) -> bool:
+    """Say whether a method leaves the portal as it is."""
+    last = method.lower().rpartition(".")[2]
+    return last in _READS or last.startswith("get")
+
+
 def is_harmless(method: str, params: Mapping[str, Any]) -> bool:
     """Say whether running a call twice leaves the portal as running it once does."""
     method = method.lower()
     last = method.rpartition(".")[2]
-    if last in _READS or last.startswith("get") or last == "set":
+    if only_reads(method) or last == "set":
         return True
     if last == "update" and method.startswith(("crm.", "tasks.task.")):
         fields = next((value for name, value in params.items() if name.lower() == "fields"), None)

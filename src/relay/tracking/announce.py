@@ -13,8 +13,10 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
+from relay import echo, settings
 from relay.change import Change
+from relay.errors import StateError
+from relay.state import State
 from relay.tracking import parts
 from relay.tracking.difference import change_of
 from relay.tracking.hint import SWEEP
@@ -50,7 +52,7 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
         try:
             change = to_change(record)
             if change:
-                changes.append((number, change, change.to_json()))
+                changes.append((number, change, ""))
         except NewerFormatError as error:
             logger.warning("left for newer code", reason=str(error))
             stopped = number
@@ -59,6 +61,18 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
             if not _set_aside(record, error):
                 stopped = number
                 break
+    if changes:
+        try:
+            (table,) = settings.read("STATE_TABLE")
+            state = State(settings.client("dynamodb"), table)
+            marked = echo.mark([change for _, change, _ in changes], state.load)
+        except StateError as trouble:  # taken for a person's, an echo would begin a loop
+            logger.warning("left until the ledger can be read", reason=str(trouble))
+            return changes[0][0]
+        changes = [
+            (number, change, change.to_json())
+            for (number, *_), change in zip(changes, marked, strict=True)
+        ]
     for group in _groups(changes):
         failed = _publish(group)
         announced += [change for number, change, _ in group if number not in failed]
@@ -118,9 +132,13 @@ def _publish(group: Sequence[tuple[str, Change, str]]) -> set[str]:
 def _set_aside(record: Mapping[str, Any], error: Exception) -> bool:
     """Put a record that can't be understood into a queue of its own, whole; says if it is there."""
     (queue_url,) = settings.read("DEAD_LETTERS_URL")
-    body = json.dumps({"reason": repr(error)[:1000], "record": record}, ensure_ascii=False)
+    reason = {"reason": {"DataType": "String", "StringValue": repr(error)[:1000]}}
     try:
-        settings.client("sqs").send_message(QueueUrl=queue_url, MessageBody=body)
+        settings.client("sqs").send_message(
+            QueueUrl=queue_url,
+            MessageBody=json.dumps(record, ensure_ascii=False),
+            MessageAttributes=reason,
+        )
     except (BotoCoreError, ClientError) as trouble:
         logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
         return False

@@ -39,7 +39,7 @@ NAMES = st.one_of(
     st.text(max_size=8),
 )
 ITEMS = st.dictionaries(NAMES, VALUES, max_size=8)
-QUICK = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
 
 @QUICK

@@ -1,0 +1,111 @@
+"""A DynamoDB in memory that knows what the State table's requests need, and can be in trouble."""
+
+import re
+from copy import deepcopy
+
+from botocore.exceptions import ClientError
+
+
+class CanceledError(ClientError):
+    """When a transaction was canceled."""
+
+
+class Exceptions:
+    """What a client has as `exceptions`."""
+
+    TransactionCanceledException = CanceledError
+
+
+class Dynamo:
+    """Rows by their `pk`; `trouble` maps an operation to what it raises."""
+
+    exceptions = Exceptions
+
+    def __init__(self):
+        self.rows, self.asked, self.trouble = {}, [], {}
+        self.unprocessed = 0
+
+    def _ask(self, operation):
+        self.asked.append(operation)
+        if operation in self.trouble:
+            raise self.trouble[operation]
+
+    def batch_get_item(self, RequestItems):  # noqa: N803  boto3's names
+        """Return the rows of these keys."""
+        self._ask("BatchGetItem")
+        ((table, ask),) = RequestItems.items()
+        assert ask["ConsistentRead"] is True
+        if self.unprocessed:
+            self.unprocessed -= 1
+            return {"Responses": {table: []}, "UnprocessedKeys": RequestItems}
+        keys = [key["pk"]["S"] for key in ask["Keys"]]
+        assert len(keys) <= 100
+        rows = [deepcopy(self.rows[key]) for key in keys if key in self.rows]
+        return {"Responses": {table: rows}}
+
+    def batch_write_item(self, RequestItems):  # noqa: N803
+        """Put rows."""
+        self._ask("BatchWriteItem")
+        ((table, puts),) = RequestItems.items()
+        assert len(puts) <= 25
+        if self.unprocessed:
+            self.unprocessed -= 1
+            return {"UnprocessedItems": {table: puts}}
+        for put in puts:
+            item = put["PutRequest"]["Item"]
+            self.rows[item["pk"]["S"]] = deepcopy(item)
+        return {}
+
+    def transact_write_items(self, TransactItems):  # noqa: N803
+        """Put and update all or nothing."""
+        self._ask("TransactWriteItems")
+        assert len(TransactItems) <= 100
+        reasons = [self._reason(next(iter(its.values()))) for its in TransactItems]
+        if any(reason["Code"] != "None" for reason in reasons):
+            said = {"Error": {"Code": "TransactionCanceledException"}}
+            raise CanceledError(said | {"CancellationReasons": reasons}, "TransactWriteItems")
+        for its in TransactItems:
+            if "Put" in its:
+                self.rows[its["Put"]["Item"]["pk"]["S"]] = deepcopy(its["Put"]["Item"])
+            else:
+                self._update(its["Update"])
+
+    def _reason(self, its):
+        key = (its.get("Item") or its["Key"])["pk"]["S"]
+        row = self.rows.get(key)
+        if self._holds(row or {}, its):
+            return {"Code": "None"}
+        reason = {"Code": "ConditionalCheckFailed"}
+        returned = its.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and row
+        return reason | ({"Item": deepcopy(row)} if returned else {})
+
+    def _holds(self, row, its):
+        names, values = (
+            its.get("ExpressionAttributeNames", {}),
+            its.get("ExpressionAttributeValues"),
+        )
+        for part in its["ConditionExpression"].split(" OR "):
+            if missing := re.fullmatch(r"attribute_not_exists\((\S+)\)", part):
+                if names.get(missing[1], missing[1]) not in row:
+                    return True
+                continue
+            name, operator, value = part.split()
+            stored, given = row.get(names[name]), values[value]
+            if stored is None:
+                continue
+            if operator == "=" and stored == given:
+                return True
+            if operator == "<=" and float(stored["N"]) <= float(given["N"]):
+                return True
+        return False
+
+    def _update(self, its):
+        row = self.rows.setdefault(its["Key"]["pk"]["S"], {"pk": its["Key"]["pk"]})
+        names, values = its["ExpressionAttributeNames"], its["ExpressionAttributeValues"]
+        sets, _, adds = its["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
+        for part in sets.split(", "):
+            name, value = part.split(" = ")
+            row[names[name]] = values[value]
+        name, value = adds.split()
+        old = row.get(names[name], {"N": "0"})
+        row[names[name]] = {"N": str(int(old["N"]) + int(values[value]["N"]))}

@@ -1,0 +1,449 @@
+"""relay.once: whatever happens in whatever order, each create of a record happens once.
+
+The machine delivers one record again and again, up to two deliveries at a time, and decides at
+each request to DynamoDB or the portal what becomes of it: answered, answered too late, refused, or
+its process killed before or after it. Reactions ask in other orders and with other parameters.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from relay import checkpoints, once, state
+from relay.checkpoints import Row, Write
+from relay.errors import MayHaveRunError, TransientError
+from relay.once import Run
+from relay.state import State
+from tests.dynamo import Dynamo
+
+KEY = "done#follow_up#main.deal.5.1.7"
+DEAL, COMMENT, TASK, UPDATE = (
+    *("crm.item.add", "crm.timeline.comment.add", "tasks.task.add", "crm.item.update"),
+)
+FINDABLE = {DEAL, TASK}
+LEASE = 180
+TURNS = 40
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+class World:
+    """What outlives a process: the table, the portal, the time."""
+
+    def __init__(self):
+        self.dynamo, self.now, self.numbers = Dynamo(), 1_000_000.0, itertools.count(1)
+        self.made = {}
+
+    def call(self, method, params):
+        """Let the portal do what it is asked."""
+        fields = params["fields"]
+        if method == UPDATE:
+            return {"item": {"id": 5}}
+        number = next(self.numbers)
+        tag = fields.get("TITLE") or fields.get("title") or fields["COMMENT"]
+        mark = fields.get("XML_ID") or fields.get("originId")
+        self.made.setdefault((method, tag), []).append((number, mark, self.now))
+        return self.answer(method, number, tag, mark)
+
+    def answer(self, method, number, tag, mark):
+        """Return what a create says of what it made."""
+        if method == DEAL:
+            return {"item": {"id": number, "originId": mark}}
+        if method == TASK:
+            made = {"id": str(number), "title": tag, "xmlId": mark}
+            return {"task": made | {"createdDate": "1970-01-12T13:46:40+00:00"}}
+        return number
+
+    def find(self, method, params):
+        """List what was made: deals by their origin, all tasks."""
+        for (its, tag), made in self.made.items():
+            for number, mark, _ in made:
+                answer = self.answer(its, number, tag, mark)
+                if its == TASK and method == "tasks.task.list":
+                    yield answer["task"]
+                if (
+                    its == DEAL
+                    and method == "crm.item.list"
+                    and params["filter"]["=originId"] == mark
+                ):
+                    yield answer["item"]
+
+
+class Delivery:
+    """One process with one delivery of the record, that goes on when it is let."""
+
+    def __init__(self, world, program, order):
+        self.world, self.waiting, self.done, self.error = world, [], False, None
+        self.results = []
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(lambda *_: None)
+        row = Row.of(KEY, world.dynamo.rows.get(KEY), world.now)
+        table = State(world.dynamo, "State")
+        token = f"token {next(world.numbers)}"
+        self.run = Run(row, token, world.now + LEASE, table, lambda *_, **__: None)
+        self.task = self.loop.create_task(self.react(program, order))
+        self.turn()
+
+    async def react(self, program, order):
+        """Run the reaction, then store what it has done."""
+        portal = self.run.portal(self)
+        try:
+            for at, stage in enumerate(program):
+                calls = [self.one(portal, *its, f"{at}.{n}", order) for n, its in enumerate(stage)]
+                turned = order % len(calls)
+                await asyncio.gather(*calls[turned:], *calls[:turned])
+        except Exception as error:  # noqa: BLE001  as the reaction's rim does
+            self.error = error
+        await self.run.finish()
+        self.done = True
+
+    async def one(self, portal, method, varies, tag, order):
+        """Make one call of the reaction."""
+        more = {"order": order} if varies else {}
+        match method:
+            case "crm.timeline.comment.add":
+                fields = {"COMMENT": tag} | more
+            case "tasks.task.add":
+                fields = {"TITLE": tag, "RESPONSIBLE_ID": 1} | more
+            case _:
+                fields = {"title": tag} | more
+        number = {"id": 5} if method == UPDATE else {}
+        result = await portal.call(method, entityTypeId=2, fields=fields, **number)
+        self.results.append((method, tag, result))
+
+    # --- what the run calls ---
+
+    def busy(self):
+        """Hold nothing."""
+        return nullcontext()
+
+    async def io(self, kind, act):
+        """Wait until the machine says what becomes of a request."""
+        future = self.loop.create_future()
+        self.waiting.append((kind, act, future))
+        return await future
+
+    async def call(self, method, **params):
+        """Call the portal."""
+        return await self.io("call", lambda: self.world.call(method, params))
+
+    async def list(self, method, **params):
+        """List the portal's items."""
+        for item in await self.io("list", lambda: list(self.world.find(method, params))):
+            yield item
+
+    def turn(self):
+        """Let the process run until it waits; time in which nothing happens passes at once."""
+        while True:
+            for _ in range(TURNS):
+                self.loop.call_soon(self.loop.stop)
+                self.loop.run_forever()
+            quiet = [its for its in self.waiting if its[0] == "pause"]
+            if not quiet or len(quiet) < len(self.waiting):
+                break
+            self.waiting.remove(quiet[0])
+            quiet[0][2].set_result(None)
+
+    def kill(self):
+        """End the process where it is."""
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # noqa: SLF001  that is what a kill is
+        self.loop.close()
+
+
+CALLS = st.tuples(st.sampled_from([DEAL, COMMENT, TASK, UPDATE]), st.booleans())
+
+
+def tell_apart(stage):
+    """Let one call of a method vary at most: two that also swap places can't be told apart."""
+    varying = set()
+    return [
+        (method, varies and method not in varying and not varying.add(method))
+        for method, varies in stage
+    ]
+
+
+# Two calls of one method at once, and one after another, are what is easily mistaken.
+STAGES = st.lists(CALLS, min_size=1, max_size=3).map(tell_apart)
+PROGRAMS = st.lists(STAGES, min_size=1, max_size=3)
+
+
+class Machine(RuleBasedStateMachine):
+    """One record and all that can happen to it."""
+
+    @initialize(program=PROGRAMS)
+    def begin(self, program):
+        """Begin with nothing but a reaction."""
+        self.world, self.program, self.alive = World(), program, []
+        self.undecided = False
+        clock = SimpleNamespace(
+            time=lambda: self.world.now, strftime=time.strftime, gmtime=time.gmtime
+        )
+        once.time = state_time = clock
+        state.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
+        assert state_time is once.time
+
+    @property
+    def creates(self):
+        """Return the creates of the reaction."""
+        return [
+            (method, f"{at}.{n}")
+            for at, stage in enumerate(self.program)
+            for n, (method, _) in enumerate(stage)
+            if method != UPDATE
+        ]
+
+    def deliver(self, order):
+        """Begin a delivery in a process of its own."""
+        global current  # noqa: PLW0603  whose thread a request runs in
+        delivery = current = Delivery.__new__(Delivery)
+        delivery.__init__(self.world, self.program, order)
+        self.alive.append(delivery)
+        if delivery.done:
+            self.end(delivery)
+            self.judge(delivery)
+        return delivery
+
+    def go_on(self, delivery, at, fate):
+        """Let one request have its fate; returns whether the process lives."""
+        global current  # noqa: PLW0603
+        current = delivery
+        kind, act, future = delivery.waiting.pop(at % len(delivery.waiting))
+        if fate == "killed before":
+            return self.end(delivery)
+        if fate == "refused" and kind == "call":
+            future.set_exception(TransientError("m", "QUERY_LIMIT_EXCEEDED"))
+        else:
+            result = error = None
+            try:
+                result = act()
+            except Exception as raised:  # noqa: BLE001  it is the process's
+                error = raised
+            if fate == "killed after":
+                return self.end(delivery)
+            if fate == "lost" and kind == "call":
+                error = MayHaveRunError("m", "TIMEOUT")
+            if error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        delivery.turn()
+        if delivery.done:
+            self.end(delivery)
+            self.judge(delivery)
+            return False
+        return True
+
+    def end(self, delivery):
+        """Take a process away."""
+        self.alive.remove(delivery)
+        delivery.kill()
+        return False
+
+    def judge(self, delivery):
+        """Check a delivery that has come to its end."""
+        if delivery.error is None:
+            for create in self.creates:
+                assert len(self.world.made.get(create, [])) == 1, create
+        elif isinstance(delivery.error, MayHaveRunError):
+            assert delivery.error.method not in FINDABLE, "what can be looked for was not"
+            self.undecided = True
+        else:
+            assert isinstance(delivery.error, TransientError), delivery.error
+        for method, tag, result in delivery.results:
+            if method != UPDATE:
+                number = self.world.made[method, tag][0][0]
+                kept = {DEAL: ("item", "id"), TASK: ("task", "id")}.get(method)
+                got = int(result[kept[0]][kept[1]]) if kept else result
+                assert got == number, "the result of another write"
+
+    @precondition(lambda self: len(self.alive) < 2)
+    @rule(order=st.integers(0, 2))
+    def delivered(self, order):
+        """Deliver the record, for the first time or again."""
+        self.deliver(order)
+
+    @precondition(lambda self: self.alive)
+    @rule(
+        which=st.integers(0, 1),
+        at=st.integers(0, 3),
+        fates=st.lists(
+            st.sampled_from(
+                ["answered"] * 5 + ["lost", "refused", "killed before", "killed after"]
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+    )
+    def requests(self, which, at, fates):
+        """Let some requests of a process meet their fates."""
+        delivery = self.alive[which % len(self.alive)]
+        for fate in fates:
+            if not self.go_on(delivery, at, fate):
+                break
+
+    @rule(seconds=st.sampled_from([1, 70]))
+    def time_passes(self, seconds):
+        """Let less than a lease pass: no process is slower than its function's time."""
+        self.world.now += seconds
+        for delivery in list(self.alive):
+            if self.world.now > delivery.run.until - checkpoints.CUT_OFF_SECONDS:
+                self.end(delivery)
+
+    @precondition(lambda self: not self.alive)
+    @rule(days=st.sampled_from([0, 0, 31]))
+    def much_time_passes(self, days):
+        """Let all leases end, or even what was kept: then nothing is known of the record."""
+        self.world.now += LEASE + 100 + days * 24 * 3600
+        if days:
+            self.world.made.clear()
+
+    @invariant()
+    def once_at_most(self):
+        """Nothing is made twice, at any time."""
+        if hasattr(self, "world"):
+            for create, made in self.world.made.items():
+                assert len(made) == 1, create
+
+    def teardown(self):
+        """In the end all is done, or a person was told what is not known."""
+        if not hasattr(self, "world"):
+            return
+        for delivery in list(self.alive):
+            self.end(delivery)
+        for order in range(4):
+            self.world.now += LEASE + 100
+            delivery = self.deliver(order)
+            while delivery.waiting and self.go_on(delivery, 0, "answered"):
+                pass
+            if delivery.error is None or isinstance(delivery.error, MayHaveRunError):
+                break
+        for left in list(self.alive):
+            self.end(left)
+        assert delivery.done
+        assert delivery.error is None or isinstance(delivery.error, MayHaveRunError)
+
+
+current = None
+
+
+async def in_process(function, *arguments):
+    """Run what would run in a thread when the machine lets it."""
+    return await current.io("table", lambda: function(*arguments))
+
+
+async def pause(_seconds):
+    """Wait until nothing else happens."""
+    await current.io("pause", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def controlled(monkeypatch):
+    """Put every request and every moment into the machine's hand."""
+    monkeypatch.setattr(state, "_in_thread", in_process)
+    monkeypatch.setattr(once, "_pause", pause)
+    monkeypatch.setattr(once, "time", time)
+    monkeypatch.setattr(state, "time", time)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("asyncio").setLevel(logging.NOTSET)
+
+
+def explore(examples, phases=tuple(Phase)):
+    """Let the machine run."""
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=phases,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_each_create_happens_once():
+    """Killed, doubled, refused, lost, reordered: one effect, or a person is told."""
+    explore(150)
+
+
+def no_intent(monkeypatch):
+    """Store nothing before a create is sent."""
+    monkeypatch.setattr(once, "is_harmless_write", lambda *_: True)
+
+
+def no_lease(monkeypatch):
+    """Let two deliveries work at once."""
+    monkeypatch.setattr(Run, "check_lease", lambda *_: None)
+
+
+def no_method(monkeypatch):
+    """Take records of any method."""
+
+    def match(row, claimed, _method, digest, *, quiet):
+        left = [write for write in row.writes if write not in claimed]
+        for write in left:
+            if write.digest == digest:
+                return write
+        if left and not quiet:
+            raise checkpoints.DoneBefore
+        return left[0] if left else None
+
+    monkeypatch.setattr(once, "match", match)
+
+
+def no_number(monkeypatch):
+    """Take all creates of a method for one."""
+
+    def add(self, method, digest, now):
+        self.writes.append(Write(method, 0, digest, now))
+        return self.writes[-1]
+
+    monkeypatch.setattr(Row, "add", add)
+
+
+def no_expiry(monkeypatch):
+    """Leave it to DynamoDB to remove what has expired."""
+    of = Row.of
+    monkeypatch.setattr(Row, "of", lambda key, item, _now: of(key, item, 0))
+
+
+def by_position(monkeypatch):
+    """Take the next record of a method, whatever it was asked with."""
+
+    def match(row, claimed, method, _digest, *, quiet):  # noqa: ARG001  as the real one
+        same = [w for w in row.writes if w not in claimed and w.method == method]
+        return same[0] if same else None
+
+    monkeypatch.setattr(once, "match", match)
+
+
+@pytest.mark.parametrize(
+    "mutant", [no_intent, no_lease, no_method, no_number, no_expiry, by_position]
+)
+def test_the_machine_finds_each_mistake(monkeypatch, mutant):
+    """What the machine is for: without any one part of the protocol it fails."""
+    mutant(monkeypatch)
+    with pytest.raises((AssertionError, KeyError, TypeError)):
+        explore(400, phases=(Phase.generate,))

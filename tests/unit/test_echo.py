@@ -1,0 +1,223 @@
+"""relay.echo: what a reaction wrote is told from what somebody else did."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from relay.change import Change, Fields
+from relay.echo import (
+    BUDGET,
+    HOUR,
+    NOTED_SECONDS,
+    Note,
+    canonical,
+    is_echo,
+    mark,
+    notes_of,
+    row_keys,
+    written,
+)
+from relay.tracking.projection import project
+from tests.dynamo import Dynamo
+
+NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+CHANGE = Change(
+    change_id="main.deal.5.b.7",
+    portal="main",
+    entity="deal",
+    entity_type_id=2,
+    id="5",
+    action="updated",
+    version=7,
+    time="2026-03-01T12:00:10.000+00:00",
+)
+
+
+def change_of(**after):
+    """Return a change of these fields."""
+    return replace(CHANGE, changed=tuple(after), after=Fields(after))
+
+
+def note_of(method, now=NOW, **params):
+    """Return the row into which a call is noted, as the table holds it."""
+    table = Dynamo()
+    its = written(method, params)
+    table.transact_write_items([Note("main", its, "tidy", "t.0", now).make("State")])
+    return table.rows
+
+
+def judge(change, method="crm.item.update", now=NOW, **params):
+    """Say whether a change is the echo of a call."""
+    rows = note_of(method, now, **params)
+    return is_echo(notes_of(rows.values(), NOW + 10), change)
+
+
+@pytest.mark.parametrize(
+    ("fields", "after"),
+    [
+        ({"title": "New"}, {"title": "New"}),
+        ({"stageId": "WON"}, {"stageId": "WON", "movedTime": "x", "stageSemanticId": "S"}),
+        ({"opportunity": "100.00"}, {"opportunity": 100, "isManualOpportunity": "Y"}),
+        ({"assignedById": "7"}, {"assignedById": 7}),
+        ({"UF_CRM_1": ["b", "a"]}, {"UF_CRM_1": ["a", "b"]}),
+        ({"ufCrm_1": True}, {"UF_CRM_1": "Y"}),
+        ({"comments": ""}, {"comments": None}),
+        ({"fm": {"n0": {"value": "+1"}}}, {"fm": [{"id": 3, "value": "+1"}], "hasPhone": "Y"}),
+        ({"begindate": "2026-03-05"}, {"begindate": "2026-03-04T21:00:00Z"}),
+        ({"closedate": "2026-03-05T10:00:00+03:00"}, {"closedate": "2026-03-05T07:00:00Z"}),
+    ],
+)
+def test_what_was_written_and_what_follows_is_an_echo(fields, after):
+    """However it was spelt, and with the fields that the portal sets with it."""
+    assert judge(change_of(**after), entityTypeId=2, id=5, fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "after"),
+    [
+        ({"title": "New"}, {"title": "Newer"}),
+        ({"title": "New"}, {"title": "New", "opportunity": 5}),
+        ({"title": "New"}, {"stageId": "WON"}),
+        ({"stageId": "WON"}, {"movedTime": "x"}),
+        ({"begindate": "2026-03-05"}, {"begindate": "2026-04-05T00:00:00Z"}),
+        ({"begindate": "2026-03-05"}, {"begindate": "whenever it is"}),
+        ({"UF_CRM_1": ["a"]}, {"UF_CRM_1": "a"}),
+        ({}, {"title": "New"}),
+    ],
+)
+def test_what_somebody_else_did_meanwhile_is_not(fields, after):
+    """Another value, another field beside it, or what follows alone: a person's change is kept."""
+    assert not judge(change_of(**after), entityTypeId=2, id=5, fields=fields)
+
+
+def test_two_writes_that_were_read_at_once_are_an_echo_together():
+    """Each field is looked for among all notes of the item."""
+    rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
+    more = note_of("crm.deal.update", id=5, fields={"STAGE_ID": "WON"})
+    notes = notes_of([*rows.values(), *more.values()], NOW)
+    assert is_echo(notes, change_of(title="a", stageId="WON"))
+
+
+def test_a_note_counts_for_minutes_and_not_before_it_was_made():
+    """The same edit by a person an hour later, or just before, is a person's."""
+    change = change_of(title="a")
+    for now, expected in ((NOW, True), (NOW - NOTED_SECONDS, False), (NOW + 60, False)):
+        assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
+
+
+def test_what_was_made_is_known_by_its_mark():
+    """A create carries a stamp, which is read with the item."""
+    for after in ({"originatorId": "bitrix24-relay"}, {"xmlId": "relay-1"}):
+        assert is_echo([], replace(CHANGE, action="added", after=Fields(after)))
+    assert not is_echo([], replace(CHANGE, action="added", after=Fields(title="x")))
+
+
+def test_a_deletion_of_ours_is_an_echo():
+    """One that was noted; another is somebody's."""
+    gone = replace(CHANGE, action="deleted")
+    assert judge(gone, "crm.item.delete", entityTypeId=2, id=5)
+    assert not is_echo([], gone)
+
+
+def test_the_writer_tells_where_no_note_is_left():
+    """Where the writing webhook has a user of its own, its edits are ours."""
+    after = {"title": "a", "updatedBy": 9}
+    assert is_echo([], replace(CHANGE, changed=("title",), after=Fields(after)), 9)
+    assert not is_echo([], replace(CHANGE, changed=("title",), after=Fields(after)), 8)
+    assert not is_echo([], replace(CHANGE, changed=("title",), after=Fields(after)))
+    made = replace(CHANGE, action="added", after=Fields(createdBy=9))
+    assert is_echo([], made, 9)
+    task = replace(CHANGE, entity="task", changed=("title",), after=Fields(changedBy=9))
+    assert is_echo([], task, 9)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "expected"),
+    [
+        ("crm.item.update", {"entityTypeId": "128", "id": 3, "fields": {}}, ("dynamic_128", "3")),
+        ("crm.item.delete", {"entityTypeId": 31, "id": "4"}, ("invoice", "4")),
+        ("crm.lead.update", {"ID": 4, "FIELDS": {"STATUS_ID": "X"}}, ("lead", "4")),
+        ("tasks.task.update", {"taskId": 8, "fields": {"STATUS": 5}}, ("task", "8")),
+        (
+            "crm.timeline.comment.add",
+            {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 5, "COMMENT": "x"}},
+            ("deal", "5"),
+        ),
+    ],
+)
+def test_what_a_call_writes_to_is_known(method, params, expected):
+    """Item, classic and task methods, and comments, which count though they change no field."""
+    its = written(method, params)
+    assert (its.entity, its.id) == expected
+
+
+def test_a_call_that_writes_to_no_item_is_nobodys_echo():
+    """Creates and messages have no item before they are done."""
+    assert written("crm.item.add", {"entityTypeId": 2, "fields": {}}) is None
+    assert written("crm.settings.update", {"id": 2}) is None
+    assert written("im.notify.system.add", {"USER_ID": 2}) is None
+
+
+def test_a_leads_stage_is_noted_as_it_is_read():
+    """Classic leads say STATUS_ID, items stageId."""
+    assert judge(
+        replace(change_of(stageId="X"), entity="lead"),
+        "crm.lead.update",
+        id=5,
+        fields={"STATUS_ID": "X"},
+    )
+
+
+def test_the_budget_of_an_hour_ends_a_loop():
+    """The thirty-first write of a reaction to an item is refused; in the next hour it may again."""
+    table = Dynamo()
+    its = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}})
+
+    def write(reaction="tidy", now=NOW):
+        table.transact_write_items([Note("main", its, reaction, f"t.{now}", now).make("State")])
+
+    for _ in range(BUDGET):
+        write()
+    with pytest.raises(table.exceptions.TransactionCanceledException):
+        write()
+    write("another")
+    write(now=NOW + HOUR)
+
+
+def test_writes_that_wait_together_are_noted_together():
+    """One request counts both, and knows the fields of both."""
+    table = Dynamo()
+    notes = [
+        Note("main", written("crm.deal.update", {"id": 5, "fields": {name: 1}}), "tidy", name, NOW)
+        for name in ("A", "B")
+    ]
+    notes[0].merge(notes[1])
+    table.transact_write_items([notes[0].make("State")])
+    (row,) = table.rows.values()
+    assert row["count tidy"] == {"N": "2"}
+    assert {name for note in notes_of([row], NOW) for name in note["fields"]} == {"a", "b"}
+
+
+def test_changes_are_marked_by_what_is_noted_of_their_items():
+    """Announce reads the rows of the hours in question, and marks what is ours."""
+    rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
+    asked = []
+
+    def load(keys):
+        asked.extend(keys)
+        return {key: row for key, row in rows.items() if key in keys}
+
+    ours, theirs = change_of(title="a"), replace(change_of(title="a"), id="6")
+    assert [its.origin for its in mark([ours, theirs], load)] == ["relay", "portal"]
+    assert len(asked) == 4  # noon: the hour before may hold a note of the last minutes
+    assert row_keys("main", "deal", "5", NOW + 1800) == row_keys("main", "deal", "5", NOW + 1801)
+
+
+def test_written_and_read_values_have_one_spelling():
+    """The projection's spelling of a reading is that of the ledger."""
+    item = {"a": "2026-03-05T10:00:00+03:00", "b": 10.0, "c": False, "d": ["2", "1"]}
+    read = project("deal", item)
+    for name, value in item.items():
+        assert canonical(value) == canonical(read.get(name)), name
+    assert json.dumps(canonical({"x": 1})) == '["1"]'
