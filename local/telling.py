@@ -9,10 +9,10 @@ def words(line: dict[str, Any]) -> str | None:
     service, message = line.get("service"), line["message"]
     if service == "journal" and "payload" in line:
         return f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
-    if "change_id" in line:
+    if service == "announce" and "change_id" in line:
         return f"[cyan]change[/] {message}"
     if message == "handled" and service != "journal":
-        return f"[green]{service}[/] handled {line['event_id']}"
+        return f"[green]{service}[/] handled {line.get('event_id') or line['change_id']}"
     if message in {"dead-lettered", "comes back"}:
         return f"[red]{service}[/] {message}: {line['reason']}"
     if message in {"refused", "spilled", "lost", "waiting"}:
@@ -29,5 +29,6 @@ def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
     elif message == "handled" and service != "journal":
         names = ("reacted",)
     at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
-    about = {"event_id": line.get("event_id"), "subject": line.get("subject"), "time": at}
+    its_id = line.get("event_id") or line.get("change_id")
+    about = {"event_id": its_id, "subject": line.get("subject"), "time": at}
     return [{"step": name, **about, "detail": {"by": service}} for name in names]

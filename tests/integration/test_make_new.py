@@ -14,11 +14,11 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "ops", "tests", "events", "docs")
 FILES = ("template.yaml", "pyproject.toml", "README.md", "Makefile")
 MADE = [
-    ("big_deal", "deal.updated", "opportunity"),  # the one of docs/first-reaction.md
-    ("on_stage", "deal.updated", "stageId"),
-    ("when_a_task_is_deleted_at_last", "task.deleted", ""),
-    ("on_process_9", "dynamic_128.added", ""),
-    ("on_comment", "ONCRMTIMELINECOMMENTADD", ""),
+    ("made_big_deal", "deal.updated", "opportunity"),  # the one of docs/first-reaction.md
+    ("made_on_stage", "deal.updated", "stageId"),
+    ("made_when_a_task_is_deleted_at", "task.deleted", ""),
+    ("made_on_process_9", "dynamic_128.added", ""),
+    ("made_on_comment", "ONCRMTIMELINECOMMENTADD", ""),
 ]
 
 
@@ -64,9 +64,10 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
         said = run(tree, "python", "-m", "ops.new", "new", name, on, fields)
         assert f"{name} works" in said
     tutorial = (tree / "docs" / "first-reaction.md").read_text("utf-8")
+    tutorial = tutorial.replace("big_deal", MADE[0][0])  # whoever followed it has that one
     assert f"make new NAME={MADE[0][0]} ON={MADE[0][1]} FIELD={MADE[0][2]}\n" in tutorial
     reaction, test = [part.split("```")[0] for part in tutorial.split("```python\n")[1:]]
-    parts = files(tree, "big_deal")
+    parts = files(tree, MADE[0][0])
     parts["reaction"].write_text(reaction, "utf-8")
     parts["test"].write_text(test, "utf-8")
     written = [str(path.relative_to(tree)) for path in contents(tree) if path not in before]

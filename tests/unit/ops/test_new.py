@@ -62,14 +62,14 @@ def test_a_new_reaction_is_in_the_template_and_removed_without_a_trace(
 ):
     """Entry and name in the list, nothing else changed; afterwards every byte is as before."""
     before = state(root)
-    written = new(root, "call_ada", on, fields)
-    assert set(written) == {root / "template.yaml", *files(root, "call_ada").values()}
+    written = new(root, "made_by_test", on, fields)
+    assert set(written) == {root / "template.yaml", *files(root, "made_by_test").values()}
     template = load_template(str(root / "template.yaml"))
-    entry = template["Mappings"]["Reaction"]["CallAda"]
-    assert entry["Handler"] == "relay.reactions.call_ada.handler"
+    entry = template["Mappings"]["Reaction"]["MadeByTest"]
+    assert entry["Handler"] == "relay.reactions.made_by_test.handler"
     assert (entry["Topic"], json.loads(entry["Filter"])) == (topic, policy)
-    assert template["Resources"]["Fn::ForEach::React"][1][-1] == "CallAda"
-    sample = json.loads(files(root, "call_ada")["sample"].read_text("utf-8"))
+    assert template["Resources"]["Fn::ForEach::React"][1][-1] == "MadeByTest"
+    sample = json.loads(files(root, "made_by_test")["sample"].read_text("utf-8"))
     assert passes(policy, json.loads(sample["Records"][0]["body"]))
     old, changed = (
         text.splitlines()
@@ -83,20 +83,29 @@ def test_a_new_reaction_is_in_the_template_and_removed_without_a_trace(
         ("insert", 4),
         ("replace", 1),
     ]
-    assert set(remove(root, "call_ada")) == set(written)
+    assert set(remove(root, "made_by_test")) == set(written)
     assert state(root) == before
 
 
 def test_two_are_removed_in_any_order(root):
     """The first out is not the last in."""
     before = state(root)
-    new(root, "one", "deal.added")
-    new(root, "one_more", "lead.deleted")
-    remove(root, "one")
+    new(root, "made_one", "deal.added")
+    new(root, "made_one_more", "lead.deleted")
+    remove(root, "made_one")
     entries = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]
-    assert "OneMore" in entries
-    assert "One" not in entries
-    remove(root, "one_more")
+    assert "MadeOneMore" in entries
+    assert "MadeOne" not in entries
+    remove(root, "made_one_more")
+    assert state(root) == before
+
+
+def test_what_a_person_took_out_already_is_no_hindrance(root):
+    """Switched off first, or with its entry deleted by hand: the rest goes all the same."""
+    before, template = state(root), root / "template.yaml"
+    new(root, "made_ada", "deal.added")
+    template.write_bytes(before[template])
+    remove(root, "made_ada")
     assert state(root) == before
 
 
@@ -104,11 +113,11 @@ def test_two_are_removed_in_any_order(root):
     ("name", "on", "fields", "said"),
     [
         ("", "deal.updated", "", "called like follow_up"),
-        ("CallAda", "deal.updated", "", "called like follow_up"),
+        ("MadeByTest", "deal.updated", "", "called like follow_up"),
         ("call-ada", "deal.updated", "", "called like follow_up"),
         ("../ada", "deal.updated", "", "called like follow_up"),
         ("_ada", "deal.updated", "", "called like follow_up"),
-        ("ada\n", "deal.updated", "", "called like follow_up"),
+        ("made_ada\n", "deal.updated", "", "called like follow_up"),
         ("a" * 31, "deal.updated", "", "called like follow_up"),
         ("class", "deal.updated", "", "means something else"),
         ("portal", "deal.updated", "", "means something else"),
@@ -116,17 +125,27 @@ def test_two_are_removed_in_any_order(root):
         ("follow__up", "deal.updated", "", "called like follow_up"),
         ("ingress", "deal.updated", "", "Ingress in template.yaml already"),
         ("forward", "deal.updated", "", "Forward in template.yaml already"),
-        ("ada", "", "", "nothing called ''"),
-        ("ada", "deal.change", "", r"changes: lead, deal, .*\(deal.updated\)\nevents: CATALOG"),
-        ("ada", "ONCRMDEALUPDAT", "", "did you mean ONCRMDEALUPDATE"),
-        ("ada", "dynamic_.added", "", "nothing called"),
-        ("ada", "dynamic_0.added", "", "nothing called"),
-        ("ada", "deal.added", "stageId", "FIELD is of updated"),
-        ("ada", "ONCRMDEALUPDATE", "stageId", "FIELD is of changes"),
-        ("ada", "deal.updated", "stage-id", "'stage-id' is no field"),
-        ("ada", "deal.updated", "a,,b", "'' is no field"),
-        ("ada", "deal.updated", "é", "'é' is no field"),
-        ("ada", "deal.updated", ",".join(f"f{n}" for n in range(38)), "this one has 3 and 152"),
+        ("made_ada", "", "", "nothing called ''"),
+        (
+            "made_ada",
+            "deal.change",
+            "",
+            r"changes: lead, deal, .*\(deal.updated\)\nevents: CATALOG",
+        ),
+        ("made_ada", "ONCRMDEALUPDAT", "", "did you mean ONCRMDEALUPDATE"),
+        ("made_ada", "dynamic_.added", "", "nothing called"),
+        ("made_ada", "dynamic_0.added", "", "nothing called"),
+        ("made_ada", "deal.added", "stageId", "FIELD is of updated"),
+        ("made_ada", "ONCRMDEALUPDATE", "stageId", "FIELD is of changes"),
+        ("made_ada", "deal.updated", "stage-id", "'stage-id' is no field"),
+        ("made_ada", "deal.updated", "a,,b", "'' is no field"),
+        ("made_ada", "deal.updated", "é", "'é' is no field"),
+        (
+            "made_ada",
+            "deal.updated",
+            ",".join(f"f{n}" for n in range(38)),
+            "this one has 3 and 152",
+        ),
     ],
 )
 def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, said):
@@ -139,8 +158,8 @@ def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, 
 
 def test_as_many_fields_as_sns_takes_are_taken(root):
     """37 fields are 148 combinations."""
-    new(root, "ada", "deal.updated", ",".join(f"f{n}" for n in range(37)))
-    assert files(root, "ada")["sample"].exists()
+    new(root, "made_ada", "deal.updated", ",".join(f"f{n}" for n in range(37)))
+    assert files(root, "made_ada")["sample"].exists()
 
 
 def test_a_filter_of_six_keys_is_refused():
@@ -163,7 +182,7 @@ def test_a_template_without_reactions_is_told(root):
     (root / "template.yaml").write_text("Resources: {}\n", "utf-8")
     before = state(root)
     with pytest.raises(ValueError, match="no `Reaction:` mapping"):
-        new(root, "ada", "deal.updated")
+        new(root, "made_ada", "deal.updated")
     assert state(root) == before
 
 
