@@ -43,7 +43,7 @@ AWS_PORT ?= 4566
 PORTAL_PORT ?= 8024
 HTTPS_PORT ?= 8025
 run: env ## The whole bundle on this machine: local AWS, demo portal, deployed; Ctrl-C ends it
-	@.venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
+	@PYTHONPATH=src .venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
 
 invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"

@@ -20,12 +20,14 @@ from local.aws import REGION, LocalAws, PortInUseError, in_use
 from local.demo import DemoPortal
 from local.stack import STACK, Stack, deploy, store_secrets
 from local.telling import steps, words
+from ops.baseline import fill
 from ops.build import ROOT
 from ops.follow import follow
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
 POLL_SECONDS = 0.3
+START_SECONDS = 30.0
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -79,6 +81,8 @@ def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, D
         stack = deploy(aws)
     with _step("token and webhook URL"):
         token = connect(aws, demo, stack)
+    with _step("mirror of the portal"):
+        fill(aws.client, stack.resources, PORTAL, lambda _: None, START_SECONDS)
     running.callback(_forget, _remember(aws, demo, stack, token))
     _explain(demo, stack)
     return aws, demo, stack

@@ -5,6 +5,7 @@ application token, the webhook URL for reading, the one for writing (empty: the 
 """
 
 import asyncio
+import contextlib
 import re
 import sys
 from getpass import getpass
@@ -12,9 +13,11 @@ from typing import Annotated, Any
 
 import boto3
 import typer
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from ops.baseline import fill
 from ops.deployed import Deployed, find_stack
 from ops.subscribed import subscribed_events
 from relay.errors import ConfigurationError, PortalError
@@ -23,8 +26,9 @@ from relay.portal import Portal, Webhook
 console = Console(highlight=False, soft_wrap=True)
 
 PORTAL_NAME = r"[a-z0-9-]{1,40}"
-READING = ("crm",)
-WRITING = ("crm", "im")
+READING = ("crm", "task")
+WRITING = ("crm", "im", "task")
+PATIENCE_SECONDS = 3600.0
 
 
 def ask(what: str) -> str:
@@ -58,6 +62,11 @@ async def _try(url: str, stack: Deployed, scopes: tuple[str, ...]) -> None:
         console.print(
             f"[yellow]without[/] the scope {', '.join(missing)}: tick it in the webhook's settings"
         )
+
+
+def _client(service: str) -> Any:
+    """Return a client that waits as long as a sweep may take, and asks once."""
+    return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
 def tokens_with(ssm: Any, name: str, token: str) -> str:
@@ -96,7 +105,9 @@ def main(
     token = ask("   Application token (Токен приложения)")
     if not token:
         raise SystemExit("an empty token would let anybody in; nothing was stored")
-    console.print("2. Incoming webhook (Входящий вебхук) with the rights crm, im. Copy its URL.")
+    console.print(
+        "2. Incoming webhook (Входящий вебхук) with the rights crm, task, im. Copy its URL."
+    )
     reading = ask_webhook("   Webhook URL for reading", found, READING)
     writing = ask_webhook("   … for writing (Enter: the same)", found, WRITING, reading)
     ssm = boto3.client("ssm")
@@ -110,6 +121,12 @@ def main(
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     accepted = len(secrets[tokens].splitlines())
     console.print(f"\n[green]connected[/]  {portal}; {accepted} token(s) accepted.")
+    console.print(
+        "The mirror is being filled; what changes from now on is announced (Ctrl-C: later)"
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        patience = PATIENCE_SECONDS if sys.stdin.isatty() else 0.0
+        fill(_client, found.resources(), portal, console.print, patience)
     console.print("Change something in the portal: its event is in the journal within seconds.")
 
 

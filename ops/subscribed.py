@@ -1,4 +1,4 @@
-"""Which events the reactions of the template subscribe to: what to tick in the portal."""
+"""Which events the relay can do something with: what to tick in the portal."""
 
 import json
 from typing import Any
@@ -8,9 +8,18 @@ from cfnlint.decode.cfn_yaml import load
 from ops.build import ROOT
 from relay.event import TYPE_PREFIX
 
+TRACKED = {
+    *(
+        f"ONCRM{item}{action}"
+        for item in ("LEAD", "DEAL", "CONTACT", "COMPANY", "QUOTE", "DYNAMICITEM")
+        for action in ("ADD", "UPDATE", "DELETE")
+    ),
+    *("ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"),
+}
+
 
 def subscribed_events() -> list[str]:
-    """Return the codes of the events that some reaction of the list names in its filter."""
+    """Return the codes of what is tracked, and of what some reaction of the list asks for."""
     template: dict[str, Any] = load(str(ROOT / "template.yaml"))
     _, switched_on, _ = template["Resources"]["Fn::ForEach::React"]
     types = [
@@ -18,4 +27,5 @@ def subscribed_events() -> list[str]:
         for name in switched_on
         for kind in json.loads(template["Mappings"]["Reaction"][name]["Filter"]).get("type", [])
     ]
-    return sorted({kind.removeprefix(TYPE_PREFIX).upper() for kind in types if TYPE_PREFIX in kind})
+    asked = {kind.removeprefix(TYPE_PREFIX).upper() for kind in types if TYPE_PREFIX in kind}
+    return sorted(asked | TRACKED)

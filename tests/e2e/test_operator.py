@@ -57,6 +57,7 @@ def test_connect_tries_and_stores_what_it_was_told(relay, run, shop):
         assert done.returncode == 0, done.stdout + done.stderr
         assert relay.stack.outputs["HookUrl"] in done.stdout
         assert "ONCRMCONTACTADD" in done.stdout
+        assert "mirror: " in done.stdout
         for secret in (token, url, url.rstrip("/").rsplit("/", 1)[1]):
             assert secret not in done.stdout + done.stderr
     assert stored(relay, "application-tokens/shop") == "second-token\nfirst-token"
