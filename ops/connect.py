@@ -24,7 +24,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 PORTAL_NAME = r"[a-z0-9-]{1,40}"
 READING = ("crm",)
-WRITING = ("crm", "im")
+WRITING = ("crm", "im", "task")
 
 
 def ask(what: str) -> str:
@@ -96,7 +96,7 @@ def main(
     token = ask("   Application token (Токен приложения)")
     if not token:
         raise SystemExit("an empty token would let anybody in; nothing was stored")
-    console.print("2. Incoming webhook (Входящий вебхук) with the rights crm, im. Copy its URL.")
+    console.print("2. Incoming webhook (Входящий вебхук) with rights crm, im, task. Copy its URL.")
     reading = ask_webhook("   Webhook URL for reading", found, READING)
     writing = ask_webhook("   … for writing (Enter: the same)", found, WRITING, reading)
     ssm = boto3.client("ssm")
