@@ -12,7 +12,8 @@ from ops.deployed import find_stack
 def main() -> None:
     """Show every dead letter of a stack by its reason; with `--go` send all of them back.
 
-    A message is sent before it is deleted, so that one is rather handled twice than lost.
+    A message is sent before it is deleted, so that one is rather handled twice than lost. It keeps
+    its reason: a reaction knows by it that a person has decided.
     """
     stack = find_stack(sys.argv[1])
     go = "--go" in sys.argv[2:]
@@ -29,7 +30,10 @@ def main() -> None:
             for letter in letters:
                 receipt = letter["ReceiptHandle"]
                 if go and target:
-                    sqs.send_message(QueueUrl=target, MessageBody=letter["Body"])
+                    attributes = letter.get("MessageAttributes", {})
+                    sqs.send_message(
+                        QueueUrl=target, MessageBody=letter["Body"], MessageAttributes=attributes
+                    )
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
                 else:
                     sqs.change_message_visibility(

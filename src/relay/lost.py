@@ -16,6 +16,7 @@ Unknown fields vanish silently in a portal, and that tasks keep `XML_ID` is writ
 of the same title and person without it, made since, proves nothing either way; a person decides.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ PREFIX = "relay-"
 _CLASSIC = {f"crm.{name}.add" for name in ("lead", "deal", "contact", "company")}
 _ORIGIN_TYPES = {1, 2, 3, 4}
 _INVOICE, _FIRST_DYNAMIC = 31, 128
+# A title that no portal trims, escapes or takes for a pattern other than itself.
+_PLAIN_TITLE = re.compile(r"(?=\S)[^&<>\"'\\]{1,200}(?<=\S)")
 CLOCK = timedelta(minutes=5)  # how far the portal's clock may be from ours
 SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-protocol section 15)
 
@@ -107,12 +110,15 @@ async def _find_task(
         "RESPONSIBLE_ID": given.get("responsibleid"),
         ">=CREATED_DATE": (begin - SHIFT).isoformat(timespec="seconds"),
     }
+    title = str(given.get("title"))
+    if _PLAIN_TITLE.fullmatch(title):
+        by["TITLE"] = title
     unclear = False
     select = ["ID", "TITLE", "XML_ID", "CREATED_DATE", "RESPONSIBLE_ID", "DEADLINE", "UF_CRM_TASK"]
     async for task in portal.list("tasks.task.list", filter=by, select=select):
         if task.get("xmlId") == mark.fields["XML_ID"]:
             return {"task": task}
-        same = str(task.get("title")) == str(given.get("title")) and not task.get("xmlId")
+        same = str(task.get("title")) == title and not task.get("xmlId")
         unclear |= same and datetime.fromisoformat(task["createdDate"]) >= begin
     if unclear:
         said = "a task of this title without a mark was made since; is it this one?"

@@ -8,6 +8,7 @@ it. How that holds in every order of events stands in relay.checkpoints.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -130,6 +131,7 @@ class Run:
         self._before = before
         self._claimed: set[Write] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._held: Counter[str] = Counter()
         self._steps = 0
         self._refusal: RefusedError | None = None
         self._busy_until = 0.0
@@ -259,8 +261,11 @@ class Run:
             try:
                 found = match(self.row, self._claimed, method, digest, quiet=quiet)
             except DoneBefore:
-                await self._until_quiet()
+                await self._until_quiet(method)
                 quiet = True
+                continue
+            if isinstance(found, str) and found in self._held:
+                await self._until_quiet(method)  # a sibling that waits too will take it
                 continue
             if isinstance(found, str):
                 if self.redriven:
@@ -271,8 +276,9 @@ class Run:
                 )
             return found
 
-    async def _until_quiet(self) -> None:
+    async def _until_quiet(self, method: str) -> None:
         self.under_way -= 1  # what waits here is not what the others wait for
+        self._held[method] += 1
         try:
             seen = None
             while seen != self._steps or self.under_way:
@@ -282,6 +288,8 @@ class Run:
                     raise asyncio.CancelledError
         finally:
             self.under_way += 1
+            self._held[method] -= 1
+            self._held += Counter()  # what is 0 is not in it
 
     async def _look(
         self, portal: Calls, write: Write, params: Mapping[str, Any], mark: lost.Mark | None

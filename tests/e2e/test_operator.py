@@ -37,7 +37,7 @@ def run(relay):
 
 @pytest.fixture
 def shop(relay):
-    """Return the name of a portal that is forgotten after the test: sweeps look at all there are."""
+    """Return the name of a portal that is forgotten after the test, so that no sweep sees it."""
     yield "shop"
     names = ["application-tokens", "webhook-urls/read", "webhook-urls/write"]
     relay.aws.client("ssm").delete_parameters(Names=[f"/relay/relay/{n}/shop" for n in names])

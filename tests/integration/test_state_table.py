@@ -1,0 +1,84 @@
+"""relay.state against a DynamoDB that is not ours: what it refuses, returns and counts."""
+
+import asyncio
+import time
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from relay.checkpoints import Row
+from relay.echo import BUDGET, Note, notes_of, written
+from relay.errors import TransientError
+from relay.once import Run
+from relay.portal.fake import FakePortal
+from relay.state import RefusedError, State
+
+KEY = "done#follow_up#main.deal.5.b.7"
+
+
+@pytest.fixture
+def client():
+    """Return a client of a mocked DynamoDB with the State table in it."""
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(
+            TableName="State",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+def run(client, token, row=None):
+    """Run a reaction of two writes; returns the portal."""
+    portal = FakePortal({"crm.timeline.comment.add": 7, "tasks.task.add": {"task": {"id": "1"}}})
+
+    async def react():
+        state = State(client, "State")
+        stored = row or Row.of(KEY, state.load([KEY]).get(KEY), time.time())
+        its = Run(stored, token, time.time() + 60, state, lambda *_, **__: None)
+        once = its.portal(portal)
+        fields = {"TITLE": "x", "RESPONSIBLE_ID": 1}
+        try:
+            await once.call("tasks.task.add", fields=fields)
+            await once.call("crm.timeline.comment.add", fields={"COMMENT": "x"})
+        finally:
+            await its.finish()
+
+    asyncio.run(react())
+    return portal
+
+
+def test_a_record_is_taken_stored_and_found(client):
+    """A second run sends nothing, whether it has read the row or learns of it when it is refused."""
+    assert len(run(client, "a").calls) == 2
+    assert run(client, "b").calls == []
+    assert run(client, "c", Row(KEY)).calls == []
+
+
+def test_a_lease_that_somebody_else_has_taken_is_heeded(client):
+    """A row that was taken after it was read is refused, and what is stored is returned."""
+    taken = Row(KEY, owner="other", until=time.time() + 60)
+    client.put_item(TableName="State", Item=taken.to_item(time.time()))
+    with pytest.raises(TransientError, match="IN_PROGRESS"):
+        run(client, "a", Row(KEY))
+
+
+def test_notes_are_counted_up_to_the_budget(client):
+    """Those that are refused do not keep the others of their transaction from being written."""
+    now = time.time()
+    its = [written("crm.deal.update", {"id": n, "fields": {"TITLE": "x"}}) for n in (5, 6)]
+
+    async def write():
+        state = State(client, "State")
+        for number in range(BUDGET):
+            await state.write(Note("main", its[0], "tidy", f"t.{number}", now))
+        notes = [Note("main", each, "tidy", "t.last", now) for each in its]
+        return await asyncio.gather(*map(state.write, notes), return_exceptions=True)
+
+    refused, fine = asyncio.run(write())
+    assert isinstance(refused, RefusedError)
+    assert fine is None
+    assert len(notes_of(client.scan(TableName="State")["Items"], now)) == BUDGET + 1

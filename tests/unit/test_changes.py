@@ -1,0 +1,261 @@
+"""relay.reaction with changes: their order, what is known of them, and what hangs."""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay import settings
+from relay.change import Change, Fields
+from relay.echo import BUDGET
+from relay.errors import ConfigurationError, TransientError
+from relay.portal import Portal
+from relay.portal.fake import FakePortal
+from relay.portals import Portals
+from relay.reaction import RESERVE_SECONDS, Reaction, reaction
+from tests.unit.test_reaction import batch_of, handle, sqs  # noqa: F401  its queue and its batches
+
+CHANGE = Change(
+    change_id="main.deal.5.b.2",
+    portal="main",
+    entity="deal",
+    entity_type_id=2,
+    id="5",
+    action="updated",
+    version=2,
+    time="2026-03-01T12:00:00.000+00:00",
+    changed=("title",),
+    before=Fields(title="a"),
+    after=Fields(title="b"),
+)
+SOON = RESERVE_SECONDS + 0.1
+
+
+def version(number, item="5"):
+    """Return a later change, or another item's."""
+    return replace(CHANGE, change_id=f"main.deal.{item}.b.{number}", version=number, id=item)
+
+
+@pytest.fixture
+def portal(monkeypatch, sqs):  # noqa: F811  the fixture
+    """Return the portal that reactions get."""
+    fake = FakePortal()
+    fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com"})
+    monkeypatch.setattr(Portals, "get", lambda *_: fake)
+    fake.sqs = sqs
+    return fake
+
+
+def noting(seen):
+    """Return a reaction that notes what it gets."""
+
+    @reaction
+    async def note(change: Change) -> None:
+        """Note it."""
+        await asyncio.sleep(0.01 / change.version)
+        seen.append(change)
+
+    return note
+
+
+def test_changes_of_one_item_run_in_their_order(portal):
+    """Another item's do not wait for them."""
+    seen = []
+    changes = [version(3), version(2), version(9, "6"), version(4)]
+    assert handle(noting(seen), *(its.to_json() for its in changes)) == []
+    assert [its.version for its in seen if its.id == "5"] == [2, 3, 4]
+    assert seen[0].id == "6"
+    assert not portal.sqs.sent
+
+
+def test_a_change_older_than_a_handled_one_says_so(portal):
+    """Order across batches is not promised, but a reaction can tell; a new mirror begins anew."""
+    seen = []
+    note = noting(seen)
+    for its in (version(3), version(2), version(4), replace(CHANGE, change_id="main.deal.5.c.1")):
+        assert handle(note, its.to_json()) == []
+    assert [its.superseded for its in seen] == [False, True, False, False]
+    assert not portal.sqs.sent
+
+
+@pytest.mark.parametrize(
+    ("entity", "number", "path"),
+    [
+        ("deal", 2, "/crm/deal/details/5/"),
+        ("quote", 7, "/crm/type/7/details/5/"),
+        ("dynamic_128", 128, "/crm/type/128/details/5/"),
+        ("task", None, "/company/personal/user/0/tasks/task/view/5/"),
+    ],
+)
+def test_a_change_knows_its_items_page(portal, entity, number, path):
+    """For a message to a person; a change that no reaction got knows no host."""
+    seen = []
+    change = replace(CHANGE, entity=entity, entity_type_id=number)
+    handle(noting(seen), change.to_json())
+    assert seen[0].portal_url == f"https://main.bitrix24.com{path}"
+    assert change.portal_url == ""
+    assert not portal.sqs.sent
+
+
+def test_a_reaction_without_a_portal_needs_no_webhook(monkeypatch, portal):
+    """Its changes have no address then."""
+
+    def missing(*_):
+        raise ConfigurationError("no URL")
+
+    monkeypatch.setattr(Portals, "get", missing)
+    seen = []
+    assert handle(noting(seen), CHANGE.to_json()) == []
+    assert seen[0].portal_url == ""
+    assert not portal.sqs.sent
+
+
+def test_a_double_in_one_batch_is_handled_from_the_record(portal, capsys):
+    """Two messages with one change make one write."""
+    portal._answers["im.notify.system.add"] = 1  # noqa: SLF001  as the constructor does
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE=change.id)
+
+    assert handle(tell, CHANGE.to_json(), CHANGE.to_json()) == []
+    assert len(portal.calls) == 1
+    out = capsys.readouterr().out
+    assert '"replayed":[1.0]' in out
+    assert '"change_id":"main.deal.5.b.2","subject":"deal/5","portal":"main"' in out
+
+
+def test_a_loop_ends_and_is_told(portal, capsys):
+    """Somebody answers each write of ours: the budget ends it, with a metric for the alarm."""
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Write to the item that changed."""
+        title = {"title": f"{change.version}"}
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields=title)
+
+    for number in range(BUDGET + 2):
+        assert handle(tidy, version(number).to_json()) == []
+    assert len(portal.calls) == BUDGET
+    assert [its["MessageAttributes"]["error"]["StringValue"] for its in portal.sqs.sent] == [
+        "LoopError",
+        "LoopError",
+    ]
+    assert '"loops":[1.0]' in capsys.readouterr().out
+    assert handle(tidy, version(1, "6").to_json()) == []
+    assert len(portal.calls) == BUDGET + 1
+
+
+def test_waiting_uses_up_no_attempt(portal):
+    """However often a record had to wait, its first real failure is its first."""
+    errors = [ZeroDivisionError()]
+
+    @reaction
+    async def fails(_change: Change) -> None:
+        """Fail as told."""
+        raise errors[0]
+
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = "900"
+    context = type("C", (), {"get_remaining_time_in_millis": lambda: 60_000})
+    for number in range(5):
+        answer = fails.handler(batch, context)
+        assert bool(answer["batchItemFailures"]) is (number < 4)
+    (dead,) = portal.sqs.sent
+    assert dead["MessageAttributes"]["error"]["StringValue"] == "ZeroDivisionError"
+
+
+def hanging(heeds):
+    """Return a reaction that never returns."""
+
+    async def hang(change: Change, _portal: Portal) -> None:
+        """Hang for one item."""
+        while change.id == "5":
+            if heeds:
+                await asyncio.Event().wait()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(9)
+
+    return Reaction(hang)
+
+
+@pytest.mark.usefixtures("portal")
+@pytest.mark.parametrize("heeds", [True, False])
+def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
+    """It is cancelled, and left where it does not heed that; a chain behind it comes back."""
+    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.05)
+    bodies = [version(2).to_json(), version(3).to_json(), version(2, "6").to_json()]
+    assert handle(hanging(heeds), *bodies, seconds=0.2) == ["m0", "m1"]
+    out = capsys.readouterr().out
+    assert '"error":"HungError","reason":"hang did not return' in out
+    assert '"error":"TransientError","reason":"hang: NO_TIME' in out
+    assert '"handled":[1.0]' in out
+
+
+def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
+    """It comes back at once, and it is no failure."""
+
+    async def never(**_params):
+        await asyncio.Event().wait()
+
+    portal.call = lambda _method, **params: never(**params)
+
+    @reaction
+    async def wait(_change: Change, its: Portal) -> None:
+        """Wait for a reading."""
+        await its.call("crm.item.get", entityTypeId=2, id=5)
+
+    assert handle(wait, CHANGE.to_json(), seconds=SOON) == ["m0"]
+    assert portal.sqs.hidden[0]["VisibilityTimeout"] == 1
+
+
+def test_a_missing_right_lets_everything_wait(portal, capsys):
+    """The log names the right; nothing is called."""
+    said = {"Error": {"Code": "AccessDeniedException", "Message": "dynamodb:BatchGetItem"}}
+    portal.sqs.table.trouble["BatchGetItem"] = ClientError(said, "BatchGetItem")
+    seen = []
+    assert handle(noting(seen), CHANGE.to_json()) == ["m0"]
+    assert not seen
+    assert "dynamodb:BatchGetItem" in capsys.readouterr().out
+    portal.sqs.table.trouble = {"BatchWriteItem": ClientError(said, "BatchWriteItem")}
+    assert handle(noting(seen), CHANGE.to_json()) == []
+    assert "not noted" in capsys.readouterr().out
+
+
+def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
+    """Deployed without its table's name."""
+    monkeypatch.delenv("STATE_TABLE")
+    assert handle(noting([]), CHANGE.to_json()) == ["m0"]
+    assert not portal.sqs.sent
+
+
+def test_a_change_of_a_future_format_is_put_aside(portal):
+    """What this code can't read is not guessed at."""
+    body = json.loads(CHANGE.to_json())
+    body["data"]["action"] = "archived"
+    assert handle(noting([]), json.dumps(body)) == []
+    assert portal.sqs.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"
+
+
+def test_one_item_that_waits_does_not_hold_up_its_next_change(portal):
+    """The next one runs; the one before it will know that it is superseded."""
+    seen = []
+
+    @reaction
+    async def pick(change: Change) -> None:
+        """Wait for one."""
+        if change.version == 2 and not seen:
+            seen.append(change)
+            raise TransientError("m", "QUERY_LIMIT_EXCEEDED")
+        seen.append(change)
+
+    assert handle(pick, version(2).to_json(), version(3).to_json()) == ["m0"]
+    assert handle(pick, version(2).to_json()) == []
+    assert [(its.version, its.superseded) for its in seen] == [(2, False), (3, False), (2, True)]
+    assert settings.flag("ALLOW_HTTP") is False
+    assert not portal.sqs.sent

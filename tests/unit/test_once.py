@@ -1,0 +1,419 @@
+"""relay.once, relay.lost, relay.state: what one run of a reaction does and does not do again."""
+
+import asyncio
+import time
+from contextlib import contextmanager
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay import once, state
+from relay.checkpoints import KEEP_SECONDS, Row
+from relay.errors import (
+    DivergedError,
+    MayHaveRunError,
+    OperatorError,
+    PermanentError,
+    StateError,
+    TransientError,
+)
+from relay.lost import mark_of
+from relay.once import Run
+from relay.portal.fake import FakePortal
+from relay.state import State
+from tests.dynamo import Dynamo
+
+KEY = "done#follow_up#main.deal.5.b.7"
+COMMENT = "crm.timeline.comment.add"
+TASK = {"fields": {"TITLE": "Call", "RESPONSIBLE_ID": 1}}
+
+
+class Past:
+    """A record that is delivered again and again."""
+
+    def __init__(self):
+        self.table, self.logged, self.offset = Dynamo(), [], 0
+        self.run = None
+
+    def log(self, message, **more):
+        """Keep what is logged."""
+        self.logged.append((message, more))
+
+    def deliver(self, portal, react, *, redriven=False):
+        """Run a reaction for the record; returns what it returned."""
+
+        async def run():
+            row = Row.of(KEY, self.table.rows.get(KEY), time.time())
+            until = time.time() + 120
+            token = f"token {len(self.table.asked)}"
+            self.run = Run(row, token, until, State(self.table, "S"), self.log, redriven=redriven)
+            failed = True
+            try:
+                result = await react(self.run.portal(portal))
+                failed = False
+            finally:
+                await self.run.finish(failed=failed)
+            return result
+
+        return asyncio.run(run())
+
+
+@pytest.fixture
+def past(monkeypatch):
+    """Return a record's past, in which time can be turned on and nothing pauses for long."""
+    past = Past()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + past.offset)
+    monkeypatch.setattr(once, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(state, "_pause", lambda _attempt: None)
+    return past
+
+
+def calls(method, **params):
+    """Return a reaction of one call."""
+    return lambda portal: portal.call(method, **params)
+
+
+def test_a_second_delivery_gets_the_recorded_result(past):
+    """Nothing is sent again, and the answer is the one of then."""
+    portal = FakePortal({COMMENT: 7})
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"})) == 7
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"})) == 7
+    assert len(portal.calls) == 1
+    assert past.run.replayed == 1
+    assert not past.logged
+
+
+def test_other_parameters_get_the_recorded_result_and_a_log_line(past):
+    """A title with the time in it must not make a second task: the record wins."""
+    portal = FakePortal({COMMENT: 7})
+    past.deliver(portal, calls(COMMENT, fields={"COMMENT": "at 9"}))
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "at 10"})) == 7
+    assert len(portal.calls) == 1
+    assert past.logged[0][0] == "replayed with other parameters"
+
+
+def test_another_method_is_a_named_error_until_a_person_sends_it_back(past):
+    """Code that changed between two deliveries must not do half of each."""
+    portal = FakePortal({COMMENT: 7, "im.notify.system.add": 1})
+    past.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"}))
+    other = calls("im.notify.system.add", USER_ID=1, MESSAGE="x")
+    with pytest.raises(DivergedError, match=r"where the first run called crm\.timeline"):
+        past.deliver(portal, other)
+    assert len(portal.calls) == 1
+    assert past.deliver(portal, other, redriven=True) == 1
+
+
+def test_reads_cost_no_checkpoint(past):
+    """They pass through, every time, and nothing is stored."""
+    portal = FakePortal({"crm.item.get": {"item": {}}, "crm.item.list": {"items": [{"id": 1}]}})
+
+    async def read(its):
+        await its.call("crm.item.get", entityTypeId=2, id=5)
+        with its.busy():
+            listed = [item async for item in its.list("crm.item.list", entityTypeId=2)]
+        await its.batch({"a": ("crm.item.get", {"id": 5})})
+        return listed
+
+    assert past.deliver(portal, read) == [{"id": 1}]
+    assert past.deliver(portal, read) == [{"id": 1}]
+    assert not past.table.asked
+    assert len(portal.calls) == 6
+
+
+def test_what_did_not_run_is_not_recorded(past):
+    """A refused call is made anew the next time: what was wrong may have been put right."""
+    portal = FakePortal()
+    portal.fail(COMMENT, "ACCESS_DENIED")
+    with pytest.raises(PermanentError):
+        past.deliver(portal, calls(COMMENT, fields={}))
+    portal = FakePortal({COMMENT: 7})
+    assert past.deliver(portal, calls(COMMENT, fields={})) == 7
+
+
+def test_two_deliveries_at_once_one_waits(past):
+    """While one has the lease the other sends nothing, and comes back soon."""
+    waits, sent = None, []
+
+    async def both():
+        gate, begun = asyncio.Event(), asyncio.Event()
+
+        class Slow(FakePortal):
+            async def call(self, _method, /, **params):
+                sent.append(params)
+                begun.set()
+                await gate.wait()
+                return 7
+
+        runs = []
+        for number in range(2):
+            row = Row.of(KEY, None, time.time())
+            table = State(past.table, "S")
+            runs.append(Run(row, f"t{number}", time.time() + 120, table, past.log))
+        portals = [run.portal(Slow()) for run in runs]
+        first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
+        await begun.wait()
+        with pytest.raises(TransientError) as refused:
+            await portals[1].call(COMMENT, fields={})
+        await runs[1].finish()
+        gate.set()
+        assert await first == 7
+        await runs[0].finish()
+        return refused.value
+
+    waits = asyncio.run(both())
+    assert (waits.code, waits.retry_after, len(sent)) == ("IN_PROGRESS", 30.0, 1)
+
+
+def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(past):
+    """What was sent is finished; the next delivery finds its result."""
+
+    async def run():
+        gate, begun = asyncio.Event(), asyncio.Event()
+
+        class Slow(FakePortal):
+            async def call(self, _method, /, **_params):
+                begun.set()
+                await gate.wait()
+                return 7
+
+        its = Run(Row.of(KEY, None, 0), "t", time.time() + 120, State(past.table, "S"), past.log)
+        task = asyncio.create_task(its.portal(Slow()).call(COMMENT, fields={}))
+        await begun.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        asyncio.get_running_loop().call_later(0.01, gate.set)
+        await its.finish()
+
+    asyncio.run(run())
+    assert past.deliver(FakePortal(), calls(COMMENT, fields={})) == 7
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "listed", "found", "expected"),
+    [
+        (
+            *("crm.item.add", {"entityTypeId": 2, "fields": {"title": "x"}}, "crm.item.list"),
+            *({"id": 9}, {"item": {"id": 9}}),
+        ),
+        ("crm.item.add", {"entityTypeId": 128, "fields": {}}, "crm.item.list", None, {"item": 1}),
+        ("crm.deal.add", {"fields": {"TITLE": "x"}}, "crm.deal.list", {"ID": "9"}, 9),
+        ("crm.lead.add", {"FIELDS": {"TITLE": "x"}}, "crm.lead.list", None, {"item": 1}),
+    ],
+)
+def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR0913, PLR0917  a table
+    past, method, params, listed, found, expected
+):
+    """Found by its mark it is the result; not found it is sent; a minute later, not before."""
+    portal = FakePortal()
+    portal.fail(method, "MayHaveRunError")
+    with pytest.raises(TransientError) as lost:
+        past.deliver(portal, calls(method, **params))
+    assert (lost.value.code, lost.value.retry_after) == ("ANSWER_LOST", 65)
+    sent = portal.calls[0][1]
+    with pytest.raises(TransientError, match="IN_PROGRESS"):
+        past.deliver(portal, calls(method, **params))
+    past.offset = 70
+    portal = FakePortal({listed: [found] if found else [], method: {"item": 1}})
+    assert past.deliver(portal, calls(method, **params)) == expected
+    by = portal.calls[0][1]["filter"]
+    marks = next(value for name, value in sent.items() if name.lower() == "fields")
+    assert all(marks[name.removeprefix("=")] == value for name, value in by.items())
+    assert len(portal.calls) == (1 if found else 2)
+
+
+@pytest.mark.parametrize("unclear", [False, True])
+def test_a_lost_task_is_told_by_its_mark_only(past, unclear):
+    """One without a mark but of the same title and time may be it or not: a person decides."""
+    portal = FakePortal()
+    portal.fail("tasks.task.add", "MayHaveRunError")
+    with pytest.raises(TransientError):
+        past.deliver(portal, calls("tasks.task.add", **TASK))
+    mark = portal.calls[0][1]["fields"]["XML_ID"]
+    past.offset = 70
+    task = {"id": "9", "title": "Call", "createdDate": "2126-01-01T00:00:00+03:00"}
+    task["xmlId"] = None if unclear else mark
+    portal = FakePortal({"tasks.task.list": {"tasks": [task]}})
+    if unclear:
+        with pytest.raises(MayHaveRunError, match="is it this one"):
+            past.deliver(portal, calls("tasks.task.add", **TASK))
+    else:
+        assert past.deliver(portal, calls("tasks.task.add", **TASK)) == {"task": task}
+
+
+def test_a_lost_task_that_is_nowhere_is_made(past):
+    """A title that the portal may change is not filtered by."""
+    portal = FakePortal()
+    portal.fail("tasks.task.add", "MayHaveRunError")
+    odd = {"fields": {"TITLE": "A & B ", "RESPONSIBLE_ID": 1}}
+    with pytest.raises(TransientError):
+        past.deliver(portal, calls("tasks.task.add", **odd))
+    past.offset = 70
+    portal = FakePortal({"tasks.task.list": {"tasks": []}, "tasks.task.add": {"task": {"id": 1}}})
+    assert past.deliver(portal, calls("tasks.task.add", **odd)) == {"task": {"id": 1}}
+    assert "TITLE" not in portal.calls[0][1]["filter"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (COMMENT, {"fields": {"COMMENT": "x"}}),
+        ("crm.item.add", {"entityTypeId": 7, "fields": {}}),
+        ("crm.item.add", {"entityTypeId": "deal", "fields": {}}),
+        ("crm.deal.add", {"fields": {"ORIGIN_ID": "mine"}}),
+        ("crm.deal.add", {"fields": "nonsense"}),
+    ],
+)
+def test_what_leaves_no_mark_is_for_a_person_to_decide(past, method, params):
+    """The error says what to look for and what to do then; sent back by a person it is sent."""
+    assert mark_of(method, params, "key") is None
+    portal = FakePortal()
+    portal.fail(method, "MayHaveRunError")
+    with pytest.raises(MayHaveRunError, match=r"delete this message, if not, `make redrive`"):
+        past.deliver(portal, calls(method, **params))
+    past.offset = 200
+    portal = FakePortal({method: 7})
+    with pytest.raises(MayHaveRunError, match="nothing that it makes can be looked for"):
+        past.deliver(portal, calls(method, **params))
+    assert past.deliver(portal, calls(method, **params), redriven=True) == 7
+
+
+def test_a_lost_answer_of_a_harmless_write_is_no_question(past):
+    """Setting the same values again changes nothing."""
+    portal = FakePortal()
+    portal.fail("crm.item.update", "MayHaveRunError")
+    update = calls("crm.item.update", entityTypeId=2, id=5, fields={"title": "x"})
+    with pytest.raises(TransientError):
+        past.deliver(portal, update)
+    past.offset = 70
+    assert past.deliver(FakePortal({"crm.item.update": {"item": {}}}), update) == {"item": {}}
+
+
+def test_after_thirty_days_nothing_is_known(past):
+    """Whether DynamoDB has removed the row or not."""
+    portal = FakePortal({COMMENT: 7})
+    past.deliver(portal, calls(COMMENT, fields={}))
+    past.offset = KEEP_SECONDS + 10
+    past.deliver(portal, calls(COMMENT, fields={}))
+    assert len(portal.calls) == 2
+
+
+def test_a_batch_with_a_write_is_one_write(past):
+    """It runs once, and its results are kept by their names."""
+    portal = FakePortal({"crm.deal.add": 5, COMMENT: 7})
+    commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
+
+    async def run(its):
+        return await its.batch(commands, halt=True)
+
+    assert past.deliver(portal, run) == {"deal": 5, "said": 7}
+    assert past.deliver(portal, run) == {"deal": 5, "said": 7}
+    assert len(portal.calls) == 2
+
+
+def test_a_batch_that_ran_in_part_is_not_run_again(past):
+    """The error says what failed; who asked for errors gets them."""
+    portal = FakePortal({"crm.deal.add": 5})
+    portal.fail(COMMENT, "NOT_FOUND")
+    commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
+    with pytest.raises(PermanentError, match="PARTLY_RUN"):
+        past.deliver(portal, lambda its: its.batch(commands))
+    results = past.deliver(portal, lambda its: its.batch(commands, return_errors=True))
+    assert results["deal"] == 5
+    assert results["said"].code == "NOT_FOUND"
+    assert len(portal.calls) == 2
+
+
+@pytest.mark.parametrize("name", ["OperatorError", "MayHaveRunError"])
+def test_a_batch_that_did_not_run_raises_its_error(past, name):
+    """None of it ran, or nobody knows."""
+    portal = FakePortal()
+    portal.fail(COMMENT, name)
+    with pytest.raises((OperatorError, MayHaveRunError)):
+        past.deliver(portal, lambda its: its.batch({"a": (COMMENT, {"fields": {}})}))
+
+
+@contextmanager
+def in_trouble(table, operation, code="AccessDeniedException"):
+    """Let the table refuse an operation."""
+    said = {"Error": {"Code": code, "Message": f"not authorized to perform {operation}"}}
+    table.trouble[operation] = ClientError(said, operation)
+    yield
+    del table.trouble[operation]
+
+
+def test_without_the_table_nothing_is_sent(past):
+    """A missing right is named, and the write is made when it is there."""
+    portal = FakePortal({COMMENT: 7})
+    with (
+        in_trouble(past.table, "TransactWriteItems"),
+        pytest.raises(StateError, match="not authorized to perform TransactWriteItems"),
+    ):
+        past.deliver(portal, calls(COMMENT, fields={}))
+    assert not portal.calls
+    assert past.deliver(portal, calls(COMMENT, fields={})) == 7
+
+
+def test_a_result_that_can_not_be_stored_is_logged(past):
+    """The record is done; a double of it would find the intent, and ask a person."""
+    with in_trouble(past.table, "BatchWriteItem"):
+        assert past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={})) == 7
+    assert past.logged[-1][0] == "not recorded"
+
+
+def test_failures_are_counted_even_before_the_first_write(past):
+    """Waiting uses up no attempt, so the queue's own count is of no use."""
+
+    async def fail(_portal):
+        raise ZeroDivisionError
+
+    for expected in (1, 2):
+        with pytest.raises(ZeroDivisionError):
+            past.deliver(FakePortal(), fail)
+        assert Row.of(KEY, past.table.rows[KEY], time.time()).failures == expected
+
+
+def test_a_throttled_table_is_asked_again(past):
+    """What DynamoDB did not process is sent again; after some tries it is an error."""
+    past.table.unprocessed = 2
+    table = State(past.table, "S")
+    assert table.load(["a"]) == {}
+    past.table.unprocessed = 9
+    with pytest.raises(StateError, match="throttled"):
+        table.load(["a"])
+    past.table.unprocessed = 0
+    with in_trouble(past.table, "BatchGetItem"), pytest.raises(StateError, match="BatchGetItem"):
+        table.load(["a"])
+    past.table.unprocessed = 9
+    past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={}))
+    assert past.logged[-1] == ("not recorded", {"reason": "the State table is throttled"})
+
+
+@pytest.mark.parametrize(
+    ("code", "times", "expected"),
+    [
+        ("TransactionConflict", 1, None),
+        ("TransactionConflict", 99, "busy"),
+        ("ValidationError", 1, "too large"),
+    ],
+)
+def test_a_canceled_transaction_is_judged_by_its_reasons(past, code, times, expected):
+    """A conflict is tried again; what can't be written is an error of the table."""
+    real, left = past.table.transact_write_items, [times]
+
+    def canceled(TransactItems):  # noqa: N803  boto3's name
+        if left[0]:
+            left[0] -= 1
+            reasons = [{"Code": code, "Message": "too large"} for _ in TransactItems]
+            said = {"Error": {"Code": "x"}, "CancellationReasons": reasons}
+            raise past.table.exceptions.TransactionCanceledException(said, "TransactWriteItems")
+        real(TransactItems)
+
+    past.table.transact_write_items = canceled
+    portal = FakePortal({COMMENT: 7})
+    if expected is None:
+        assert past.deliver(portal, calls(COMMENT, fields={})) == 7
+    else:
+        with pytest.raises(StateError, match=expected):
+            past.deliver(portal, calls(COMMENT, fields={}))
+        assert not portal.calls
