@@ -105,9 +105,7 @@ def main(
     token = ask("   Application token (Токен приложения)")
     if not token:
         raise SystemExit("an empty token would let anybody in; nothing was stored")
-    console.print(
-        "2. Incoming webhook (Входящий вебхук) with the rights crm, task, im. Copy its URL."
-    )
+    console.print("2. Incoming webhook (Входящий вебхук) with rights crm, im, task. Copy its URL.")
     reading = ask_webhook("   Webhook URL for reading", found, READING)
     writing = ask_webhook("   … for writing (Enter: the same)", found, WRITING, reading)
     ssm = boto3.client("ssm")
