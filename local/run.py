@@ -15,8 +15,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from local.aws import REGION, LocalAws, PortInUseError, in_use
+from local.changes import Changes, step
+from local.changes import words as changes_words
 from local.demo import DemoPortal
 from local.stack import STACK, Stack, deploy, store_secrets
 from local.telling import steps, words
@@ -161,10 +164,15 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
 
 
 def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
+    changes = Changes(aws, stack)
     for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
-        if text := words(line):
+        for change in changes.new():
+            told = f"{change.time[11:19]}  [cyan]change[/] {escape(changes_words(change))}"
+            console.print(told)
+            demo.admin("steps", lines=[step(change)])
+        if line and (text := words(line)):
             console.print(f"{line['timestamp'][11:19]}  {text}")
-        if taken := steps(line):
+        if line and (taken := steps(line)):
             demo.admin("steps", lines=taken)
 
 

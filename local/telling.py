@@ -9,8 +9,6 @@ def words(line: dict[str, Any]) -> str | None:
     service, message = line.get("service"), line["message"]
     if service == "journal" and "payload" in line:
         return f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
-    if service == "announce" and "change_id" in line:
-        return f"[cyan]change[/] {message}"
     if message == "handled" and service != "journal":
         return f"[green]{service}[/] handled {line.get('event_id') or line['change_id']}"
     if message in {"dead-lettered", "comes back"}:

@@ -8,8 +8,8 @@ from typing import Any
 LATE_MILLISECONDS = 5000  # lines of several functions arrive out of order
 
 
-def follow(logs: Any, group: str, poll_seconds: float) -> Iterator[dict[str, Any]]:
-    """Yield each structured line that is written from now on."""
+def follow(logs: Any, group: str, poll_seconds: float) -> Iterator[dict[str, Any] | None]:
+    """Yield each structured line that is written from now on, and None before each pause."""
     since = int(time.time() * 1000)
     seen: dict[tuple[str, int, str], int] = {}
     while True:
@@ -26,6 +26,7 @@ def follow(logs: Any, group: str, poll_seconds: float) -> Iterator[dict[str, Any
                 yield line
         since = max([since, *seen.values()])
         seen = {key: at for key, at in seen.items() if at >= since - LATE_MILLISECONDS}
+        yield None
         time.sleep(poll_seconds)
 
 

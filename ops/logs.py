@@ -17,7 +17,8 @@ def main() -> None:
     group = find_stack(sys.argv[1]).outputs["LogGroup"]
     with contextlib.suppress(KeyboardInterrupt):
         for line in follow(boto3.client("logs"), group, POLL_SECONDS):
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            if line:
+                print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

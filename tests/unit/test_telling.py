@@ -8,7 +8,6 @@ from local.telling import words
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ({"service": "announce", "message": "deal 5 updated", "change_id": "c"}, "deal 5 updated"),
         (
             {"service": "follow_up", "message": "handled", "change_id": "c"},
             "follow_up[/] handled c",
