@@ -1,0 +1,31 @@
+"""A deal is dragged to won: portal, event, mirror, change, reaction, portal."""
+
+
+def test_a_won_deal_gets_one_task_and_one_comment(relay, await_until):
+    """However often its event is sent again; the task is the responsible person's."""
+    fields = {"title": "Ten chairs", "assignedById": 2}
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields=fields)["item"]["id"]
+    known = f'"change_id":"main.deal.{deal}.'
+    await_until(lambda: known in relay.log(), 60)  # a deal that is first seen won was never moved
+    relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "WON"})
+    entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
+    (comment,) = await_until(
+        lambda: relay.portal.call("crm.timeline.comment.list", filter=entity), 60
+    )
+    for _ in range(3):
+        body = (
+            f"event=ONCRMDEALUPDATE&event_handler_id=1&data%5BFIELDS%5D%5BID%5D={deal}"
+            f"&ts=1766047124&auth%5Bapplication_token%5D={relay.token}"
+        )
+        assert relay.post(body.encode())[0] == 200
+    await_until(lambda: not relay.messages("TrackQueue") and not relay.messages("FollowUpQueue"))
+    told = relay.portal.call("crm.timeline.comment.list", filter=entity)
+    asked = {"filter": {"UF_CRM_TASK": f"D_{deal}"}, "select": ["ID", "TITLE", "RESPONSIBLE_ID"]}
+    tasks = [
+        task
+        for task in relay.portal.call("tasks.task.list", **asked)["tasks"]
+        if task["title"] == "Call Ten chairs"
+    ]
+    assert [task["responsibleId"] for task in tasks] == ["2"]
+    assert [one["COMMENT"] for one in told] == [f"Follow-up: task {tasks[0]['id']}"]
+    assert comment["COMMENT"] == told[0]["COMMENT"]
