@@ -52,7 +52,7 @@ def run(client, token, row=None):
 
 
 def test_a_record_is_taken_stored_and_found(client):
-    """A second run sends nothing, whether it has read the row or learns of it when it is refused."""
+    """A second run sends nothing, whether it has read the row or is refused it."""
     assert len(run(client, "a").calls) == 2
     assert run(client, "b").calls == []
     assert run(client, "c", Row(KEY)).calls == []
