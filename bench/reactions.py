@@ -8,9 +8,11 @@ processor time is taken with a DynamoDB that answers over HTTP from a process of
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,6 +39,10 @@ from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 from rich.table import Table
 
+from bench.ingress import BARE
+from local.aws import credentials
+from local.emulator import RUNTIME, Emulator
+from ops.build import BUILD, ROOT, build
 from relay import portals, settings
 from relay.change import Change, Fields
 from relay.errors import MayHaveRunError, PermanentError
@@ -47,6 +53,7 @@ from tests.dynamo import Dynamo
 
 CHANGES, BATCH, ROUNDS = 1000, 100, 60
 LEASE_SECONDS = 200
+INITS = 5
 CREATED = "2030-01-01T00:00:00+00:00"
 DUMB = """
 import http.server, sys
@@ -262,6 +269,34 @@ def _cpu() -> float:
             server.kill()
 
 
+def _inits() -> tuple[float, float]:
+    """Return the milliseconds of a bare function's init with one client, and of a reaction's."""
+    build("local", quiet=True)
+    bare, ours = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        artefact = Path(folder) / "artefact"
+        shutil.copytree(BUILD / "GreetContactFunction", artefact)
+        (artefact / "bare.py").write_text(BARE)
+        for target in (artefact, ROOT / ".venv-lambda" / "lib"):
+            compiled = [RUNTIME, "-m", "compileall", "-qq", target]
+            subprocess.run(compiled, check=False, capture_output=True)  # noqa: S603  our own files
+        variables = {
+            **credentials("http://127.0.0.1:9"),
+            "SECRETS_PREFIX": "/relay/bench",
+            "POWERTOOLS_METRICS_NAMESPACE": "Relay/bench",
+            "STATE_TABLE": "State",
+        }
+        for _ in range(INITS):
+            for handler, event, spent in (
+                ("bare.handler", {}, bare),
+                ("relay.reactions.greet_contact.handler", {"Records": []}, ours),
+            ):
+                with Emulator(handler, variables, artefact) as emulator:
+                    emulator.invoke(event)
+                    spent.append(emulator.init_milliseconds())
+    return statistics.median(bare), statistics.median(ours)
+
+
 def main() -> None:
     """Measure and print the table."""
     table = Table(title=f"{CHANGES} changes, two dependent writes each, batches of {BATCH}")
@@ -285,6 +320,11 @@ def main() -> None:
             cpu = _cpu()
     console = Console()
     console.print(table)
+    bare, ours = _inits()
+    console.print(
+        f"init: a bare function with one client {bare:.0f} ms, a reaction {ours:.0f} ms, "
+        f"{ours / bare:.2f} x"
+    )
     console.print(f"processor time of a change, DynamoDB's client and all: {cpu:.2f} ms")
 
 

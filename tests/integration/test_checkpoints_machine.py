@@ -277,6 +277,18 @@ class Machine(RuleBasedStateMachine):
         """Deliver the record, for the first time or again."""
         self.deliver(order)
 
+    @precondition(lambda self: not self.alive)
+    @rule(turns=st.lists(st.integers(0, 1), min_size=4, max_size=14))
+    def both_at_once(self, turns):
+        """Let two deliveries begin at once and go on in turns."""
+        self.deliver(0)
+        self.deliver(0)
+        for which in turns:
+            if self.alive:
+                delivery = self.alive[which % len(self.alive)]
+                if delivery.waiting:
+                    self.go_on(delivery, 0, "answered")
+
     @precondition(lambda self: self.alive)
     @rule(
         which=st.integers(0, 1),
