@@ -7,9 +7,12 @@ from typing import Any
 from local.aws import LocalAws
 from local.stack import Stack
 from relay.change import Change
+from relay.echo import FOLLOWS, plain
 
 SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"
+# What follows an edit is not what a person did; it is in the Change all the same.
+_CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "contactid"}
 
 
 class Changes:
@@ -41,8 +44,10 @@ def words(change: Change) -> str:
     """Return a change in one line: `deal 662 stageId NEW -> WON by user 1, event`."""
     what = change.action
     if change.changed:
-        what = ", ".join(_field(change, name) for name in change.changed[:SHOWN])
-        more = len(change.changed) - SHOWN
+        edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
+        edited = edited or list(change.changed)
+        what = ", ".join(_field(change, name) for name in edited[:SHOWN])
+        more = len(edited) - SHOWN
         what += f" and {more} more" if more > 0 else ""
     user = change.after.get("updatedBy") or change.after.get("changedBy")
     by = f" by user {user}" if user else ""

@@ -69,6 +69,12 @@ def _client(service: str) -> Any:
     return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
+def writer_of(reading: str, writing: str) -> str:
+    """Return the writing webhook's user where its changes can be told from a person's by it."""
+    reader, writer = (Webhook.parse(url, allow_http=True).user_id for url in (reading, writing))
+    return "same" if reader == writer else str(writer)
+
+
 def tokens_with(ssm: Any, name: str, token: str) -> str:
     """Return the token and those stored before it: a rotation must not lose what is under way."""
     try:
@@ -117,6 +123,12 @@ def main(
     }
     for name, value in secrets.items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    ssm.put_parameter(
+        Name=f"{prefix}/writers/{portal}",
+        Value=writer_of(reading, writing),
+        Type="String",
+        Overwrite=True,
+    )
     accepted = len(secrets[tokens].splitlines())
     console.print(f"\n[green]connected[/]  {portal}; {accepted} token(s) accepted.")
     console.print(

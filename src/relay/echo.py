@@ -146,8 +146,15 @@ def notes_of(rows: Iterable[Mapping[str, Any]], read_at: float) -> list[dict[str
     return [note for note in notes if -CLOCK_SECONDS <= read_at - int(note["at"]) <= NOTED_SECONDS]
 
 
-def mark(changes: Sequence[Change], load: Load) -> list[Change]:
-    """Return changes with `origin: relay` on those that reactions wrote; `load` reads rows."""
+def mark(
+    changes: Sequence[Change],
+    load: Load,
+    writer_of: Callable[[str], int | None] = lambda _portal: None,
+) -> list[Change]:
+    """Return changes with `origin: relay` on those that reactions wrote.
+
+    `load` reads rows, `writer_of` says a portal's writer (see `is_echo`).
+    """
     read_at = [datetime.fromisoformat(change.time).timestamp() for change in changes]
     keys = [
         row_keys(change.portal, change.entity, change.id, at)
@@ -157,7 +164,8 @@ def mark(changes: Sequence[Change], load: Load) -> list[Change]:
     marked = []
     for change, at, its in zip(changes, read_at, keys, strict=True):
         notes = notes_of((rows[key] for key in its if key in rows), at)
-        marked.append(replace(change, origin="relay") if is_echo(notes, change) else change)
+        ours = is_echo(notes, change, writer_of(change.portal))
+        marked.append(replace(change, origin="relay") if ours else change)
     return marked
 
 

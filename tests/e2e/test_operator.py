@@ -39,7 +39,7 @@ def run(relay):
 def shop(relay):
     """Return the name of a portal that is forgotten after the test, so that no sweep sees it."""
     yield "shop"
-    names = ["application-tokens", "webhook-urls/read", "webhook-urls/write"]
+    names = ["application-tokens", "webhook-urls/read", "webhook-urls/write", "writers"]
     relay.aws.client("ssm").delete_parameters(Names=[f"/relay/relay/{n}/shop" for n in names])
 
 
@@ -60,6 +60,7 @@ def test_connect_tries_and_stores_what_it_was_told(relay, run, shop):
         assert "mirror: " in done.stdout
         for secret in (token, url, url.rstrip("/").rsplit("/", 1)[1]):
             assert secret not in done.stdout + done.stderr
+    assert stored(relay, "writers/shop") == "same"
     assert stored(relay, "application-tokens/shop") == "second-token\nfirst-token"
     assert (
         stored(relay, "webhook-urls/read/shop") == stored(relay, "webhook-urls/write/shop") == url

@@ -77,6 +77,13 @@ def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
     assert settings.webhook_url("write", "main") == "https://b"
 
 
+def test_a_writer_of_its_own_is_known_by_its_user(ssm):
+    """Where reader and writer are one user, or nobody said, no one can be told from a person."""
+    put(ssm, "writers/main", "9")
+    put(ssm, "writers/shop", "same")
+    assert [settings.writer(portal) for portal in ("main", "shop", "other")] == [9, None, None]
+
+
 @pytest.mark.usefixtures("ssm")
 def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path):
     """The deployed artefact brings a model of the one operation that is used."""

@@ -65,8 +65,10 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
         try:
             (table,) = settings.read("STATE_TABLE")
             state = State(settings.client("dynamodb"), table)
-            marked = echo.mark([change for _, change, _ in changes], state.load)
-        except StateError as trouble:  # taken for a person's, an echo would begin a loop
+            found = [change for _, change, _ in changes]
+            marked = echo.mark(found, state.load, settings.writer)
+        except (StateError, BotoCoreError, ClientError) as trouble:
+            # Taken for a person's, an echo would begin a loop.
             logger.warning("left until the ledger can be read", reason=str(trouble))
             return changes[0][0]
         changes = [
