@@ -40,27 +40,6 @@ def test_a_new_contact_is_greeted(relay, await_until):
     await_until(lambda: '"message":"ONCRMCONTACTADD"' in relay.log())
 
 
-def test_a_won_deal_gets_one_task_and_one_comment(relay, await_until):
-    """However often its event is sent, the reaction to the change has its effect once."""
-    deal = relay.portal.call("crm.deal.add", fields={"TITLE": "Chairs", "STAGE_ID": "NEW"})
-    await_until(lambda: f'"subject":"deal/{deal}","action":"added"' in relay.log())
-    relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "WON"})
-    for _ in range(3):
-        assert relay.post(signed(relay, "ONCRMDEALUPDATE", deal))[0] == 200
-    (comment,) = await_until(lambda: follow_ups(relay, deal))
-    await_until(lambda: not relay.messages("TrackQueue") and not relay.messages("FollowUpQueue"))
-    assert follow_ups(relay, deal) == [comment]
-    tasks = relay.portal.call("tasks.task.list", filter={"TITLE": "Call Chairs"})["tasks"]
-    assert [f"Follow-up: task {task['id']}" for task in tasks] == [comment]
-
-
-def follow_ups(relay, deal):
-    """Return what the comments in a deal's timeline say."""
-    entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
-    found = relay.portal.call("crm.timeline.comment.list", filter=entity)
-    return [comment["COMMENT"] for comment in found]
-
-
 def test_500_events_of_8_clients_have_500_effects(relay, await_until):
     """None lost, none twice, in an undisturbed run."""
     dead = relay.messages("GreetContactDeadLetters")

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from local.aws import credentials
+from local.stack import store_secrets
 from ops.build import ROOT
 
 
@@ -36,11 +37,10 @@ def run(relay):
 
 
 @pytest.fixture
-def shop(relay):
-    """Return the name of a portal that is forgotten after the test, so that no sweep sees it."""
-    yield "shop"
-    names = ["application-tokens", "webhook-urls/read", "webhook-urls/write", "writers"]
-    relay.aws.client("ssm").delete_parameters(Names=[f"/relay/relay/{n}/shop" for n in names])
+def token_kept(relay):
+    """Leave the portal's token behind as it was."""
+    yield relay.token
+    store_secrets(relay.aws, {"application-tokens/main": relay.token})
 
 
 def stored(relay, name):
@@ -49,24 +49,24 @@ def stored(relay, name):
     return ssm.get_parameter(Name=f"/relay/relay/{name}", WithDecryption=True)["Parameter"]["Value"]
 
 
-def test_connect_tries_and_stores_what_it_was_told(relay, run, shop):
+def test_connect_tries_and_stores_what_it_was_told(relay, run, token_kept):
     """One URL serves for both; an older token stays valid; no secret is shown."""
     url = relay.portal.state["webhook_url"]
     for token in ("first-token", "second-token"):
-        done = run("connect", "--portal", shop, said=f"{token}\n{url}\n\n")
+        done = run("connect", said=f"{token}\n{url}\n\n")
         assert done.returncode == 0, done.stdout + done.stderr
         assert relay.stack.outputs["HookUrl"] in done.stdout
         assert "ONCRMCONTACTADD" in done.stdout
         assert "mirror: " in done.stdout
-        for secret in (token, url, url.rstrip("/").rsplit("/", 1)[1]):
+        for secret in (token, token_kept, url, url.rstrip("/").rsplit("/", 1)[1]):
             assert secret not in done.stdout + done.stderr
-    assert stored(relay, "writers/shop") == "same"
-    assert stored(relay, "application-tokens/shop") == "second-token\nfirst-token"
+    assert stored(relay, "application-tokens/main") == f"second-token\nfirst-token\n{token_kept}"
     assert (
-        stored(relay, "webhook-urls/read/shop") == stored(relay, "webhook-urls/write/shop") == url
+        stored(relay, "webhook-urls/read/main") == stored(relay, "webhook-urls/write/main") == url
     )
-    done = run("connect", "--portal", shop, "--replace", said=f"third\n{url}\n\n")
-    assert stored(relay, "application-tokens/shop") == "third"
+    assert stored(relay, "writers/main") == "same"
+    run("connect", "--replace", said=f"third\n{url}\n\n")
+    assert stored(relay, "application-tokens/main") == "third"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_500_edits_are_announced_once_with_what_changed(relay, changes, await_un
     """Each edit leads to one Change with field, before, after and version; an empty one to none."""
     relay.portal.admin("seed", deals=DEALS, contacts=0, events=False)
     await_until(lambda: baselined(relay) and mirrored(relay) >= DEALS, 120)
-    await_until(lambda: not relay.messages("TrackQueue"))
+    await_until(lambda: not relay.messages("TrackQueue"), 120)
     deals = [
         deal
         for start in range(0, DEALS, 50)
