@@ -94,8 +94,8 @@ test: env judges ## Everything: unit, integration, end to end on a local stack o
 
 bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
-	.venv/bin/python -m bench.portal
-	PYTHONPATH=src .venv/bin/python -m bench.client
+	-.venv/bin/python -m bench.portal
+	-PYTHONPATH=src .venv/bin/python -m bench.client
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
 
 unit: .venv/.ready ## Unit tests: seconds, no network
