@@ -42,13 +42,13 @@ lock: .venv/.ready ## Pin the dependencies anew, with hashes
 AWS_PORT ?= 4566
 PORTAL_PORT ?= 8024
 HTTPS_PORT ?= 8025
-run: env ## The whole bundle on this machine: local AWS, demo portal, deployed; Ctrl-C ends it
+run: env ## The whole bundle on this machine, with a demo portal; Ctrl-C ends it
 	@PYTHONPATH=src .venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
 
 invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
-new: .venv/.ready ## A reaction of yours: make new NAME=call_ada ON=deal.updated [FIELD=stageId]
+new: .venv/.ready ## A reaction of yours: NAME=call_ada ON=deal.updated [FIELD=stageId]
 	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)"
 
 remove: .venv/.ready ## Undo it: make remove NAME=call_ada
@@ -63,7 +63,7 @@ deploy: build ## Build and deploy to AWS (samconfig.toml)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam deploy --stack-name $(STACK)
 	@echo "deployed; next: make connect STACK=$(STACK)"
 
-connect: env ## Store a portal's token and webhooks, tried first: make connect PORTAL=main
+connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
 
 logs: env ## Follow what the functions write, the journal among it
@@ -72,7 +72,7 @@ logs: env ## Follow what the functions write, the journal among it
 redrive: env ## Show the dead letters and why; GO=1 sends them back
 	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
 
-release: env ## Believe that what vanished from a portal is deleted: make release PORTAL=main
+release: env ## Believe that what vanished is deleted (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.release $(STACK) "$(PORTAL)"
 
 check: env ## Lint, types, template
@@ -87,7 +87,7 @@ format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-test: env judges ## Everything: unit, integration, end to end on a local stack of its own
+test: env judges ## Everything: unit, integration, end to end on a local stack
 	.venv/bin/coverage run -m pytest -q
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*,src/relay/tracking/*'
