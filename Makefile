@@ -42,13 +42,13 @@ lock: .venv/.ready ## Pin the dependencies anew, with hashes
 AWS_PORT ?= 4566
 PORTAL_PORT ?= 8024
 HTTPS_PORT ?= 8025
-run: env ## The whole bundle on this machine, with a demo portal; Ctrl-C ends it
+run: env ## The whole bundle on this machine; Ctrl-C ends it
 	@PYTHONPATH=src .venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
 
-invoke: env ## One function, one sample event: make invoke FUNCTION=… EVENT=…
+invoke: env ## One function, one sample event: FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
-new: .venv/.ready ## A reaction of yours: NAME=call_ada ON=deal.updated [FIELD=stageId]
+new: .venv/.ready ## A reaction of yours: NAME=… ON=deal.updated [FIELD=stageId]
 	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)"
 
 remove: .venv/.ready ## Undo it: make remove NAME=call_ada
