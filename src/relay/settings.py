@@ -61,7 +61,7 @@ def _client(service: str, connect_seconds: float, read_seconds: float, connectio
 
 
 def client(
-    service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 10
+    service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 16
 ) -> Any:
     """Return this process's AWS client of a service; it gives up after two short attempts."""
     return _client(service, connect_seconds, read_seconds, connections)
