@@ -116,7 +116,7 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
         command += [module, work.work, str(work.count)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         workers = [
-            subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)  # type: ignore[call-overload]  # noqa: S603
+            subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)  # noqa: S603
             for _ in range(work.processes)
         ]
         stop = threading.Timer(LONGEST_SECONDS, lambda: [worker.kill() for worker in workers])

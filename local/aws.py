@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+
+from local.process import end
 
 REGION = "eu-central-1"
 HOST = "127.0.0.1"
@@ -127,12 +128,7 @@ class LocalAws:
     def close(self) -> None:
         """End the process and its functions' workers, and remove its folder."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            end(self._process, 10)
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
 

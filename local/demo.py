@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.aws import HOST, free_port
+from local.process import end
 from ops.build import ROOT
 
 START_SECONDS = 20
@@ -70,12 +71,7 @@ class DemoPortal:
     def close(self) -> None:
         """End the process and remove its folder."""
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process, 5)
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
 

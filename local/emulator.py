@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.aws import HOST, free_port, in_use
+from local.process import end
 from ops.build import ROOT
 
 RUNTIME = ROOT / ".venv-lambda" / "bin" / "python"
@@ -88,12 +88,7 @@ class Emulator:
     def close(self) -> None:
         """End the emulator and the function."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            end(self._process, 5)
             self._process = None
         self._copy.unlink(missing_ok=True)
         self._log.close()

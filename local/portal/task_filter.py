@@ -56,4 +56,4 @@ def _compares(one: str, operator: str, other: str) -> bool:
     left, right = (int(one), int(other)) if one.isdigit() and other.isdigit() else (one, other)
     if left == right:
         return operator.endswith("=")
-    return (left > right) is (operator[0] == ">")  # type: ignore[operator]
+    return (left > right) is (operator[0] == ">")
