@@ -7,6 +7,10 @@ A portal's document:
   jobs      the lists that are not finished: a killed sweep is continued, not begun anew
   asked     when the portal was asked for its types
   shift     {"crm" | "task": [seconds to add to a time in a filter, when that was measured]}
+  offset    of the portal's time zone, seconds
+  ahead     how far our clock is ahead of the portal's, seconds
+
+All times are the portal's: its clock may be hours off. Only `asked` is ours.
 """
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -30,7 +34,10 @@ CHANGED, NEW = "changed", "new"
 
 
 def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job]:
-    """Return the lists of a new sweep; `clock` is about the portal's, at its offset."""
+    """Return the lists of a new sweep; `clock` is about the portal's, at its offset.
+
+    Each job gets its `clock`, the portal's at the start of the sweep, when that is known.
+    """
     jobs: list[Job] = []
     now = clock.timestamp()
     for name, entity in document["entities"].items():
@@ -40,7 +47,6 @@ def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job
             "entity": name,
             "after": 0,
             "since": None,
-            "clock": now,
             "found": 0,
             "lacking": 0,
             "top": 0,
@@ -72,8 +78,10 @@ def finish(document: Document, jobs: list[Job]) -> None:
         entity, mode = document["entities"][job["entity"]], job["mode"]
         if entity.get("refused"):
             continue  # its time stays: what changes meanwhile is found when it is back
-        # Not the mirror's highest: an event may have brought an item from far above an import.
-        entity["top"] = max(entity.get("top", 0), job["top"])
+        if mode != CHANGED:
+            # Nor the mirror's highest: an event, or an edit, may show an item from far above an
+            # import of which nothing else is known yet.
+            entity["top"] = max(entity.get("top", 0), job["top"])
         if mode == BASELINE:
             # Changes from here on are found by the first sweep after it.
             entity |= {"baseline": "reading", "swept": job["clock"], "seen": job["found"]}

@@ -61,7 +61,6 @@ class Sweep:
     save: Callable[[Document], Awaitable[None]]
     reconcile_days: float = 7
     grace_seconds: float = GRACE_SECONDS
-    skew: float = 0
     told: set[tuple[str, int]] = field(default_factory=set)
     refused: int = 0
     sample: dict[str, tuple[str, Listed]] = field(default_factory=dict)
@@ -71,9 +70,7 @@ class Sweep:
         if not self.document.get("jobs"):
             if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
                 set_types(self.document, await self._types(), time.time())
-            offset = timezone(timedelta(seconds=self.document.get("offset", 0)))
-            now = datetime.fromtimestamp(time.time(), offset)
-            self.document["jobs"] = plan(self.document, now, self.reconcile_days)
+            self.document["jobs"] = plan(self.document, self._about_now(), self.reconcile_days)
         jobs = self.document["jobs"]
         open_jobs = [job for job in jobs if not job.get("done")]
         # The clock is read before the lists, in the same request: commands run in their order.
@@ -81,7 +78,7 @@ class Sweep:
         pages = await asyncio.gather(*(self._page(job, first_page) for job in open_jobs))
         clock = await asked
         for job in jobs:
-            job.setdefault("clock", clock.timestamp())
+            job.setdefault("clock", clock.timestamp())  # a killed sweep began at an earlier one
         await asyncio.gather(
             *(self._take(job, page, clock) for job, page in zip(open_jobs, pages, strict=True))
         )
@@ -96,11 +93,16 @@ class Sweep:
         await self.save(self.document)
 
     async def _clock(self) -> datetime:
-        """Return the portal's clock, and see how far ours is ahead of it, at most."""
+        """Return the portal's clock, and note how far ours is ahead of it, at most."""
         clock = datetime.fromisoformat(await self.client.call("server.time"))
-        self.skew = time.time() - clock.timestamp()
+        self.document["ahead"] = time.time() - clock.timestamp()
         self.document["offset"] = (clock.utcoffset() or timedelta()).total_seconds()
         return clock
+
+    def _about_now(self) -> datetime:
+        """Return about what the portal's clock shows, by what the last sweep saw of it."""
+        offset = timezone(timedelta(seconds=self.document.get("offset", 0)))
+        return datetime.fromtimestamp(time.time() - self.document.get("ahead", 0), offset)
 
     async def _types(self) -> set[str]:
         """Return the kinds of items that this webhook may list."""
@@ -198,7 +200,7 @@ class Sweep:
             return False
         if row is None or row.kind != ITEM or row.updated != item.updated:
             return True
-        return row.read_at - self.skew < updated + SETTLED_SECONDS
+        return row.read_at - self.document["ahead"] < updated + SETTLED_SECONDS
 
     async def _measure(self, clock: datetime) -> None:
         """Measure once a day how far off times in filters are."""
