@@ -1,8 +1,10 @@
 """The changes of the local stack as they are announced, for the terminal and the page."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from local.aws import LocalAws
 from local.stack import Stack
@@ -11,6 +13,7 @@ from relay.echo import FOLLOWS, plain
 
 SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"
+PATIENCE_SECONDS = 3.0  # for the line of track, which may be stored later than the change is sent
 # What follows an edit is not what a person did; it is in the Change all the same.
 _CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "contactid"}
 
@@ -40,8 +43,53 @@ class Changes:
                 return
 
 
-def words(change: Change) -> str:
-    """Return a change in one line: `deal 662 stageId NEW -> WON by user 1, event`."""
+class Reading(NamedTuple):
+    """What track said of a batch: how many items it read, in how many requests, and when."""
+
+    began: float
+    ended: float
+    items: int
+    requests: int
+
+    def __str__(self) -> str:
+        """Return it in words: `3 reads in 1 request`."""
+        reads = "read" if self.items == 1 else "reads"
+        requests = "request" if self.requests == 1 else "requests"
+        return f"{self.items} {reads} in {self.requests} {requests}"
+
+
+class Readings:
+    """Changes, each with the reading that found it, in the order in which they were announced."""
+
+    def __init__(self) -> None:
+        self._known: deque[Reading] = deque(maxlen=100)
+        self._waiting: deque[tuple[Change, float]] = deque()
+
+    def saw(self, line: Mapping[str, Any]) -> None:
+        """Take in a log line."""
+        if (line.get("service"), line["message"]) == ("track", "read"):
+            ended = line["began"] + line["seconds"]
+            self._known.append(Reading(line["began"], ended, line["items"], line["requests"]))
+
+    def join(self, new: Iterable[Change], now: float) -> Iterator[tuple[Change, Reading | None]]:
+        """Yield the changes whose reading is known, or was waited for long enough."""
+        self._waiting.extend((change, now) for change in new)
+        while self._waiting:
+            change, since = self._waiting[0]
+            reading = self._of(change)
+            if not reading and now - since < PATIENCE_SECONDS:
+                return
+            self._waiting.popleft()
+            yield change, reading
+
+    def _of(self, change: Change) -> Reading | None:
+        at = datetime.fromisoformat(change.time).timestamp()
+        found = (its for its in self._known if its.began - 0.001 <= at <= its.ended + 0.001)
+        return next(found, None)
+
+
+def words(change: Change, reading: Reading | None = None) -> str:
+    """Return a change in a line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
     what = change.action
     if change.changed:
         edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
@@ -52,7 +100,7 @@ def words(change: Change) -> str:
     user = change.after.get("updatedBy") or change.after.get("changedBy")
     by = f" by user {user}" if user else ""
     seen = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
-    return f"{change.entity} {change.id} {what}{by}, {seen}"
+    return f"{change.entity} {change.id} {what}{by}, {seen}" + (f", {reading}" if reading else "")
 
 
 def _field(change: Change, name: str) -> str:
@@ -64,12 +112,13 @@ def _short(values: Mapping[str, Any], name: str) -> str:
     return text if len(text) <= 30 else text[:29] + "…"  # noqa: PLR2004  fits a line of 80
 
 
-def step(change: Change) -> dict[str, Any]:
+def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
     """Return the step of the page's strip (local/portal/README.md) that a change is."""
     detail = {
         "changed": list(change.changed),
         "before": {name: change.before.get(name) for name in change.changed},
         "after": {name: change.after.get(name) for name in change.changed},
+        "reading": str(reading or ""),
     }
     subject = f"{change.entity}/{change.id}"
     return {"step": "changed", "subject": subject, "detail": detail}

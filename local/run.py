@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.aws import REGION, LocalAws, PortInUseError, in_use
-from local.changes import Changes, step
+from local.changes import Changes, Readings, step
 from local.changes import words as changes_words
 from local.demo import DemoPortal
 from local.stack import STACK, Stack, deploy, store_secrets
@@ -165,12 +166,14 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
 
 
 def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
-    changes = Changes(aws, stack)
+    changes, readings = Changes(aws, stack), Readings()
     for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
-        for change in changes.new():
-            told = f"{change.time[11:19]}  [cyan]change[/] {escape(changes_words(change))}"
-            console.print(told)
-            demo.admin("steps", lines=[step(change)])
+        if line:
+            readings.saw(line)
+        for change, reading in readings.join(changes.new(), time.monotonic()):
+            told = escape(changes_words(change, reading))
+            console.print(f"{change.time[11:19]}  [cyan]change[/] {told}")
+            demo.admin("steps", lines=[step(change, reading)])
         if line and (text := words(line)):
             console.print(f"{line['timestamp'][11:19]}  {text}")
         if line and (taken := steps(line)):

@@ -20,7 +20,7 @@ const short = value => { const text = value == null || value === '' ? '—' : ty
 function saying (name, step) {
   if (name === 'sent') return step.outcome
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
-  if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '')
+  if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '') + (step.reading ? ` (${step.reading})` : '')
   if (name === 'reacted') return short(step.reaction ?? step.by ?? '').replace('—', '')
   return short(step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
 }

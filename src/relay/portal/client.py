@@ -38,6 +38,11 @@ class Portal:
         )
         self._gatherings: dict[asyncio.AbstractEventLoop, Gathering] = {}
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, refused and lost ones included."""
+        return self._delivery.requests
+
     async def call(self, method: str, /, **params: Any) -> Any:
         """Return the `result` of a REST method; raises a PortalError.
 

@@ -36,6 +36,7 @@ class Delivery:
         self._slots = slots
         self._remaining = remaining
         self._jitter = 1.0
+        self.requests = 0
 
     def size(self) -> int:
         """Return how many commands a request may have now; without `batch` one."""
@@ -135,6 +136,7 @@ class Delivery:
     async def _exchange(self, method: str, body: bytes, commands: int) -> Answer:
         seconds = min(self._time_left(method), READ_SECONDS)
         began = time.monotonic()
+        self.requests += 1
         try:
             answer = await _in_thread(exchange, self._known, method, body, seconds)
         except PortalError as error:

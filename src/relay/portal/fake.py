@@ -32,6 +32,11 @@ class FakePortal:
         self._answers: dict[str, Any] = {} if callable(answers) else dict(answers or {})
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
+    @property
+    def requests(self) -> int:
+        """How many calls there were: here each goes alone."""
+        return len(self.calls)
+
     def fail(self, method: str, name: str, description: str = "made to fail") -> None:
         """Let a method raise: by a class of the tree (`TransientError`) or a portal's code."""
         of_tree = getattr(errors, name, None)

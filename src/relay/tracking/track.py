@@ -100,8 +100,13 @@ async def _look(
         allow=lambda wanted: parts.brake().take(name, wanted, rows, now),
         count=_count,
     )
+    sent_before = portal.requests
     failed = await look(hints, portal, mirror, rules)
-    _count("tracked", len(hints) - len(failed))
+    done, sent = len(hints) - len(failed), portal.requests - sent_before
+    about = {"items": done, "requests": sent, "began": now, "seconds": round(time.time() - now, 3)}
+    logger.info("read", portal=name, **about)
+    _count("tracked", done)
+    _count("requests", sent)
     return failed
 
 

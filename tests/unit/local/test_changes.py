@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from local.changes import step, words
+from local.changes import PATIENCE_SECONDS, Reading, Readings, step, words
 from relay.change import Change
 
 WON = Change(
@@ -50,3 +50,29 @@ def test_the_page_gets_the_changed_fields_only():
     assert (its["step"], its["subject"]) == ("changed", "deal/662")
     assert its["detail"]["before"]["stageId"] == "NEW"
     assert set(its["detail"]["after"]) == set(WON.changed)
+
+
+def line(began, seconds, items, requests):
+    """Return what track logs of a batch."""
+    about = {"began": began, "seconds": seconds, "items": items, "requests": requests}
+    return {"service": "track", "message": "read"} | about
+
+
+def test_a_change_is_told_with_what_its_reading_cost():
+    """The reading is the one within whose time the change was read; its line may come later."""
+    readings = Readings()
+    at = 1767225600.0  # the change's time
+    readings.saw({"service": "journal", "message": "read"})
+    readings.saw(line(at - 9, 1, 7, 2))
+    later = replace(WON, id="663", time="2026-01-01T00:00:09Z")
+    assert list(readings.join([WON, later], 0)) == []
+    readings.saw(line(at - 0.5, 1, 3, 1))
+    assert list(readings.join([], 1)) == [(WON, Reading(at - 0.5, at + 0.5, 3, 1))]
+    assert list(readings.join([], PATIENCE_SECONDS)) == [(later, None)]
+
+
+def test_readings_are_told_in_words():
+    """One is one."""
+    assert words(WON, Reading(0, 0, 3, 1)).endswith("by user 1, event, 3 reads in 1 request")
+    assert str(Reading(0, 0, 1, 2)) == "1 read in 2 requests"
+    assert step(WON, Reading(0, 0, 3, 1))["detail"]["reading"] == "3 reads in 1 request"
