@@ -103,8 +103,8 @@ async def _look(
     sent_before = portal.requests
     failed = await look(hints, portal, mirror, rules)
     done, sent = len(hints) - len(failed), portal.requests - sent_before
-    about = {"items": done, "requests": sent, "began": now, "seconds": round(time.time() - now, 3)}
-    logger.info("read", portal=name, **about)
+    seconds = round(time.time() - now, 3)
+    logger.info("read", portal=name, items=done, requests=sent, began=now, seconds=seconds)
     _count("tracked", done)
     _count("requests", sent)
     return failed

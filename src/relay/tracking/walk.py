@@ -200,7 +200,8 @@ class Sweep:
             return False
         if row is None or row.kind != ITEM or row.updated != item.updated:
             return True
-        return row.read_at - self.document["ahead"] < updated + SETTLED_SECONDS
+        ahead: float = self.document["ahead"]
+        return row.read_at - ahead < updated + SETTLED_SECONDS
 
     async def _measure(self, clock: datetime) -> None:
         """Measure once a day how far off times in filters are."""
