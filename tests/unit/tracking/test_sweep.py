@@ -1,0 +1,315 @@
+"""The sweep: leases, kinds, shifts, and when it looks at what."""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay.errors import OperatorError, PermanentError, TransientError
+from relay.tracking import parts, walk
+from relay.tracking.listing import epoch, next_pages
+from relay.tracking.shift import measure
+from relay.tracking.state import LostLeaseError, is_silent
+from tests.tracking_portal import ItemsPortal, seconds
+
+OLD = "2026-01-01T12:00:00+03:00"
+
+
+def test_a_lost_lease_ends_a_sweep(relay):
+    """Whose lease another sweep has taken writes nothing any more."""
+    state = parts.sweep_state()
+    assert state.acquire("main", "one", 100, 10) == {}
+    assert state.acquire("main", "two", 105, 10) is None
+    assert state.acquire("main", "two", 111, 10) == {}
+    with pytest.raises(LostLeaseError):
+        state.save("main", "one", {})
+    relay.dynamo.state["sweep#main"]["lease_until"] = {"N": str(int(time.time()) + 100)}
+    assert relay.sweep() == {"main": "under way elsewhere"}
+
+
+def test_state_passes_other_errors_on(relay, monkeypatch):
+    """A table that does not answer is no lease of another."""
+    broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+
+    def fail(**_):
+        raise broken
+
+    monkeypatch.setattr(relay.dynamo, "update_item", fail)
+    monkeypatch.setattr(relay.dynamo, "put_item", fail)
+    with pytest.raises(ClientError):
+        parts.sweep_state().acquire("main", "one", 100, 10)
+    with pytest.raises(ClientError):
+        parts.sweep_state().save("main", "one", {})
+
+
+def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
+    """A sweep that finds its lease taken says so and leaves the document alone."""
+
+    def save(*_):
+        raise LostLeaseError("another sweep of main has taken over")
+
+    monkeypatch.setattr(parts.sweep_state(), "save", save)
+    assert relay.sweep() == {"main": "another sweep of main has taken over"}
+
+
+def test_a_sweep_that_fails_goes_on_with_the_next(relay):
+    """Where the portal or the queue fails, the next sweep does what is left."""
+    for number in range(1, 121):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
+    assert relay.sweep()["main"].startswith("TransientError")
+    relay.portal.trouble.clear()
+    relay.queues.full = True
+    assert relay.sweep()["main"].startswith("ConnectionError")
+    relay.queues.full = False
+    relay.baseline()
+    assert len(relay.dynamo.mirror) == 120
+
+
+def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
+    """Without a client there is a reason, and nothing else."""
+
+    def broken(*_):
+        raise OperatorError("webhook", "NONE")
+
+    monkeypatch.setattr(parts, "portal", broken)
+    assert relay.sweep() == {"main": "OperatorError: webhook: NONE"}
+
+
+def test_a_sweep_at_rest_costs_one_request(relay):
+    """Clock and lists of all kinds travel together."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.sweep()
+    relay.portal.requests = 0
+    relay.sweep()
+    assert relay.portal.requests == 1
+
+
+def test_kinds_that_are_refused_are_left_out(relay):
+    """Leads switched off, no task scope, no smart processes: the others are swept."""
+    relay.portal.trouble["crm.item.list", 1] = PermanentError("crm.item.list", "ACCESS_DENIED")
+    relay.portal.trouble["tasks.task.list", 0] = OperatorError("tasks", "insufficient_scope")
+    relay.portal.trouble["crm.type.list", 0] = PermanentError("crm.type.list", "ACCESS_DENIED")
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    document = parts.sweep_state().read("main")
+    assert set(document["entities"]) == {"deal", "contact", "company", "quote", "invoice"}
+    relay.portal.trouble["crm.item.list", 3] = PermanentError("crm.item.list", "ACCESS_DENIED")
+    assert relay.sweep() == {"main": "done"}
+    document = parts.sweep_state().read("main")
+    assert walk.progress(document)["contact"] == walk.REFUSED
+    document["asked"] = 0
+    relay.dynamo.state["sweep#main"]["document"]["S"] = json.dumps(document)
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert walk.progress(parts.sweep_state().read("main"))["contact"] == "done"
+
+
+def test_a_blocked_portal_is_not_a_refused_kind(relay):
+    """An error of the whole portal ends the sweep."""
+    for method, number in (("crm.type.list", 0), ("crm.item.list", 2), ("crm.item.list", 3)):
+        relay.portal.trouble = {(method, number): OperatorError(method, "OVERLOAD_LIMIT")}
+        assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
+
+
+def test_many_smart_processes_are_listed(relay):
+    """Types come in pages of 50."""
+    pages = [[{"entityTypeId": 128 + 2 * n} for n in range(50)], [{"entityTypeId": 1030}]]
+    answer = relay.portal.answer
+
+    def paged(method, params):
+        if method == "crm.type.list":
+            return {"types": pages[params["start"] // 50]}
+        return answer(method, params)
+
+    relay.portal.answer = paged
+    for number in (*range(128, 228, 2), 1030):
+        relay.portal.items[number] = {}
+    relay.sweep()
+    assert "dynamic_1030" in parts.sweep_state().read("main")["entities"]
+
+
+def test_a_baseline_that_stalls_is_hinted_again(relay):
+    """Hints that were lost are repeated once no progress is seen, and quietly."""
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.sweep()
+    relay.queues.messages.clear()
+    for _ in range(2):
+        relay.sweep()
+        assert not relay.queues.bodies("track")
+    document = parts.sweep_state().read("main")
+    assert walk.progress(document)["deal"] == "0 of 2"
+    relay.sweep()
+    assert relay.settle() == []
+    assert len(relay.dynamo.mirror) == 2
+
+
+def test_once_a_week_everything_is_read(relay):
+    """A reconcile hints at every item, whatever its time says."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2][1]["title"] = "changed without a new time"
+    row_of_state = relay.dynamo.state["sweep#main"]
+    document = json.loads(row_of_state["document"]["S"])
+    document["entities"]["deal"]["reconciled"] = 0
+    row_of_state["document"]["S"] = json.dumps(document)
+    relay.sweep()
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
+
+
+def test_changes_without_events_raise_the_alarm(relay, capsys):
+    """A webhook that sends nothing for hours while things change is called dead."""
+    now = time.time()
+    parts.seen().note("main", {"deal"}, now - 7 * 3600)
+    parts.seen().note("main", {"missed"}, now)
+    relay.sweep()
+    assert '"silent":[1.0]' in capsys.readouterr().out
+    assert not is_silent({"deal": now - 60, "missed": now}, now, 6)
+
+
+@pytest.mark.parametrize("hours", [0, 3, -5, 5.75])
+def test_a_shifted_filter_is_measured(hours):
+    """The shift that is found is what has to be added."""
+    portal = ItemsPortal((2,))
+    portal.put(2, 1, updatedTime=OLD)
+    portal.filter_shift = hours * 3600
+    updated = datetime.fromtimestamp(seconds(OLD), UTC)
+    assert asyncio.run(measure(portal, "deal", 1, updated)) == -hours * 3600
+
+
+def test_a_shift_that_can_not_be_seen_stays_unknown():
+    """An item that is gone, or that changes meanwhile, measures nothing."""
+    portal = ItemsPortal((2,))
+    updated = datetime.fromtimestamp(seconds(OLD), UTC)
+    assert asyncio.run(measure(portal, "deal", 1, updated)) is None
+    portal.put(2, 1, updatedTime=OLD)
+    assert asyncio.run(measure(portal, "deal", 1, updated + timedelta(seconds=1))) is None
+
+
+def test_an_unmeasured_shift_is_measured_later(relay):
+    """A measurement that failed is tried with the next sweep."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    assert parts.sweep_state().read("main")["shift"]["crm"][0] == 0
+
+
+def test_a_chain_that_breaks_is_continued():
+    """What comes before a command that failed is kept; a chain that fails at once is an error."""
+    portal = ItemsPortal((2,))
+    for number in range(1, 201):
+        portal.put(2, number, updatedTime=OLD)
+    answer, calls = portal.answer, []
+
+    def failing(method, params):
+        calls.append(method)
+        if len(calls) == 3:
+            raise PermanentError(method, "ODD")
+        return answer(method, params)
+
+    portal.answer = failing
+    page = asyncio.run(next_pages(portal, "deal", 0, None))
+    assert (len(page.items), page.last) == (100, 100)
+    portal.answer = lambda method, _params: (_ for _ in ()).throw(PermanentError(method, "ODD"))
+    with pytest.raises(PermanentError):
+        asyncio.run(next_pages(portal, "deal", 0, None))
+
+
+def test_a_full_chain_goes_on_after_its_last_page():
+    """2,500 items are one request, and there may be more."""
+    portal = ItemsPortal((2,))
+    for number in range(1, 2601):
+        portal.put(2, number, updatedTime=OLD)
+    page = asyncio.run(next_pages(portal, "deal", 0, None))
+    assert (len(page.items), page.last) == (2500, 2500)
+
+
+def test_times_that_are_none_are_the_beginning():
+    """An item without a time of change is never known."""
+    assert epoch("") == 0
+
+
+def test_a_daily_audit_finds_what_is_gone(relay):
+    """A deletion below the last twenty is found by the comparison of all ids."""
+    for number in range(1, 61):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][7]
+    relay.sweep()
+    assert relay.settle() == []
+    state = relay.dynamo.state["sweep#main"]
+    document = json.loads(state["document"]["S"])
+    document["entities"]["deal"]["audited"] -= 90_000
+    state["document"]["S"] = json.dumps(document)
+    relay.sweep()
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"]
+
+
+def test_what_has_just_changed_is_left_to_its_event(relay, monkeypatch):
+    """Within the seconds of grace a sweep does not take up a change; the next one does."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    now = datetime.now(UTC)
+    relay.portal.put(2, 1, title="b", updatedTime=now.isoformat(timespec="seconds"))
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    relay.sweep()
+    assert relay.settle() == []
+    monkeypatch.setenv("GRACE_SECONDS", "0")
+    relay.sweep()
+    assert len(relay.settle()) == 1
+
+
+def test_an_item_without_a_time_is_always_looked_at(relay):
+    """Where the portal tells no time of change, nothing can be known."""
+    relay.portal.put(2, 1, title="a", updatedTime="")
+    relay.sweep()
+    relay.settle()
+    assert parts.sweep_state().read("main")["shift"] == {}
+
+
+def test_a_portal_that_is_blocked_in_the_middle_is_swept_later(relay):
+    """An error of the whole portal in a list ends the sweep; the next one does its lists."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "OVERLOAD_LIMIT")
+    assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+
+
+def test_a_kind_that_went_is_kept_for_its_return(relay):
+    """A smart process that is gone is not listed, until the types say that it is back."""
+    relay.portal.items[128] = {}
+    relay.baseline()
+    kept = relay.portal.items.pop(128)
+    state = relay.dynamo.state["sweep#main"]
+    for expected in (walk.REFUSED, walk.REFUSED, "done"):
+        document = json.loads(state["document"]["S"])
+        document["asked"] = 0
+        state["document"]["S"] = json.dumps(document)
+        relay.sweep()
+        relay.portal.calls.clear()
+        relay.sweep()
+        state = relay.dynamo.state["sweep#main"]
+        document = parts.sweep_state().read("main")
+        assert walk.progress(document)["dynamic_128"] == expected
+        if expected == walk.REFUSED and kept is not None:
+            assert not any(params.get("entityTypeId") == 128 for _, params in relay.portal.calls)
+            relay.portal.items |= {128: kept} if "once" in relay.received else {}
+            relay.received["once"] = 1
+
+
+def test_a_measurement_without_a_result_is_repeated(relay, monkeypatch):
+    """An item that changed while it was measured measures nothing."""
+
+    async def nothing(*_):
+        return None
+
+    monkeypatch.setattr(walk, "measure", nothing)
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    assert parts.sweep_state().read("main")["shift"] == {}

@@ -1,0 +1,171 @@
+"""Reading: what is absent, forbidden, gone or can not be read now."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay import settings
+from relay.errors import OperatorError, PermanentError, TransientError
+from relay.tracking import brake as brake_module
+from relay.tracking import parts
+from relay.tracking.kinds import entity_of
+from relay.tracking.row import ITEM, UNREADABLE, Base, Key, Look, Row
+from tests.tracking_aws import URL, Context, refused
+
+OLD = "2026-01-01T12:00:00+03:00"
+KEY = Key("main", "deal", 1)
+
+
+def row(**changes):
+    """Return a row of the mirror."""
+    fields = {
+        "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
+        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
+    }  # fmt: skip
+    return Row(**fields | changes)
+
+
+def test_the_brake_counts_over_all_functions(relay, monkeypatch):
+    """Who counts at the same time as another lets nothing through."""
+    held = parts.brake()
+    assert held.take("main", 5, 1000, 7200) == 5
+    monkeypatch.setattr(relay.dynamo, "update_item", lambda **_: (_ for _ in ()).throw(refused()))
+    assert held.take("main", 5, 1000, 7200) == 0
+    broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+    monkeypatch.setattr(relay.dynamo, "update_item", lambda **_: (_ for _ in ()).throw(broken))
+    with pytest.raises(ClientError):
+        held.take("main", 5, 1000, 7200)
+    assert brake_module.LEAST == 20
+
+
+def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
+    """The mark of what can't be read meets conflicts as any put does."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    look = Look(
+        key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
+    )
+    conflict = parts.mirror().put_one(look, Base(5, "b"))
+    assert conflict.seq == 1
+    assert parts.mirror().put_one(look, Base(1, "b")) is None
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+
+
+def test_an_item_that_comes_back_while_it_is_confirmed_is_asked_for_again(relay):
+    """Gone in the list and by itself, there in the last look: the hint comes back."""
+    relay.baseline()
+    answer = relay.portal.answer
+
+    def restoring(method, params):
+        if method == "crm.item.get":
+            relay.portal.put(2, 1, title="back")
+            raise PermanentError(method, "NOT_FOUND")
+        return answer(method, params)
+
+    relay.portal.answer = restoring
+    relay.event(1)
+    relay.track_all()
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_a_portal_that_dies_while_absence_is_confirmed_deletes_nothing(relay):
+    """Without the last look the hint comes back."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    answer = relay.portal.answer
+
+    def dying(method, params):
+        if method == "crm.item.get":
+            relay.portal.trouble["crm.item.list", 2] = TransientError(method, "")
+        return answer(method, params)
+
+    relay.portal.answer = dying
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_an_empty_answer_to_a_get_is_no_deletion(relay):
+    """A portal that says neither yes nor no leaves the row as it is."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    answer = relay.portal.answer
+    relay.portal.answer = lambda method, params: (
+        [] if method == "crm.item.get" else answer(method, params)
+    )
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+
+
+def test_an_item_that_only_get_shows_is_put(relay):
+    """What the list left out and the get returns is an item like any other."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 1, title="b")
+    answer = relay.portal.answer
+    relay.portal.answer = lambda method, params: (
+        {"items": []} if method == "crm.item.list" else answer(method, params)
+    )
+    relay.event(1)
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
+
+
+def test_types_that_no_method_serves_have_no_name():
+    """Requisites and old invoices are no kinds of items."""
+    assert entity_of(8) is None
+    assert entity_of(31) == "invoice"
+
+
+def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
+    """The client that handlers use holds the URL of the branch `read`."""
+    for name, value in {
+        "STATE_TABLE": "S", "PORTAL_BURST": "50", "PORTAL_RATE": "2",
+        "PORTAL_RESERVE_PERCENT": "10",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    asked = []
+
+    def url(kind, name):
+        asked.append((kind, name))
+        return "https://demo.bitrix24.example/rest/1/fakesecret0fakesecret/"
+
+    monkeypatch.setattr(settings, "webhook_url", url)
+    portal = parts.portal("main", parts.deadline(Context))
+    assert asked == [("read", "main")]
+    assert portal.webhook.user_id == 1
+    assert 290 < parts.deadline(Context)() <= 295
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])
+def test_messages_of_nobodys_are_dead_lettered(relay, body):
+    """What is neither event nor hint goes away with its reason."""
+    relay.send(body)
+    relay.track_all()
+    assert len(relay.queues.bodies("dead")) == 1
+
+
+def test_patience_grows(relay):
+    """A portal that goes on saying "later" is asked ever less often."""
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
+    relay.event(1)
+    waits = []
+    for _ in range(4):
+        relay.track_all()
+        waits.append(max(relay.queues.waits.values()))
+    assert waits == sorted(waits)
+    assert waits[-1] > 10 * waits[0] / 2
+
+
+def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
+    """Where visibility can't be changed, the queue's own timeout brings the message back."""
+    relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "NO_AUTH_FOUND")
+
+    def fail(**_):
+        raise ClientError({"Error": {"Code": "Unavailable"}}, "ChangeMessageVisibility")
+
+    monkeypatch.setattr(relay.queues, "change_message_visibility", fail)
+    relay.event(1)
+    (answer,) = relay.track_all()
+    assert len(answer["batchItemFailures"]) == 1
