@@ -200,6 +200,8 @@ def event_message(name, item_id, action, *, portal="main", entity="deal", type_i
 class Relay:
     """The three handlers joined as the template joins them."""
 
+    context = Context
+
     def __init__(self, portal, dynamo, queues, topic, modules):
         self.portal, self.dynamo, self.queues, self.topic = portal, dynamo, queues, topic
         self.track, self.announce, self.sweep_module = modules
@@ -233,7 +235,7 @@ class Relay:
                             },
                         }
                     )
-                answer = self.track.handler({"Records": records}, Context)
+                answer = self.track.handler({"Records": records}, self.context)
                 back = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
                 for message_id in set(batch) - back:
                     del queue[message_id]
@@ -245,13 +247,13 @@ class Relay:
         fresh = self.dynamo.stream[self.streamed :]
         records = [one for one in fresh if one["dynamodb"]["NewImage"]["quiet"]["S"] == "no"]
         for batch in itertools.batched(records, 100, strict=False):
-            answer = self.announce.handler({"Records": list(batch)}, Context)
+            answer = self.announce.handler({"Records": list(batch)}, self.context)
             assert answer == {"batchItemFailures": []}
         self.streamed = len(self.dynamo.stream)
 
     def sweep(self):
         """Let one sweep run."""
-        return self.sweep_module.handler({}, Context)
+        return self.sweep_module.handler({}, self.context)
 
     def settle(self, rounds=1):
         """Let track and announce handle what there is; returns the changes since the last time."""

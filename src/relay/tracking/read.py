@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import batched
 from typing import Any, NamedTuple, Protocol
 
-from relay.errors import PermanentError
+from relay.errors import OperatorError, PermanentError
 from relay.tracking.kinds import (
     PAGE,
     TASK,
@@ -78,6 +78,9 @@ async def _read_page(
             gone = GoneTypeError(f"{entity} is no longer there")
             told = Seen(TOMBSTONE, None, read_at)
             return {key: told if key in deleted else gone for key in keys}
+        if isinstance(error, PermanentError) and error.code.upper() in _FORBIDDEN:
+            said = f"the webhook's owner may not read any {entity}; give the right back"
+            error = OperatorError(method, error.code, said)
         return dict.fromkeys(keys, error)
     by_id = {int(item["id"]): item for item in items}
     seen: dict[Key, Seen | Exception] = {

@@ -195,3 +195,31 @@ def test_what_no_event_could_announce_is_not_missed(relay, capsys):
     relay.sweep()
     assert len(relay.settle()) == 2
     assert "MissedChanges" not in capsys.readouterr().out
+
+
+class Killed(BaseException):
+    """The function was ended."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, monkeypatch, after):
+    """The stream delivers the batch again: every id is there, and each has one content."""
+    records = edited(relay, 25)
+    publish = relay.topic.publish_batch
+    calls = iter(range(99))
+
+    def dying(**request):
+        answer = publish(**request)  # it arrived, and nobody learns of it
+        if next(calls) == after:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(relay.topic, "publish_batch", dying)
+    with pytest.raises(Killed):
+        relay.announce.handler({"Records": records}, Context)
+    assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}
+    by_id = {}
+    for one in relay.topic.published:
+        by_id.setdefault(one["id"], []).append(one)
+    assert sorted(int(its[0]["data"]["id"]) for its in by_id.values()) == list(range(1, 26))
+    assert all(one == its[0] for its in by_id.values() for one in its)

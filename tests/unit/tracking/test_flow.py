@@ -348,3 +348,39 @@ def test_a_message_that_can_wait_is_not_dead_lettered(relay):
     relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
     relay.settle()
     assert len(relay.queues.bodies("track")) == 1
+
+
+def test_an_item_with_500_user_fields_tells_the_one_that_changed(relay):
+    """Of every type, and long ones among them."""
+    values = ["x" * 500, 17, "2026-03-01T12:00:00+03:00", ["b", "a"], "1", {"id": 7, "url": "u"}]
+    fields = {f"UF_CRM_{number}": values[number % len(values)] for number in range(500)}
+    relay.portal.put(2, 1, **fields, updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 1, UF_CRM_250="other", UF_CRM_249=["a", "b"], UF_CRM_255=["b"])
+    relay.event(1)
+    (change,) = changes(relay.settle())
+    assert change.changed == ("UF_CRM_250", "UF_CRM_255")
+    assert change.before == {"UF_CRM_250": "1", "UF_CRM_255": ["a", "b"]}
+    assert not change.truncated
+    assert sum(name.startswith("UF_") for name in change.after) == 500
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_portal_whose_clock_is_hours_off_loses_nothing(relay, hours):
+    """What no event told is found by the next sweep, once; what was read is not read again."""
+    now = time.time()
+
+    def stamp(at):
+        return datetime.fromtimestamp(int(at) + 3600 * hours, UTC).isoformat()
+
+    relay.portal.clock = lambda: time.time() + 3600 * hours
+    relay.portal.put(2, 1, title="a", updatedTime=stamp(now - 99))
+    relay.baseline()
+    relay.sweep()
+    relay.track_all()
+    relay.portal.put(2, 1, title="b", updatedTime=stamp(now - 9))
+    relay.sweep()
+    (change,) = changes(relay.settle())
+    assert (change.via, change.changed) == ("sweep", ("title",))
+    relay.sweep()
+    assert relay.queues.bodies("track") == []

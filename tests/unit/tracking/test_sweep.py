@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -313,3 +314,49 @@ def test_a_measurement_without_a_result_is_repeated(relay, monkeypatch):
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     assert parts.sweep_state().read("main")["shift"] == {}
+
+
+def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):
+    """The other says so, asks the portal for nothing, and every item is hinted at once."""
+    for number in range(1, 121):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    answer = relay.portal.answer
+    said = []
+
+    def while_asked(method, params):
+        if method == "server.time":
+            asked = relay.portal.requests
+            with ThreadPoolExecutor(1) as second:
+                said.append(second.submit(relay.sweep).result())
+            assert relay.portal.requests == asked
+        return answer(method, params)
+
+    monkeypatch.setattr(relay.portal, "answer", while_asked)
+    assert relay.sweep() == {"main": "done"}
+    assert said == [{"main": "under way elsewhere"}]
+    hinted = [one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]]
+    assert sorted(hinted) == list(range(1, 121))
+
+
+def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
+    """It ends at its next step; the one that took over hints at everything, and its word stays."""
+    for number in range(1, 121):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    answer = relay.portal.answer
+    said = []
+
+    def while_asked(method, params):
+        if method == "server.time" and not said:
+            said.append("asked")
+            relay.dynamo.state["sweep#main"]["lease_until"] = {"N": "1"}  # it stood still for long
+            with ThreadPoolExecutor(1) as second:
+                said.append(second.submit(relay.sweep).result())
+        return answer(method, params)
+
+    monkeypatch.setattr(relay.portal, "answer", while_asked)
+    assert relay.sweep() == {"main": "another sweep of main has taken over"}
+    assert said[1] == {"main": "done"}
+    assert relay.dynamo.state["sweep#main"]["lease_until"] == {"N": "0"}
+    hinted = {one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]}
+    assert hinted == set(range(1, 121))
+    assert relay.settle() == []
