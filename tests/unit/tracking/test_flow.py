@@ -374,7 +374,8 @@ def test_a_portal_whose_clock_is_hours_off_loses_nothing(relay, hours):
         return datetime.fromtimestamp(int(at) + 3600 * hours, UTC).isoformat()
 
     relay.portal.clock = lambda: time.time() + 3600 * hours
-    relay.portal.put(2, 1, title="a", updatedTime=stamp(now - 99))
+    for number in range(1, 41):  # the last 20 are listed in any case
+        relay.portal.put(2, number, title="a", updatedTime=stamp(now - 99))
     relay.baseline()
     relay.sweep()
     relay.track_all()
