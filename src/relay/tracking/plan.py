@@ -31,6 +31,7 @@ type Job = dict[str, Any]
 
 BASELINE, COMPLETION, RECONCILE, AUDIT = "baseline", "completion", "reconcile", "audit"
 CHANGED, NEW = "changed", "new"
+REFUSED = "refused"
 
 
 def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job]:
@@ -112,3 +113,17 @@ def set_types(document: Document, names: set[str], now: float) -> None:
 def is_baselined(document: Document, entity: str) -> bool:
     """Say whether the first filling of a kind is complete: every item had its first sight."""
     return bool(document.get("entities", {}).get(entity, {}).get("baseline") == "done")
+
+
+def progress(document: Document) -> dict[str, str]:
+    """Return how far each kind's baseline is, in words."""
+    said = {}
+    for name, entity in document.get("entities", {}).items():
+        if entity.get("refused"):
+            said[name] = REFUSED
+        elif entity.get("baseline") == "done":
+            said[name] = "done"
+        else:
+            seen = entity.get("seen", 0)
+            said[name] = f"{seen - entity.get('lacking', seen)} of {seen}"
+    return said

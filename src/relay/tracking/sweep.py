@@ -14,9 +14,9 @@ from relay import settings
 from relay.tracking import parts
 from relay.tracking.hint import to_message
 from relay.tracking.kinds import PAGE
-from relay.tracking.plan import Document
+from relay.tracking.plan import Document, progress
 from relay.tracking.state import LostLeaseError, is_silent
-from relay.tracking.walk import LEASE_SECONDS, Sweep, progress
+from relay.tracking.walk import LEASE_SECONDS, Sweep
 
 logger = Logger(service="sweep")
 metrics = Metrics(service="sweep")

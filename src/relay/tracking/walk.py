@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from relay.errors import PermanentError, PortalError
-from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
+from relay.errors import PortalError
 from relay.tracking.listing import Listed, Lister, Page, epoch, first_page, next_pages
+from relay.tracking.offered import is_refusal, offered
 from relay.tracking.plan import (
     BASELINE,
     CHANGED,
@@ -33,7 +33,6 @@ TYPES_SECONDS = 3600
 LEASE_SECONDS = 1200  # more than the function's timeout of 900
 SETTLED_SECONDS = 2  # times have whole seconds: a second edit within it would not show
 GRACE_SECONDS = 30  # what has just changed is left to its event, and to the next sweep
-REFUSED = "refused"
 
 
 class Rows(Protocol):
@@ -69,7 +68,7 @@ class Sweep:
         """Go through all lists, or through what an earlier sweep left of them."""
         if not self.document.get("jobs"):
             if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
-                set_types(self.document, await self._types(), time.time())
+                set_types(self.document, await offered(self.client), time.time())
             self.document["jobs"] = plan(self.document, self._about_now(), self.reconcile_days)
         jobs = self.document["jobs"]
         open_jobs = [job for job in jobs if not job.get("done")]
@@ -103,38 +102,6 @@ class Sweep:
         """Return about what the portal's clock shows, by what the last sweep saw of it."""
         offset = timezone(timedelta(seconds=self.document.get("offset", 0)))
         return datetime.fromtimestamp(time.time() - self.document.get("ahead", 0), offset)
-
-    async def _types(self) -> set[str]:
-        """Return the kinds of items that this webhook may list."""
-        names = {*ENTITY_TYPE_IDS, TASK}
-        names |= await self._smart_processes()
-        ordered = sorted(names)
-        allowed = await asyncio.gather(*(self._may_list(name) for name in ordered))
-        return {name for name, may in zip(ordered, allowed, strict=True) if may}
-
-    async def _smart_processes(self) -> set[str]:
-        numbers: set[int] = set()
-        while True:
-            start = len(numbers)
-            try:
-                answer = await self.client.call("crm.type.list", order={"id": "ASC"}, start=start)
-            except PortalError as error:
-                if is_refusal(error):
-                    return set()
-                raise
-            page = [int(one["entityTypeId"]) for one in answer["types"]]
-            numbers.update(page)
-            if len(page) < PAGE or len(numbers) == start:
-                return {str(entity_of(number)) for number in numbers if number >= FIRST_DYNAMIC}
-
-    async def _may_list(self, entity: str) -> bool:
-        try:
-            await first_page(self.client, entity, 10**9, None)
-        except PortalError as error:
-            if is_refusal(error):
-                return False  # leads are off, a plan without it, a scope or right that lacks
-            raise
-        return True
 
     async def _page(
         self, job: Job, pages: Callable[[Lister, str, int, str | None], Awaitable[Page]]
@@ -213,22 +180,3 @@ class Sweep:
             seconds = await measure(self.client, entity, item.id, updated)
             if seconds is not None:
                 shift[kind] = [seconds, clock.timestamp()]
-
-
-def is_refusal(error: PortalError) -> bool:
-    """Say whether a kind of items is refused by itself, rather than the whole portal."""
-    return isinstance(error, PermanentError) or error.code.lower() == "insufficient_scope"
-
-
-def progress(document: Document) -> dict[str, str]:
-    """Return how far each kind's baseline is, in words."""
-    said = {}
-    for name, entity in document.get("entities", {}).items():
-        if entity.get("refused"):
-            said[name] = REFUSED
-        elif entity.get("baseline") == "done":
-            said[name] = "done"
-        else:
-            seen = entity.get("seen", 0)
-            said[name] = f"{seen - entity.get('lacking', seen)} of {seen}"
-    return said

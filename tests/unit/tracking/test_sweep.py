@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay.errors import OperatorError, PermanentError, TransientError
-from relay.tracking import parts, walk
+from relay.tracking import parts, plan, walk
 from relay.tracking.listing import epoch, next_pages
 from relay.tracking.shift import measure
 from relay.tracking.state import LostLeaseError, is_silent
@@ -102,12 +102,12 @@ def test_kinds_that_are_refused_are_left_out(relay):
     relay.portal.trouble["crm.item.list", 3] = PermanentError("crm.item.list", "ACCESS_DENIED")
     assert relay.sweep() == {"main": "done"}
     document = parts.sweep_state().read("main")
-    assert walk.progress(document)["contact"] == walk.REFUSED
+    assert plan.progress(document)["contact"] == plan.REFUSED
     document["asked"] = 0
     relay.dynamo.state["sweep#main"]["document"]["S"] = json.dumps(document)
     relay.portal.trouble.clear()
     assert relay.sweep() == {"main": "done"}
-    assert walk.progress(parts.sweep_state().read("main"))["contact"] == "done"
+    assert plan.progress(parts.sweep_state().read("main"))["contact"] == "done"
 
 
 def test_a_blocked_portal_is_not_a_refused_kind(relay):
@@ -144,7 +144,7 @@ def test_a_baseline_that_stalls_is_hinted_again(relay):
         relay.sweep()
         assert not relay.queues.bodies("track")
     document = parts.sweep_state().read("main")
-    assert walk.progress(document)["deal"] == "0 of 2"
+    assert plan.progress(document)["deal"] == "0 of 2"
     relay.sweep()
     assert relay.settle() == []
     assert len(relay.dynamo.mirror) == 2
@@ -288,7 +288,7 @@ def test_a_kind_that_went_is_kept_for_its_return(relay):
     relay.baseline()
     kept = relay.portal.items.pop(128)
     state = relay.dynamo.state["sweep#main"]
-    for expected in (walk.REFUSED, walk.REFUSED, "done"):
+    for expected in (plan.REFUSED, plan.REFUSED, "done"):
         document = json.loads(state["document"]["S"])
         document["asked"] = 0
         state["document"]["S"] = json.dumps(document)
@@ -297,8 +297,8 @@ def test_a_kind_that_went_is_kept_for_its_return(relay):
         relay.sweep()
         state = relay.dynamo.state["sweep#main"]
         document = parts.sweep_state().read("main")
-        assert walk.progress(document)["dynamic_128"] == expected
-        if expected == walk.REFUSED and kept is not None:
+        assert plan.progress(document)["dynamic_128"] == expected
+        if expected == plan.REFUSED and kept is not None:
             assert not any(params.get("entityTypeId") == 128 for _, params in relay.portal.calls)
             relay.portal.items |= {128: kept} if "once" in relay.received else {}
             relay.received["once"] = 1
