@@ -92,6 +92,7 @@ class FakeDynamo:
                         | {"quiet": values[":no"]})  # fmt: skip
             return None
         row = self.state.setdefault(Key["pk"]["S"], dict(Key))
+        before = dict(row)
         lease = row.get("lease_until")
         taking = ":owner" in values and lease
         if taking and int(lease["N"]) >= int(values[":now"]["N"]):
@@ -101,7 +102,7 @@ class FakeDynamo:
             name, _, at = one.partition(" = ")
             row[names.get(name, name)] = values[at]
         row.pop(remove, None)
-        return {"Attributes": row}
+        return {"Attributes": before if options.get("ReturnValues") == "ALL_OLD" else row}
 
 
 class FakeQueues:

@@ -56,14 +56,16 @@ class Brake:
             return 0  # another function counted meanwhile: these come back
         return granted
 
-    def release(self, portal: str, now: float) -> None:
-        """Let everything that waits, and what disappears until tomorrow, through."""
-        self._client.update_item(
+    def release(self, portal: str, now: float) -> bool:
+        """Let what waits, and what vanishes until tomorrow, through; says whether any waited."""
+        was = self._client.update_item(
             TableName=self._table,
             Key=self._key(portal),
             UpdateExpression="SET released = :until REMOVE tripped",
             ExpressionAttributeValues={":until": {"N": str(int(now + RELEASE_SECONDS))}},
+            ReturnValues="ALL_OLD",
         )
+        return "tripped" in was.get("Attributes", {})
 
     def _state(self, portal: str) -> dict[str, Any]:
         answer = self._client.get_item(

@@ -159,8 +159,9 @@ def test_mass_disappearance_waits_for_a_release(relay, capsys):
     assert len(relay.queues.messages[URL + "track"]) == 80
     assert min(relay.queues.waits.values()) >= 1800
     assert relay.settle() == []
-    from_then = relay.sweep_module.parts.brake()
-    from_then.release("main", time.time())
+    brake = relay.sweep_module.parts.brake()
+    assert brake.release("main", time.time())
+    assert not brake.release("main", time.time())
     assert len(relay.settle()) == 80
     assert not relay.queues.messages[URL + "track"]
 
