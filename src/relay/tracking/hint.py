@@ -15,13 +15,17 @@ EVENT, SWEEP = "event", "sweep"
 
 @dataclass(slots=True)
 class Hint:
-    """All reasons of one batch to look at one item; `messages` are answered together."""
+    """All reasons of one batch to look at one item; `messages` are answered together.
+
+    `again`: one of them has been there before.
+    """
 
     key: Key
     via: str = SWEEP
     added: bool = False
     deleted: bool = False
     baseline: bool = False
+    again: bool = False
     messages: set[str] = field(default_factory=set)
 
     def add(self, other: "Hint") -> None:
@@ -30,6 +34,7 @@ class Hint:
         self.added |= other.added
         self.deleted |= other.deleted
         self.baseline |= other.baseline
+        self.again |= other.again
         self.messages |= other.messages
 
 

@@ -6,12 +6,13 @@ DESIGN 3.1 is the specification: base, read, put; at most one more reading after
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from relay.errors import TransientError
 from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
 from relay.tracking.projection import fit, is_template, project
-from relay.tracking.read import GoneTypeError, Reader, Seen, read
+from relay.tracking.read import AbsentError, GoneTypeError, Reader, Seen, read
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
 LOOKS = 2  # proven to be enough: a second conflict means that others have read since our hint
@@ -22,11 +23,13 @@ class Rules:
     """What tracking a portal depends on beside the hints.
 
     `baselined` says whether a kind's first filling is complete, `allow` how many of so many
-    unannounced disappearances may be put now. `count` takes `unreadable`, `held` and `gone_type`.
+    unannounced disappearances may be put now, `grace_seconds` how long such a one is left to its
+    event first. `count` takes `unreadable`, `held` and `gone_type`.
     """
 
     baselined: Callable[[str], bool]
     allow: Callable[[int], int]
+    grace_seconds: float = 0
     count: Callable[[str, int], None] = lambda _name, _number: None
 
 
@@ -64,7 +67,13 @@ async def _read(
     failed: dict[Key, Exception],
 ) -> list[Look]:
     """Read the items; what can't be read or must wait goes into `failed`."""
-    seen = await read(portal, pending, {key for key in pending if hints[key].deleted})
+    deleted = {key for key in pending if hints[key].deleted}
+    early = {
+        key
+        for key, base in pending.items()
+        if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].again
+    }
+    seen = await read(portal, pending, deleted, early)
     vanished = [  # of a tombstone it is no news
         key
         for key, one in seen.items()
@@ -78,6 +87,11 @@ async def _read(
     looks = []
     for key, one in seen.items():
         if isinstance(one, GoneTypeError):
+            continue
+        if isinstance(one, AbsentError):
+            failed[key] = TransientError(
+                "track", "ABSENT", str(one), retry_after=rules.grace_seconds
+            )
             continue
         if isinstance(one, Exception):
             failed[key] = one

@@ -47,16 +47,23 @@ class GoneTypeError(LookupError):
     """When the portal no longer has this kind of items; what is known of them stays."""
 
 
+class AbsentError(LookupError):
+    """When an item is no longer listed, and its deletion may be told yet."""
+
+
 async def read(
-    portal: Reader, keys: Collection[Key], deleted: Collection[Key]
+    portal: Reader, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
 ) -> dict[Key, Seen | Exception]:
-    """Return what the portal says of these items; `deleted` are those with a deletion event."""
+    """Return what the portal says of these items.
+
+    `deleted` are those with a deletion event; `early` those of which absence is not judged yet.
+    """
     by_entity: dict[str, list[Key]] = defaultdict(list)
     for key in keys:
         by_entity[key.entity].append(key)
     found = await asyncio.gather(
         *(
-            _read_page(portal, entity, list(page), deleted)
+            _read_page(portal, entity, list(page), deleted, early)
             for entity, of_entity in by_entity.items()
             for page in batched(sorted(of_entity), PAGE, strict=False)
         )
@@ -65,7 +72,7 @@ async def read(
 
 
 async def _read_page(
-    portal: Reader, entity: str, keys: list[Key], deleted: Collection[Key]
+    portal: Reader, entity: str, keys: list[Key], deleted: Collection[Key], early: Collection[Key]
 ) -> dict[Key, Seen | Exception]:
     read_at = time.time()
     method, params = read_command(entity, [key.id for key in keys])
@@ -87,6 +94,8 @@ async def _read_page(
         key: Seen(ITEM, by_id[key.id], read_at) for key in keys if key.id in by_id
     }
     seen |= {key: Seen(TOMBSTONE, None, read_at) for key in deleted if key in keys} | seen
+    wait = AbsentError("no longer listed; its event may be on the way")
+    seen |= {key: wait for key in early if key in keys and key not in seen}
     absent = [key for key in keys if key not in seen]
     if absent:
         seen |= await _confirm(portal, entity, absent)

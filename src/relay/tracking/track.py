@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay import settings
 from relay.errors import MayHaveRunError, OperatorError, TransientError
 from relay.redelivery import NotOursError, come_back, dead_letter, seconds_until_retry
 from relay.tracking import parts
@@ -60,6 +61,8 @@ async def _track(
             late = TransientError("track", "TOO_MANY", "the next batch", retry_after=0)
             failures[message_id] = late
             continue
+        for hint in its:
+            hint.again = receives_of(record) > 1
         hints += its
     by_portal: dict[str, dict[Key, Hint]] = defaultdict(dict)
     for key, hint in merge(hints).items():
@@ -98,6 +101,7 @@ async def _look(
     rules = Rules(
         baselined=lambda entity: is_baselined(document, entity),
         allow=lambda wanted: parts.brake().take(name, wanted, rows, now),
+        grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         count=_count,
     )
     sent_before = portal.requests
@@ -141,7 +145,7 @@ def wait_seconds(error: Exception, receives: int) -> int | None:
 
 def _hand_back(record: SQSRecord, error: Exception) -> bool:
     """Send a message back or dead-letter it; says whether it still is the queue's."""
-    receives = int(record.attributes.approximate_receive_count or 1)
+    receives = receives_of(record)
     seconds = wait_seconds(error, receives)
     try:
         if seconds is None:
@@ -156,6 +160,11 @@ def _hand_back(record: SQSRecord, error: Exception) -> bool:
         _count("blocked", 1)
     _count("waiting", 1)
     return True
+
+
+def receives_of(record: SQSRecord) -> int:
+    """Return how often a message was received, this time included."""
+    return int(record.attributes.approximate_receive_count or 1)
 
 
 def _count(metric: str, number: int) -> None:

@@ -169,3 +169,36 @@ def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
     relay.event(1)
     (answer,) = relay.track_all()
     assert len(answer["batchItemFailures"]) == 1
+
+
+def test_what_vanished_is_left_to_its_event_first(relay, monkeypatch):
+    """Edited and deleted at once, a hundred deals trip no brake, whichever event comes first."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number)
+    assert relay.settle() == []
+    assert not any(method == "crm.item.get" for method, _ in relay.portal.calls)
+    assert all(30 <= wait <= 60 for wait in relay.queues.waits.values())
+    for number in range(1, 101):
+        relay.event(number, "delete")
+    gone = relay.settle()
+    assert len(gone) == 100
+    assert {one["type"] for one in gone} == {"com.bitrix24.deal.deleted"}
+    assert relay.queues.bodies("track") == []
+    assert "tripped" not in relay.dynamo.state.get("brake#main", {})
+
+
+def test_a_deletion_without_its_event_is_put_when_it_was_waited_for(relay, monkeypatch):
+    """On the second look absence is judged."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    (gone,) = relay.settle()
+    assert gone["type"] == "com.bitrix24.deal.deleted"
