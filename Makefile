@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy connect logs redrive release check \
+.PHONY: help env judges lock run invoke new remove build deploy connect doctor logs redrive release check \
   format test bench unit clean
 
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
@@ -65,6 +65,9 @@ deploy: build ## Build and deploy to AWS (samconfig.toml)
 
 connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
+
+doctor: env ## What works, what does not, what to do about it
+	@PYTHONPATH=src .venv/bin/python -m ops.doctor $(STACK)
 
 logs: env ## Follow what the functions write, the journal among it
 	@.venv/bin/python -m ops.logs $(STACK)

@@ -4,7 +4,6 @@ Typed answers are hidden. Without a terminal they are read from standard input, 
 application token, the webhook URL for reading, the one for writing (empty: the same).
 """
 
-import asyncio
 import contextlib
 import re
 import sys
@@ -20,14 +19,13 @@ from rich.console import Console
 from ops.baseline import fill
 from ops.deployed import Deployed, find_stack
 from ops.subscribed import subscribed_events
+from ops.webhook import READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
-from relay.portal import Portal, Webhook
+from relay.portal import Webhook
 
 console = Console(highlight=False, soft_wrap=True)
 
 PORTAL_NAME = r"[a-z0-9-]{1,40}"
-READING = ("crm", "task")
-WRITING = ("crm", "im", "task")
 PATIENCE_SECONDS = 3600.0
 
 
@@ -43,25 +41,19 @@ def ask_webhook(what: str, stack: Deployed, scopes: tuple[str, ...], known: str 
     while True:
         url = ask(what) or known
         try:
-            asyncio.run(_try(url, stack, scopes))
+            tried = try_webhook(url, scopes, allow_http=stack.allow_http)
         except (ConfigurationError, PortalError) as error:
             console.print(f"[red]{error}[/]")
             if not sys.stdin.isatty():
                 raise SystemExit(1) from None
         else:
+            console.print(f"[green]works[/]  {tried.host} as {tried.user}")
+            if tried.missing:
+                lacking = ", ".join(tried.missing)
+                console.print(
+                    f"[yellow]without[/] the scope {lacking}: tick it in the webhook's settings"
+                )
             return url
-
-
-async def _try(url: str, stack: Deployed, scopes: tuple[str, ...]) -> None:
-    webhook = Webhook.parse(url, allow_http=stack.allow_http)
-    portal = Portal(webhook)
-    profile, granted = await asyncio.gather(portal.call("profile"), portal.call("scope"))
-    name = " ".join(filter(None, [profile.get("NAME"), profile.get("LAST_NAME")]))
-    console.print(f"[green]works[/]  {webhook.host} as {name or 'user ' + str(profile['ID'])}")
-    if missing := sorted(set(scopes) - set(granted)):
-        console.print(
-            f"[yellow]without[/] the scope {', '.join(missing)}: tick it in the webhook's settings"
-        )
 
 
 def _client(service: str) -> Any:

@@ -8,11 +8,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack's name, outputs, resources by logical id, and whether portals may be without TLS."""
+    """A stack's name, outputs, parameters, and its resources by logical id."""
 
     name: str
     outputs: dict[str, str]
-    allow_http: bool
+    parameters: dict[str, str]
+
+    @property
+    def allow_http(self) -> bool:
+        """Whether portals may be without TLS."""
+        return self.parameters.get("AllowHttp") == "true"
 
     def resources(self) -> dict[str, str]:
         """Return the physical ids of the stack's resources by their logical ones."""
@@ -34,4 +39,4 @@ def find_stack(name: str) -> Deployed:
         raise SystemExit(f"{error}; are region and credentials set?") from None
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
     given = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])}
-    return Deployed(name, outputs, given.get("AllowHttp") == "true")
+    return Deployed(name, outputs, given)

@@ -67,6 +67,11 @@ class Brake:
         )
         return "tripped" in was.get("Attributes", {})
 
+    def tripped(self, portal: str) -> float | None:
+        """Return since when disappearances of a portal are held back; None where they are not."""
+        state = self._state(portal)
+        return float(state["tripped"]["N"]) if "tripped" in state else None
+
     def _state(self, portal: str) -> dict[str, Any]:
         answer = self._client.get_item(
             TableName=self._table, Key=self._key(portal), ConsistentRead=True
