@@ -99,6 +99,7 @@ bench: env judges ## Measure, and print tables
 	.venv/bin/python -m bench.ingress
 	-.venv/bin/python -m bench.portal
 	-PYTHONPATH=src .venv/bin/python -m bench.client
+	-PYTHONPATH=src .venv/bin/python -m bench.tracking
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
 
 unit: .venv/.ready ## Unit tests: seconds, no network

@@ -14,6 +14,7 @@ from local.aws import LocalAws
 from local.demo import DemoPortal
 from local.run import connect
 from local.stack import Stack, deploy
+from relay.change import Change
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -59,6 +60,14 @@ class Relay:
             since = max(at for _, at, _ in lines)
 
 
+def signed(relay, name, item_id):
+    """Return the body of an event as the portal signs it."""
+    return (
+        f"event={name}&event_handler_id=1&data%5BFIELDS%5D%5BID%5D={item_id}&ts=1766047124"
+        f"&auth%5Bdomain%5D=demo.bitrix24.example&auth%5Bapplication_token%5D={relay.token}"
+    ).encode()
+
+
 def wait_until(condition, seconds=20.0):
     """Return what a condition returns as soon as it is true; fails with its last value."""
     deadline = time.monotonic() + seconds
@@ -78,6 +87,40 @@ def relay():
             pytest.fail(f"{failed.stdout}{failed.stderr}")
         portal.admin("settings", "PATCH", burst=0)  # other tests are about its limits
         yield Relay(aws, portal, stack, connect(aws, portal, stack))
+
+
+@pytest.fixture(scope="module")
+def changes(relay, request):
+    """Return the function that takes what was announced since the last time."""
+    sqs, topic = relay.aws.client("sqs"), relay.stack.outputs["ChangesTopicArn"]
+    name = f"changes-{request.module.__name__.rpartition('.')[2]}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": asked["Attributes"]["QueueArn"],
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    relay.aws.client("sns").subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=asked["Attributes"]["QueueArn"],
+        Attributes={"RawMessageDelivery": "true"},
+    )
+
+    def take():
+        found = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(Change.from_cloudevent(json.loads(message["Body"])))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    return take
 
 
 @pytest.fixture

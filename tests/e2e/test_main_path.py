@@ -5,15 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.conftest import FORM
-
-
-def signed(relay, name, item_id):
-    """Return the body of an event as the portal signs it."""
-    return (
-        f"event={name}&event_handler_id=1&data%5BFIELDS%5D%5BID%5D={item_id}&ts=1766047124"
-        f"&auth%5Bdomain%5D=demo.bitrix24.example&auth%5Bapplication_token%5D={relay.token}"
-    ).encode()
+from tests.e2e.conftest import FORM, signed
 
 
 def comments(relay, contact_id):

@@ -10,6 +10,7 @@ import pytest
 from local.aws import credentials
 from local.stack import store_secrets
 from ops.build import ROOT
+from relay.tracking.row import ITEM, Base, Key, Look, to_item
 
 
 @pytest.fixture
@@ -114,3 +115,49 @@ def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
     assert "JournalDeadLetters  1 x  made up" in shown.stdout
     assert "sent back" in run("redrive", "relay", "--go").stdout
     await_until(lambda: '"event_id":"redriven"' in relay.log())
+
+
+@pytest.fixture
+def set_aside(relay):
+    """Return the function that puts a record where announce does; none is left behind."""
+    sqs, url = relay.aws.client("sqs"), relay.stack.resources["AnnounceDeadLetters"]
+
+    def put(record):
+        reason = {"DataType": "String", "StringValue": "made up"}
+        sqs.send_message(
+            QueueUrl=url, MessageBody=json.dumps(record), MessageAttributes={"reason": reason}
+        )
+
+    yield put
+    sqs.purge_queue(QueueUrl=url)
+
+
+def image(number, title, seq):
+    """Return a deal's row of the mirror as its stream tells it."""
+    look = Look(
+        key=Key("main", "deal", number),
+        kind=ITEM,
+        text=json.dumps({"title": title}),
+        updated="2026-03-01T09:00:00Z",
+        read_at=1.0,
+        via="event",
+        quiet=False,
+    )
+    return to_item(look, Base(seq - 1, "b"), "b")
+
+
+def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_aside, await_until):
+    """What it now understands is announced; what it does not is there again, and said to be."""
+    old, new = image(999_001, "a", 4), image(999_001, "b", 5)
+    images = {"OldImage": old, "NewImage": new, "SequenceNumber": "1"}
+    set_aside({"eventName": "MODIFY", "dynamodb": images})
+    unborn = {name: value for name, value in new.items() if name != "born"}
+    set_aside({"eventName": "MODIFY", "dynamodb": images | {"NewImage": unborn}})
+    assert "AnnounceDeadLetters  2 x  made up" in run("redrive", "relay").stdout
+    said = run("redrive", "relay", "--go").stdout
+    assert "AnnounceDeadLetters  1 x  stays: not understood again: KeyError('born')" in said
+    found = await_until(lambda: [one for one in changes() if one.id == "999001"])
+    assert [(one.change_id, one.before) for one in found] == [
+        ("main.deal.999001.b.5", {"title": "a"})
+    ]
+    assert relay.messages("AnnounceDeadLetters") == 1
