@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.change import Change
-from relay.lost import ORIGINATOR, PREFIX
+from relay.once.lost import ORIGINATOR, PREFIX
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind

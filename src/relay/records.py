@@ -9,9 +9,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay.change import Change
-from relay.checkpoints import KEEP_SECONDS, Row
 from relay.event import Event
-from relay.once import Run
+from relay.once.checkpoints import KEEP_SECONDS, Row
+from relay.once.run import Run
 from relay.redelivery import NotOursError
 
 

@@ -24,10 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from relay import checkpoints, once, state
-from relay.checkpoints import Row, Write
+from relay import state
 from relay.errors import MayHaveRunError, TransientError
-from relay.once import Run
+from relay.once import checkpoints, claims, lease, run
+from relay.once.checkpoints import Row, Write
+from relay.once.portal import OncePortal
+from relay.once.run import Run
 from relay.state import State
 from tests.dynamo import Dynamo
 
@@ -103,7 +105,7 @@ class Delivery:
 
     async def react(self, program, order):
         """Run the reaction, then store what it has done."""
-        portal = self.run.portal(self)
+        portal = OncePortal(self, self.run)
         try:
             for at, stage in enumerate(program):
                 calls = [self.one(portal, *its, f"{at}.{n}", order) for n, its in enumerate(stage)]
@@ -193,9 +195,8 @@ class Machine(RuleBasedStateMachine):
         clock = SimpleNamespace(
             time=lambda: self.world.now, strftime=time.strftime, gmtime=time.gmtime
         )
-        once.time = state_time = clock
+        run.time = lease.time = clock
         state.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
-        assert state_time is once.time
 
     @property
     def creates(self):
@@ -313,7 +314,7 @@ class Machine(RuleBasedStateMachine):
         """Let less than a lease pass: no process is slower than its function's time."""
         self.world.now += seconds
         for delivery in list(self.alive):
-            if self.world.now > delivery.run.until - checkpoints.CUT_OFF_SECONDS:
+            if self.world.now > delivery.run.lease.until - checkpoints.CUT_OFF_SECONDS:
                 self.end(delivery)
 
     @precondition(lambda self: not self.alive)
@@ -367,8 +368,9 @@ async def pause(_seconds):
 def controlled(monkeypatch):
     """Put every request and every moment into the machine's hand."""
     monkeypatch.setattr(state, "_in_thread", in_process)
-    monkeypatch.setattr(once, "_pause", pause)
-    monkeypatch.setattr(once, "time", time)
+    monkeypatch.setattr(claims, "_pause", pause)
+    monkeypatch.setattr(run, "time", time)
+    monkeypatch.setattr(lease, "time", time)
     monkeypatch.setattr(state, "time", time)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     yield
@@ -399,12 +401,12 @@ def test_each_create_happens_once():
 
 def no_intent(monkeypatch):
     """Store nothing before a create is sent."""
-    monkeypatch.setattr(once, "is_harmless_write", lambda *_: True)
+    monkeypatch.setattr(run, "is_harmless_write", lambda *_: True)
 
 
 def no_lease(monkeypatch):
     """Let two deliveries work at once."""
-    monkeypatch.setattr(Run, "check_lease", lambda *_: None)
+    monkeypatch.setattr(lease.Lease, "check", lambda *_: None)
 
 
 def no_method(monkeypatch):
@@ -419,7 +421,7 @@ def no_method(monkeypatch):
             raise checkpoints.DoneBefore
         return left[0] if left else None
 
-    monkeypatch.setattr(once, "match", match)
+    monkeypatch.setattr(claims, "match", match)
 
 
 def no_number(monkeypatch):
@@ -445,7 +447,7 @@ def by_position(monkeypatch):
         same = [w for w in row.writes if w not in claimed and w.method == method]
         return same[0] if same else None
 
-    monkeypatch.setattr(once, "match", match)
+    monkeypatch.setattr(claims, "match", match)
 
 
 @pytest.mark.parametrize(

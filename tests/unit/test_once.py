@@ -1,4 +1,4 @@
-"""relay.once, relay.lost, relay.state: what one run of a reaction does and does not do again."""
+"""relay.once, relay.state: what one run of a reaction does and does not do again."""
 
 import asyncio
 import time
@@ -7,8 +7,7 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import once, state
-from relay.checkpoints import KEEP_SECONDS, Row
+from relay import state
 from relay.errors import (
     DivergedError,
     MayHaveRunError,
@@ -17,8 +16,11 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from relay.lost import mark_of
-from relay.once import Run
+from relay.once import claims
+from relay.once.checkpoints import KEEP_SECONDS, Row
+from relay.once.lost import mark_of
+from relay.once.portal import OncePortal
+from relay.once.run import Run
 from relay.portal.fake import FakePortal
 from relay.state import State
 from tests.dynamo import Dynamo
@@ -49,7 +51,7 @@ class Past:
             self.run = Run(row, token, until, State(self.table, "S"), self.log, redriven=redriven)
             failed = True
             try:
-                result = await react(self.run.portal(portal))
+                result = await react(OncePortal(portal, self.run))
                 failed = False
             finally:
                 await self.run.finish(failed=failed)
@@ -64,7 +66,7 @@ def past(monkeypatch):
     past = Past()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + past.offset)
-    monkeypatch.setattr(once, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(claims, "QUIET_SECONDS", 0.001)
     monkeypatch.setattr(state, "_pause", lambda _attempt: None)
     return past
 
@@ -150,7 +152,7 @@ def test_two_deliveries_at_once_one_waits(past):
             row = Row.of(KEY, None, time.time())
             table = State(past.table, "S")
             runs.append(Run(row, f"t{number}", time.time() + 120, table, past.log))
-        portals = [run.portal(Slow()) for run in runs]
+        portals = [OncePortal(Slow(), run) for run in runs]
         first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
         await begun.wait()
         with pytest.raises(TransientError) as refused:
@@ -178,7 +180,7 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
                 return 7
 
         its = Run(Row.of(KEY, None, 0), "t", time.time() + 120, State(past.table, "S"), past.log)
-        task = asyncio.create_task(its.portal(Slow()).call(COMMENT, fields={}))
+        task = asyncio.create_task(OncePortal(Slow(), its).call(COMMENT, fields={}))
         await begun.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -5,7 +5,7 @@ the writes in the order of their intents, each by its method and the how-many-th
 with the digest of its parameters; the result of those that are done. Whoever writes the row owns
 it: it took a lease on it under a condition, and until that is over nobody else sends or writes.
 
-What can happen, and why it does no harm (tests/unit/test_checkpoints_machine.py tries it):
+What can happen, and why it does no harm (tests/integration/test_checkpoints_machine.py tries it):
 - Killed before the intent: nothing was sent, nothing is known; the next run begins anew.
 - Killed between intent and request, or between request and result: the lease is still on; when it
   is over nothing of that run is still under way (function timeout + the portal's 60 s), so a look
