@@ -244,7 +244,8 @@ def _noted(its: Written, now: float) -> str:
         else:
             fields[key] = canonical(value)
     note = {"at": int(now), "deleted": its.deleted, "fields": fields}
-    return json.dumps(note, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(note, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()  # as the portal gets it
 
 
 def _is_map(value: Any) -> bool:

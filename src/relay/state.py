@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import RelayError, StateError
+from relay.errors import StateError
 
 READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
 ATTEMPTS = 5
@@ -123,10 +123,13 @@ class State:
         for request, _ in part:
             try:
                 requests.append((request, request.make(self._table)))
-            except RelayError as refusal:  # it may not be written any more
+            except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
                 outcomes[request.name] = refusal
         if requests:
-            outcomes |= await _in_thread(how, requests)
+            try:
+                outcomes |= await _in_thread(how, requests)
+            except Exception as error:  # noqa: BLE001  whatever it is, those who wait must be told
+                outcomes |= {request.name: error for request, _ in requests}
         for request, future in part:
             outcome = outcomes.get(request.name)
             if outcome:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from relay.errors import (
     MayHaveRunError,
     OperatorError,
     PermanentError,
+    PortalError,
     StateError,
     TransientError,
 )
@@ -289,6 +290,64 @@ def test_a_lost_answer_of_a_harmless_write_is_no_question(past):
         past.deliver(portal, update)
     past.offset = 70
     assert past.deliver(FakePortal({"crm.item.update": {"item": {}}}), update) == {"item": {}}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [("tasks.task.add", TASK, "ANSWER_LOST"), (COMMENT, {"fields": {}}, "UNDECIDED")],
+)
+def test_a_reaction_that_asks_again_after_a_lost_answer_begins_no_second_write(
+    past, method, params, code
+):
+    """Its own `try` and `except` around a call must not be what makes a second task."""
+    portal = FakePortal()
+    portal.fail(method, "MayHaveRunError")
+
+    async def insist(its):
+        for _ in range(3):
+            with suppress(PortalError):
+                await its.call(method, **params)
+        await its.call(method, **params)
+
+    with pytest.raises(PortalError, match=code):
+        past.deliver(portal, insist)
+    assert len(portal.calls) == 1
+
+
+def test_a_refused_call_may_be_made_again_in_the_same_run(past):
+    """It did not run, so there is nothing to be careful of."""
+    answers = [TransientError(COMMENT, "QUERY_LIMIT_EXCEEDED"), 7]
+    portal = FakePortal({COMMENT: lambda **_: answers.pop(0)})
+
+    async def insist(its):
+        try:
+            return await its.call(COMMENT, fields={})
+        except TransientError:
+            return await its.call(COMMENT, fields={})
+
+    assert past.deliver(portal, insist) == 7
+    assert past.deliver(portal, insist) == 7
+    assert len(portal.calls) == 2
+
+
+def test_what_no_encoding_can_spell_is_kept_all_the_same(past):
+    """Half a pair of UTF-16, which JSON can spell: one odd title must not stop a batch."""
+    portal = FakePortal({COMMENT: "\ud83d"})
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
+    assert len(portal.calls) == 1
+
+
+def test_what_can_not_be_stored_is_told_to_who_waits_for_it(past):
+    """Anything may go wrong in a request; nobody is left waiting for the end of time."""
+    for operation in ("TransactWriteItems", "BatchWriteItem"):
+        past.table.trouble = {operation: UnicodeEncodeError("utf-8", "x", 0, 1, "no")}
+        if operation == "TransactWriteItems":
+            with pytest.raises(UnicodeEncodeError):
+                past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={}))
+        else:
+            assert past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={})) == 7
+            assert past.logged[-1][0] == "not recorded"
 
 
 def test_after_thirty_days_nothing_is_known(past):

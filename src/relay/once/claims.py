@@ -22,6 +22,7 @@ class Claims:
         self._row = row
         self._redriven = redriven
         self._claimed: set[Write] = set()
+        self._again: dict[tuple[str, str], Write] = {}
         self._held: Counter[str] = Counter()
         self._steps = 0
 
@@ -35,6 +36,9 @@ class Claims:
 
         Raises DivergedError where the first run called something else.
         """
+        again = self._again.pop((method, digest), None)
+        if again:
+            return again
         quiet = False
         while True:
             try:
@@ -60,6 +64,13 @@ class Claims:
         self._claimed.add(write)
         self._steps += 1
 
+    def give_back(self, write: Write, digest: str) -> None:
+        """Keep a write for a call that asks again: what becomes of it is not known yet.
+
+        A reaction that catches the error and calls once more must not begin a second write.
+        """
+        self._again[write.method, digest] = write
+
     def forget(self, write: Write) -> None:
         """Take back an intent of what was not done."""
         if write in self._row.writes:
@@ -71,6 +82,7 @@ class Claims:
         replayed = {(its.method, its.number) for its in self._claimed if its.done}
         self._row.take_over(stored)
         self._claimed = {its for its in self._row.writes if (its.method, its.number) in replayed}
+        self._again.clear()
 
     async def _until_quiet(self, method: str) -> None:
         self.under_way -= 1  # what waits here is not what the others wait for

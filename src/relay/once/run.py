@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
 from typing import Any
 
-from relay.errors import MayHaveRunError, StateError, TransientError
+from relay.errors import MayHaveRunError, TransientError
 from relay.once import lost
 from relay.once.checkpoints import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write, digest_of
 from relay.once.claims import Claims
@@ -48,6 +48,7 @@ class Run:
         self._log = log
         self._before = before
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._lost: dict[Write, TransientError] = {}
         self._refusal: RefusedError | None = None
         self._busy_until = 0.0
 
@@ -73,7 +74,7 @@ class Run:
                 await self.lease.store()  # taken, so that it can be counted
             if self.lease.is_ours:
                 await self.lease.end(self._busy_until)
-        except (StateError, RefusedError, TransientError) as trouble:
+        except Exception as trouble:  # noqa: BLE001  the write has been done, the record may go
             self._log("not recorded", reason=str(trouble))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -97,9 +98,27 @@ class Run:
             if write.digest != digest:
                 self._log("replayed with other parameters", method=method, number=write.number)
             return json.loads(write.result)
+        try:
+            return await self._do(portal, write, params, digest, fresh=fresh, harmless=harmless)
+        finally:
+            if write in self._row.writes and not write.done:
+                self.claims.give_back(write, digest)
+
+    async def _do(  # noqa: PLR0913  a call, and what is known of it
+        self,
+        portal: Calls,
+        write: Write,
+        params: Mapping[str, Any],
+        digest: str,
+        *,
+        fresh: bool,
+        harmless: bool,
+    ) -> Any:
         mark = None
         if not harmless:
-            mark = lost.mark_of(method, params, _mark_key(self._row.key, write))
+            if write in self._lost:
+                raise self._lost[write]
+            mark = lost.mark_of(write.method, params, _mark_key(self._row.key, write))
             if not (fresh or self.redriven):
                 result = await self._look(portal, write, params, mark)
                 if result is not None:
@@ -118,8 +137,8 @@ class Run:
             self.claims.take(write)
             if write.done or (self.lease.is_ours and (harmless or not fresh)):
                 return write, fresh
-            self.lease.check(method)
             try:
+                self.lease.check(method)
                 with portal.busy():
                     await self.lease.store()
             except RefusedError as refusal:
@@ -127,8 +146,11 @@ class Run:
                     self._refusal = refusal
                     self.claims.take_over(Row.of(self._row.key, refusal.item, time.time()))
                 continue
-            except StateError:
-                self.claims.forget(write)
+            except Exception:
+                if fresh:
+                    self.claims.forget(write)
+                else:
+                    self.claims.give_back(write, digest)
                 raise
             if self.claims.closed and fresh:
                 self.claims.forget(write)
@@ -170,7 +192,9 @@ class Run:
             self._busy_until = time.time() + CUT_OFF_SECONDS
             said = f"its answer was lost ({error}); it is looked for when it can't be running"
             wait = CUT_OFF_SECONDS + CLOCK_SECONDS
-            raise TransientError(write.method, "ANSWER_LOST", said, retry_after=wait) from error
+            its = TransientError(write.method, "ANSWER_LOST", said, retry_after=wait)
+            self._lost[write] = its
+            raise its from error
         except BaseException:  # it was refused, or never left
             self.claims.forget(write)
             raise
