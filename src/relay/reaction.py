@@ -8,9 +8,12 @@ again (relay.once); what becomes of one whose reaction raised stands in relay.re
 
 import asyncio
 import inspect
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
 from typing import Any, get_type_hints
@@ -20,10 +23,11 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.change import Change
-from relay.errors import ConfigurationError, HungError, RelayError, TransientError
+from relay.errors import ConfigurationError, HungError, RelayError, StateError, TransientError
 from relay.memory import Memory
 from relay.once.checkpoints import CUT_OFF_SECONDS
 from relay.once.portal import OncePortal
+from relay.portal import Portal
 from relay.portals import Portals
 from relay.records import Record, chains, parse
 from relay.redelivery import come_back, dead_letter, is_failure, seconds_until_retry
@@ -104,11 +108,13 @@ class Reaction:
             record.begun = time.monotonic()
             if memory:
                 record.run = memory.run_of(record)
-            failed = None
+            failed: Exception | None = None
             try:
                 await self._react(*self._arguments(record))
             except Exception as error:  # noqa: BLE001  whatever a reaction raises is judged
                 failed = error
+            except (asyncio.CancelledError, SystemExit) as error:
+                failed = RuntimeError(f"{self.name} raised {type(error).__name__}")
             if record.error:
                 return  # given up meanwhile: it did not heed its cancellation
             record.error, record.handled = failed, failed is None
@@ -117,7 +123,7 @@ class Reaction:
 
     def _arguments(self, record: Record) -> list[Any]:
         subject = record.subject
-        portal = self._portals.get(subject.portal) if self._wants_portal else None
+        portal = self._portal(subject.portal) if self._wants_portal else None
         if isinstance(subject, Change):
             host = portal.webhook.host if portal else self._host(subject.portal)
             late = record.newest is not None and record.newest.is_after(subject)
@@ -127,17 +133,25 @@ class Reaction:
         assert record.run is not None  # noqa: S101  who wants a portal has a run
         return [subject, OncePortal(portal, record.run)]
 
+    def _portal(self, name: str) -> Portal:
+        try:
+            return self._portals.get(name)
+        except (BotoCoreError, ClientError) as trouble:
+            raise StateError(f"SSM Parameter Store: {trouble}") from trouble
+
     def _host(self, portal: str) -> str:
         try:
-            return self._portals.get(portal).webhook.host
-        except (ConfigurationError, BotoCoreError, ClientError):
+            return self._portal(portal).webhook.host
+        except (ConfigurationError, StateError):
             return ""  # it was not asked for a portal: its items have no address then
 
     async def _end(
         self, tasks: list[asyncio.Task[None]], records: list[Record], memory: Memory | None
     ) -> None:
         """Wait for all; what is not done in time is cancelled, what does not heed that is left."""
-        _, late = await asyncio.wait(tasks, timeout=self.remaining_seconds())
+        seconds = self.remaining_seconds()
+        with self._alarm(seconds + GRACE_SECONDS):
+            _, late = await asyncio.wait(tasks, timeout=seconds)
         if not late:
             return
         unfinished = [its for its in records if not (its.error or its.handled)]
@@ -147,6 +161,25 @@ class Reaction:
             task.cancel()
         await asyncio.wait(late, timeout=GRACE_SECONDS)
         await asyncio.gather(*(memory.store(record) for record in unfinished if memory))
+
+    @contextmanager
+    def _alarm(self, seconds: float) -> Iterator[None]:
+        """Stop a reaction that holds the thread: no loop, and no cancellation, would ever."""
+
+        def ring(*_: Any) -> None:
+            said = "holds the thread; what waits without `await` belongs into asyncio.to_thread"
+            raise HungError(f"{self.name} {said}")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's
+            return
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def _late(self, record: Record) -> Exception:
         """Return why a record is not done: it waits for something, or its reaction hangs."""
@@ -161,13 +194,14 @@ class Reaction:
         """Count and log what became of a record; says whether it still is the queue's."""
         if record.run and record.run.replayed:
             self._counts["replayed"] += 1
-        if record.error is None:
+        if record.handled:
             self._counts["handled"] += 1
             self._logger.info("handled", **record.about())
             return False
-        if is_failure(record.error):
+        error = record.error or RuntimeError(f"{self.name} did not get to it")
+        if is_failure(error):
             self._counts["failed"] += 1
-        return await asyncio.to_thread(self._hand_back, record, record.error)
+        return await asyncio.to_thread(self._hand_back, record, error)
 
     def _hand_back(self, record: Record, error: Exception) -> bool:
         """Send a record back or dead-letter it; says whether it still is the queue's."""

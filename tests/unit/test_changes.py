@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -195,6 +196,55 @@ def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
     assert '"error":"HungError","reason":"hang did not return' in out
     assert '"error":"TransientError","reason":"hang: NO_TIME' in out
     assert '"handled":[1.0]' in out
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
+def test_what_is_no_exception_ends_only_its_record(portal, capsys, raised):
+    """Not one that a reaction cancelled itself, nor `sys.exit`: nothing is taken for handled."""
+
+    @reaction
+    async def quit_one(change: Change) -> None:
+        """Quit."""
+        if change.id == "5":
+            raise raised
+
+    bodies = [version(2).to_json(), version(3).to_json(), version(2, "6").to_json()]
+    assert handle(quit_one, *bodies) == ["m0", "m1"]
+    out = capsys.readouterr().out
+    assert f'"reason":"quit_one raised {raised.__name__}"' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
+
+
+def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatch):
+    """Whatever went wrong around it."""
+
+    async def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("relay.memory.Memory.store", broken)
+    seen = []
+    assert handle(noting(seen), version(2).to_json(), version(3).to_json()) == ["m1"]
+    assert not portal.sqs.sent
+
+
+def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
+    """No loop runs meanwhile, so nothing else could; the others come back at once."""
+    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.4)
+    monkeypatch.setattr("relay.reaction.GRACE_SECONDS", 0.05)
+
+    @reaction
+    async def block(change: Change) -> None:
+        """Block for one item."""
+        if change.id == "5":
+            time.sleep(9)  # noqa: ASYNC251  the mistake
+
+    bodies = [version(2, "6").to_json(), version(2).to_json()]
+    assert handle(block, *bodies, seconds=0.5) == ["m1"]
+    out = capsys.readouterr().out
+    assert '"error":"HungError","reason":"block holds the thread; what waits without' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
 
 
 def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
