@@ -210,17 +210,19 @@ class Reaction:
         seconds = seconds_until_retry(error, max(failures, 1))
         about = record.about() | {"error": type(error).__name__, "reason": str(error)}
         about["receives"] = receives
+        # Whoever wrote the reaction wants to know where it went wrong.
+        trace = error if is_failure(error) and error.__traceback__ else None
         try:
             if seconds is None:
                 dead_letter(record.message, error)
                 self._counts["dead_lettered"] += 1
-                self._logger.error("dead-lettered", **about)
+                self._logger.error("dead-lettered", exc_info=trace, **about)
                 return False
             come_back(record.message, seconds)
         except (BotoCoreError, ClientError) as trouble:
             about["trouble"] = str(trouble)  # it comes back after the queue's visibility timeout
         self._counts["waiting"] += 1
-        self._logger.warning("comes back", seconds=seconds, **about)
+        self._logger.warning("comes back", exc_info=trace, seconds=seconds, **about)
         return True
 
 

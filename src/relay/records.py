@@ -124,7 +124,8 @@ def parse(message: Mapping[str, Any], record_type: type[Change] | type[Event]) -
     try:
         record.subject = record_type.from_cloudevent(json.loads(record.message.body))
     except (ValueError, RecursionError) as error:
-        record.error = NotOursError(str(error))
+        said = "if newer code wrote it, deploy that, then `make redrive`"
+        record.error = NotOursError(f"{error}; {said}")
     return record
 
 
