@@ -11,8 +11,8 @@ from uuid import uuid4
 from aws_lambda_powertools.logging import Logger
 
 from relay import settings
-from relay.echo import BUDGET, Note, written
 from relay.errors import LoopError, RelayError
+from relay.ledger import BUDGET, Making, Note, Written, calls_in, created, written
 from relay.once.run import Run
 from relay.records import Record
 from relay.redelivery import is_failure
@@ -52,24 +52,31 @@ class Memory:
             self._logger.warning(message, **about, **more)
 
         async def before(method: str, params: Mapping[str, Any]) -> None:
-            its = written(method, params)
-            if its:
-                mark = f"{token}.{next(numbers)}"
-                note = Note(record.subject.portal, its, self._reaction, mark, time.time())
-                try:
-                    await self._state.write(note)
-                except RefusedError:
-                    self._counts["loops"] += 1
-                    raise LoopError(
-                        f"{self._reaction} has written to {its.entity} {its.id} {BUDGET} times "
-                        "within an hour: is something answering its writes?"
-                    ) from None
+            jobs: list[Coroutine[Any, Any, None]] = []
+            now, portal = time.time(), record.subject.portal
+            for call in calls_in(method, params):
+                if its := written(*call):
+                    mark = f"{token}.{next(numbers)}"
+                    jobs.append(self._count(Note(portal, its, self._reaction, mark, now), its))
+                if made := created(*call):
+                    jobs.append(self._state.write(Making(portal, made, record.user, now)))
+            await asyncio.gather(*jobs)
 
         row = record.row
         assert row is not None  # noqa: S101  it was read
         return Run(
             *(row, token, self._until, self._state, log), redriven=record.redriven, before=before
         )
+
+    async def _count(self, note: Note, its: Written) -> None:
+        try:
+            await self._state.write(note)
+        except RefusedError:
+            self._counts["loops"] += 1
+            raise LoopError(
+                f"{self._reaction} has written to {its.entity} {its.id} {BUDGET} times "
+                "within an hour: is something answering its writes?"
+            ) from None
 
     async def store(self, record: Record) -> None:
         """Store what the run has done, and that it was: its own failures too."""

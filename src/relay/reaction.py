@@ -130,6 +130,7 @@ class Reaction:
             subject = replace(subject, portal_host=host, superseded=late)
         if portal is None:
             return [subject]
+        record.user = portal.webhook.user_id
         assert record.run is not None  # noqa: S101  who wants a portal has a run
         return [subject, OncePortal(portal, record.run)]
 

@@ -30,7 +30,7 @@ class Newest:
 
     @property
     def conditional(self) -> bool:
-        """Say no: of two copies that write at once either is right for what comes later."""
+        """Say no: a condition costs more than the rare older version that two copies leave."""
         return False
 
     def is_after(self, change: Change) -> bool:
@@ -69,6 +69,7 @@ class Record:
     row: Row | None = None
     newest: Newest | None = None
     run: Run | None = None
+    user: int = 0  # of the webhook that it writes through
 
     @property
     def record_id(self) -> str:

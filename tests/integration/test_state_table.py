@@ -7,8 +7,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from relay.echo import BUDGET, Note, notes_of, written
+from relay.echo import notes_of
 from relay.errors import TransientError
+from relay.ledger import BUDGET, Note, written
 from relay.once.checkpoints import Row
 from relay.once.portal import OncePortal
 from relay.once.run import Run

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.echo import BUDGET
 from relay.errors import ConfigurationError, TransientError
+from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portals import Portals
@@ -44,7 +44,7 @@ def version(number, item="5"):
 def portal(monkeypatch, sqs):  # noqa: F811  the fixture
     """Return the portal that reactions get."""
     fake = FakePortal()
-    fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com"})
+    fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com", "user_id": 1})
     monkeypatch.setattr(Portals, "get", lambda *_: fake)
     fake.sqs = sqs
     return fake
