@@ -13,7 +13,6 @@ from typing import Any
 
 from relay.change import Change
 from relay.ledger import (
-    ANY,
     CLOCK_SECONDS,
     HOUR,
     NOTED_SECONDS,
@@ -30,19 +29,24 @@ Load = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
 FOLLOWS = {
     "stageid": {
         *("movedtime", "movedby", "stagesemanticid", "closed", "closedate", "previousstageid"),
-        *("isreturncustomer", "isnew", "probability"),
+        *("isreturncustomer", "isnew", "probability", "dateclosed", "isconvert"),
+        *("iswork", "iswon", "islose", "orderstage"),
     },
     "categoryid": {"stageid", "movedtime", "movedby", "stagesemanticid", "previousstageid"},
     "opportunity": {"ismanualopportunity", "taxvalue", "opportunityaccount"},
     "ismanualopportunity": {"opportunity", "taxvalue"},
     "currencyid": {"accountcurrencyid", "opportunityaccount", "taxvalueaccount"},
     "companyid": {"companyids", "isreturncustomer"},
+    "companyids": {"companyid"},
     "contactid": {"contactids"},
     "contactids": {"contactid"},
     "assignedbyid": {"observers"},
     "name": {"fullname", "title"},
     "lastname": {"fullname", "title"},
-    "fm": {"hasphone", "hasemail", "hasimol"},
+    "fm": {  # the marks, and the first of each kind and use
+        *("hasphone", "hasemail", "hasimol", "phone", "phonemobile", "phonework", "phonemailing"),
+        *("email", "emailhome", "emailwork", "emailmailing", "skype", "icq", "imol"),
+    },
     "status": {
         *("realstatus", "statuschangeddate", "statuschangedby", "closeddate", "closedby"),
         "datestart",
@@ -112,15 +116,39 @@ def _follows(fields: list[Mapping[str, Any]], change: Change) -> bool:
     noted: set[str] = set()
     for name in change.changed:
         key = plain(name)
-        value = canonical(change.after.get(name))
-        if any(key in its and _fits(its[key], value) for its in fields):
+        mine = [its[key] for its in fields if key in its]
+        if key == "fm":
+            fits = bool(mine) and _fits_rows(mine, change)
+        else:
+            value = canonical(change.after.get(name))
+            fits = any(_fits(one, value) for one in mine)
+        if fits:
             noted.add(key)
     follow = set().union(*(FOLLOWS.get(key, set()) for key in noted))
     return bool(noted) and all(plain(name) in noted | follow for name in change.changed)
 
 
+def _fits_rows(notes: list[list[list[str]]], change: Change) -> bool:
+    """Say whether each phone, e-mail or the like that is another now was noted so."""
+    before, after = _by_number(change.before.get("fm")), _by_number(change.after.get("fm"))
+    noted = {(number, text) for note in notes for number, text in note}
+    numbers, texts = {number for number, _ in noted}, {text for _, text in noted}
+    for number in before.keys() | after.keys():
+        row = after.get(number)
+        text = str(row.get("value", "")) if row else ""
+        if row == before.get(number):
+            continue
+        if not ((number, text) in noted if number in numbers else row and text in texts):
+            return False
+    return True
+
+
+def _by_number(rows: Any) -> dict[str, Mapping[str, Any]]:
+    return {str(row["id"]): row for row in rows} if isinstance(rows, list) else {}
+
+
 def _fits(noted: Any, read: Any) -> bool:
-    if noted in (ANY, read):
+    if noted == read:
         return True
     if not isinstance(noted, str) or not isinstance(read, str):
         return False

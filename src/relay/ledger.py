@@ -25,11 +25,11 @@ NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue m
 HOUR = 3600
 KEEP_SECONDS = 25 * HOUR  # a stream that stood still for a day still finds them
 CLOCK_SECONDS = 5  # how far the clocks of two copies may differ
-ANY = "*"
 _TYPES = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote", 31: "invoice"}
 _NAMES = set(_TYPES.values())
 _OWNERS = {"L": "lead", "D": "deal", "Q": "quote", "SI": "invoice"}
-_MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # read as `fm`
+MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
+_DAYS = {"begindate", "closedate", "actualdate", "birthdate"}  # a portal drops their time
 _NAME_LENGTH = 100  # a portal may cut a longer one off
 
 
@@ -232,11 +232,13 @@ def _moment(text: str) -> str:
 
 def _noted(its: Written, now: float) -> str:
     """Return a note's text: the fields by the names, and with the values, that will be read."""
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, value in its.fields.items():
         key = plain(name)
-        if key in _MULTI_FIELDS or key == "fm":
-            fields["fm"] = ANY  # rows get their numbers from the portal
+        if key in MULTI_FIELDS or key == "fm":
+            fields["fm"] = [*fields.get("fm", []), *_rows(value)]
+        elif key in _DAYS:
+            fields[key] = str(value or "")[: len("2026-03-05")]
         elif key == "statusid" and its.entity == "lead":
             fields["stageid"] = canonical(value)
         else:
@@ -244,6 +246,18 @@ def _noted(its: Written, now: float) -> str:
     note = {"at": int(now), "deleted": its.deleted, "fields": fields}
     text = json.dumps(note, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode()  # as the portal gets it
+
+
+def _rows(value: Any) -> list[tuple[str, str]]:
+    """Return number and text of each phone, e-mail and the like; a new one has no number yet."""
+    rows = value.items() if _is_map(value) else (("", row) for row in value or ())
+    found = []
+    for key, row in rows:
+        given = {plain(name): its for name, its in row.items()} if _is_map(row) else {}
+        number = str(given.get("id", key))
+        text = "" if given.get("delete") == "Y" else str(given.get("value", ""))
+        found.append((number if number.isdecimal() else "", text))
+    return found
 
 
 def _is_map(value: Any) -> bool:
