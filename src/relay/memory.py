@@ -65,7 +65,10 @@ class Memory:
         row = record.row
         assert row is not None  # noqa: S101  it was read
         return Run(
-            *(row, token, self._until, self._state, log), redriven=record.redriven, before=before
+            *(row, token, self._until, self._state, log),
+            redriven=record.redriven,
+            decided=record.decided,
+            before=before,
         )
 
     async def _count(self, note: Note, its: Written) -> None:

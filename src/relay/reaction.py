@@ -161,7 +161,10 @@ class Reaction:
         for task in late:
             task.cancel()
         await asyncio.wait(late, timeout=GRACE_SECONDS)
-        await asyncio.gather(*(memory.store(record) for record in unfinished if memory))
+        stores = [asyncio.create_task(memory.store(its)) for its in unfinished if memory]
+        if stores:
+            # A write of theirs is finished first; what does not end keeps its lease.
+            await asyncio.wait(stores, timeout=RESERVE_SECONDS / 2)
 
     @contextmanager
     def _alarm(self, seconds: float) -> Iterator[None]:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from relay.change import Change
 from relay.event import Event
 from relay.once.checkpoints import KEEP_SECONDS, Row
-from relay.once.run import Run
+from relay.once.run import UNDECIDED, Run
 from relay.redelivery import NotOursError
 
 
@@ -87,6 +87,13 @@ class Record:
     def redriven(self) -> bool:
         """Whether a person has sent it back: it bears the reason for which it was put aside."""
         return "reason" in self.message.raw_event.get("messageAttributes", {})
+
+    @property
+    def decided(self) -> float:
+        """When a person has looked for what is not known to have run, and sent it back; else 0."""
+        its = self.message.raw_event
+        code = its.get("messageAttributes", {}).get("code", {}).get("stringValue")
+        return float(its["attributes"]["SentTimestamp"]) / 1000 if code == UNDECIDED else 0.0
 
     def about(self) -> dict[str, Any]:
         """Return what a log line says of it."""

@@ -152,6 +152,37 @@ def test_a_loop_ends_and_is_told(portal, capsys):
     assert len(portal.calls) == BUDGET + 1
 
 
+@pytest.mark.parametrize(
+    ("code", "sent", "calls"),
+    [("UNDECIDED", 2**42, 2), ("UNDECIDED", 0, 1), ("NOT_FOUND", 2**42, 1), (None, 2**42, 1)],
+)
+def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
+    portal, monkeypatch, code, sent, calls
+):
+    """Only one that asked for a decision bears one, and only on what was sent before it."""
+    portal.fail("im.notify.system.add", "MayHaveRunError")
+
+    @reaction
+    async def tell(_change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE="x")
+
+    assert handle(tell, CHANGE.to_json()) == []
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["SentTimestamp"] = str(sent)
+    if code:
+        said = {"reason": "it", "code": code}
+        attributes = {
+            name: {"stringValue": its, "dataType": "String"} for name, its in said.items()
+        }
+        batch["Records"][0]["messageAttributes"] = attributes
+    real = time.time
+    monkeypatch.setattr("relay.reaction.time.time", lambda: real() + 1000)
+    tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
+    assert len(portal.calls) == calls
+    assert len(portal.sqs.sent) == 2
+
+
 def test_waiting_uses_up_no_attempt(portal):
     """However often a record had to wait, its first real failure is its first."""
     errors = [ZeroDivisionError()]
@@ -262,6 +293,29 @@ def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
 
     assert handle(wait, CHANGE.to_json(), seconds=SOON) == ["m0"]
     assert portal.sqs.hidden[0]["VisibilityTimeout"] == 1
+
+
+def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
+    """Its record comes back; who gets it next waits for the lease."""
+    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.2)
+
+    async def call(_method, **params):
+        while params["USER_ID"] == "5":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(9)
+
+    portal.call = call
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=change.id, MESSAGE="x")
+
+    bodies = [CHANGE.to_json(), version(2, "6").to_json()]
+    assert handle(tell, *bodies, seconds=0.4) == ["m0"]
+    portal.sqs.hidden.clear()
+    assert handle(tell, CHANGE.to_json()) == ["m0"]
+    assert 30 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 39
 
 
 def test_a_missing_right_lets_everything_wait(portal, capsys):

@@ -42,14 +42,15 @@ class Past:
         """Keep what is logged."""
         self.logged.append((message, more))
 
-    def deliver(self, portal, react, *, redriven=False):
+    def deliver(self, portal, react, *, redriven=False, decided=0.0):
         """Run a reaction for the record; returns what it returned."""
 
         async def run():
             row = Row.of(KEY, self.table.rows.get(KEY), time.time())
             until = time.time() + 120
             token = f"token {len(self.table.asked)}"
-            self.run = Run(row, token, until, State(self.table, "S"), self.log, redriven=redriven)
+            how = {"redriven": redriven, "decided": decided}
+            self.run = Run(row, token, until, State(self.table, "S"), self.log, **how)
             failed = True
             try:
                 result = await react(OncePortal(portal, self.run))
@@ -278,7 +279,37 @@ def test_what_leaves_no_mark_is_for_a_person_to_decide(past, method, params):
     portal = FakePortal({method: 7})
     with pytest.raises(MayHaveRunError, match="nothing that it makes can be looked for"):
         past.deliver(portal, calls(method, **params))
-    assert past.deliver(portal, calls(method, **params), redriven=True) == 7
+    with pytest.raises(MayHaveRunError, match="nothing that it makes can be looked for"):
+        past.deliver(portal, calls(method, **params), redriven=True)  # for another reason
+    assert past.deliver(portal, calls(method, **params), decided=time.time()) == 7
+
+
+def test_a_person_has_decided_on_what_was_sent_before_only(past):
+    """The message bears the decision for ever; a second lost answer is a new question."""
+    portal = FakePortal()
+    portal.fail(COMMENT, "MayHaveRunError")
+    with pytest.raises(MayHaveRunError):
+        past.deliver(portal, calls(COMMENT, fields={}))
+    past.offset = 200
+    decided = time.time()
+    past.offset = 300
+    for _ in range(2):
+        with pytest.raises(MayHaveRunError):
+            past.deliver(portal, calls(COMMENT, fields={}), redriven=True, decided=decided)
+        past.offset += 200
+    assert len(portal.calls) == 2
+
+
+def test_what_a_person_sends_back_is_looked_for_where_it_can_be(past):
+    """Whoever sends all dead letters back has not looked for each of them."""
+    portal = FakePortal()
+    portal.fail("crm.deal.add", "MayHaveRunError")
+    with pytest.raises(TransientError):
+        past.deliver(portal, calls("crm.deal.add", fields={}))
+    past.offset = 200
+    portal = FakePortal({"crm.deal.list": [{"ID": "9"}]})
+    again = calls("crm.deal.add", fields={})
+    assert past.deliver(portal, again, redriven=True, decided=time.time()) == 9
 
 
 def test_a_lost_answer_of_a_harmless_write_is_no_question(past):

@@ -20,13 +20,16 @@ from relay.once.lease import Lease
 from relay.once.writes import Calls, is_harmless_write, send
 from relay.state import RefusedError, State
 
+UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
+
 
 class Run:
     """One run of a reaction for one record.
 
     `until` is when nothing of this invocation can be under way any more; `redriven` says that a
-    person has looked at it and sent it back; `before` is awaited before each write with its
-    method and parameters (echoes and budget stand there).
+    person has sent the record back; what was sent before `decided`, that person has looked for and
+    not found. `before` is awaited before each write with its method and parameters (echoes and
+    budget stand there).
     """
 
     def __init__(  # noqa: PLR0913  what a run is made of
@@ -38,11 +41,12 @@ class Run:
         log: Callable[..., None],
         *,
         redriven: bool = False,
+        decided: float = 0.0,
         before: Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.lease = Lease(row, token, until, state)
         self.claims = Claims(row, redriven=redriven)
-        self.redriven = redriven
+        self._decided = decided
         self.replayed = 0
         self._row = row
         self._log = log
@@ -119,10 +123,14 @@ class Run:
             if write in self._lost:
                 raise self._lost[write]
             mark = lost.mark_of(write.method, params, _mark_key(self._row.key, write))
-            if not (fresh or self.redriven):
+            if not fresh:
                 result = await self._look(portal, write, params, mark)
                 if result is not None:
                     return self._done(write, digest, result)
+                if write.at < self._decided:
+                    write.at = time.time()  # from now on it may be there all the same
+                    with portal.busy():
+                        await self.lease.store()
         return await self._send(portal, write, params, mark, digest, harmless=harmless)
 
     async def _claim(
@@ -162,11 +170,16 @@ class Run:
         self, portal: Calls, write: Write, params: Mapping[str, Any], mark: lost.Mark | None
     ) -> Any:
         """Return the result of a write whose intent is all that is known of it; None: not made."""
+        decided = write.at < self._decided
         if mark is None:
+            if decided:
+                return None
             raise self._undecided(write, "nothing that it makes can be looked for")
         try:
             result = await lost.find(portal, write.method, params, mark, write.at)
         except MayHaveRunError as unclear:
+            if decided:
+                return None
             raise self._undecided(write, unclear.description) from unclear
         self._log("looked for", method=write.method, found=result is not None)
         return result
@@ -213,7 +226,7 @@ class Run:
             f"sent at {when} UTC, and whether it ran is not known: {why}; look in the portal: "
             "if it is there, delete this message, if not, `make redrive` sends it"
         )
-        return MayHaveRunError(write.method, "UNDECIDED", said)
+        return MayHaveRunError(write.method, UNDECIDED, said)
 
 
 def _mark_key(row: str, write: Write) -> str:
