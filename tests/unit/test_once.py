@@ -381,6 +381,41 @@ def test_what_can_not_be_stored_is_told_to_who_waits_for_it(past):
             assert past.logged[-1][0] == "not recorded"
 
 
+@pytest.mark.parametrize("operation", ["batch_write_item", "transact_write_items"])
+def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(past, monkeypatch, operation):
+    """DynamoDB refuses the whole request for it."""
+    real = getattr(past.table, operation)
+
+    def limited(**request):
+        if "too large" in str(request):
+            said = {"Error": {"Code": "ValidationException", "Message": "Item size exceeded"}}
+            raise ClientError(said, operation)
+        return real(**request)
+
+    monkeypatch.setattr(past.table, operation, limited)
+
+    class Row:
+        conditional = operation == "transact_write_items"
+
+        def __init__(self, name):
+            self.name = name
+
+        def make(self, _table):
+            item = {"pk": {"S": self.name}}
+            put = {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+            return {"Put": put} if self.conditional else item
+
+    async def write():
+        table = State(past.table, "S")
+        rows = [Row("too large" if number == 7 else f"row {number}") for number in range(20)]
+        return await asyncio.gather(*map(table.write, rows), return_exceptions=True)
+
+    outcomes = asyncio.run(write())
+    assert [str(its) for its in outcomes if its] == [str(outcomes[7])]
+    assert "Item size exceeded" in str(outcomes[7])
+    assert len(past.table.rows) == 19
+
+
 def test_after_thirty_days_nothing_is_known(past):
     """Whether DynamoDB has removed the row or not."""
     portal = FakePortal({COMMENT: 7})
