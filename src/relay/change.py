@@ -102,6 +102,10 @@ class Change:
         """Return the change that `to_json` wrote; raises ValueError for another document."""
         try:
             data = cloudevent["data"]
+            if not cloudevent["specversion"].startswith("1."):
+                raise ValueError(f"specversion is {cloudevent['specversion']}, not 1.x")
+            if type(data["version"]) is not int or not isinstance(cloudevent["id"], str):
+                raise ValueError("version is no number, or id no text")  # they order changes
             if data["action"] not in ACTIONS:
                 raise ValueError(f"action is {data['action']!r}, not one of {', '.join(ACTIONS)}")
             return cls(

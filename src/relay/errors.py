@@ -7,7 +7,7 @@ RelayError
     InvalidToken           401: not the sender
     RequestTooLarge        413: more than an event can be
     UnsupportedMediaType   415: not a form
-  StateError               the State table did not answer, nothing was called
+  StateError               the State table or SSM did not answer, nothing was called
   DivergedError            a reaction calls something else than on its first run
   LoopError                a reaction writes to one item again and again
   HungError                a reaction did not return in time
@@ -63,7 +63,7 @@ class UnsupportedMediaType(RejectedRequest):
 
 
 class StateError(RelayError):
-    """When the State table can't be read or written: a right, its name, or its throughput."""
+    """When the State table or the secrets can't be reached: a right, a name, or throughput."""
 
 
 class DivergedError(RelayError):

@@ -74,6 +74,8 @@ class Event:
         """Return the event that `to_json` wrote; raises ValueError where it is another document."""
         try:
             data = cloudevent["data"]
+            if not cloudevent["specversion"].startswith("1."):
+                raise ValueError(f"specversion is {cloudevent['specversion']}, not 1.x")
             if not cloudevent["type"].startswith(TYPE_PREFIX):
                 raise ValueError(f"type is {cloudevent['type']!r}, not {TYPE_PREFIX}*")
             return cls(

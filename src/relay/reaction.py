@@ -8,29 +8,29 @@ again (relay.once); what becomes of one whose reaction raised stands in relay.re
 
 import asyncio
 import inspect
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
-from itertools import count
 from typing import Any, get_type_hints
-from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
 from relay.change import Change
-from relay.checkpoints import CUT_OFF_SECONDS
-from relay.echo import BUDGET, Note, written
-from relay.errors import ConfigurationError, HungError, LoopError, RelayError, TransientError
-from relay.once import Run
+from relay.errors import ConfigurationError, HungError, RelayError, StateError, TransientError
+from relay.memory import Memory
+from relay.once.checkpoints import CUT_OFF_SECONDS
+from relay.once.portal import OncePortal
+from relay.portal import Portal
 from relay.portals import Portals
 from relay.records import Record, chains, parse
 from relay.redelivery import come_back, dead_letter, is_failure, seconds_until_retry
-from relay.state import RefusedError, State
 
 RESERVE_SECONDS = (
     2.0  # of the function's time, kept to note results and hand back what is unfinished
@@ -82,116 +82,77 @@ class Reaction:
 
     async def _handle(self, records: list[Record], seconds: float) -> list[Record]:
         readable = [record for record in records if not record.error]
-        state = self._remember(readable)
-        token, until = uuid4().hex, time.time() + seconds + CUT_OFF_SECONDS
-        tokens = (f"{token}.{number}" for number in count())
+        memory = self._memory(readable, seconds)
         ready = (record for record in readable if not record.error)
-        tasks = [
-            asyncio.create_task(self._run_chain(chain, state, tokens, until))
-            for chain in chains(ready)
-        ]
+        tasks = [asyncio.create_task(self._run_chain(chain, memory)) for chain in chains(ready)]
         if tasks:
-            await self._end(tasks, records)
+            await self._end(tasks, records, memory)
         back = await asyncio.gather(*(self._conclude(record) for record in records))
         return [record for record, is_back in zip(records, back, strict=True) if is_back]
 
-    def _remember(self, records: list[Record]) -> State | None:
-        """Read what is known of the records, where anything is kept of them."""
+    def _memory(self, records: list[Record], seconds: float) -> Memory | None:
+        """Return what is known of the records, where anything is kept of them."""
         if not (self._wants_portal or self._record_type is Change):
             return None
+        until = time.time() + seconds + CUT_OFF_SECONDS
+        memory = Memory(self.name, until, self._logger, self._counts)
         try:
-            (table,) = settings.read("STATE_TABLE")
-            state = State(settings.client("dynamodb"), table)
-            stored = state.load(key for record in records for key in record.keys(self.name))
+            memory.load(records)
         except RelayError as error:
             for record in records:
                 record.error = error
-            return None
-        known: dict[str, Any] = {}
-        for record in records:
-            record.know(self.name, stored, known)
-        return state
+        return memory
 
-    async def _run_chain(
-        self, chain: list[Record], state: State | None, tokens: Iterator[str], until: float
-    ) -> None:
+    async def _run_chain(self, chain: list[Record], memory: Memory | None) -> None:
         for record in chain:
             record.begun = time.monotonic()
-            if state:
-                record.run = self._run(record, state, next(tokens), until)
-            failed = None
+            if memory:
+                record.run = memory.run_of(record)
+            failed: Exception | None = None
             try:
                 await self._react(*self._arguments(record))
             except Exception as error:  # noqa: BLE001  whatever a reaction raises is judged
                 failed = error
+            except (asyncio.CancelledError, SystemExit) as error:
+                failed = RuntimeError(f"{self.name} raised {type(error).__name__}")
             if record.error:
                 return  # given up meanwhile: it did not heed its cancellation
             record.error, record.handled = failed, failed is None
-            await self._store(record, state)
-
-    def _run(self, record: Record, state: State, token: str, until: float) -> Run:
-        numbers = count()
-        about = record.about()
-
-        def log(message: str, **more: Any) -> None:
-            self._logger.warning(message, **about, **more)
-
-        async def before(method: str, params: Mapping[str, Any]) -> None:
-            its = written(method, params)
-            if its:
-                mark = f"{token}.{next(numbers)}"
-                note = Note(record.subject.portal, its, self.name, mark, time.time())
-                try:
-                    await state.write(note)
-                except RefusedError:
-                    self._counts["loops"] += 1
-                    raise LoopError(
-                        f"{self.name} has written to {its.entity} {its.id} {BUDGET} times within "
-                        "an hour: is something answering its writes?"
-                    ) from None
-
-        row = record.row
-        assert row is not None  # noqa: S101  there is a state, so it was read
-        return Run(row, token, until, state, log, redriven=record.redriven, before=before)
+            if memory:
+                await memory.store(record)
 
     def _arguments(self, record: Record) -> list[Any]:
         subject = record.subject
-        portal = self._portals.get(subject.portal) if self._wants_portal else None
+        portal = self._portal(subject.portal) if self._wants_portal else None
         if isinstance(subject, Change):
             host = portal.webhook.host if portal else self._host(subject.portal)
             late = record.newest is not None and record.newest.is_after(subject)
             subject = replace(subject, portal_host=host, superseded=late)
         if portal is None:
             return [subject]
+        record.user = portal.webhook.user_id
         assert record.run is not None  # noqa: S101  who wants a portal has a run
-        return [subject, record.run.portal(portal)]
+        return [subject, OncePortal(portal, record.run)]
+
+    def _portal(self, name: str) -> Portal:
+        try:
+            return self._portals.get(name)
+        except (BotoCoreError, ClientError) as trouble:
+            raise StateError(f"SSM Parameter Store: {trouble}") from trouble
 
     def _host(self, portal: str) -> str:
         try:
-            return self._portals.get(portal).webhook.host
-        except (ConfigurationError, BotoCoreError, ClientError):
+            return self._portal(portal).webhook.host
+        except (ConfigurationError, StateError):
             return ""  # it was not asked for a portal: its items have no address then
 
-    async def _store(self, record: Record, state: State | None) -> None:
-        """Store what the run has done, and that it was: its own failures too."""
-        jobs: list[Coroutine[Any, Any, None]] = []
-        if record.run:
-            failed = record.error is not None and is_failure(record.error)
-            jobs.append(record.run.finish(failed=failed))
-        if state and record.newest and record.handled and record.newest.note(record.subject):
-            jobs.append(self._note(state, record))
-        await asyncio.gather(*jobs)
-
-    async def _note(self, state: State, record: Record) -> None:
-        assert record.newest is not None  # noqa: S101  looked at by who calls
-        try:
-            await state.write(record.newest)
-        except RelayError as trouble:
-            self._logger.warning("not noted", reason=str(trouble), **record.about())
-
-    async def _end(self, tasks: list[asyncio.Task[None]], records: list[Record]) -> None:
+    async def _end(
+        self, tasks: list[asyncio.Task[None]], records: list[Record], memory: Memory | None
+    ) -> None:
         """Wait for all; what is not done in time is cancelled, what does not heed that is left."""
-        _, late = await asyncio.wait(tasks, timeout=self.remaining_seconds())
+        seconds = self.remaining_seconds()
+        with self._alarm(seconds + GRACE_SECONDS):
+            _, late = await asyncio.wait(tasks, timeout=seconds)
         if not late:
             return
         unfinished = [its for its in records if not (its.error or its.handled)]
@@ -200,12 +161,34 @@ class Reaction:
         for task in late:
             task.cancel()
         await asyncio.wait(late, timeout=GRACE_SECONDS)
-        await asyncio.gather(*(self._store(record, None) for record in unfinished))
+        stores = [asyncio.create_task(memory.store(its)) for its in unfinished if memory]
+        if stores:
+            # A write of theirs is finished first; what does not end keeps its lease.
+            await asyncio.wait(stores, timeout=RESERVE_SECONDS / 2)
+
+    @contextmanager
+    def _alarm(self, seconds: float) -> Iterator[None]:
+        """Stop a reaction that holds the thread: no loop, and no cancellation, would ever."""
+
+        def ring(*_: Any) -> None:
+            said = "holds the thread; what waits without `await` belongs into asyncio.to_thread"
+            raise HungError(f"{self.name} {said}")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's
+            return
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def _late(self, record: Record) -> Exception:
         """Return why a record is not done: it waits for something, or its reaction hangs."""
         ran = time.monotonic() - record.begun if record.begun else 0.0
-        waits = record.run is not None and record.run.under_way > 0
+        waits = record.run is not None and record.run.claims.under_way > 0
         if waits or ran < RESERVE_SECONDS:
             said = "the function's time is over"
             return TransientError(self.name, "NO_TIME", said, retry_after=0)
@@ -215,13 +198,14 @@ class Reaction:
         """Count and log what became of a record; says whether it still is the queue's."""
         if record.run and record.run.replayed:
             self._counts["replayed"] += 1
-        if record.error is None:
+        if record.handled:
             self._counts["handled"] += 1
             self._logger.info("handled", **record.about())
             return False
-        if is_failure(record.error):
+        error = record.error or RuntimeError(f"{self.name} did not get to it")
+        if is_failure(error):
             self._counts["failed"] += 1
-        return await asyncio.to_thread(self._hand_back, record, record.error)
+        return await asyncio.to_thread(self._hand_back, record, error)
 
     def _hand_back(self, record: Record, error: Exception) -> bool:
         """Send a record back or dead-letter it; says whether it still is the queue's."""
@@ -230,17 +214,19 @@ class Reaction:
         seconds = seconds_until_retry(error, max(failures, 1))
         about = record.about() | {"error": type(error).__name__, "reason": str(error)}
         about["receives"] = receives
+        # Whoever wrote the reaction wants to know where it went wrong.
+        trace = error if is_failure(error) and error.__traceback__ else None
         try:
             if seconds is None:
                 dead_letter(record.message, error)
                 self._counts["dead_lettered"] += 1
-                self._logger.error("dead-lettered", **about)
+                self._logger.error("dead-lettered", exc_info=trace, **about)
                 return False
             come_back(record.message, seconds)
         except (BotoCoreError, ClientError) as trouble:
             about["trouble"] = str(trouble)  # it comes back after the queue's visibility timeout
         self._counts["waiting"] += 1
-        self._logger.warning("comes back", seconds=seconds, **about)
+        self._logger.warning("comes back", exc_info=trace, seconds=seconds, **about)
         return True
 
 

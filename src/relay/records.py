@@ -9,9 +9,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay.change import Change
-from relay.checkpoints import KEEP_SECONDS, Row
 from relay.event import Event
-from relay.once import Run
+from relay.once.checkpoints import KEEP_SECONDS, Row
+from relay.once.run import UNDECIDED, Run
 from relay.redelivery import NotOursError
 
 
@@ -30,7 +30,7 @@ class Newest:
 
     @property
     def conditional(self) -> bool:
-        """Say no: of two copies that write at once either is right for what comes later."""
+        """Say no: a condition costs more than the rare older version that two copies leave."""
         return False
 
     def is_after(self, change: Change) -> bool:
@@ -69,6 +69,7 @@ class Record:
     row: Row | None = None
     newest: Newest | None = None
     run: Run | None = None
+    user: int = 0  # of the webhook that it writes through
 
     @property
     def record_id(self) -> str:
@@ -86,6 +87,13 @@ class Record:
     def redriven(self) -> bool:
         """Whether a person has sent it back: it bears the reason for which it was put aside."""
         return "reason" in self.message.raw_event.get("messageAttributes", {})
+
+    @property
+    def decided(self) -> float:
+        """When a person has looked for what is not known to have run, and sent it back; else 0."""
+        its = self.message.raw_event
+        code = its.get("messageAttributes", {}).get("code", {}).get("stringValue")
+        return float(its["attributes"]["SentTimestamp"]) / 1000 if code == UNDECIDED else 0.0
 
     def about(self) -> dict[str, Any]:
         """Return what a log line says of it."""
@@ -124,7 +132,8 @@ def parse(message: Mapping[str, Any], record_type: type[Change] | type[Event]) -
     try:
         record.subject = record_type.from_cloudevent(json.loads(record.message.body))
     except (ValueError, RecursionError) as error:
-        record.error = NotOursError(str(error))
+        said = "if newer code wrote it, deploy that, then `make redrive`"
+        record.error = NotOursError(f"{error}; {said}")
     return record
 
 

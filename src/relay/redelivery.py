@@ -2,7 +2,7 @@
 
 TransientError                      comes back when it makes sense
 OperatorError, ConfigurationError   comes back until somebody has acted
-StateError                          comes back when the table may answer again
+StateError                          comes back when AWS may answer again
 PermanentError, MayHaveRunError,
 DivergedError, LoopError,
 not a record of ours                the dead-letter queue at once, with the reason
@@ -12,6 +12,7 @@ Only the last counts as a failure: waiting, however long, uses up no attempt.
 """
 
 import random
+import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -40,6 +41,8 @@ class NotOursError(ValueError):
     """When a record is not what this relay publishes."""
 
 
+# SQS refuses a message with one of these in it.
+_UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NEVER = (PermanentError, MayHaveRunError, DivergedError, LoopError, NotOursError)
 _WAITS = (TransientError, OperatorError, ConfigurationError, StateError)
 
@@ -91,4 +94,4 @@ def dead_letter(record: SQSRecord, error: Exception) -> None:
 
 
 def _text(value: str) -> dict[str, Any]:
-    return {"DataType": "String", "StringValue": value[:1000]}
+    return {"DataType": "String", "StringValue": _UNSENDABLE.sub("\ufffd", value[:1000])}

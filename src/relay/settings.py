@@ -15,8 +15,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import ConfigurationError
+from relay.errors import ConfigurationError, StateError
 
 
 def read(*names: str) -> list[str]:
@@ -38,6 +39,7 @@ def in_lambda() -> bool:
 
 
 KEEP_SECONDS = 300
+MISSING_SECONDS = 2  # a batch of a hundred records must not ask a hundred times
 _MODELS = Path(__file__).parents[1] / "aws-models"
 
 _making = threading.Lock()  # a boto3 session is not safe to make clients from in two threads
@@ -91,15 +93,20 @@ _kept: dict[str, tuple[float, dict[str, str]]] = {}
 
 
 def _kept_secrets(branch: str, *names: str) -> list[str]:
-    """Return secrets of a branch, empty where there is none; read at most once in KEEP_SECONDS."""
+    """Return secrets of a branch, empty where there is none; read at most once in KEEP_SECONDS.
+
+    What is missing is looked for again soon; what was there counts on while SSM does not answer.
+    """
     read_at, known = _kept.get(branch, (float("-inf"), {}))
-    if time.monotonic() - read_at >= KEEP_SECONDS:
-        known = secrets(branch)
+    missing = not all(known.get(name, "").strip() for name in names)
+    if time.monotonic() - read_at >= (MISSING_SECONDS if missing else KEEP_SECONDS):
+        try:
+            known = secrets(branch)
+        except (BotoCoreError, ClientError):
+            if missing:
+                raise
         _kept[branch] = time.monotonic(), known
-    found = [known.get(name, "").strip() for name in names]
-    if not all(found):
-        _kept.pop(branch, None)  # the next one looks again, so that what is stored counts at once
-    return found
+    return [known.get(name, "").strip() for name in names]
 
 
 def webhook_url(kind: str, portal: str) -> str:
@@ -126,10 +133,12 @@ def writer(portal: str) -> int | None:
 def own_secrets(*names: str) -> list[str]:
     """Return what a reaction of yours keeps below `secrets/`; names all that are missing or empty.
 
-    Its mapping entry must say `Secrets: secrets`. Raises botocore's errors where SSM does not
-    answer.
+    Its mapping entry must say `Secrets: secrets`. Raises StateError where SSM does not answer.
     """
-    found = _kept_secrets("secrets", *names)
+    try:
+        found = _kept_secrets("secrets", *names)
+    except (BotoCoreError, ClientError) as trouble:
+        raise StateError(f"SSM Parameter Store: {trouble}") from trouble
     missing = [f"secrets/{name}" for name, value in zip(names, found, strict=True) if not value]
     if missing:
         raise missing_secrets(missing, "store it there")

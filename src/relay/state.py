@@ -8,13 +8,13 @@ processor time as all the rest of a change does.
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import batched
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import RelayError, StateError
+from relay.errors import StateError
 
 READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
 ATTEMPTS = 5
@@ -123,10 +123,13 @@ class State:
         for request, _ in part:
             try:
                 requests.append((request, request.make(self._table)))
-            except RelayError as refusal:  # it may not be written any more
+            except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
                 outcomes[request.name] = refusal
         if requests:
-            outcomes |= await _in_thread(how, requests)
+            try:
+                outcomes |= await _in_thread(how, requests)
+            except Exception as error:  # noqa: BLE001  whatever it is, those who wait must be told
+                outcomes |= {request.name: error for request, _ in requests}
         for request, future in part:
             outcome = outcomes.get(request.name)
             if outcome:
@@ -146,10 +149,20 @@ class State:
                 if not left:
                     return {}
         except (BotoCoreError, ClientError) as trouble:
+            if _is_one_at_fault(trouble, requests):
+                return self._in_halves(self._put, requests)
             return {request.name: _told(trouble) for request, _ in requests}
         keys = {item["PutRequest"]["Item"]["pk"]["S"] for item in left}
         full = StateError("the State table is throttled")
         return {request.name: full for request, item in requests if item["pk"]["S"] in keys}
+
+    @staticmethod
+    def _in_halves(
+        how: Callable[[list[tuple[Request, Any]]], dict[str, Exception]],
+        requests: list[tuple[Request, Any]],
+    ) -> dict[str, Exception]:
+        middle = len(requests) // 2
+        return how(requests[:middle]) | how(requests[middle:])
 
     def _transact(self, requests: list[tuple[Request, Any]]) -> dict[str, Exception]:
         """Write under conditions, each for itself; returns what went wrong, by name."""
@@ -173,12 +186,20 @@ class State:
                 refused += len(again) < len(left)
                 left = again
             except (BotoCoreError, ClientError) as trouble:
+                if _is_one_at_fault(trouble, left):
+                    return wrong | self._in_halves(self._transact, left)
                 return wrong | {request.name: _told(trouble) for request, _ in left}
             else:
                 return wrong
             if not left:
                 return wrong
         return wrong | {request.name: StateError("the State table is busy") for request, _ in left}
+
+
+def _is_one_at_fault(trouble: Exception, requests: Sequence[Any]) -> bool:
+    """Say whether a request was refused for something in it: one row too large, say."""
+    code = trouble.response["Error"]["Code"] if isinstance(trouble, ClientError) else ""
+    return code == "ValidationException" and len(requests) > 1
 
 
 def _pause(attempt: int) -> None:

@@ -1,6 +1,7 @@
 """A change goes in, a rule's target has it: SNS, SQS, Lambda, EventBridge, SQS."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,17 +30,54 @@ def test_a_change_reaches_the_target_of_a_rule_and_others_do_not(relay, await_un
     events.disable_rule(Name=rule, EventBusName=bus)
 
 
-@pytest.fixture
-def contacts(relay):
-    """Return the URL of a queue that the stack of rules in the docs is told to send to."""
-    cloudformation, sqs = relay.aws.client("cloudformation"), relay.aws.client("sqs")
-    url = sqs.create_queue(QueueName="contacts")["QueueUrl"]
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": True}}}
+
+
+def make_queue(relay, name):
+    """Make a queue; returns its URL and its ARN."""
+    sqs = relay.aws.client("sqs")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, asked["Attributes"]["QueueArn"]
+
+
+@pytest.fixture
+def targets(relay):
+    """Return what the rules in the docs send to: a queue, a machine, a bus and its queue.
+
+    The bus is one of this account: the embedded AWS drops what is for another's.
+    """
+    cloudformation, events = relay.aws.client("cloudformation"), relay.aws.client("events")
+    contacts, contacts_arn = make_queue(relay, "contacts")
+    others, others_arn = make_queue(relay, "others")
+    states = relay.aws.client("stepfunctions")
+    role = relay.aws.client("iam").create_role(
+        RoleName="machine", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    machine = states.create_state_machine(name="won", definition=json.dumps(MACHINE), roleArn=role)[
+        "stateMachineArn"
+    ]
+    bus = events.create_event_bus(Name="other")["EventBusArn"]
+    pattern = json.dumps({"source": ["bitrix24-relay"]})
+    events.put_rule(Name="all", EventBusName="other", EventPattern=pattern)
+    events.put_targets(
+        Rule="all", EventBusName="other", Targets=[{"Id": "queue", "Arn": others_arn}]
+    )
     parameters = {
         "BusName": relay.stack.resources["ForwardBus"],
-        "QueueArn": asked["Attributes"]["QueueArn"],
-        "StateMachineArn": "arn:aws:states:eu-central-1:000000000000:stateMachine:won",
-        "OtherBusArn": "arn:aws:events:eu-central-1:111111111111:event-bus/other",
+        "QueueArn": contacts_arn,
+        "StateMachineArn": machine,
+        "OtherBusArn": bus,
     }
     cloudformation.create_stack(
         StackName="rules",
@@ -52,21 +90,42 @@ def contacts(relay):
     cloudformation.get_waiter("stack_create_complete").wait(
         StackName="rules", WaiterConfig={"Delay": 1}
     )
-    yield url
+    yield SimpleNamespace(contacts=contacts, others=others, machine=machine)
     cloudformation.delete_stack(StackName="rules")
 
 
-def test_the_rules_of_the_docs_work(relay, await_until, contacts):
-    """The one for a queue gets contacts and nothing else; CloudFormation takes the others."""
-    for name in ("sqs_deal_stage_reached", "sqs_contact_phone_changed"):
-        (change,) = bodies(name)
+def received(relay, queue, await_until, number):
+    """Return the messages of a queue when there are so many."""
+    sqs, found = relay.aws.client("sqs"), []
+
+    def more():
+        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        found.extend(json.loads(message["Body"]) for message in answer.get("Messages", []))
+        return len(found) >= number
+
+    await_until(more)
+    return found
+
+
+def test_the_rules_of_the_docs_work(relay, await_until, targets):
+    """Contacts to a queue, won deals to a state machine, everything to another bus."""
+    names = ("sqs_deal_stage_reached", "sqs_contact_phone_changed", "sqs_deal_won")
+    changes = [change for name in names for change in bodies(name)]
+    for change in changes:
         relay.aws.client("sns").publish(
             TopicArn=relay.stack.resources["ChangesTopic"],
             Message=json.dumps(change),
             MessageGroupId="main",
         )
-    sqs = relay.aws.client("sqs")
-    found = await_until(lambda: sqs.receive_message(QueueUrl=contacts).get("Messages"))
-    assert [json.loads(message["Body"])["subject"] for message in found] == ["contact/89"]
+    states = relay.aws.client("stepfunctions")
+    assert received(relay, targets.contacts, await_until, 1) == [changes[1]]
+    elsewhere = received(relay, targets.others, await_until, 3)
+    assert sorted(its["detail"]["id"] for its in elsewhere) == sorted(its["id"] for its in changes)
+    assert {its["source"] for its in elsewhere} == {"bitrix24-relay"}
+    (ran,) = await_until(
+        lambda: states.list_executions(stateMachineArn=targets.machine)["executions"]
+    )
+    given = states.describe_execution(executionArn=ran["executionArn"])["input"]
+    assert json.loads(given) == changes[2]
     await_until(lambda: relay.messages("ForwardQueue") == 0)
-    assert not sqs.receive_message(QueueUrl=contacts).get("Messages")
+    assert not relay.aws.client("sqs").receive_message(QueueUrl=targets.contacts).get("Messages")

@@ -6,7 +6,8 @@ import pytest
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.echo import BUDGET, mark
+from relay.echo import mark
+from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portals import Portals
@@ -24,8 +25,8 @@ class Circle:
         self.items = {"5": {"title": "a"}, "6": {"title": "a"}}
         self.mirror = {name: dict(item) for name, item in self.items.items()}
         self.version = 1
-        self.portal = FakePortal({"crm.item.update": self.update})
-        self.portal.webhook = SimpleNamespace(host="main.bitrix24.com")
+        self.portal = FakePortal({"crm.item.update": self.update, "crm.item.add": self.add})
+        self.portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
 
     def update(self, *, id, fields, **_):  # noqa: A002  the method's name for it
         """Change an item as a reaction wants, then as the portal's automation rule does."""
@@ -35,26 +36,34 @@ class Circle:
             self.rule(self.items[id])
         return {"item": self.items[id]}
 
+    def add(self, *, entityTypeId, fields):  # noqa: N803  the method's name for it
+        """Make a quote: of all kinds the one that nothing can be found by."""
+        assert entityTypeId == 7
+        self.writes += 1
+        number = str(100 + self.writes)
+        self.items[number] = {"title": f"Quote #{number}", "createdBy": 1} | fields
+        return {"item": {"id": number}}
+
     def changes(self):
         """Return what has changed, marked, as the default filter lets it through."""
         found = []
         for name, item in self.items.items():
-            before, self.mirror[name] = self.mirror[name], dict(item)
-            changed = difference(before, item)
+            before, self.mirror[name] = self.mirror.get(name), dict(item)
+            changed = difference(before or {}, item)
             if changed:
                 self.version += 1
                 found.append(
                     Change(
                         change_id=f"main.deal.{name}.b.{self.version}",
                         portal="main",
-                        entity="deal",
-                        entity_type_id=2,
+                        entity="deal" if before else "quote",
+                        entity_type_id=2 if before else 7,
                         id=name,
-                        action="updated",
+                        action="updated" if before else "added",
                         version=self.version,
                         time="2026-03-01T12:00:00.000+00:00",
                         changed=tuple(changed),
-                        before=Fields(before),
+                        before=Fields(before or {}),
                         after=Fields(item),
                     )
                 )
@@ -137,3 +146,39 @@ def test_a_rule_that_answers_every_edit_is_stopped_by_the_budget(circle):
     its.items["6"]["title"] = "edited by a person"
     assert its.run(one) == 1
     assert its.writes == BUDGET + 1
+
+
+@pytest.mark.parametrize("fields", [{"title": "Copy &amp; more"}, {"comments": "no title"}])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_reaction_that_answers_each_quote_with_a_quote_makes_one(circle, fields, at_once):
+    """Nothing can be set on a quote to know it by: that it was to be made is noted before."""
+
+    async def copy(change: Change, portal: Portal) -> None:
+        """Make another."""
+        assert change.action == "added"
+        if at_once:
+            await portal.batch({"a": ("crm.item.add", {"entityTypeId": 7, "fields": fields})})
+        else:
+            await portal.call("crm.item.add", entityTypeId=7, fields=fields)
+
+    its = circle()
+    for number in range(50):  # more than a budget: there is none on creates
+        its.items[f"9{number}"] = {"title": f"A person's {number}", "createdBy": 1}
+    assert its.run(Reaction(copy)) == 1
+    assert its.writes == 50
+    assert not its.dead
+
+
+def test_writes_of_a_batch_are_echoes_too(circle):
+    """What a reaction sends together is noted call by call."""
+
+    async def together(change: Change, portal: Portal) -> None:
+        """Write another value at each change, in a batch."""
+        fields = {"comments": f"version {change.version}"}
+        update = {"entityTypeId": 2, "id": change.id, "fields": fields}
+        await portal.batch({"a": ("crm.item.update", update)})
+
+    its = circle()
+    its.items["5"]["title"] = "edited by a person"
+    assert its.run(Reaction(together)) == 1
+    assert its.writes == 1

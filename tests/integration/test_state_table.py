@@ -7,10 +7,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from relay.checkpoints import Row
-from relay.echo import BUDGET, Note, notes_of, written
+from relay.echo import notes_of
 from relay.errors import TransientError
-from relay.once import Run
+from relay.ledger import BUDGET, Note, written
+from relay.once.checkpoints import Row
+from relay.once.portal import OncePortal
+from relay.once.run import Run
 from relay.portal.fake import FakePortal
 from relay.state import RefusedError, State
 
@@ -39,7 +41,7 @@ def run(client, token, row=None):
         state = State(client, "State")
         stored = row or Row.of(KEY, state.load([KEY]).get(KEY), time.time())
         its = Run(stored, token, time.time() + 60, state, lambda *_, **__: None)
-        once = its.portal(portal)
+        once = OncePortal(portal, its)
         fields = {"TITLE": "x", "RESPONSIBLE_ID": 1}
         try:
             await once.call("tasks.task.add", fields=fields)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.echo import BUDGET
 from relay.errors import ConfigurationError, TransientError
+from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portals import Portals
@@ -43,7 +44,7 @@ def version(number, item="5"):
 def portal(monkeypatch, sqs):  # noqa: F811  the fixture
     """Return the portal that reactions get."""
     fake = FakePortal()
-    fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com"})
+    fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com", "user_id": 1})
     monkeypatch.setattr(Portals, "get", lambda *_: fake)
     fake.sqs = sqs
     return fake
@@ -151,6 +152,37 @@ def test_a_loop_ends_and_is_told(portal, capsys):
     assert len(portal.calls) == BUDGET + 1
 
 
+@pytest.mark.parametrize(
+    ("code", "sent", "calls"),
+    [("UNDECIDED", 2**42, 2), ("UNDECIDED", 0, 1), ("NOT_FOUND", 2**42, 1), (None, 2**42, 1)],
+)
+def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
+    portal, monkeypatch, code, sent, calls
+):
+    """Only one that asked for a decision bears one, and only on what was sent before it."""
+    portal.fail("im.notify.system.add", "MayHaveRunError")
+
+    @reaction
+    async def tell(_change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE="x")
+
+    assert handle(tell, CHANGE.to_json()) == []
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["SentTimestamp"] = str(sent)
+    if code:
+        said = {"reason": "it", "code": code}
+        attributes = {
+            name: {"stringValue": its, "dataType": "String"} for name, its in said.items()
+        }
+        batch["Records"][0]["messageAttributes"] = attributes
+    real = time.time
+    monkeypatch.setattr("relay.reaction.time.time", lambda: real() + 1000)
+    tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
+    assert len(portal.calls) == calls
+    assert len(portal.sqs.sent) == 2
+
+
 def test_waiting_uses_up_no_attempt(portal):
     """However often a record had to wait, its first real failure is its first."""
     errors = [ZeroDivisionError()]
@@ -197,6 +229,55 @@ def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
     assert '"handled":[1.0]' in out
 
 
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
+def test_what_is_no_exception_ends_only_its_record(portal, capsys, raised):
+    """Not one that a reaction cancelled itself, nor `sys.exit`: nothing is taken for handled."""
+
+    @reaction
+    async def quit_one(change: Change) -> None:
+        """Quit."""
+        if change.id == "5":
+            raise raised
+
+    bodies = [version(2).to_json(), version(3).to_json(), version(2, "6").to_json()]
+    assert handle(quit_one, *bodies) == ["m0", "m1"]
+    out = capsys.readouterr().out
+    assert f'"reason":"quit_one raised {raised.__name__}"' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
+
+
+def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatch):
+    """Whatever went wrong around it."""
+
+    async def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("relay.memory.Memory.store", broken)
+    seen = []
+    assert handle(noting(seen), version(2).to_json(), version(3).to_json()) == ["m1"]
+    assert not portal.sqs.sent
+
+
+def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
+    """No loop runs meanwhile, so nothing else could; the others come back at once."""
+    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.4)
+    monkeypatch.setattr("relay.reaction.GRACE_SECONDS", 0.05)
+
+    @reaction
+    async def block(change: Change) -> None:
+        """Block for one item."""
+        if change.id == "5":
+            time.sleep(9)  # noqa: ASYNC251  the mistake
+
+    bodies = [version(2, "6").to_json(), version(2).to_json()]
+    assert handle(block, *bodies, seconds=0.5) == ["m1"]
+    out = capsys.readouterr().out
+    assert '"error":"HungError","reason":"block holds the thread; what waits without' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
+
+
 def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
     """It comes back at once, and it is no failure."""
 
@@ -212,6 +293,29 @@ def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
 
     assert handle(wait, CHANGE.to_json(), seconds=SOON) == ["m0"]
     assert portal.sqs.hidden[0]["VisibilityTimeout"] == 1
+
+
+def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
+    """Its record comes back; who gets it next waits for the lease."""
+    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.2)
+
+    async def call(_method, **params):
+        while params["USER_ID"] == "5":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(9)
+
+    portal.call = call
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=change.id, MESSAGE="x")
+
+    bodies = [CHANGE.to_json(), version(2, "6").to_json()]
+    assert handle(tell, *bodies, seconds=0.4) == ["m0"]
+    portal.sqs.hidden.clear()
+    assert handle(tell, CHANGE.to_json()) == ["m0"]
+    assert 30 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 39
 
 
 def test_a_missing_right_lets_everything_wait(portal, capsys):

@@ -1,24 +1,27 @@
-"""relay.once, relay.lost, relay.state: what one run of a reaction does and does not do again."""
+"""relay.once, relay.state: what one run of a reaction does and does not do again."""
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import once, state
-from relay.checkpoints import KEEP_SECONDS, Row
+from relay import state
 from relay.errors import (
     DivergedError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
+    PortalError,
     StateError,
     TransientError,
 )
-from relay.lost import mark_of
-from relay.once import Run
+from relay.once import claims
+from relay.once.checkpoints import KEEP_SECONDS, Row
+from relay.once.lost import mark_of
+from relay.once.portal import OncePortal
+from relay.once.run import Run
 from relay.portal.fake import FakePortal
 from relay.state import State
 from tests.dynamo import Dynamo
@@ -39,17 +42,18 @@ class Past:
         """Keep what is logged."""
         self.logged.append((message, more))
 
-    def deliver(self, portal, react, *, redriven=False):
+    def deliver(self, portal, react, *, redriven=False, decided=0.0):
         """Run a reaction for the record; returns what it returned."""
 
         async def run():
             row = Row.of(KEY, self.table.rows.get(KEY), time.time())
             until = time.time() + 120
             token = f"token {len(self.table.asked)}"
-            self.run = Run(row, token, until, State(self.table, "S"), self.log, redriven=redriven)
+            how = {"redriven": redriven, "decided": decided}
+            self.run = Run(row, token, until, State(self.table, "S"), self.log, **how)
             failed = True
             try:
-                result = await react(self.run.portal(portal))
+                result = await react(OncePortal(portal, self.run))
                 failed = False
             finally:
                 await self.run.finish(failed=failed)
@@ -64,7 +68,7 @@ def past(monkeypatch):
     past = Past()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + past.offset)
-    monkeypatch.setattr(once, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(claims, "QUIET_SECONDS", 0.001)
     monkeypatch.setattr(state, "_pause", lambda _attempt: None)
     return past
 
@@ -150,7 +154,7 @@ def test_two_deliveries_at_once_one_waits(past):
             row = Row.of(KEY, None, time.time())
             table = State(past.table, "S")
             runs.append(Run(row, f"t{number}", time.time() + 120, table, past.log))
-        portals = [run.portal(Slow()) for run in runs]
+        portals = [OncePortal(Slow(), run) for run in runs]
         first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
         await begun.wait()
         with pytest.raises(TransientError) as refused:
@@ -178,7 +182,7 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
                 return 7
 
         its = Run(Row.of(KEY, None, 0), "t", time.time() + 120, State(past.table, "S"), past.log)
-        task = asyncio.create_task(its.portal(Slow()).call(COMMENT, fields={}))
+        task = asyncio.create_task(OncePortal(Slow(), its).call(COMMENT, fields={}))
         await begun.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -275,7 +279,37 @@ def test_what_leaves_no_mark_is_for_a_person_to_decide(past, method, params):
     portal = FakePortal({method: 7})
     with pytest.raises(MayHaveRunError, match="nothing that it makes can be looked for"):
         past.deliver(portal, calls(method, **params))
-    assert past.deliver(portal, calls(method, **params), redriven=True) == 7
+    with pytest.raises(MayHaveRunError, match="nothing that it makes can be looked for"):
+        past.deliver(portal, calls(method, **params), redriven=True)  # for another reason
+    assert past.deliver(portal, calls(method, **params), decided=time.time()) == 7
+
+
+def test_a_person_has_decided_on_what_was_sent_before_only(past):
+    """The message bears the decision for ever; a second lost answer is a new question."""
+    portal = FakePortal()
+    portal.fail(COMMENT, "MayHaveRunError")
+    with pytest.raises(MayHaveRunError):
+        past.deliver(portal, calls(COMMENT, fields={}))
+    past.offset = 200
+    decided = time.time()
+    past.offset = 300
+    for _ in range(2):
+        with pytest.raises(MayHaveRunError):
+            past.deliver(portal, calls(COMMENT, fields={}), redriven=True, decided=decided)
+        past.offset += 200
+    assert len(portal.calls) == 2
+
+
+def test_what_a_person_sends_back_is_looked_for_where_it_can_be(past):
+    """Whoever sends all dead letters back has not looked for each of them."""
+    portal = FakePortal()
+    portal.fail("crm.deal.add", "MayHaveRunError")
+    with pytest.raises(TransientError):
+        past.deliver(portal, calls("crm.deal.add", fields={}))
+    past.offset = 200
+    portal = FakePortal({"crm.deal.list": [{"ID": "9"}]})
+    again = calls("crm.deal.add", fields={})
+    assert past.deliver(portal, again, redriven=True, decided=time.time()) == 9
 
 
 def test_a_lost_answer_of_a_harmless_write_is_no_question(past):
@@ -287,6 +321,99 @@ def test_a_lost_answer_of_a_harmless_write_is_no_question(past):
         past.deliver(portal, update)
     past.offset = 70
     assert past.deliver(FakePortal({"crm.item.update": {"item": {}}}), update) == {"item": {}}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [("tasks.task.add", TASK, "ANSWER_LOST"), (COMMENT, {"fields": {}}, "UNDECIDED")],
+)
+def test_a_reaction_that_asks_again_after_a_lost_answer_begins_no_second_write(
+    past, method, params, code
+):
+    """Its own `try` and `except` around a call must not be what makes a second task."""
+    portal = FakePortal()
+    portal.fail(method, "MayHaveRunError")
+
+    async def insist(its):
+        for _ in range(3):
+            with suppress(PortalError):
+                await its.call(method, **params)
+        await its.call(method, **params)
+
+    with pytest.raises(PortalError, match=code):
+        past.deliver(portal, insist)
+    assert len(portal.calls) == 1
+
+
+def test_a_refused_call_may_be_made_again_in_the_same_run(past):
+    """It did not run, so there is nothing to be careful of."""
+    answers = [TransientError(COMMENT, "QUERY_LIMIT_EXCEEDED"), 7]
+    portal = FakePortal({COMMENT: lambda **_: answers.pop(0)})
+
+    async def insist(its):
+        try:
+            return await its.call(COMMENT, fields={})
+        except TransientError:
+            return await its.call(COMMENT, fields={})
+
+    assert past.deliver(portal, insist) == 7
+    assert past.deliver(portal, insist) == 7
+    assert len(portal.calls) == 2
+
+
+def test_what_no_encoding_can_spell_is_kept_all_the_same(past):
+    """Half a pair of UTF-16, which JSON can spell: one odd title must not stop a batch."""
+    portal = FakePortal({COMMENT: "\ud83d"})
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
+    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
+    assert len(portal.calls) == 1
+
+
+def test_what_can_not_be_stored_is_told_to_who_waits_for_it(past):
+    """Anything may go wrong in a request; nobody is left waiting for the end of time."""
+    for operation in ("TransactWriteItems", "BatchWriteItem"):
+        past.table.trouble = {operation: UnicodeEncodeError("utf-8", "x", 0, 1, "no")}
+        if operation == "TransactWriteItems":
+            with pytest.raises(UnicodeEncodeError):
+                past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={}))
+        else:
+            assert past.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={})) == 7
+            assert past.logged[-1][0] == "not recorded"
+
+
+@pytest.mark.parametrize("operation", ["batch_write_item", "transact_write_items"])
+def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(past, monkeypatch, operation):
+    """DynamoDB refuses the whole request for it."""
+    real = getattr(past.table, operation)
+
+    def limited(**request):
+        if "too large" in str(request):
+            said = {"Error": {"Code": "ValidationException", "Message": "Item size exceeded"}}
+            raise ClientError(said, operation)
+        return real(**request)
+
+    monkeypatch.setattr(past.table, operation, limited)
+
+    class Row:
+        conditional = operation == "transact_write_items"
+
+        def __init__(self, name):
+            self.name = name
+
+        def make(self, _table):
+            item = {"pk": {"S": self.name}}
+            put = {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+            return {"Put": put} if self.conditional else item
+
+    async def write():
+        table = State(past.table, "S")
+        rows = [Row("too large" if number == 7 else f"row {number}") for number in range(20)]
+        return await asyncio.gather(*map(table.write, rows), return_exceptions=True)
+
+    outcomes = asyncio.run(write())
+    assert [str(its) for its in outcomes if its] == [str(outcomes[7])]
+    assert "Item size exceeded" in str(outcomes[7])
+    assert len(past.table.rows) == 19
 
 
 def test_after_thirty_days_nothing_is_known(past):

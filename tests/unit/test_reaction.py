@@ -183,6 +183,14 @@ def test_what_can_never_work_is_dead_lettered_with_its_reason(sqs, capsys):
     assert '"dead_lettered":[1.0]' in capsys.readouterr().out
 
 
+def test_a_reason_that_sqs_can_not_take_is_cleaned(sqs):
+    """It would refuse the message, and the record would come back for ever."""
+    handle(raising(PermanentError("m", "X", "a\x00b\ud83dc" + "\n" * 2000)), EVENT.to_json())
+    reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
+    assert reason.startswith("m: X: a\ufffdb\ufffdc\n")
+    assert len(reason) == 1000
+
+
 @pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"type": "com.bitrix24.event.a"}'])
 def test_a_record_of_somebody_else_is_dead_lettered(sqs, body):
     """Anything but an event of this relay is put aside, with the reason."""
@@ -229,6 +237,24 @@ def test_a_changed_webhook_makes_a_new_client(sqs, monkeypatch):
     assert seen[0] is seen[1]
     assert seen[1] is not seen[2]
     assert not sqs.sent
+
+
+def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys):
+    """An hour without SSM dead-letters nothing: the reaction has not even begun."""
+
+    def down(*_):
+        raise EndpointConnectionError(endpoint_url="https://ssm")
+
+    monkeypatch.setattr(settings, "webhook_url", down)
+
+    @reaction
+    async def note(_event: Event, _portal: Portal) -> None:
+        """Do nothing."""
+
+    for _ in range(9):
+        assert handle(note, EVENT.to_json()) == ["m0"]
+    assert not sqs.sent
+    assert "SSM Parameter Store: Could not connect" in capsys.readouterr().out
 
 
 def test_the_time_that_is_left_is_the_functions(sqs):

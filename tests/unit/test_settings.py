@@ -2,10 +2,11 @@
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from relay import settings
-from relay.errors import ConfigurationError
+from relay.errors import ConfigurationError, StateError
 
 
 @pytest.fixture
@@ -45,8 +46,9 @@ def test_every_portals_secrets_are_read_in_one_go(ssm):
     assert settings.secrets("application-tokens") == {f"p{n}": f"token-{n}\n" for n in range(12)}
 
 
-def test_a_missing_webhook_is_named_with_its_remedy(ssm):
-    """The error says which parameter and which command, and the next look finds it at once."""
+def test_a_missing_webhook_is_named_with_its_remedy(ssm, monkeypatch):
+    """The error says which parameter and which command; soon after the next look finds it."""
+    monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     put(ssm, "webhook-urls/write/shop", " ")
     for portal in ("main", "shop"):
         with pytest.raises(
@@ -57,8 +59,9 @@ def test_a_missing_webhook_is_named_with_its_remedy(ssm):
     assert settings.webhook_url("write", "main") == "https://a/rest/1/x/"
 
 
-def test_own_secrets_are_found_and_the_missing_named_together(ssm):
+def test_own_secrets_are_found_and_the_missing_named_together(ssm, monkeypatch):
     """A reaction gets what it asks for in its order; what is missing is named, with its remedy."""
+    monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     put(ssm, "secrets/a", "1\n")
     with pytest.raises(ConfigurationError, match=r"/secrets/b, /relay/test/secrets/c .*store it"):
         settings.own_secrets("b", "a", "c")
@@ -75,6 +78,34 @@ def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
     later = settings.time.monotonic() + settings.KEEP_SECONDS
     monkeypatch.setattr(settings.time, "monotonic", lambda: later)
     assert settings.webhook_url("write", "main") == "https://b"
+
+
+def test_a_hundred_records_without_a_secret_ask_once(ssm, monkeypatch):
+    """SSM answers forty requests a second, all functions of an account together."""
+    put(ssm, "writers/main", "9")
+    asked, secrets = [], settings.secrets
+    monkeypatch.setattr(settings, "secrets", lambda branch: asked.append(branch) or secrets(branch))
+    assert [settings.writer("other") for _ in range(100)] == [None] * 100
+    assert settings.writer("main") == 9
+    assert asked == ["writers"]
+
+
+def test_what_was_read_counts_while_ssm_does_not_answer(ssm, monkeypatch):
+    """An outage stops no reaction that knows its webhook; one that does not must wait."""
+    put(ssm, "webhook-urls/write/main", "https://a")
+    settings.webhook_url("write", "main")
+    later = settings.time.monotonic() + settings.KEEP_SECONDS
+    monkeypatch.setattr(settings.time, "monotonic", lambda: later)
+
+    def down(branch):
+        raise EndpointConnectionError(endpoint_url=branch)
+
+    monkeypatch.setattr(settings, "secrets", down)
+    assert settings.webhook_url("write", "main") == "https://a"
+    with pytest.raises(EndpointConnectionError):
+        settings.webhook_url("read", "main")
+    with pytest.raises(StateError, match="Parameter Store"):
+        settings.own_secrets("a")
 
 
 def test_a_writer_of_its_own_is_known_by_its_user(ssm):

@@ -52,6 +52,10 @@ CLASSES: dict[str, type[PortalError]] = {
     UNREADABLE: MayHaveRunError,
     # Every other code names what is wrong with the call: PermanentError.
 }
+# What to do, where the portal's words don't say it.
+REMEDIES = {
+    "WRONG_AUTH_TYPE": "only an application may call this method, no webhook may",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ def error_of(method: str, said: Any, status: int = HTTPStatus.OK) -> PortalError
     # every call.
     if code.upper() == "ACCESS_DENIED" and "commercial plan" in words.lower():
         return OperatorError(method, code, words)
-    return CLASSES.get(code.upper(), PermanentError)(method, code, words)
+    said = "; ".join(part for part in (words, REMEDIES.get(code.upper())) if part)
+    return CLASSES.get(code.upper(), PermanentError)(method, code, said)
 
 
 def _no_json(method: str, status: int) -> PortalError:

@@ -5,7 +5,6 @@ The receiver knows a repeat by `webhook-id`: it is the change's own, however oft
 
 import asyncio
 import base64
-import binascii
 import hmac
 import time
 from functools import cache
@@ -41,6 +40,8 @@ def _post(change: Change) -> None:
             timeout=TIMEOUT_SECONDS,
             allow_redirects=False,  # a signature is meant for one receiver
         )
+    except (requests.exceptions.InvalidURL, UnicodeError):
+        raise ConfigurationError("the secret post-json-url is no https address") from None
     except requests.RequestException as error:  # its text and its cause have the URL in them
         raise TransientError("post_json", type(error).__name__, "no answer") from None
     _judge(answer.status_code)
@@ -58,8 +59,10 @@ def signed(change_id: str, seconds: int, body: bytes, key: str) -> dict[str, str
     """Return the headers of a message; `key` is base64, with or without `whsec_` before it."""
     try:
         raw_key = base64.b64decode(key.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ConfigurationError("the secret post-json-key is no base64") from None
+    if not raw_key:  # anybody could sign with it
+        raise ConfigurationError("the secret post-json-key is empty")
     content = f"{change_id}.{seconds}.".encode() + body
     signature = base64.b64encode(hmac.digest(raw_key, content, "sha256")).decode()
     return {

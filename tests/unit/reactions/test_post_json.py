@@ -144,7 +144,11 @@ def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, e
         ({}, "secrets/post-json-url, /relay/test/secrets/post-json-key missing"),
         ({"post_json_url": URL}, "^/relay/test/secrets/post-json-key missing.*store it there"),
         ({"post_json_url": "http://example.com/secret-part", "post_json_key": KEY}, "no https"),
+        ({"post_json_url": "https:///secret-part", "post_json_key": KEY}, "no https"),
+        ({"post_json_url": "https://[secret-part", "post_json_key": KEY}, "no https"),
         ({"post_json_url": URL, "post_json_key": "secret-part!"}, "no base64"),
+        ({"post_json_url": URL, "post_json_key": "secret-part-\u00e4"}, "no base64"),
+        ({"post_json_url": URL, "post_json_key": "whsec_"}, "key is empty"),
     ],
 )
 def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, secrets, said):
@@ -156,8 +160,9 @@ def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, s
     assert receiver.sent == []
 
 
-def test_a_secret_that_is_stored_after_all_counts_at_once(store, receiver):
-    """A missing one is looked for again the next time."""
+def test_a_secret_that_is_stored_after_all_counts_soon(store, receiver, monkeypatch):
+    """A missing one is looked for again after two seconds."""
+    monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     store(post_json_url=URL)
     with pytest.raises(ConfigurationError):
         react()

@@ -5,7 +5,7 @@ the writes in the order of their intents, each by its method and the how-many-th
 with the digest of its parameters; the result of those that are done. Whoever writes the row owns
 it: it took a lease on it under a condition, and until that is over nobody else sends or writes.
 
-What can happen, and why it does no harm (tests/unit/test_checkpoints_machine.py tries it):
+What can happen, and why it does no harm (tests/integration/test_checkpoints_machine.py tries it):
 - Killed before the intent: nothing was sent, nothing is known; the next run begins anew.
 - Killed between intent and request, or between request and result: the lease is still on; when it
   is over nothing of that run is still under way (function timeout + the portal's 60 s), so a look
@@ -71,14 +71,15 @@ class Row:
     def to_item(self, now: float) -> dict[str, Any]:
         """Return the row as DynamoDB stores it."""
         writes = [[w.method, w.number, w.digest, w.at, w.done, w.result] for w in self.writes]
-        text = json.dumps(writes, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(writes, ensure_ascii=False, separators=(",", ":"))
+        packed = zlib.compress(text.encode("utf-8", "surrogatepass"))
         return {
             "pk": {"S": self.key},
             "owner": {"S": self.owner},
             "until": {"N": f"{self.until:.3f}"},
             "failures": {"N": str(self.failures)},
             "expires": {"N": str(int(now + KEEP_SECONDS))},
-            "writes": {"B": zlib.compress(text)},  # answers are whole items; a row ends at 400 KB
+            "writes": {"B": packed},  # answers are whole items; a row ends at 400 KB
         }
 
     @classmethod
@@ -89,7 +90,8 @@ class Row:
         row = cls(key, item["owner"]["S"], float(item["until"]["N"]), int(item["failures"]["N"]))
         row.expires = float(item["expires"]["N"])
         if row.expires > now:
-            row.writes = [Write(*its) for its in json.loads(zlib.decompress(item["writes"]["B"]))]
+            text = zlib.decompress(item["writes"]["B"]).decode("utf-8", "surrogatepass")
+            row.writes = [Write(*its) for its in json.loads(text)]
         else:
             row.failures = 0
         return row

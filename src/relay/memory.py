@@ -1,0 +1,99 @@
+"""What a reaction keeps of a batch's records: read before they run, stored after them."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Coroutine, Mapping
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools.logging import Logger
+
+from relay import settings
+from relay.errors import LoopError, RelayError
+from relay.ledger import BUDGET, Making, Note, Written, calls_in, created, written
+from relay.once.run import Run
+from relay.records import Record
+from relay.redelivery import is_failure
+from relay.state import RefusedError, State
+
+
+class Memory:
+    """The rows of one batch in the State table.
+
+    `until` is when nothing of this invocation can be under way any more.
+    """
+
+    def __init__(self, reaction: str, until: float, logger: Logger, counts: Counter[str]) -> None:
+        self._reaction = reaction
+        self._until = until
+        self._logger = logger
+        self._counts = counts
+        token = uuid4().hex
+        self._tokens = (f"{token}.{number}" for number in count())
+
+    def load(self, records: list[Record]) -> None:
+        """Read what is known of the records; raises ConfigurationError, StateError."""
+        (table,) = settings.read("STATE_TABLE")
+        self._state = State(settings.client("dynamodb"), table)
+        stored = self._state.load(key for its in records for key in its.keys(self._reaction))
+        known: dict[str, Any] = {}
+        for record in records:
+            record.know(self._reaction, stored, known)
+
+    def run_of(self, record: Record) -> Run:
+        """Return a run of the reaction for a record."""
+        token = next(self._tokens)
+        numbers = count()
+        about = record.about()
+
+        def log(message: str, **more: Any) -> None:
+            self._logger.warning(message, **about, **more)
+
+        async def before(method: str, params: Mapping[str, Any]) -> None:
+            jobs: list[Coroutine[Any, Any, None]] = []
+            now, portal = time.time(), record.subject.portal
+            for call in calls_in(method, params):
+                if its := written(*call):
+                    mark = f"{token}.{next(numbers)}"
+                    jobs.append(self._count(Note(portal, its, self._reaction, mark, now), its))
+                if made := created(*call):
+                    jobs.append(self._state.write(Making(portal, made, record.user, now)))
+            await asyncio.gather(*jobs)
+
+        row = record.row
+        assert row is not None  # noqa: S101  it was read
+        return Run(
+            *(row, token, self._until, self._state, log),
+            redriven=record.redriven,
+            decided=record.decided,
+            before=before,
+        )
+
+    async def _count(self, note: Note, its: Written) -> None:
+        try:
+            await self._state.write(note)
+        except RefusedError:
+            self._counts["loops"] += 1
+            raise LoopError(
+                f"{self._reaction} has written to {its.entity} {its.id} {BUDGET} times "
+                "within an hour: is something answering its writes?"
+            ) from None
+
+    async def store(self, record: Record) -> None:
+        """Store what the run has done, and that it was: its own failures too."""
+        jobs: list[Coroutine[Any, Any, None]] = []
+        if record.run:
+            failed = record.error is not None and is_failure(record.error)
+            jobs.append(record.run.finish(failed=failed))
+        if record.newest and record.handled and record.newest.note(record.subject):
+            jobs.append(self._note(record))
+        await asyncio.gather(*jobs)
+
+    async def _note(self, record: Record) -> None:
+        assert record.newest is not None  # noqa: S101  looked at by who calls
+        try:
+            await self._state.write(record.newest)
+        except RelayError as trouble:
+            self._logger.warning("not noted", reason=str(trouble), **record.about())

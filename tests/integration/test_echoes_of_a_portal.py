@@ -1,0 +1,156 @@
+"""What a portal sets beside a written field is known; else a write would pass for a person's.
+
+The simulated portal answers as the documentation's samples do, shadows of fields included.
+"""
+
+import time
+from dataclasses import replace
+
+import pytest
+import requests
+
+from local.portal.server import PortalServer
+from relay.change import Change, Fields
+from relay.echo import is_echo, notes_of
+from relay.ledger import Note, written
+from relay.tracking.kinds import entity_type_id, read_command
+from relay.tracking.projection import difference, project
+
+CHANGE = Change(
+    change_id="main.x.1.b.1",
+    portal="main",
+    entity="",
+    entity_type_id=None,
+    id="",
+    action="updated",
+    version=1,
+    time="",
+)
+
+
+@pytest.fixture(scope="module")
+def call():
+    """Call a method of a portal."""
+    with PortalServer(secret="s3cr3ts3cr3ts3cr", limits=False) as server, requests.Session() as its:
+
+        def ask(method, **params):
+            answer = its.post(server.webhook_url + method, json=params, timeout=10).json()
+            assert "error" not in answer, answer
+            return answer["result"]
+
+        yield ask
+
+
+def read(call, entity, number):
+    """Return an item as the mirror has it."""
+    method, params = read_command(entity, [number])
+    result = call(method, **params)
+    return project(entity, result["tasks" if entity == "task" else "items"][0])
+
+
+def make(call, entity, **fields):
+    """Make an item; returns its number."""
+    if entity == "task":
+        made = call("tasks.task.add", fields={"TITLE": "a", "RESPONSIBLE_ID": 1} | fields)
+        return int(made["task"]["id"])
+    number = entity_type_id(entity)
+    return call("crm.item.add", entityTypeId=number, fields={"title": "a"} | fields)["item"]["id"]
+
+
+def judge(call, entity, number, method, **params):
+    """Write; return what has changed, and whether that is taken for an echo."""
+    before = read(call, entity, number)
+    call(method, **params)
+    after = read(call, entity, number)
+    changed = difference(before, after)
+    update = Note("main", written(method, params), "tidy", "t", time.time()).make("S")["Update"]
+    row = {
+        update["ExpressionAttributeNames"][name]: update["ExpressionAttributeValues"][
+            f":{name[1:]}"
+        ]
+        for name in update["ExpressionAttributeNames"]
+        if name.startswith("#n")
+    }
+    change = replace(
+        CHANGE,
+        entity=entity,
+        changed=tuple(changed),
+        before=Fields({name: before.get(name) for name in changed}),
+        after=Fields(after),
+    )
+    return changed, is_echo(notes_of([row], time.time()), change)
+
+
+@pytest.mark.parametrize(
+    ("entity", "fields"),
+    [
+        ("deal", {"title": "New"}),
+        ("deal", {"stageId": "WON"}),
+        ("deal", {"stageId": "LOSE"}),
+        ("deal", {"stageId": "PREPARATION"}),
+        ("deal", {"opportunity": 100.5}),
+        ("deal", {"opportunity": 5, "isManualOpportunity": "Y", "currencyId": "USD"}),
+        ("deal", {"assignedById": 2}),
+        ("deal", {"companyId": 1}),
+        ("deal", {"contactId": 1}),
+        ("deal", {"contactIds": [1, 2]}),
+        ("deal", {"observers": [1, 2]}),
+        ("deal", {"begindate": "2026-03-05", "closedate": "2026-04-05T10:00:00+03:00"}),
+        ("deal", {"comments": "New", "opened": "N", "sourceId": "CALL", "probability": 5}),
+        ("lead", {"stageId": "IN_PROCESS"}),
+        ("lead", {"stageId": "JUNK"}),
+        ("lead", {"name": "A", "lastName": "B", "birthdate": "2000-01-02"}),
+        ("lead", {"fm": {"n0": {"typeId": "PHONE", "valueType": "WORK", "value": "+1"}}}),
+        ("lead", {"fm": [{"typeId": "EMAIL", "valueType": "HOME", "value": "a@b.example"}]}),
+        ("contact", {"name": "A", "lastName": "B", "companyId": 1}),
+        ("contact", {"companyIds": [1]}),
+        ("contact", {"fm": {"n0": {"typeId": "PHONE", "valueType": "MOBILE", "value": "+1"}}}),
+        ("company", {"title": "New", "industry": "IT", "revenue": 5}),
+        ("company", {"fm": {"n0": {"typeId": "WEB", "valueType": "WORK", "value": "x.example"}}}),
+        ("quote", {"stageId": "SENT"}),
+        ("quote", {"title": "New", "opportunity": 7}),
+        ("invoice", {"title": "New"}),
+    ],
+)
+def test_a_write_of_an_item_is_an_echo(call, entity, fields):
+    """Whatever the portal sets with it."""
+    number = make(call, entity)
+    how = {"entityTypeId": entity_type_id(entity), "id": number, "fields": fields}
+    changed, ours = judge(call, entity, number, "crm.item.update", **how)
+    assert changed, "nothing was written"
+    assert ours, changed
+
+
+def test_a_tidied_phone_is_an_echo(call):
+    """By its number in the new methods and in the classic ones."""
+    phone = {"typeId": "PHONE", "valueType": "WORK", "value": "8 (495) 123-45-67"}
+    number = make(call, "contact", fm={"n0": phone})
+    (row,) = read(call, "contact", number)["fm"]
+    fields = {"fm": {row["id"]: {**row, "value": "+74951234567"}}}
+    how = {"entityTypeId": 3, "id": number, "fields": fields}
+    changed, ours = judge(call, "contact", number, "crm.item.update", **how)
+    assert changed == ["fm", "phone", "phoneWork"]
+    assert ours
+    fields = {"PHONE": [{"ID": row["id"], "VALUE": "+7495", "VALUE_TYPE": "WORK"}]}
+    _, ours = judge(call, "contact", number, "crm.contact.update", id=number, fields=fields)
+    assert ours
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"TITLE": "New"},
+        {"STATUS": 3},
+        {"STATUS": 5},
+        {"RESPONSIBLE_ID": 2},
+        {"DEADLINE": "2026-05-05T10:00:00+03:00"},
+        {"PRIORITY": 2, "DESCRIPTION": "New"},
+        {"ACCOMPLICES": [2], "AUDITORS": [1, 2]},
+    ],
+)
+def test_a_write_of_a_task_is_an_echo(call, fields):
+    """Whatever the portal sets with it."""
+    number = make(call, "task")
+    changed, ours = judge(call, "task", number, "tasks.task.update", taskId=number, fields=fields)
+    assert changed, "nothing was written"
+    assert ours, changed
