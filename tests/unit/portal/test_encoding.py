@@ -32,7 +32,9 @@ def as_php(value):
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 KEYS = TEXTS.filter(lambda text: text and not set(text) & set("[]\0"))
-TOPS = KEYS.filter(lambda text: not set(text) & set(". "))
+TOPS = KEYS.filter(
+    lambda text: not set(text) & set(". ") and text.lower() not in {"filter", "order", "select"}
+)
 SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
 VALUES = st.recursive(
     SCALARS,
