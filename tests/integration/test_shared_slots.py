@@ -13,8 +13,9 @@ from relay.errors import TransientError
 from relay.portal import Portal
 from relay.portal.limits import OwnSlots, Pace
 from relay.portal.shared_limit import SharedSlots
+from tests.unit.portal.conftest import clock, reply, webhook, wire
 
-from .conftest import reply
+__all__ = ["clock", "webhook", "wire"]
 
 PACE = Pace(burst=50, rate=2, reserve=0)  # usable: 50 less 2.5 s at 2/s = 45
 
