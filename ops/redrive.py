@@ -1,7 +1,9 @@
 """`make redrive`: the dead letters and their reasons, and back where they came from if told so."""
 
+import base64
 import json
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -99,9 +101,12 @@ def _again(sqs: Any, url: str, taken: list[dict[str, Any]]) -> list[str]:
 
 def _record(letter: dict[str, Any]) -> Any:
     """Return the stream record in a letter; None where somebody has put in something else."""
+    body: str = letter["Body"]
     try:
-        return json.loads(letter["Body"])
-    except ValueError:
+        if not body.startswith("{"):
+            body = zlib.decompress(base64.b64decode(body)).decode()
+        return json.loads(body)
+    except (ValueError, zlib.error):
         return None
 
 

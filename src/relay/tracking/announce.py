@@ -4,8 +4,10 @@ From the first record that could not be announced on, everything is delivered an
 one id, however often it is.
 """
 
+import base64
 import json
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +27,7 @@ from relay.tracking.state import MISSED, is_subscribed
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
+QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 SEEN_SECONDS = 60
 # A funnel move raises no event for an outgoing webhook (rest-protocol section 15).
 FUNNEL = "categoryId"
@@ -135,11 +138,12 @@ def _set_aside(record: Mapping[str, Any], error: Exception) -> bool:
     """Put a record that can't be understood into a queue of its own, whole; says if it is there."""
     (queue_url,) = settings.read("DEAD_LETTERS_URL")
     reason = {"reason": {"DataType": "String", "StringValue": repr(error)[:1000]}}
+    body = json.dumps(record, ensure_ascii=False)
+    if len(body.encode()) > QUEUE_BYTES:  # `make redrive` reads both
+        body = base64.b64encode(zlib.compress(body.encode())).decode()
     try:
         settings.client("sqs").send_message(
-            QueueUrl=queue_url,
-            MessageBody=json.dumps(record, ensure_ascii=False),
-            MessageAttributes=reason,
+            QueueUrl=queue_url, MessageBody=body, MessageAttributes=reason
         )
     except (BotoCoreError, ClientError) as trouble:
         logger.warning("not set aside", reason=repr(error), trouble=str(trouble))

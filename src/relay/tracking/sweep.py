@@ -18,6 +18,8 @@ from relay.tracking.plan import Document, progress
 from relay.tracking.state import LostLeaseError, is_silent
 from relay.tracking.walk import LEASE_SECONDS, Sweep
 
+DONE = "done"
+
 logger = Logger(service="sweep")
 metrics = Metrics(service="sweep")
 
@@ -27,7 +29,8 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
     portals = sorted(settings.secrets("webhook-urls/read"))
     remaining = parts.deadline(context)
     said = asyncio.run(_all(portals, remaining))
-    metrics.add_metric("portals", MetricUnit.Count, len(portals))
+    # Without a portal there is nothing to be alarmed about.
+    metrics.add_metric("swept", MetricUnit.Count, said.count(DONE) if portals else 1)
     metrics.flush_metrics()
     return dict(zip(portals, said, strict=True))
 
@@ -47,7 +50,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
         until = time.time() + lease_seconds if lease_seconds else 0
         await asyncio.to_thread(state.save, portal, owner, document, until)
 
-    said = "done"
+    said = DONE
     sweep: Sweep | None = None
     try:
         sweep = Sweep(

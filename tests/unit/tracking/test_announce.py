@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ops import redrive
 from relay.tracking import difference as difference_module
 from relay.tracking import parts
 from relay.tracking.announce import to_change
@@ -82,6 +83,17 @@ def test_a_poison_record_is_set_aside_whole(relay):
     relay.queues.full = True
     answer = relay.announce.handler({"Records": [first, second]}, Context)
     assert answer["batchItemFailures"][0]["itemIdentifier"] == first["dynamodb"]["SequenceNumber"]
+
+
+def test_a_poison_record_that_no_message_holds_is_packed(relay):
+    """It is whole all the same, and `make redrive` reads it."""
+    (record,) = copy.deepcopy(edited(relay))
+    for image in ("OldImage", "NewImage"):
+        record["dynamodb"][image]["content"] = {"S": '"' * 380_000}
+    relay.announce.handler({"Records": [record]}, Context)
+    ((body, _),) = relay.queues.messages[URL + "dead"].values()
+    assert len(body) < 1_000_000
+    assert redrive._record({"Body": body}) == record  # noqa: SLF001  the other end
 
 
 def test_newer_rows_are_left_for_newer_code(relay):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from relay import settings
 from relay.errors import OperatorError, PermanentError, TransientError
 from relay.tracking import parts, plan, walk
 from relay.tracking.listing import epoch, next_pages
@@ -78,6 +79,23 @@ def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
 
     monkeypatch.setattr(parts, "portal", broken)
     assert relay.sweep() == {"main": "OperatorError: webhook: NONE"}
+
+
+def test_a_sweep_that_ends_says_so(relay, capsys, monkeypatch):
+    """Its silence raises an alarm; a stack that is not connected yet raises none."""
+
+    def swept():
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [line["swept"] for line in lines if "_aws" in line]
+
+    relay.sweep()
+    assert swept() == [[1.0]]
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
+    relay.sweep()
+    assert swept() == [[0.0]]
+    monkeypatch.setattr(settings, "secrets", lambda _branch: {})
+    relay.sweep()
+    assert swept() == [[1.0]]
 
 
 def test_a_sweep_at_rest_costs_one_request(relay):
