@@ -1,7 +1,7 @@
 """What a reaction wrote comes back as a change: how an echo is told from what others did.
 
 The change of an item is an echo (`origin: relay`) if each of its fields was noted in the ledger
-with that value, or follows from one that was; a new item is one if it bears a mark, or the ledger
+with that value by the user who saved last, or follows from one that was; a new item is one if it bears a mark, or the ledger
 says that it was to be made.
 """
 
@@ -104,10 +104,12 @@ def is_echo(notes: Sequence[Mapping[str, Any]], change: Change, writer: int | No
         stamped = after.get("originatorId") == ORIGINATOR
         stamped |= str(after.get("xmlId", "")).startswith(PREFIX)
         return stamped or bool(notes) or str(after.get("createdBy")) == by
-    fields = [note["fields"] for note in notes if note["fields"]]
-    if fields:
-        return _follows(fields, change)
     last = after.get("changedBy" if change.entity == "task" else "updatedBy")
+    noted = [note for note in notes if note["fields"]]
+    if noted:
+        # A person may set what a reaction has set within the same minutes.
+        mine = [note["fields"] for note in noted if last is None or str(note["user"]) == str(last)]
+        return _follows(mine, change)
     return str(last) == by
 
 

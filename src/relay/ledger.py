@@ -161,10 +161,13 @@ class Making:
 class Note:
     """A write on its way into the ledger; refused where the budget is used up."""
 
-    def __init__(self, portal: str, its: Written, reaction: str, token: str, now: float) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  who wrote what where, and when
+        self, portal: str, its: Written, reaction: str, token: str, user: int, now: float
+    ) -> None:
         self._key = row_key(portal, its.entity, its.id, now)
         self._now = now
-        self._notes = {f"note {token}": _noted(its, now)} if its.fields or its.deleted else {}
+        noted = its.fields or its.deleted
+        self._notes = {f"note {token}": _noted(its, user, now)} if noted else {}
         self._counter = f"count {reaction}"
         self._count = 1
         self.name = f"{self._key} {reaction}"
@@ -230,7 +233,7 @@ def _moment(text: str) -> str:
     return when.astimezone(UTC).isoformat()
 
 
-def _noted(its: Written, now: float) -> str:
+def _noted(its: Written, user: int, now: float) -> str:
     """Return a note's text: the fields by the names, and with the values, that will be read."""
     fields: dict[str, Any] = {}
     for name, value in its.fields.items():
@@ -243,7 +246,7 @@ def _noted(its: Written, now: float) -> str:
             fields["stageid"] = canonical(value)
         else:
             fields[key] = canonical(value)
-    note = {"at": int(now), "deleted": its.deleted, "fields": fields}
+    note = {"at": int(now), "user": user, "deleted": its.deleted, "fields": fields}
     text = json.dumps(note, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode()  # as the portal gets it
 

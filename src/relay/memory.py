@@ -57,7 +57,8 @@ class Memory:
             for call in calls_in(method, params):
                 if its := written(*call):
                     mark = f"{token}.{next(numbers)}"
-                    jobs.append(self._count(Note(portal, its, self._reaction, mark, now), its))
+                    note = Note(portal, its, self._reaction, mark, record.user, now)
+                    jobs.append(self._count(note, its))
                 if made := created(*call):
                     jobs.append(self._state.write(Making(portal, made, record.user, now)))
             await asyncio.gather(*jobs)

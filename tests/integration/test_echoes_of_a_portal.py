@@ -63,7 +63,7 @@ def judge(call, entity, number, method, **params):
     call(method, **params)
     after = read(call, entity, number)
     changed = difference(before, after)
-    update = Note("main", written(method, params), "tidy", "t", time.time()).make("S")["Update"]
+    update = Note("main", written(method, params), "tidy", "t", 1, time.time()).make("S")["Update"]
     row = {
         update["ExpressionAttributeNames"][name]: update["ExpressionAttributeValues"][
             f":{name[1:]}"

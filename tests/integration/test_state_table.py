@@ -76,8 +76,8 @@ def test_notes_are_counted_up_to_the_budget(client):
     async def write():
         state = State(client, "State")
         for number in range(BUDGET):
-            await state.write(Note("main", its[0], "tidy", f"t.{number}", now))
-        notes = [Note("main", each, "tidy", "t.last", now) for each in its]
+            await state.write(Note("main", its[0], "tidy", f"t.{number}", 1, now))
+        notes = [Note("main", each, "tidy", "t.last", 1, now) for each in its]
         return await asyncio.gather(*map(state.write, notes), return_exceptions=True)
 
     refused, fine = asyncio.run(write())

@@ -44,7 +44,7 @@ def note_of(method, now=NOW, **params):
     """Return the row into which a call is noted, as the table holds it."""
     table = Dynamo()
     its = written(method, params)
-    table.transact_write_items([Note("main", its, "tidy", "t.0", now).make("State")])
+    table.transact_write_items([Note("main", its, "tidy", "t.0", 1, now).make("State")])
     return table.rows
 
 
@@ -305,7 +305,7 @@ def test_the_budget_of_an_hour_ends_a_loop():
     its = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}})
 
     def write(reaction="tidy", now=NOW):
-        table.transact_write_items([Note("main", its, reaction, f"t.{now}", now).make("State")])
+        table.transact_write_items([Note("main", its, reaction, f"t.{now}", 1, now).make("State")])
 
     for _ in range(BUDGET):
         write()
@@ -319,7 +319,9 @@ def test_writes_that_wait_together_are_noted_together():
     """One request counts both, and knows the fields of both."""
     table = Dynamo()
     notes = [
-        Note("main", written("crm.deal.update", {"id": 5, "fields": {name: 1}}), "tidy", name, NOW)
+        Note(
+            "main", written("crm.deal.update", {"id": 5, "fields": {name: 1}}), "tidy", name, 1, NOW
+        )
         for name in ("A", "B")
     ]
     notes[0].merge(notes[1])

@@ -17,7 +17,7 @@ def test_what_a_reaction_wrote_is_announced_as_the_relays(relay):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
     its = written("crm.item.update", {"entityTypeId": 2, "id": 1, "fields": {"title": "b"}})
-    update = Note("main", its, "tidy", "token", time.time()).make("State")["Update"]
+    update = Note("main", its, "tidy", "token", 1, time.time()).make("State")["Update"]
     names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
     key = update["Key"]["pk"]["S"]
     relay.dynamo.state[key] = {"pk": {"S": key}, names["#n0"]: values[":n0"]}
