@@ -1,8 +1,8 @@
 """What a reaction wrote comes back as a change: how an echo is told from what others did.
 
 The change of an item is an echo (`origin: relay`) if each of its fields was noted in the ledger
-with that value by the user who saved last, or follows from one that was; a new item is one if it bears a mark, or the ledger
-says that it was to be made.
+with that value, by the user who saved last, or follows from one that was; a new item is one if it
+bears a mark, or the ledger says that it was to be made.
 """
 
 import json
