@@ -16,7 +16,7 @@ from ops.deployed import Deployed, find_stack
 from ops.webhook import READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
 from relay.tracking.brake import Brake
-from relay.tracking.plan import Document, progress
+from relay.tracking.plan import REFUSED, Document, progress
 from relay.tracking.state import MISSED, Seen, SweepState, is_silent
 
 OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
@@ -103,11 +103,8 @@ def _tracking(portal: str, table: str, silent_hours: float) -> Iterator[Finding]
     yield from _sweeps(document, now)
     held = Brake(client, table).tripped(portal)
     if held:
-        yield (
-            BAD,
-            f"disappearances are held back for {_ago(now - held)}; if they are true: \
-`make release PORTAL={portal}`",
-        )
+        said = f"disappearances have been held back for {_ago(now - held)}"
+        yield BAD, f"{said}; if they are true: `make release PORTAL={portal}`"
     seen = Seen(client, table).read(portal)
     last = max((at for name, at in seen.items() if name != MISSED), default=0)
     if is_silent(seen, now, silent_hours):
@@ -126,8 +123,10 @@ def _sweeps(document: Document, now: float) -> Iterator[Finding]:
     filled = sorted(kind for kind, how in kinds.items() if how == "done")
     yield OK, f"the mirror holds {', '.join(filled) or 'nothing yet'}"
     for kind, how in sorted(kinds.items()):
-        if how != "done":
-            yield LOOK, f"{kind}: {how}"
+        if how == REFUSED:
+            yield LOOK, f"{kind}: not offered to this webhook (off, or a scope or right lacks)"
+        elif how != "done":
+            yield LOOK, f"{kind}: {how} are in the mirror"
     swept = max((its.get("swept", 0) for its in document["entities"].values()), default=0)
     age = now - swept - document.get("ahead", 0)
     said = f"swept {_ago(age)} ago"

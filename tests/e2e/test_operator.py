@@ -110,6 +110,39 @@ def test_connect_says_what_to_do_without_a_stack(run):
     assert "there is no stack nowhere here; run `make deploy` first" in done.stderr
 
 
+def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):
+    """A webhook that does not work is named, with what to do; no secret is shown."""
+    url = relay.portal.state["webhook_url"]
+    well = run("doctor", "relay")
+    assert "webhook to read with: 127.0.0.1" in well.stdout, well.stderr
+    assert "the mirror holds company, contact, deal" in well.stdout
+    store_secrets(
+        relay.aws, {"webhook-urls/write/main": re.sub(r"/rest/.*", "/rest/1/x1x1x1x1/", url)}
+    )
+    ill = run("doctor", "relay")
+    store_secrets(relay.aws, {"webhook-urls/write/main": url})
+    assert ill.returncode == 1
+    assert "BAD" in ill.stdout
+    assert "NO_AUTH_FOUND" in ill.stdout
+    for secret in (token_kept, url, url.rstrip("/").rsplit("/", 1)[1], "x1x1x1x1"):
+        assert secret not in well.stdout + ill.stdout + well.stderr + ill.stderr
+
+
+def test_release_lets_go_what_is_held_back(relay, run):
+    """It says whether anything was, and refuses a portal that is none."""
+    key = {"pk": {"S": "brake#main"}}
+    table, dynamodb = relay.stack.resources["StateTable"], relay.aws.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item=key | {"tripped": {"N": "1"}})
+    done = run("release", "relay", "main")
+    assert "main: what vanished is announced as deleted" in done.stdout, done.stderr
+    assert "tripped" not in dynamodb.get_item(TableName=table, Key=key)["Item"]
+    assert "nothing was held back" in run("release", "relay", "main").stdout
+    dynamodb.delete_item(TableName=table, Key=key)
+    refused = run("release", "relay", "mian")
+    assert refused.returncode != 0
+    assert "no portal 'mian' was ever swept" in refused.stderr
+
+
 def test_connect_refuses_a_bad_name(run):
     """A portal's name is part of addresses and keys."""
     done = run("connect", "--portal", "Моё", said="token\n")

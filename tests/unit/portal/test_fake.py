@@ -100,6 +100,14 @@ def test_holding_and_settling_do_nothing():
     run(use())
 
 
+def test_it_counts_its_calls():
+    """As a portal counts its requests."""
+    portal = FakePortal({"a": 1})
+    run(portal.call("a"))
+    run(portal.call("a"))
+    assert portal.requests == 2
+
+
 def test_it_has_whatever_a_portal_has():
     """What a reaction may use of a Portal, a test has too."""
     public = {name for name in vars(Portal) if not name.startswith("_")}
