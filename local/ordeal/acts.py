@@ -1,6 +1,7 @@
 """What people do to deals in a portal, at random, and the truth of it.
 
-`history` holds every state that a deal has had, in order, by the fields that are edited here.
+`history` holds every state that a deal has had, in order, by the fields that are edited here;
+`silent` are the deals of whose last change no event tells.
 """
 
 import random
@@ -25,6 +26,7 @@ class Acts:
     def __init__(self, portal: DemoPortal, dice: random.Random) -> None:
         self.done: Counter[str] = Counter()
         self.history: dict[int, list[State]] = {}
+        self.silent: set[int] = set()
         self._portal, self._dice = portal, dice
         self._alive: list[int] = []
         self._won: set[int] = set()
@@ -69,11 +71,13 @@ class Acts:
         if number := self._victim():
             self._call("crm.item.delete", id=number)
             self._gone(number)
+            self.silent.discard(number)
 
     def _delete_silently(self) -> None:
         if number := self._victim():
             self._portal.admin("delete", entityTypeId=DEAL, ids=[number])
             self._gone(number)
+            self.silent.add(number)
 
     def _merge(self) -> None:
         first, other = self._dice.choice(self._alive[HOT:]), self._victim()
@@ -81,6 +85,7 @@ class Acts:
             self._portal.admin("merge", entityTypeId=DEAL, ids=[first, other])
             self._note(self._call("crm.item.get", id=first)["item"])
             self._gone(other)
+            self.silent |= {first, other}
 
     def _restore(self) -> None:
         for found in self._portal.admin("recycle-bin", "GET")[:1]:
@@ -92,6 +97,7 @@ class Acts:
         item = self._call("crm.item.update", id=number, fields=fields)["item"]
         if self._note(item):
             self.done["edited"] += 1
+            self.silent.discard(number)
 
     def _call(self, method: str, **params: Any) -> Any:
         params |= {"entityTypeId": DEAL}

@@ -11,18 +11,19 @@ from local.changes import Changes
 from local.demo import DemoPortal
 from local.ordeal import judge, seen
 from local.ordeal.acts import Acts, deals
+from local.ordeal.told import Told
 from local.ordeal.troubles import EARLY, Troubles
 from local.stack import Stack
 from ops.baseline import fill
-from relay.change import Change
 
 QUEUE = "relay-ordeal"
 TWICE = "messages delivered again"
 SEEDED = 150
-REFUSED_ALWAYS = ("TrackDeadLetters", "AnnounceDeadLetters")
+NOTHING_IN = ("TrackDeadLetters", "AnnounceDeadLetters")
 AT_ONCE = 6  # won Changes that are given to the reaction again while it works on them
-ANNOUNCED_AGAIN = 50
 LATE = 0.6  # not from then on: such a copy waits for half a minute
+ANNOUNCED_AGAIN = 50
+POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,38 +53,41 @@ class Course:
         self._aws, self._portal, self._stack, self._plan = aws, portal, stack, plan
         self._relay = seen.Relay(aws, stack)
         self._changes = Changes(aws, stack, QUEUE)
-        self._announced: list[Change] = []
-        self._begin: dict[str, judge.Known] = {}
+        self._told = Told()
+        self._report = Report()
         self._waits_for = "nothing"
+        self._patience_ends = time.monotonic() + plan.patience_seconds
 
     def run(self) -> Report:
         """Go through all of it."""
-        report, dead = Report(), {name: self._relay.messages(name) for name in REFUSED_ALWAYS}
+        findings, dead = self._report.findings, self._dead_letters()
         try:
             with self._relay.released():
-                acts = self._act(report.told)
+                self._judge(self._act())
         finally:
             self._changes.close()
-        self._judge(acts, report)
-        for name, number in dead.items():
-            if self._relay.messages(name) != number:
-                report.findings.append(f"{name} has {self._relay.messages(name) - number} more")
-        return report
+        if self._dead_letters() != dead:
+            findings.append(f"dead letters: {self._dead_letters()}, before {dead}")
+        return self._report
 
-    def _act(self, told: Counter[str]) -> Acts:
+    def _dead_letters(self) -> dict[str, int]:
+        return {name: self._relay.messages(name) for name in NOTHING_IN}
+
+    def _act(self) -> Acts:
         self._prepare()
         dice = random.Random(self._plan.seed)
         acts = Acts(self._portal, dice)
-        self._trouble(acts, dice, told)
+        self._trouble(acts, dice)
+        self._patience_ends = time.monotonic() + self._plan.patience_seconds
         self._await(self._settled)
-        self._deliver_again(told)
+        self._judge_events(acts)
+        self._deliver_again()
         self._await(self._settled)
         self._relay.sweep()
         self._await(self._settled)
         self._relay.make_audit_due()
         self._await(lambda: self._relay.sweep() == "done")
         self._await(self._settled)
-        told.update(acts.done)
         return acts
 
     def _prepare(self) -> None:
@@ -91,12 +95,12 @@ class Course:
         self._portal.admin("seed", deals=SEEDED, contacts=0, events=False)
         fill(self._aws.client, self._stack.resources, seen.PORTAL, lambda _: None, 60)
         self._await(lambda: not self._relay.at_work() and self._is_filled())
-        self._begin = self._relay.mirror()
+        self._told.begin = self._relay.mirror()
 
     def _is_filled(self) -> bool:
         return self._relay.mirror().keys() >= {str(deal["id"]) for deal in deals(self._portal)}
 
-    def _trouble(self, acts: Acts, dice: random.Random, told: Counter[str]) -> None:
+    def _trouble(self, acts: Acts, dice: random.Random) -> None:
         plan, began, next_at = self._plan, time.monotonic(), self._plan.every
         troubles = Troubles(self._aws, self._portal, self._stack, dice, hard=plan.hard)
         with troubles:
@@ -107,39 +111,30 @@ class Course:
                 if share * plan.seconds >= next_at:
                     troubles.one(share)
                     next_at += plan.every
-                    self._deliver_at_once(share, troubles.done)
-        told.update(troubles.done)
+                    self._deliver_at_once(share)
+        self._report.told.update(troubles.done)
 
-    def _deliver_at_once(self, share: float, told: Counter[str]) -> None:
+    def _deliver_at_once(self, share: float) -> None:
         """Give the reaction some messages again while it works on them."""
-        self._announced += self._changes.new()
-        for change in self._won()[told[TWICE] : AT_ONCE if share < LATE else 0]:
+        self._told.take(self._changes.new())
+        done = self._report.told[TWICE]
+        for change in self._told.won()[done : AT_ONCE if share < LATE else 0]:
             self._relay.deliver_again(change)
-            told[TWICE] += 1
+            self._report.told[TWICE] += 1
 
-    def _deliver_again(self, told: Counter[str]) -> None:
+    def _deliver_again(self) -> None:
         """Let the newest Changes be announced again, and give the reaction all it is done with."""
         self._relay.announce_again(ANNOUNCED_AGAIN)
-        for change in self._won():
+        for change in self._told.won():
             self._relay.deliver_again(change)
-            told[TWICE] += 1
-
-    def _won(self) -> list[Change]:
-        its = {c.change_id: c for c in self._announced if c.entity == "deal" and judge.is_won(c)}
-        return list(its.values())
+            self._report.told[TWICE] += 1
 
     def _settled(self) -> bool:
         """Say whether nothing is under way and everything in the mirror is announced."""
         if not self._is_idle():
             return False
-        self._announced += self._changes.new()
-        ends = self._ends([])
-        mirror = self._relay.mirror()
-        behind = [
-            deal
-            for deal, known in mirror.items()
-            if judge.differs(known.form, ends.get(deal, judge.Known()).form)
-        ]
+        self._told.take(self._changes.new())
+        behind = self._told.behind(self._relay.mirror())
         self._waits_for = f"{len(behind)} deals of the mirror to be announced: {behind[:5]}"
         return not behind and self._is_idle()
 
@@ -147,43 +142,42 @@ class Course:
         outbox = self._portal.admin("state", "GET")["outbox"]
         return bool(outbox["idle"]) and not self._relay.at_work()
 
-    def _ends(self, findings: list[str]) -> dict[str, judge.Known]:
-        """Return where the Changes of each deal have led to."""
-        by_deal = judge.distinct((c for c in self._announced if c.entity == "deal"), findings)
-        return self._begin | {
-            deal: judge.chain(self._begin.get(deal, judge.Known()), its, findings)
-            for deal, its in by_deal.items()
-        }
+    def _await(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition; that patience ends is a finding, and what follows is judged."""
+        while not condition():
+            if time.monotonic() > self._patience_ends:
+                said = f"still {self._relay.at_work()}, and {self._waits_for}"
+                self._report.findings.append(said)
+                return
+            time.sleep(POLL_SECONDS)
 
-    def _judge(self, acts: Acts, report: Report) -> None:
-        findings, told = report.findings, report.told
-        ends, mirror = self._ends(findings), self._relay.mirror()
-        shown = {str(item["id"]): item for item in deals(self._portal)}
-        by_deal = judge.distinct((c for c in self._announced if c.entity == "deal"), [])
+    def _judge_events(self, acts: Acts) -> None:
+        """Where a deal's last event came through, no sweep is needed to know how the deal is."""
+        mirror, shown = self._relay.mirror(), self._shown()
+        came = seen.last_event_came(self._portal) - {str(number) for number in acts.silent}
+        for deal in came:
+            form = mirror.get(deal, judge.Known()).form
+            self._report.findings += judge.end(deal, "by events the mirror", form, shown.get(deal))
+        self._report.told["known by events alone"] += len(came)
+
+    def _judge(self, acts: Acts) -> None:
+        findings, told = self._report.findings, self._report.told
+        ends, mirror, shown = self._told.ends(findings), self._relay.mirror(), self._shown()
         for deal in sorted({*shown, *mirror, *ends}, key=int):
             known, item = mirror.get(deal, judge.Known()), shown.get(deal)
             findings += judge.end(deal, "the mirror", known.form, item)
             findings += judge.end(deal, "the last Change", ends.get(deal, known).form, item)
-            later = [
-                change
-                for change in by_deal.get(deal, ())
-                if change.version > self._begin.get(deal, judge.Known()).version
-            ]
-            findings += judge.order(acts.history.get(int(deal), ()), later, deal)
-        won = self._won()
+        for deal, changes in self._told.by_deal([]).items():
+            findings += judge.order(acts.history.get(int(deal), ()), changes, deal)
+        won = self._told.won()
         letters = self._relay.letters(change.change_id for change in won)
         found = seen.effects(self._portal, (change.id for change in won))
         findings += judge.effects(won, found, letters)
-        ids = Counter(change.change_id for change in self._announced)
-        told["announced"] += len(ids)
-        told["announced once more"] += sum(ids.values()) - len(ids)
+        told.update(acts.done)
+        told.update(self._told.counts())
         told["won"] += len(won)
         told["tasks"] += sum(map(len, found.tasks.values()))
         told["undecided"] += len({its.change_id for its in letters if its.undecided})
 
-    def _await(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + self._plan.patience_seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"still {self._relay.at_work()}, and {self._waits_for}")
-            time.sleep(0.3)
+    def _shown(self) -> dict[str, dict[str, object]]:
+        return {str(item["id"]): item for item in deals(self._portal)}

@@ -152,6 +152,19 @@ def _letter(body: Any, attributes: Any) -> Letter:
     )
 
 
+def last_event_came(portal: DemoPortal) -> set[str]:
+    """Return the deals whose newest event was taken; of the last 1,000 events."""
+    newest: dict[str, tuple[int, str]] = {}
+    for event in portal.admin("events?limit=1000", "GET"):
+        known = newest.get(event["subject"], (0, ""))
+        newest[event["subject"]] = max(known, (event["number"], event["outcome"]))
+    return {
+        subject.removeprefix("deal/")
+        for subject, (_, outcome) in newest.items()
+        if subject.startswith("deal/") and outcome == "200"
+    }
+
+
 def effects(portal: DemoPortal, deals: Iterable[str]) -> Effects:
     """Return the reaction's tasks of all deals, and its comments on these and on those with one."""
     tasks: dict[str, list[str]] = defaultdict(list)
