@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -136,9 +138,45 @@ class LocalAws:
         """Return a boto3 client of the embedded AWS."""
         return client(self.endpoint, service)
 
+    def kill(self, function: str, patience_seconds: float = 0.5) -> int:
+        """Kill the workers of a function as soon as one is at work; returns how many.
+
+        None where the system does not tell what a process is (it has no /proc).
+        """
+        deadline = time.monotonic() + patience_seconds
+        workers = self._workers(function)
+        while workers and time.monotonic() < deadline and not any(map(_runs, workers)):
+            time.sleep(0.001)
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(int(worker.name), signal.SIGKILL)
+        return len(workers)
+
+    def _workers(self, function: str) -> list[Path]:
+        known, found = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # ended meanwhile, or somebody else's
+                parent = int(_stat(process)[1])
+                if self._process is not None and parent == self._process.pid:
+                    variables = (process / "environ").read_bytes().split(b"\0")
+                    found += [process] * (known in variables)
+        return found
+
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _stat(process: Path) -> list[str]:
+    """Return what the system says of a process after its name: its state, its parent, ..."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return _stat(process)[0] == "R"
+    except OSError:
+        return False

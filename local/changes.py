@@ -21,16 +21,25 @@ _CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "con
 class Changes:
     """A queue of our own behind the topic of changes."""
 
-    def __init__(self, aws: LocalAws, stack: Stack) -> None:
-        self._sqs, sns = aws.client("sqs"), aws.client("sns")
-        self._url = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+    def __init__(self, aws: LocalAws, stack: Stack, queue: str = QUEUE) -> None:
+        self._sqs, self._sns = aws.client("sqs"), aws.client("sns")
+        self._url = self._sqs.create_queue(QueueName=queue)["QueueUrl"]
         asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        sns.subscribe(
-            TopicArn=stack.outputs["ChangesTopicArn"],
-            Protocol="sqs",
-            Endpoint=asked["Attributes"]["QueueArn"],
-            Attributes={"RawMessageDelivery": "true"},
+        topic, arn = stack.outputs["ChangesTopicArn"], asked["Attributes"]["QueueArn"]
+        self._sqs.set_queue_attributes(
+            QueueUrl=self._url, Attributes={"Policy": _let_in(topic, arn)}
         )
+        self._subscription = self._sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )["SubscriptionArn"]
+
+    def close(self) -> None:
+        """Give up the queue."""
+        self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        self._sqs.delete_queue(QueueUrl=self._url)
 
     def new(self) -> Iterator[Change]:
         """Yield what was announced since it was asked last."""
@@ -41,6 +50,18 @@ class Changes:
                 yield Change.from_cloudevent(json.loads(message["Body"]))
             if not found.get("Messages"):
                 return
+
+
+def _let_in(topic: str, queue: str) -> str:
+    """Return the policy that lets a topic send to a queue."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Reading(NamedTuple):

@@ -1,0 +1,195 @@
+"""What the relay holds and has done, and what the portal shows, read from outside."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from local.aws import LocalAws
+from local.demo import DemoPortal
+from local.ordeal.judge import Effects, Known, Letter
+from local.stack import Stack
+from relay.change import Change
+from relay.tracking.brake import Brake
+from relay.tracking.row import ITEM, TOMBSTONE, Row
+
+PORTAL = "main"
+
+
+class Relay:
+    """A deployed stack as its operator sees it."""
+
+    def __init__(self, aws: LocalAws, stack: Stack) -> None:
+        self._resources = stack.resources
+        self._sqs, self._dynamodb = aws.client("sqs"), aws.client("dynamodb")
+        self._lambda, self._streams = aws.client("lambda"), aws.client("dynamodbstreams")
+        # The dead letters are for people; nobody takes from the example rule's queue.
+        self._queues = [
+            name
+            for name in self._resources
+            if name == "SpillQueue"
+            or (name.endswith("Queue") and f"{name[:-5]}Function" in self._resources)
+        ]
+
+    def at_work(self) -> dict[str, int]:
+        """Return the queues that hold something, waiting or being handled."""
+        held = {name: self.messages(name) for name in self._queues}
+        return {name: number for name, number in held.items() if number}
+
+    def messages(self, queue: str) -> int:
+        """Return how many messages a queue holds."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        asked = self._sqs.get_queue_attributes(
+            QueueUrl=self._resources[queue], AttributeNames=names
+        )["Attributes"]
+        return sum(int(asked[name]) for name in names)
+
+    def mirror(self) -> dict[str, Known]:
+        """Return what the mirror holds of each deal; what can't be read counts as not there."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._resources["Mirror"],
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"{PORTAL}/deal"}},
+            ConsistentRead=True,
+        )
+        rows = [Row.of(item) for page in pages for item in page["Items"]]
+        strange = [row.key.id for row in rows if row.kind not in {ITEM, TOMBSTONE}]
+        if strange:
+            raise AssertionError(f"deals {strange} are marked unreadable")
+        return {str(row.key.id): Known(row.seq, row.form) for row in rows}
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let the brake hold nothing back meanwhile; what vanishes here does so on purpose."""
+        key, table = {"pk": {"S": f"brake#{PORTAL}"}}, self._resources["StateTable"]
+        was = self._dynamodb.get_item(TableName=table, Key=key).get("Item")
+        Brake(self._dynamodb, table).release(PORTAL, time.time())
+        try:
+            yield
+        finally:
+            self._dynamodb.delete_item(TableName=table, Key=key)
+            if was:
+                self._dynamodb.put_item(TableName=table, Item=was)
+
+    def sweep(self) -> Any:
+        """Let a sweep run; returns how it went."""
+        answer = self._lambda.invoke(FunctionName=self._resources["SweepFunction"])
+        return json.loads(answer["Payload"].read()).get(PORTAL)
+
+    def make_audit_due(self) -> None:
+        """Let the next sweep compare all ids, as it does once a day."""
+        key, table = {"pk": {"S": f"sweep#{PORTAL}"}}, self._resources["StateTable"]
+        row = self._dynamodb.get_item(TableName=table, Key=key)["Item"]
+        document = json.loads(row["document"]["S"])
+        for entity in document["entities"].values():
+            entity["audited"] = 0
+        self._dynamodb.update_item(
+            TableName=table,
+            Key=key,
+            UpdateExpression="SET document = :document",
+            ExpressionAttributeValues={":document": {"S": json.dumps(document)}},
+        )
+
+    def deliver_again(self, change: Change) -> None:
+        """Give the reaction a message once more, as SQS may."""
+        self._sqs.send_message(
+            QueueUrl=self._resources["FollowUpQueue"], MessageBody=change.to_json()
+        )
+
+    def announce_again(self, amount: int) -> None:
+        """Give announce the newest records of the mirror's stream once more, in one batch."""
+        table = self._dynamodb.describe_table(TableName=self._resources["Mirror"])["Table"]
+        records = [record for record in self._stream(table["LatestStreamArn"]) if _is_told(record)]
+        payload = json.dumps({"Records": records[-amount:]}, default=str)
+        answer = self._lambda.invoke(
+            FunctionName=self._resources["AnnounceFunction"], Payload=payload.encode()
+        )
+        said = json.loads(answer["Payload"].read())
+        if said != {"batchItemFailures": []}:
+            raise AssertionError(f"announce did not take its records again: {said}")
+
+    def _stream(self, arn: str) -> Iterator[Any]:
+        shards = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        for shard in shards:
+            at = self._streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            while at:
+                page = self._streams.get_records(ShardIterator=at)
+                yield from page["Records"]
+                at = page.get("NextShardIterator") if page["Records"] else None
+
+    def letters(self, changes: Iterable[str]) -> list[Letter]:
+        """Take the reaction's dead letters of these Changes out of their queue."""
+        wanted, found = set(changes), []
+        url = self._resources["FollowUpDeadLetters"]
+        while batch := self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in batch:
+                body = json.loads(message["Body"])
+                if body.get("id") in wanted:
+                    found.append(_letter(body, message.get("MessageAttributes", {})))
+                    self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+def _is_told(record: Any) -> bool:
+    """Say whether the stream's filter lets a record through."""
+    return bool(record["dynamodb"].get("NewImage", {}).get("quiet") == {"S": "no"})
+
+
+def _letter(body: Any, attributes: Any) -> Letter:
+    said = {name: value["StringValue"] for name, value in attributes.items()}
+    return Letter(
+        change_id=body["id"],
+        deal=body["data"]["id"],
+        method=said.get("method", ""),
+        undecided=said.get("code") == "UNDECIDED",
+        reason=said.get("reason", "received too often"),
+    )
+
+
+def last_event_came(portal: DemoPortal) -> set[str]:
+    """Return the deals whose newest event was taken; of the last 1,000 events."""
+    newest: dict[str, tuple[int, str]] = {}
+    for event in portal.admin("events?limit=1000", "GET"):
+        known = newest.get(event["subject"], (0, ""))
+        newest[event["subject"]] = max(known, (event["number"], event["outcome"]))
+    return {
+        subject.removeprefix("deal/")
+        for subject, (_, outcome) in newest.items()
+        if subject.startswith("deal/") and outcome == "200"
+    }
+
+
+def effects(portal: DemoPortal, deals: Iterable[str]) -> Effects:
+    """Return the reaction's tasks of all deals, and its comments on these and on those with one."""
+    tasks: dict[str, list[str]] = defaultdict(list)
+    for task in _tasks(portal):
+        for mark in task.get("ufCrmTask") or ():
+            if mark.startswith("D_"):
+                tasks[mark.removeprefix("D_")].append(task["id"])
+    comments = {}
+    for deal in {*deals, *tasks}:
+        entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
+        listed = portal.call("crm.timeline.comment.list", filter=entity)
+        comments[deal] = [one["COMMENT"] for one in listed]
+    return Effects(tasks=tasks, comments=comments)
+
+
+def _tasks(portal: DemoPortal) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        page = portal.call(
+            "tasks.task.list",
+            order={"ID": "ASC"},
+            select=["ID", "UF_CRM_TASK"],
+            filter={">ID": found[-1]["id"] if found else 0},
+            start=-1,
+        )["tasks"]
+        found += page
+        if not page:
+            return found

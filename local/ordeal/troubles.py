@@ -1,0 +1,130 @@
+"""What goes wrong meanwhile: on the way of events, in the portal's answers, in AWS.
+
+Hard: any answer may be lost, that of a create too, and reactions are killed. A create that may
+have run waits for more than a minute until it is looked for; so without it creates are spared.
+"""
+
+import random
+import threading
+from collections import Counter
+from itertools import cycle
+from typing import Any, Self
+
+from local.aws import LocalAws
+from local.demo import DemoPortal
+from local.stack import Stack
+
+EVENTS = {"loss": 0.2, "doubling": 0.25, "reordering": 0.3, "slow_penalty_seconds": 0.2}
+QUIET = {"loss": 0.0, "doubling": 0.0, "reordering": 0.0, "slow_penalty_seconds": 1.0}
+# The answer does not come; some of these before the call ran, some after.
+LOST: tuple[dict[str, Any], ...] = (
+    {"kind": "reset"},
+    {"kind": "codeless", "when": "after"},
+    {"kind": "html_502"},
+    {"kind": "truncated", "when": "after"},
+    {"kind": "timeout", "seconds": 2.0},
+    {"kind": "server_error", "when": "after"},
+    {"kind": "empty", "when": "after"},
+    {"kind": "timeout", "seconds": 2.0, "when": "after"},
+    {"kind": "reset", "when": "after"},
+    {"kind": "codeless"},
+)
+# What a killed function had is hidden so long; a slow one is overtaken by its own messages.
+VISIBILITY_SECONDS = {"TrackQueue": 10, "FollowUpQueue": 30}
+EARLY = 0.15  # until then no deal is won
+# A function that is killed, "rate" for a portal that refuses, and when. A few, for the embedded AWS
+# takes seconds to start a function anew, and the relay stands still for seconds after a refusal.
+TIMED = [
+    (0.2, "TrackFunction"),
+    (0.35, "AnnounceFunction"),
+    (0.5, "AnnounceFunction"),
+    (0.6, "rate"),
+    (0.65, "AnnounceFunction"),
+    (0.8, "AnnounceFunction"),
+]
+HARD_TIMED = [(0.3, "FollowUpFunction"), (0.5, "rate"), (0.6, "FollowUpFunction")]
+
+
+class Troubles:
+    """One trouble after the other; a context manager that leaves everything as it was."""
+
+    def __init__(
+        self, aws: LocalAws, portal: DemoPortal, stack: Stack, dice: random.Random, *, hard: bool
+    ) -> None:
+        self.done: Counter[str] = Counter()
+        self._aws, self._portal, self._stack, self._hard = aws, portal, stack, hard
+        self._sqs = aws.client("sqs")
+        self._lost = cycle(dice.sample(LOST, len(LOST)))
+        self._turns = cycle(
+            [
+                self._lose_reads,
+                self._lose_batches,
+                self._sweep_twice,
+                self._lose_reads,
+                self._lose_batches,
+                self._lose_comment,
+            ]
+        )
+        self._timed = sorted(TIMED + HARD_TIMED * hard)
+        self._sweeps: list[threading.Thread] = []
+        self._was: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Let events get lost, and messages come back sooner."""
+        self._portal.admin("settings", "PATCH", events=EVENTS)
+        for name, seconds in VISIBILITY_SECONDS.items():
+            self._was[name] = self._visibility(name, str(seconds))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End all of it."""
+        self._portal.admin("faults", "DELETE")
+        self._portal.admin("settings", "PATCH", events=QUIET)
+        for name, seconds in self._was.items():
+            self._visibility(name, seconds)
+        for sweep in self._sweeps:
+            sweep.join()
+
+    def one(self, share: float) -> None:
+        """Let the next trouble come; `share` is how much of the time is over."""
+        next(self._turns)(share)
+        while self._timed and self._timed[0][0] <= share:
+            _, what = self._timed.pop(0)
+            if what == "rate":
+                self._fault({"kind": what}, times=1)
+            else:
+                self.done[f"killed: {what}"] += self._aws.kill(self._stack.resources[what])
+
+    def _lose_reads(self, _share: float) -> None:
+        method = "*" if self._hard else "crm.item.*"
+        self._fault(next(self._lost), method=method, share=0.7, for_seconds=0.4)
+
+    def _lose_batches(self, share: float) -> None:
+        if self._hard or share < EARLY:
+            self._fault(next(self._lost), method="batch", share=0.7, for_seconds=0.4)
+        else:
+            self._lose_reads(share)
+
+    def _lose_comment(self, _share: float) -> None:
+        self._fault(next(self._lost), method="crm.timeline.comment.add", times=1)
+
+    def _fault(self, kind: dict[str, Any], **how: Any) -> None:
+        self._portal.admin("faults", **kind, **how)
+        self.done[f"answers: {kind['kind']}"] += 1
+
+    def _sweep_twice(self, _share: float) -> None:
+        def sweep() -> None:
+            name = self._stack.resources["SweepFunction"]
+            self._aws.client("lambda").invoke(FunctionName=name)["Payload"].read()
+
+        for _ in range(2):
+            self._sweeps.append(threading.Thread(target=sweep))
+            self._sweeps[-1].start()
+            self.done["sweep beside the events"] += 1
+
+    def _visibility(self, queue: str, seconds: str) -> str:
+        """Set for how long a queue hides what was received; returns how long it was."""
+        url, name = self._stack.resources[queue], "VisibilityTimeout"
+        asked = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={name: seconds})
+        return str(asked["Attributes"][name])

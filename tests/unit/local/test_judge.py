@@ -1,0 +1,151 @@
+"""local.ordeal.judge: what the fault suite can find; without this a quiet suite proves nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from local.ordeal import judge
+from local.ordeal.judge import Effects, Known, Letter
+from relay.change import Change, Fields
+
+FORM = {"title": "a", "stageId": "NEW", "opportunity": 5, "updatedTime": "1"}
+EDIT = Change(
+    change_id="main.deal.5.b.2",
+    portal="main",
+    entity="deal",
+    entity_type_id=2,
+    id="5",
+    action="updated",
+    version=2,
+    time="2026-03-01T12:00:00.000+00:00",
+    changed=("title",),
+    before=Fields(title="a"),
+    after=Fields(FORM | {"title": "b", "updatedTime": "2"}),
+)
+WON = replace(
+    EDIT,
+    changed=("stageId", "stageSemanticId"),
+    after=Fields(FORM | {"stageId": "WON", "stageSemanticId": "S"}),
+)
+ADDED = replace(EDIT, action="added", changed=(), before=Fields(), after=Fields(FORM))
+DELETED = replace(EDIT, action="deleted", changed=(), before=Fields(FORM), after=Fields())
+UNDECIDED = Letter(
+    change_id=WON.change_id, deal="5", method="crm.timeline.comment.add", undecided=True, reason=""
+)
+
+
+def follow(known, *changes):
+    """Return where Changes lead to, and what is wrong with them."""
+    findings = []
+    return judge.chain(known, changes, findings), findings
+
+
+def test_a_chain_leads_to_what_it_tells():
+    """Edited, deleted, added anew; what follows every edit is no difference."""
+    gone = replace(DELETED, version=3, before=EDIT.after)
+    back = replace(ADDED, version=4)
+    assert follow(Known(1, FORM), EDIT, gone, back) == (Known(4, FORM), [])
+    assert follow(Known(1, FORM), EDIT, gone)[0].form is None
+
+
+@pytest.mark.parametrize(
+    ("known", "change"),
+    [
+        (Known(1, FORM | {"title": "x"}), EDIT),  # a Change between was lost
+        (Known(1, FORM | {"opportunity": 6}), EDIT),  # a field that changed is not said to
+        (Known(1, None), EDIT),
+        (Known(1, FORM), ADDED),
+        (Known(1, None), DELETED),
+        (Known(1, FORM | {"title": "x"}), DELETED),
+        (Known(1, FORM), replace(EDIT, before=Fields(title="a", stageId="NEW"))),
+    ],
+)
+def test_a_gap_in_a_chain_is_found(known, change):
+    """Whatever does not begin where the one before ended."""
+    assert len(follow(known, change)[1]) == 1
+
+
+def test_a_field_that_is_not_said_to_have_changed_is_found():
+    """Twice: it differs, and what was before is told of nothing."""
+    assert len(follow(Known(1, FORM), replace(EDIT, changed=()))[1]) == 2
+
+
+def test_what_was_told_before_is_no_link():
+    """The Changes of a baseline's rest are not ours."""
+    assert follow(Known(2, FORM), EDIT) == (Known(2, FORM), [])
+
+
+def test_one_id_has_one_content_and_one_version_one_id():
+    """Delivered twice is announced once; told otherwise it is not."""
+    findings = []
+    assert judge.distinct([EDIT, EDIT], findings) == {"5": [EDIT]}
+    assert findings == []
+    judge.distinct([EDIT, replace(EDIT, origin="relay")], findings)
+    judge.distinct([EDIT, replace(EDIT, change_id="main.deal.5.c.2")], findings)
+    assert len(findings) == 2
+
+
+def test_states_must_be_the_portals_in_its_order():
+    """A later one may leave some out, an earlier one must not come after it."""
+    a, b = ("a", "NEW", 5), ("b", "NEW", 5)
+    edits = [ADDED, EDIT]
+    assert judge.order([a, ("x", "NEW", 5), b], edits, "5") == []
+    assert judge.order([a, b, a], [*edits, ADDED, DELETED], "5") == []
+    assert len(judge.order([b, a], edits, "5")) == 1
+    assert len(judge.order([a], edits, "5")) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "item", "found"),
+    [
+        (FORM, FORM, 0),
+        (None, None, 0),
+        (FORM, None, 1),
+        (None, FORM, 1),
+        (FORM, FORM | {"title": "b"}, 1),
+        (FORM, FORM | {"comments": "new"}, 1),
+        (FORM, FORM | {"updatedTime": "9"}, 0),
+    ],
+)
+def test_the_end_must_be_what_the_portal_shows(form, item, found):
+    """All fields that count, and whether it is there at all."""
+    assert len(judge.end("5", "the mirror", form, item)) == found
+
+
+@pytest.mark.parametrize(
+    ("tasks", "comments", "letters", "found"),
+    [
+        (["7"], ["Follow-up: task 7"], [], 0),
+        ([], [], [], 2),
+        (["7", "8"], ["Follow-up: task 7"], [], 1),
+        (["7"], [], [], 1),
+        (["7"], [], [UNDECIDED, UNDECIDED], 0),
+        (["7"], ["Follow-up: task 7"], [UNDECIDED], 0),
+        (["7"], ["Follow-up: task 7"] * 2, [UNDECIDED], 2),
+        (["7"], ["Follow-up: task 8"], [], 1),
+        ([], [], [replace(UNDECIDED, method="tasks.task.add")], 0),
+        (["7"], ["Follow-up: task 7"], [replace(UNDECIDED, undecided=False)], 1),
+    ],
+)
+def test_a_won_deal_has_one_task_and_one_comment(tasks, comments, letters, found):
+    """One less of each only where a dead letter says that nobody can decide."""
+    effects = Effects(tasks={"5": tasks}, comments={"5": comments})
+    assert len(judge.effects([WON], effects, letters)) == found
+
+
+def test_what_nobody_won_has_no_effects():
+    """An echo is none, a deal that was first seen won neither."""
+    effects = Effects(tasks={"6": ["7"]}, comments={"6": []})
+    assert len(judge.effects([], effects, [])) == 1
+    assert judge.is_won(WON)
+    assert not judge.is_won(replace(WON, origin="relay"))
+    assert not judge.is_won(replace(WON, action="added"))
+    assert not judge.is_won(EDIT)
+
+
+def test_forms_differ_by_what_is_announced():
+    """Being there is a difference, a time is none."""
+    assert not judge.differs(FORM, FORM | {"updatedTime": "2"})
+    assert not judge.differs(None, None)
+    assert judge.differs(FORM, None)
+    assert judge.differs(FORM, FORM | {"title": "b"})
