@@ -50,9 +50,13 @@ class Acts:
             act = self._rename
         act()
 
+    def rename_hot(self) -> None:
+        """Give a deal that is edited often one of a few titles."""
+        self._edit(self._dice.choice(self._alive[:HOT]), title=self._dice.choice("abc"))
+
     def _rename(self) -> None:
         if self._dice.random() < 0.5:  # noqa: PLR2004  half of them
-            self._edit(self._dice.choice(self._alive[:HOT]), title=self._dice.choice("abc"))
+            self.rename_hot()
         else:
             self._edit(self._dice.choice(self._alive), title=f"deal {self._dice.randrange(10**6)}")
 

@@ -12,7 +12,7 @@ from local.demo import DemoPortal
 from local.ordeal import judge, seen
 from local.ordeal.acts import Acts, deals
 from local.ordeal.told import Told
-from local.ordeal.troubles import EARLY, Troubles
+from local.ordeal.troubles import EARLY, Troubles, stale_answers
 from local.stack import Stack
 from ops.baseline import fill
 
@@ -23,6 +23,7 @@ NOTHING_IN = ("TrackDeadLetters", "AnnounceDeadLetters")
 AT_ONCE = 6  # won Changes that are given to the reaction again while it works on them
 LATE = 0.6  # not from then on: such a copy waits for half a minute
 ANNOUNCED_AGAIN = 50
+RACES, RACE_EDITS, RACE_SECONDS = 3, 40, 1.0
 POLL_SECONDS = 0.3
 
 
@@ -81,6 +82,7 @@ class Course:
         self._patience_ends = time.monotonic() + self._plan.patience_seconds
         self._await(self._settled)
         self._judge_events(acts)
+        self._race(acts)
         self._deliver_again()
         self._await(self._settled)
         self._relay.sweep()
@@ -113,6 +115,16 @@ class Course:
                     next_at += plan.every
                     self._deliver_at_once(share)
         self._report.told.update(troubles.done)
+
+    def _race(self, acts: Acts) -> None:
+        """Edit a few deals so often that they are read by two at a time, with nothing to heal."""
+        for _ in range(RACES):
+            with stale_answers(self._portal):
+                for _ in range(RACE_EDITS):
+                    acts.rename_hot()
+                    time.sleep(RACE_SECONDS / RACE_EDITS)
+                self._await(self._is_idle)
+            self._judge_events(acts)
 
     def _deliver_at_once(self, share: float) -> None:
         """Give the reaction some messages again while it works on them."""

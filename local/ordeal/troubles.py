@@ -7,6 +7,8 @@ have run waits for more than a minute until it is looked for; so without it crea
 import random
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, Self
 
@@ -31,6 +33,11 @@ LOST: tuple[dict[str, Any], ...] = (
 )
 # What a killed function had is hidden so long; a slow one is overtaken by its own messages.
 VISIBILITY_SECONDS = {"TrackQueue": 10, "FollowUpQueue": 30}
+# The portal has read, and its answer takes its time: one reading overtakes the other.
+STALE: tuple[dict[str, Any], ...] = (
+    {"kind": "slow", "when": "after", "method": "crm.item.*", "seconds": 0.8, "share": 0.4},
+    {"kind": "slow", "when": "after", "method": "crm.item.*", "seconds": 0.3, "share": 0.6},
+)
 EARLY = 0.15  # until then no deal is won
 # A function that is killed, "rate" for a portal that refuses, and when. A few, for the embedded AWS
 # takes seconds to start a function anew, and the relay stands still for seconds after a refusal.
@@ -43,6 +50,19 @@ TIMED = [
     (0.8, "AnnounceFunction"),
 ]
 HARD_TIMED = [(0.3, "FollowUpFunction"), (0.5, "rate"), (0.6, "FollowUpFunction")]
+
+
+@contextmanager
+def stale_answers(portal: DemoPortal) -> Iterator[None]:
+    """Let readings overtake each other, and events come twice."""
+    portal.admin("settings", "PATCH", events={"doubling": 0.5})
+    for fault in STALE:
+        portal.admin("faults", **fault)
+    try:
+        yield
+    finally:
+        portal.admin("faults", "DELETE")
+        portal.admin("settings", "PATCH", events={"doubling": 0.0})
 
 
 class Troubles:
