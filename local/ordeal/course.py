@@ -21,7 +21,7 @@ TWICE = "messages delivered again"
 SEEDED = 150
 NOTHING_IN = ("TrackDeadLetters", "AnnounceDeadLetters")
 AT_ONCE = 6  # won Changes that are given to the reaction again while it works on them
-LATE = 0.6  # not from then on: such a copy waits for half a minute
+LATE = 0.5  # not from then on: such a copy waits for half a minute
 ANNOUNCED_AGAIN = 50
 RACES, RACE_EDITS, RACE_SECONDS = 3, 40, 1.0
 POLL_SECONDS = 0.3
@@ -80,9 +80,10 @@ class Course:
         acts = Acts(self._portal, dice)
         self._trouble(acts, dice)
         self._patience_ends = time.monotonic() + self._plan.patience_seconds
-        self._await(self._settled)
+        self._await(self._is_read)
         self._judge_events(acts)
         self._race(acts)
+        self._await(self._settled)
         self._deliver_again()
         self._await(self._settled)
         self._relay.sweep()
@@ -123,7 +124,7 @@ class Course:
                 for _ in range(RACE_EDITS):
                     acts.rename_hot()
                     time.sleep(RACE_SECONDS / RACE_EDITS)
-                self._await(self._is_idle)
+                self._await(self._is_read)
             self._judge_events(acts)
 
     def _deliver_at_once(self, share: float) -> None:
@@ -151,8 +152,12 @@ class Course:
         return not behind and self._is_idle()
 
     def _is_idle(self) -> bool:
+        return self._is_read() and not self._relay.at_work()
+
+    def _is_read(self) -> bool:
+        """Say whether track has nothing left to do; reactions may wait for longer."""
         outbox = self._portal.admin("state", "GET")["outbox"]
-        return bool(outbox["idle"]) and not self._relay.at_work()
+        return bool(outbox["idle"]) and not self._relay.messages("TrackQueue")
 
     def _await(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition; that patience ends is a finding, and what follows is judged."""
