@@ -93,9 +93,9 @@ async def _read_page(
     seen: dict[Key, Seen | Exception] = {
         key: Seen(ITEM, by_id[key.id], read_at) for key in keys if key.id in by_id
     }
-    seen |= {key: Seen(TOMBSTONE, None, read_at) for key in deleted if key in keys} | seen
+    seen |= {key: Seen(TOMBSTONE, None, read_at) for key in keys if key in deleted} | seen
     wait = AbsentError("no longer listed; its event may be on the way")
-    seen |= {key: wait for key in early if key in keys and key not in seen}
+    seen |= {key: wait for key in keys if key in early and key not in seen}
     absent = [key for key in keys if key not in seen]
     if absent:
         seen |= await _confirm(portal, entity, absent)
