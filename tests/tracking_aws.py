@@ -5,7 +5,30 @@ import json
 
 from botocore.exceptions import ClientError
 
+from relay.tracking.row import ITEM, Key, Row
+
 URL = "https://sqs.test/"
+OLD = "2026-01-01T12:00:00+03:00"
+KEY = Key("main", "deal", 1)
+
+
+def row(**changes):
+    """Return a row of the mirror."""
+    fields = {
+        "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
+        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
+    }  # fmt: skip
+    return Row(**fields | changes)
+
+
+def metric(capsys, name):
+    """Return the sum of a metric in what was written."""
+    total = 0
+    for line in capsys.readouterr().out.splitlines():
+        said = json.loads(line)
+        if "_aws" in said and name in said:
+            total += sum(said[name])
+    return total
 
 
 def refused(item=None):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
+from local.changes import Changes
 from local.demo import DemoPortal
 from local.run import connect
 from local.stack import Stack, deploy
-from relay.change import Change
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -92,35 +92,10 @@ def relay():
 @pytest.fixture(scope="module")
 def changes(relay, request):
     """Return the function that takes what was announced since the last time."""
-    sqs, topic = relay.aws.client("sqs"), relay.stack.outputs["ChangesTopicArn"]
     name = f"changes-{request.module.__name__.rpartition('.')[2]}"
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    allow = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": asked["Attributes"]["QueueArn"],
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    relay.aws.client("sns").subscribe(
-        TopicArn=topic,
-        Protocol="sqs",
-        Endpoint=asked["Attributes"]["QueueArn"],
-        Attributes={"RawMessageDelivery": "true"},
-    )
-
-    def take():
-        found = []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                found.append(Change.from_cloudevent(json.loads(message["Body"])))
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return found
-
-    return take
+    announced = Changes(relay.aws, relay.stack, name)
+    yield lambda: list(announced.new())
+    announced.close()
 
 
 @pytest.fixture

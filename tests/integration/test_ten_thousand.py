@@ -1,20 +1,13 @@
 """A webhook that was switched off while 10,000 deals were edited."""
 
-import json
 from datetime import UTC, datetime
 
+from tests.tracking_aws import OLD, metric
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
 
-OLD = "2026-01-01T12:00:00+03:00"
 LATER = datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def metric(capsys, name):
-    """Return the sum of a metric in what was written."""
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    return sum(sum(line[name]) for line in lines if "_aws" in line and name in line)
 
 
 def test_ten_thousand_changes_without_an_event_are_found_by_one_sweep(relay, capsys):

@@ -12,21 +12,9 @@ from relay.tracking import difference as difference_module
 from relay.tracking import parts
 from relay.tracking.announce import to_change
 from relay.tracking.difference import change_of
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, NewerFormatError, Row
+from relay.tracking.row import TOMBSTONE, UNREADABLE, NewerFormatError
 from relay.tracking.state import is_subscribed
-from tests.tracking_aws import URL, Context
-
-OLD = "2026-01-01T12:00:00+03:00"
-KEY = Key("main", "deal", 1)
-
-
-def row(**changes):
-    """Return a row of the mirror."""
-    fields = {
-        "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
-        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
-    }  # fmt: skip
-    return Row(**fields | changes)
+from tests.tracking_aws import OLD, URL, Context, row
 
 
 def edited(relay, count=1):

@@ -8,20 +8,9 @@ import pytest
 
 from relay.change import Change
 from relay.errors import OperatorError, PermanentError, TransientError
-from tests.tracking_aws import URL
+from tests.tracking_aws import OLD, URL, metric
 
-OLD = "2026-01-01T12:00:00+03:00"
 LATER = datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def metric(capsys, name):
-    """Return the sum of a metric in what was written."""
-    total = 0
-    for line in capsys.readouterr().out.splitlines():
-        said = json.loads(line)
-        if "_aws" in said and name in said:
-            total += sum(said[name])
-    return total
 
 
 def changes(published):

@@ -11,20 +11,8 @@ from relay.tracking import parts
 from relay.tracking.hint import Hint
 from relay.tracking.look import Rules
 from relay.tracking.mirror import Mirror
-from relay.tracking.row import ITEM, Base, Key, Look, Row
-from tests.tracking_aws import URL
-
-OLD = "2026-01-01T12:00:00+03:00"
-KEY = Key("main", "deal", 1)
-
-
-def row(**changes):
-    """Return a row of the mirror."""
-    fields = {
-        "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
-        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
-    }  # fmt: skip
-    return Row(**fields | changes)
+from relay.tracking.row import ITEM, Base, Look
+from tests.tracking_aws import KEY, OLD, URL, row
 
 
 def test_a_second_conflict_comes_back(relay, monkeypatch):

@@ -15,9 +15,8 @@ from relay.tracking import parts, plan, walk
 from relay.tracking.listing import epoch, next_pages
 from relay.tracking.shift import measure
 from relay.tracking.state import LostLeaseError, is_silent
+from tests.tracking_aws import OLD, metric
 from tests.tracking_portal import ItemsPortal, seconds
-
-OLD = "2026-01-01T12:00:00+03:00"
 
 
 def test_a_lost_lease_ends_a_sweep(relay):
@@ -83,19 +82,14 @@ def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
 
 def test_a_sweep_that_ends_says_so(relay, capsys, monkeypatch):
     """Its silence raises an alarm; a stack that is not connected yet raises none."""
-
-    def swept():
-        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [line["swept"] for line in lines if "_aws" in line]
-
     relay.sweep()
-    assert swept() == [[1.0]]
+    assert metric(capsys, "swept") == 1
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
     relay.sweep()
-    assert swept() == [[0.0]]
+    assert metric(capsys, "swept") == 0
     monkeypatch.setattr(settings, "secrets", lambda _branch: {})
     relay.sweep()
-    assert swept() == [[1.0]]
+    assert metric(capsys, "swept") == 1
 
 
 def test_a_sweep_at_rest_costs_one_request(relay):

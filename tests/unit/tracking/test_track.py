@@ -8,20 +8,8 @@ from relay.errors import OperatorError, PermanentError, TransientError
 from relay.tracking import brake as brake_module
 from relay.tracking import parts
 from relay.tracking.kinds import entity_of
-from relay.tracking.row import ITEM, UNREADABLE, Base, Key, Look, Row
-from tests.tracking_aws import URL, Context, refused
-
-OLD = "2026-01-01T12:00:00+03:00"
-KEY = Key("main", "deal", 1)
-
-
-def row(**changes):
-    """Return a row of the mirror."""
-    fields = {
-        "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
-        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
-    }  # fmt: skip
-    return Row(**fields | changes)
+from relay.tracking.row import UNREADABLE, Base, Look
+from tests.tracking_aws import KEY, OLD, URL, Context, refused
 
 
 def test_the_brake_counts_over_all_functions(relay, monkeypatch):
