@@ -51,6 +51,11 @@ class Change:
     portal_host: str = field(default="", compare=False)
     superseded: bool = field(default=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Let the plain dicts of a test read empty fields as None, as in production."""
+        object.__setattr__(self, "before", Fields(self.before))
+        object.__setattr__(self, "after", Fields(self.after))
+
     @property
     def portal_url(self) -> str:
         """The item's page in the portal; empty where its host is not known."""
@@ -120,8 +125,8 @@ class Change:
                 origin=data["origin"],
                 via=data["via"],
                 changed=tuple(data["changed"]),
-                before=Fields(data["before"]),
-                after=Fields(data["after"]),
+                before=data["before"],
+                after=data["after"],
                 truncated=tuple(data.get("truncated", ())),
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -1,6 +1,7 @@
 """The envelope in which a change travels."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,13 @@ def test_empty_fields_read_as_none():
     received = Change.from_cloudevent(json.loads(CHANGE.to_json()))
     assert received.after["companyId"] is None
     assert "companyId" not in received.after
+
+
+def test_plain_dicts_read_as_they_do_in_production():
+    """A test that builds a change from plain dicts reads an absent field as None."""
+    change = replace(CHANGE, before={"title": "A"}, after={"title": "B"})
+    assert change.after["companyId"] is None
+    assert change.before["stageId"] is None
 
 
 @pytest.mark.parametrize(
