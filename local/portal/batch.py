@@ -1,7 +1,6 @@
 """`batch`: up to 50 commands in one request, later ones may use earlier results [batch.md]."""
 
 import asyncio
-import re
 import time
 from typing import Any
 
@@ -9,14 +8,17 @@ from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.php import entries, parse_query, php_array
 from local.portal.portal import Portal
+from local.portal.references import put_in
 from local.portal.run import charge, check_operating, run_method, time_block
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
 
 MAX_COMMANDS = 50
-_REFERENCE = re.compile(r"\$result((?:\[[^\[\]]+\])+)")
 _SECTIONS = ("result", "result_error", "result_total", "result_next", "result_time")
-_MISSING = object()
+
+
+class FatalError(Exception):
+    """PHP ends the request: what ran stays done, the web server answers 500."""
 
 
 class CutOffError(Exception):
@@ -44,7 +46,7 @@ async def run_batch(portal: Portal, webhook: IncomingWebhook, params: Any) -> Ro
     for index, (key, command) in enumerate(commands):
         await pause(portal, clock)
         try:
-            answer = _command(portal, webhook, str(command), sections["result"], index)
+            answer = _command(portal, webhook, str(command), sections, index)
         except RestError as error:
             sections["result_error"][key] = error.to_dict()
             if halt:
@@ -65,54 +67,22 @@ async def run_batch(portal: Portal, webhook: IncomingWebhook, params: Any) -> Ro
 
 
 def _command(
-    portal: Portal, webhook: IncomingWebhook, command: str, results: Row, index: int
+    portal: Portal, webhook: IncomingWebhook, command: str, sections: Row, index: int
 ) -> Row:
     if index >= MAX_COMMANDS:
         raise _too_many()
     name, _, query = command.partition("?")
     name = name.strip().strip("/").removesuffix(".json")
-    params = {key: _resolve(value, results) for key, value in parse_query(query).items()}
+    named = {name.removeprefix("result_"): section for name, section in sections.items()}
+    try:
+        params = put_in(parse_query(query), named)
+    except TypeError as trap:
+        raise FatalError from trap
     return run_method(portal, webhook, name, params, in_batch=True)
 
 
 def _too_many() -> RestError:
     return RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
-
-
-def _resolve(value: Any, results: Row) -> Any:
-    """Put in earlier results, after decoding: clients send `%24result%5B…` [WIRE].
-
-    What can't be resolved is passed on as text [sdk/b24gosdk/index.md].
-    """
-    if isinstance(value, list):
-        return [_resolve(entry, results) for entry in value]
-    if isinstance(value, dict):
-        return {key: _resolve(entry, results) for key, entry in value.items()}
-    if not isinstance(value, str) or "$result" not in value:
-        return value
-    whole = _REFERENCE.fullmatch(value)
-    if whole:
-        found = _look_up(whole[1], results)
-        return value if found is _MISSING else found
-    return _REFERENCE.sub(lambda match: _text(match, results), value)
-
-
-def _text(match: re.Match[str], results: Row) -> str:
-    found = _look_up(match[1], results)
-    return match[0] if found is _MISSING or isinstance(found, list | dict) else str(found)
-
-
-def _look_up(path: str, results: Row) -> Any:
-    node: Any = results
-    for part in re.findall(r"\[([^\[\]]+)\]", path):
-        plain = part.strip("'\"")
-        if isinstance(node, dict) and plain in node:
-            node = node[plain]
-        elif isinstance(node, list) and plain.isdigit() and int(plain) < len(node):
-            node = node[int(plain)]
-        else:
-            return _MISSING
-    return node
 
 
 async def pause(portal: Portal, clock: float) -> None:

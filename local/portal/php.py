@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 _MAX_VARIABLES = 10_000  # max_input_vars as Bitrix asks for it: what is beyond is dropped
 _MAX_DEPTH = 64  # PHP's max_input_nesting_level: deeper keys are dropped
+_BLANKS = {*" \t\n\r\v\f"}  # `[ ]` is `[]`
 _LONGEST_NUMBER = 19  # of digits in 64 bits
 _KEY = re.compile(r"^([^\[]+)((?:\[[^\]]*\])*)")
 _BRACKET = re.compile(r"\[([^\]]*)\]")
@@ -46,7 +47,8 @@ def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         match = _KEY.match(name)
         if match is None:
             continue
-        path = [match[1], *_BRACKET.findall(match[2])]
+        keys = ("" if key in _BLANKS else key for key in _BRACKET.findall(match[2]))
+        path = [match[1], *keys]
         if len(path) > _MAX_DEPTH:
             continue
         node = root

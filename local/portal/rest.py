@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 import local.portal.methods  # noqa: F401  importing them registers them
 from local.portal import v3
-from local.portal.batch import CutOffError, pause, run_batch
+from local.portal.batch import CutOffError, FatalError, pause, run_batch
 from local.portal.errors import RestError
 from local.portal.faults import ERRORS, TRANSPORT, Fault, pick
 from local.portal.params import BodyTooLargeError, read_params
@@ -80,6 +80,8 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
         response = json_answer(body, v3.status(error) if is_v3 else error.status, xml=xml)
     except BodyTooLargeError:
         response = page(413, "413 Request Entity Too Large")
+    except FatalError:
+        response = page(500, "500 Internal Server Error")
     except CutOffError:
         response = page(504, "504 Gateway Time-out")
     record["status"] = response.status_code

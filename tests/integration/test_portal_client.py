@@ -85,6 +85,25 @@ def test_calls_lists_and_batches_reach_a_portal(server):
     assert both["read"]["item"]["title"] == "Я & [b] + 1"
 
 
+def test_hostile_texts_are_stored_as_they_were_written(server):
+    """Texts that a batch would replace, or break on, go past ordinary ones that share a request."""
+    portal = client(server)
+    texts = ["$result[c0][item][title]", "costs $RESULT[1]", "$total[x] left", "$error[c0]", "$5"]
+    texts += [f"ordinary {number}" for number in range(20)]
+
+    async def write(text):
+        fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": text}
+        number = await portal.call("crm.timeline.comment.add", fields=fields)
+        return (await portal.call("crm.timeline.comment.get", id=number))["COMMENT"]
+
+    async def use():
+        return await asyncio.gather(*(write(text) for text in texts))
+
+    before = len(asked(server))
+    assert asyncio.run(use()) == texts
+    assert asked(server)[before:].count("crm.timeline.comment.add") == 4
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", [*ERRORS, *(set(TRANSPORT) - {"slow"})])
 def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_said, kind, when):

@@ -1,6 +1,7 @@
 """A Bitrix24 portal through its incoming webhook."""
 
 from relay.portal.client import Portal
+from relay.portal.references import Text
 from relay.portal.webhook import Webhook
 
-__all__ = ["Portal", "Webhook"]
+__all__ = ["Portal", "Text", "Webhook"]

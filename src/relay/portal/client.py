@@ -6,12 +6,14 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
 
-from relay.errors import PortalError
+from relay.errors import OperatorError, PermanentError, PortalError, TransientError
+from relay.portal.batch import NOT_RUN, of_call
 from relay.portal.delivery import Delivery
 from relay.portal.gathering import Gathering
 from relay.portal.known import MOST_COMMANDS, known
 from relay.portal.limits import Slots
 from relay.portal.lists import Listing
+from relay.portal.references import needs_calls, resolve
 from relay.portal.unit import Command, Explicit, Params, Unit
 from relay.portal.webhook import Webhook
 
@@ -68,18 +70,44 @@ class Portal:
     ) -> dict[str, Any]:
         """Run commands in one request, in order; return their results by their names.
 
-        A later command may use `$result[name][field]` of an earlier one; with `halt` an error
-        ends the batch. Raises the first error, or with `return_errors` has it as that command's
-        result.
+        A value that is `$result[name][field]` of an earlier command is replaced by that result,
+        a `Text` never; with `halt` an error ends the batch. Text that a portal would replace in a
+        batch makes all of it plain calls, one after the other. Raises the first error, or with
+        `return_errors` has it as that command's result.
         """
         if not 0 < len(commands) <= MOST_COMMANDS:
             raise ValueError(f"a batch holds 1 to {MOST_COMMANDS} commands, not {len(commands)}")
-        its = {name: Command(method, params) for name, (method, params) in commands.items()}
-        outcomes = await self._ask(Explicit(its, halt=halt))
-        for outcome in outcomes:
+        if needs_calls(commands):
+            outcomes = await self._one_by_one(commands, halt=halt)
+        else:
+            its = {name: Command(method, params) for name, (method, params) in commands.items()}
+            asked = await self._ask(Explicit(its, halt=halt))
+            outcomes = dict(zip(commands, asked, strict=True))
+        for outcome in outcomes.values():
             if isinstance(outcome, PortalError) and not return_errors:
                 raise outcome
-        return dict(zip(commands, outcomes, strict=True))
+        return outcomes
+
+    async def _one_by_one(
+        self, commands: Mapping[str, tuple[str, Params]], *, halt: bool
+    ) -> dict[str, Any]:
+        """Return the outcomes of a batch's commands as plain calls, in order."""
+        outcomes: dict[str, Any] = {}
+        results: dict[str, Any] = {}
+        stop: PortalError | None = None
+        for name, (method, params) in commands.items():
+            if stop:
+                outcomes[name] = of_call(stop, method)
+                continue
+            try:
+                outcomes[name] = results[name] = await self._one(method, resolve(params, results))
+            except PortalError as error:
+                outcomes[name] = error
+                if halt:
+                    stop = PermanentError(method, NOT_RUN, "an earlier command failed")
+                elif isinstance(error, TransientError | OperatorError):
+                    stop = error  # it concerns the portal, and with it what follows
+        return outcomes
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold requests back while I/O of your own is under way that may bring further calls."""

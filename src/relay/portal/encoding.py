@@ -14,6 +14,10 @@ from urllib.parse import quote
 
 # PHP drops what is beyond max_input_vars, 1,000 unless the portal sets more.
 MOST_VALUES = 1000
+# PHP drops a value that is nested deeper (max_input_nesting_level), and a whole JSON body.
+MOST_LEVELS = 64
+MOST_JSON_LEVELS = 512
+MOST_QUERY_BYTES = 1_000_000  # in one batch; web servers accept more
 # Empty, these are as good as absent.
 _OPTIONAL = frozenset({"filter", "order", "select"})
 _EMPTY: tuple[Any, ...] = ({}, [], ())
@@ -24,7 +28,9 @@ class NotForBatchError(ValueError):
 
 
 def to_json(params: Any) -> bytes:
-    """Return parameters as a JSON body."""
+    """Return parameters as a JSON body; raises ValueError where they are nested too deeply."""
+    if _is_deeper(params, MOST_JSON_LEVELS):
+        raise ValueError(f"nested deeper than {MOST_JSON_LEVELS} levels: PHP reads none of it")
     text = json.dumps(params, ensure_ascii=False, separators=(",", ":"), default=_scalar)
     return text.encode("utf-8", "replace")  # a lone surrogate is no character
 
@@ -39,18 +45,37 @@ def to_query(params: Mapping[str, Any]) -> str:
     ]
     if len(pairs) > MOST_VALUES:
         raise NotForBatchError("more values than PHP reads from a query")
-    return "&".join(pairs)
+    query = "&".join(pairs)
+    if len(query) > MOST_QUERY_BYTES:
+        raise NotForBatchError("more than a batch holds")
+    return query
 
 
-def _flatten(name: str, value: Any) -> Iterator[str]:
+def _is_deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    while level and levels > 0:
+        levels -= 1
+        level = [
+            item
+            for node in level
+            if isinstance(node, Mapping | list | tuple)
+            for item in (node.values() if isinstance(node, Mapping) else node)
+            if isinstance(item, Mapping | list | tuple)
+        ]
+    return bool(level)
+
+
+def _flatten(name: str, value: Any, levels: int = MOST_LEVELS) -> Iterator[str]:
+    if not levels:
+        raise NotForBatchError("deeper than PHP reads")
     if isinstance(value, Mapping):
         if not value:
             raise NotForBatchError("an empty map")
         for key, item in value.items():
-            yield from _flatten(f"{name}[{_inner(key)}]", item)
+            yield from _flatten(f"{name}[{_inner(key)}]", item, levels - 1)
     elif isinstance(value, list | tuple) and value:
         for at, item in enumerate(value):
-            yield from _flatten(f"{name}[{at}]", item)
+            yield from _flatten(f"{name}[{at}]", item, levels - 1)
     elif isinstance(value, list | tuple):
         yield f"{name}[]="
     else:
@@ -66,12 +91,15 @@ def _top(name: str) -> str:
 
 def _inner(key: Any) -> str:
     text = str(key)
-    if not text or any(character in text for character in "[]\0"):
+    # `[ ]` is the same as `[]` to PHP.
+    if not text or (len(text) == 1 and text.isspace()) or any(it in text for it in "[]\0"):
         raise NotForBatchError("PHP can't read this key")
     return _quote(text)
 
 
 def _quote(text: str) -> str:
+    if len(text) > MOST_QUERY_BYTES:
+        raise NotForBatchError("more than a batch holds")
     return quote(text, safe="", errors="replace")
 
 

@@ -6,7 +6,6 @@ await follow_up(change, portal)
 assert portal.calls == [("crm.item.get", {"entityTypeId": 2, "id": 5}), …]
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -14,8 +13,7 @@ from typing import Any
 from relay import errors
 from relay.portal.answers import error_of
 from relay.portal.pages import items_of
-
-_REFERENCE = re.compile(r"\$result((?:\[[^\]]+\])+)")
+from relay.portal.references import needs_calls, resolve
 
 
 class FakePortal:
@@ -63,6 +61,7 @@ class FakePortal:
         return_errors: bool = False,
     ) -> dict[str, Any]:
         """Answer command by command, references to earlier results resolved."""
+        needs_calls(commands)  # raises what a Portal raises
         results: dict[str, Any] = {}
         for name, (method, params) in commands.items():
             if halt and any(isinstance(its, errors.PortalError) for its in results.values()):
@@ -70,7 +69,12 @@ class FakePortal:
                 results[name] = errors.PermanentError(method, "NOT_RUN", said)
                 continue
             try:
-                results[name] = self._answer(method, _resolve(dict(params), results))
+                ran = {
+                    name: its
+                    for name, its in results.items()
+                    if not isinstance(its, errors.PortalError)
+                }
+                results[name] = self._answer(method, resolve(dict(params), ran))
             except errors.PortalError as error:
                 if not return_errors:
                     raise
@@ -96,20 +100,3 @@ class FakePortal:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-def _resolve(value: Any, results: Mapping[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return {key: _resolve(item, results) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolve(item, results) for item in value]
-    reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    if not reference:
-        return value
-    found: Any = results
-    for step in re.findall(r"\[([^\]]+)\]", reference[1]):
-        try:
-            found = found[int(step) if isinstance(found, list) else step]
-        except (LookupError, TypeError, ValueError):
-            return value  # as the portal does
-    return found

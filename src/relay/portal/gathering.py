@@ -21,11 +21,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from relay.portal.connection import THREADS
+from relay.portal.encoding import MOST_QUERY_BYTES
 from relay.portal.unit import Unit
 
 ROUNDS = 16  # turns of the loop without a new call; a turn costs microseconds
 GUARD_SECONDS = 1.0  # the longest that coroutines which never rest, or hold, can keep a call
-MOST_QUERY_BYTES = 1_000_000  # in one batch; web servers accept more
 
 Send = Callable[[list[Unit]], Awaitable[list[Unit]]]
 

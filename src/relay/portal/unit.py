@@ -9,6 +9,7 @@ from typing import Any
 from relay.errors import PortalError
 from relay.portal.batch import of_call
 from relay.portal.encoding import NotForBatchError, to_query
+from relay.portal.references import is_touched
 from relay.portal.repeat import is_harmless
 
 Params = Mapping[str, Any]
@@ -28,7 +29,10 @@ class Command:
 
 
 class Unit:
-    """One call. Its future gives a list with its one outcome, as those of larger units do."""
+    """One call. Its future gives a list with its one outcome, as those of larger units do.
+
+    Parameters that a batch would not carry unchanged go alone, as JSON.
+    """
 
     least = 1  # commands that it needs
     most = 1  # commands that it can use
@@ -42,10 +46,13 @@ class Unit:
         self.ends_at = inf  # when the function that asked is over
         self.params = params
         self.alone = alone
+        self.query = ""
+        if is_touched(params):
+            self.go_alone()
+            return
         try:
             self.query = to_query(params)
         except NotForBatchError:
-            self.query = ""
             self.go_alone()
 
     def go_alone(self) -> None:

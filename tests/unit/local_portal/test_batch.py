@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from local.portal.batch import CutOffError, run_batch
+from local.portal.batch import CutOffError, FatalError, run_batch
 from local.portal.errors import RestError
+from local.portal.references import put_in
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_sections_keyed_from_zero_are_lists(batch):
 
 
 def test_references_are_put_in_after_decoding(batch):
-    """[WIRE] Clients send `%24result%5B…`; a whole reference keeps its type, a part is text."""
+    """[WIRE] Clients send `%24result%5B…`; a part is text and swallows what follows it."""
     answer = batch(
         {
             "one": "crm.item.list?entityTypeId=2&order[id]=DESC&start=-1",
@@ -48,11 +49,64 @@ def test_references_are_put_in_after_decoding(batch):
         }
     )
     assert len(answer["result"]["two"]["items"]) == 11
-    assert answer["result"]["four"]["COMMENT"] == "Deal 12!"
+    assert answer["result"]["four"]["COMMENT"] == "Deal 12"
 
 
-def test_unresolved_reference_is_passed_on_as_text(batch):
-    """[sdk/b24gosdk/index.md] It doesn't fail by itself."""
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$result[a]", {"list": [1, "two", None, True, 1.5], "0": "x"}),
+        ("$result[a][list][1][2]", "o"),
+        ("$result[a][list][2]", [1, "two", None, True, 1.5]),
+        ("$result[a][list][9]", [1, "two", None, True, 1.5]),
+        ("$result[no]", {"a": {"list": [1, "two", None, True, 1.5], "0": "x"}}),
+        ("$result.of[a]now[list][0]", 1),
+        ("<$result[a][list][0]>", "<1"),
+        ("$result[a][list][3], $result[a][list][4]", "1 1.5"),
+        ("$RESULT[a]", None),
+        ("hello $Result[a][list], you", "hello  you"),
+        ("$total[a]", 7),
+        ("($next[a])", TypeError),
+        ("costs $result[1]", TypeError),
+        ("$result", "$result"),
+        ("$results are [b]", "$results are [b]"),
+        ("$result\u00a0[a][0]", "x"),
+        ("$sum[a]", "$sum[a]"),
+        (["$error[b][error]"], ["NO"]),
+        (5, 5),
+    ],
+)
+def test_references_are_replaced_as_the_core_does(text, expected):
+    """[CORE processBatchElement] Every case of its pattern, of `isset` and of `str_replace`."""
+    sections = {
+        "result": {"a": {"list": [1, "two", None, True, 1.5], "0": "x"}},
+        "next": {},
+        "total": {"a": 7},
+        "error": {"b": {"error": "NO"}},
+    }
+    if expected is TypeError:
+        with pytest.raises(TypeError):
+            put_in(text, sections)
+    else:
+        assert put_in(text, sections) == expected
+
+
+def test_a_reference_that_breaks_php_ends_the_whole_batch(desk, batch):
+    """[CORE] A part of a text that leads to an array is a TypeError; what ran stays done."""
+    comments = len(desk.portal.comments)
+    with pytest.raises(FatalError):
+        batch(
+            {
+                "one": "crm.timeline.comment.add?fields[ENTITY_TYPE]=deal&fields[ENTITY_ID]=1"
+                "&fields[COMMENT]=x",
+                "two": "crm.deal.list?filter[TITLE]=costs%20$result[x]",
+            }
+        )
+    assert len(desk.portal.comments) == comments + 1
+
+
+def test_unresolved_reference_gives_what_there_is(batch):
+    """[CORE] It doesn't fail by itself: here no result is there yet."""
     answer = batch({"a": "crm.deal.list?filter[TITLE]=$result[nothing][0]"})
     assert answer["result"] == {"a": []}
     assert answer["result_total"] == {"a": 0}

@@ -14,6 +14,7 @@ from local.portal.php import build_query, parse_query, php_array, to_xml
         ("a[1]=x", {"a": {"1": "x"}}),
         ("filter[%3EID]=5&filter[0][logic]=OR", {"filter": {">ID": "5", "0": {"logic": "OR"}}}),
         ("select[]=", {"select": [""]}),
+        ("a[%20]=x&a[%0A]=y&a[+ ]=z", {"a": {"0": "x", "1": "y", "  ": "z"}}),
         ("x=a+b%20c", {"x": "a b c"}),
         ("a=1&a[b]=2", {"a": {"b": "2"}}),
         ("[x]=1&=2&&", {}),

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from local.portal.references import put_in
 from relay.errors import PortalError, TransientError
 from relay.portal import Webhook, delivery, exchange
 from relay.portal.connection import Reply
@@ -120,7 +121,11 @@ class Wire:
         results, errors, times = {}, {}, {}
         for key, command in body["cmd"].items():
             method, _, query = command.partition("?")
-            params = refer(as_json(parse_str(query)) if query else {}, results)
+            named = {"result": results, "total": {}, "next": {}, "time": times, "error": errors}
+            try:
+                params = put_in(as_json(parse_str(query)) if query else {}, named)
+            except TypeError:
+                return Reply(500, b"<html>")
             try:
                 results[key] = self.run(method, params)
                 times[key] = self.time
@@ -179,23 +184,6 @@ def as_json(value):
         return value
     found = {key: as_json(item) for key, item in value.items()}
     return list(found.values()) if list(found) == [*map(str, range(len(found)))] else found
-
-
-def refer(value, results):
-    """Replace `$result[key][…]` by what it means; unresolved it stays."""
-    if isinstance(value, dict):
-        return {key: refer(item, results) for key, item in value.items()}
-    if isinstance(value, list):
-        return [refer(item, results) for item in value]
-    if not isinstance(value, str) or not value.startswith("$result["):
-        return value
-    found = results
-    for step in value[len("$result[") : -1].split("]["):
-        try:
-            found = found[int(step) if isinstance(found, list) else step]
-        except (KeyError, IndexError, ValueError):
-            return value
-    return found
 
 
 def reply(status=200, **answer):

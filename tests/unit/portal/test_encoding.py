@@ -8,7 +8,15 @@ import qs_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.portal.encoding import MOST_VALUES, NotForBatchError, to_json, to_query
+from relay.portal.encoding import (
+    MOST_JSON_LEVELS,
+    MOST_LEVELS,
+    MOST_QUERY_BYTES,
+    MOST_VALUES,
+    NotForBatchError,
+    to_json,
+    to_query,
+)
 
 from .conftest import parse_str
 
@@ -31,10 +39,22 @@ def as_php(value):
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-KEYS = TEXTS.filter(lambda text: text and not set(text) & set("[]\0"))
+KEYS = TEXTS.filter(
+    lambda text: text and not set(text) & set("[]\0") and not (len(text) == 1 and text.isspace())
+)
 TOPS = KEYS.filter(
     lambda text: not set(text) & set(". ") and text.lower() not in {"filter", "order", "select"}
 )
+
+
+def nested(levels, wrap=lambda value: {"a": value}):
+    """Return parameters with so many levels below the first."""
+    value = 1
+    for _ in range(levels):
+        value = wrap(value)
+    return {"a": value}
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
 VALUES = st.recursive(
     SCALARS,
@@ -95,13 +115,27 @@ def test_a_second_decoder_agrees():
         {"fields": {}},
         {"a": [{"b": {}}]},
         {"a": list(range(MOST_VALUES + 1))},
+        {"a": {" ": 1}},
+        {"a": {"\n": [1]}},
+        nested(MOST_LEVELS),
+        {"a": "x" * (MOST_QUERY_BYTES + 1)},
+        {"a": "x" * MOST_QUERY_BYTES},
     ],
 )
 def test_what_php_would_change_is_not_written(params):
-    """Names with dots or brackets, empty maps, more values than PHP reads: JSON takes them."""
+    """Names with dots, brackets or one blank, empty maps, too much, too deep: JSON takes them."""
     with pytest.raises(NotForBatchError):
         to_query(params)
     assert to_json(params)
+
+
+@pytest.mark.parametrize("wrap", [lambda value: {"a": value}, lambda value: [value]])
+def test_depth_has_an_end(wrap):
+    """What PHP would drop without a word is refused, query or JSON."""
+    assert to_query(nested(MOST_LEVELS - 1)).count("[") == MOST_LEVELS - 1
+    assert to_json(nested(MOST_JSON_LEVELS - 1, wrap))
+    with pytest.raises(ValueError, match="deeper than 512 levels"):
+        to_json(nested(MOST_JSON_LEVELS, wrap))
 
 
 def test_json_keeps_cyrillic_short_and_times_with_their_offset():
