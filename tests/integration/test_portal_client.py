@@ -188,22 +188,22 @@ def old_host():
 
 def test_a_renamed_portal_is_followed(server, old_host, everything_said):
     """With the same POST, after its profile has proven it; and that is said, without the secret."""
-    old_host.to = server.url
-    path = f"http://127.0.0.1:{old_host.server_port}/rest/1/{SECRET}/"
+    old_host.to = server.url.replace("127.0.0.1", "localhost")
+    path = f"http://localhost:{old_host.server_port}/rest/1/{SECRET}/"
     portal = Portal(Webhook.parse(path, allow_http=True))
     deals = len(server.portal.items[2])
     asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={"title": "here"}))
     assert len(server.portal.items[2]) - deals == 1
     assert asked(server) == ["profile", "crm.item.add"]
     said = everything_said()
-    assert f"127.0.0.1:{old_host.server_port} is now 127.0.0.1:{server.port}" in said
+    assert f"localhost:{old_host.server_port} is now localhost:{server.port}" in said
     assert SECRET not in said
 
 
 def test_another_portal_is_not_followed(server, old_host, everything_said):
     """One that does not know the webhook."""
-    old_host.to = server.url
-    path = f"http://127.0.0.1:{old_host.server_port}/rest/1/another0secret00/"
+    old_host.to = server.url.replace("127.0.0.1", "localhost")
+    path = f"http://localhost:{old_host.server_port}/rest/1/another0secret00/"
     portal = Portal(Webhook.parse(path, allow_http=True))
     with pytest.raises(OperatorError, match=r"REDIRECTED: .*NO_AUTH_FOUND"):
         asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={}))

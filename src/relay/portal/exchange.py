@@ -2,10 +2,19 @@
 
 A renamed portal's old host answers 302 (rest-protocol 1.1). It is followed once, with POST, and
 only to a host that can be the same portal - the secret goes to nobody else - and whose `profile`
-is the webhook's own user.
+is the webhook's own user:
+
+| old | new |
+|---|---|
+| a cloud portal, `acme.bitrix24.ru` | another name in the same zone, `new.bitrix24.ru` |
+| any host name | the same name, or one below it; the same port, or https' own |
+| an IP address | none |
+
+The old host may have expired and belong to a stranger by now, who redirects to himself; in a zone
+of Bitrix24 and below one's own name nobody else gets a host. Who owns a sibling can't be seen from
+names: `firm.co.uk` and `evil.co.uk` differ no more than `crm.firm.com` and `b24.firm.com`.
 """
 
-import ipaddress
 import logging
 import re
 from dataclasses import replace
@@ -18,7 +27,9 @@ from relay.portal.known import Known
 from relay.portal.webhook import Webhook
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CLOUD = re.compile(r"[^.:]+\.bitrix24\.(com|com\.br|com\.tr|[a-z]{2})(:443)?")
+# A last part that begins with a digit makes an IP address, in whatever spelling.
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z][a-z0-9-]*")
+_CLOUD = re.compile(r"[a-z0-9-]+\.(bitrix24\.(?:com|com\.br|com\.tr|[a-z]{2}))")
 _logger = logging.getLogger("relay.portal")
 
 
@@ -41,15 +52,15 @@ def exchange(known: Known, method: str, body: bytes, seconds: float) -> Answer:
 
 def _follow(method: str, webhook: Webhook, reply: Reply, seconds: float) -> Webhook:
     try:
-        target = urlsplit(reply.location)
-        host = f"{target.hostname}:{target.port}" if target.port else target.hostname or ""
+        scheme, host = _address(reply.location)
     except ValueError:
         raise _refuse(method, "redirected to no address") from None
-    if target.scheme not in {"https", webhook.scheme} or host == webhook.host:
+    if scheme not in {"https", webhook.scheme} or (scheme, host) == (webhook.scheme, webhook.host):
         raise _refuse(method, "redirected to an address that is not the portal's")
-    if not may_be_renamed(webhook.host, host):
-        raise _refuse(method, f"redirected to {host}, which can't be the same portal")
-    moved = replace(webhook, host=host, scheme=target.scheme)
+    if not may_be_renamed(webhook.host, host, any_port=webhook.scheme == "http"):
+        remedy = "if the portal has moved there, store the webhook's new URL with `make connect`"
+        raise _refuse(method, f"redirected to {host}, which may be somebody else's; {remedy}")
+    moved = replace(webhook, host=host, scheme=scheme)
     try:
         proof = connection.post("profile", moved.url("profile"), b"{}", seconds)
         profile = read_answer("profile", proof.status, proof.body).result
@@ -68,22 +79,25 @@ def _refuse(method: str, why: str) -> OperatorError:
     return OperatorError(method, "REDIRECTED", why)
 
 
-def may_be_renamed(old: str, new: str) -> bool:
-    """Cloud portals stay in the cloud, others below their own domain, local ones local."""
-    if _CLOUD.fullmatch(old) or _CLOUD.fullmatch(new):
-        return bool(_CLOUD.fullmatch(old) and _CLOUD.fullmatch(new))
-    if _is_local(old) or _is_local(new):
-        return _is_local(old) and _is_local(new)
-    return _domain(old) == _domain(new)
+def _address(location: str) -> tuple[str, str]:
+    """Return scheme and host (`name` or `name:port`) of a URL; raises ValueError for none."""
+    target = urlsplit(location)
+    name = (target.hostname or "").removesuffix(".").encode("idna").decode()
+    # What another parser might read differently is no address: user names, backslashes.
+    if target.username is not None or not _NAME.fullmatch(name):
+        raise ValueError("no host name")
+    port = {"https": 443}.get(target.scheme)
+    return target.scheme, name if target.port in {None, port} else f"{name}:{target.port}"
 
 
-def _is_local(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
+def may_be_renamed(old: str, new: str, *, any_port: bool = False) -> bool:
+    """Say whether a host can be the new address of an old one; `any_port` is for tests at home."""
+    (old_name, _, old_port), (new_name, _, new_port) = old.partition(":"), new.partition(":")
+    if not (_NAME.fullmatch(old_name) and _NAME.fullmatch(new_name)):
         return False
-
-
-def _domain(host: str) -> list[str]:
-    return (urlsplit(f"//{host}").hostname or "").split(".")[-2:]
+    if not any_port and new_port not in {"", "443", old_port}:
+        return False
+    zones = [found[1] for name in (old_name, new_name) if (found := _CLOUD.fullmatch(name))]
+    if len(zones) == 2:  # noqa: PLR2004  both are of the cloud
+        return zones[0] == zones[1]
+    return new_name == old_name or new_name.endswith(f".{old_name}")

@@ -295,6 +295,23 @@ def test_a_renamed_portal_is_followed_with_the_same_post(wire, clock, webhook, c
         "http://new.bitrix24.com/",
         "https://acme.bitrix24.com/auth/",
         "https://[evil/",
+        "https://me@new.bitrix24.com/",
+        "https://new.bitrix24.com@evil.example/",
+        "https://evil.example\\.acme.bitrix24.com/",
+        "https://evil.example#.acme.bitrix24.com/",
+        "https://evil.example%2f.acme.bitrix24.com/",
+        "https://new.bitrix24.com:8443/",
+        "https://new.bitrix24.com:99999/",
+        "https://new..bitrix24.com/",
+        "https://acme.bitrix24.com./",
+        "https://acme.bitrix24.com:443/",
+        "https://new.bitrix24.ru/",
+        "https://new.bitrix24.com.ru/",
+        "https://3232235786/",
+        "https://0x7f.1/",
+        "https://[::1]/",
+        "ftp://new.bitrix24.com/",
+        "https:/new.bitrix24.com/",
         "/auth/?backurl=1",
         "",
     ],
@@ -343,18 +360,63 @@ def test_a_new_host_that_is_busy_is_asked_later(wire, clock, webhook):
 
 
 @pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://NEW.bitrix24.com:443/rest/", "new.bitrix24.com"),
+        ("https://new.bitrix24.com./rest/", "new.bitrix24.com"),
+        ("//b24.acme.bitrix24.com", None),
+        ("https://crm.acme.bitrix24.com", "crm.acme.bitrix24.com"),
+        ("https://портал.acme.bitrix24.com/", "xn--80awhdgm.acme.bitrix24.com"),
+    ],
+)
+def test_the_new_address_is_asked_as_it_was_checked(wire, clock, webhook, location, host):
+    """In small letters, without a dot at the end or a port that goes without saying, as ASCII."""
+    wire.script = [Reply(302, b"", location)]
+    wire.answer = lambda method, _: {"ID": "7"} if method == "profile" else True
+    if host is None:
+        assert caught(clock, Portal(webhook), kind=OperatorError).code == "REDIRECTED"
+    else:
+        assert clock.run(Portal(webhook).call(READ, id=1)) is True
+        assert wire.hosts[1:] == [host, host]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "same"),
     [
-        ("a.bitrix24.com", "b.bitrix24.ru", True),
+        ("a.bitrix24.com", "b.bitrix24.com", True),
+        ("a.bitrix24.com.br", "b.bitrix24.com.br", True),
+        ("a.bitrix24.com", "b.bitrix24.ru", False),
+        ("a.bitrix24.com", "b.bitrix24.com.br", False),
         ("a.bitrix24.com", "b.bitrix24.ru.evil.com", False),
+        ("a.bitrix24.com", "evil-bitrix24.com", False),
         ("a.bitrix24.com", "evil.com", False),
-        ("crm.acme.org", "b24.acme.org:8443", True),
-        ("crm.acme.org", "acme.com", False),
-        ("127.0.0.1:8024", "localhost:9000", True),
-        ("127.0.0.1:8024", "[::1]:9000", True),
-        ("127.0.0.1:8024", "acme.org", False),
+        ("crm.acme.org", "a.bitrix24.com", False),
+        ("crm.acme.org", "crm.acme.org:443", True),
+        ("crm.acme.org:8443", "crm.acme.org", True),
+        ("crm.acme.org:8443", "crm.acme.org:8443", True),
+        ("crm.acme.org", "crm.acme.org:8443", False),
+        ("crm.acme.org", "new.crm.acme.org", True),
+        ("crm.acme.org", "b24.acme.org", False),
+        ("crm.acme.org", "acme.org", False),
+        ("crm.acme.org", "evilcrm.acme.org", False),
+        ("portal.firm.co.uk", "evil.co.uk", False),
+        ("crm.firma.com.ua", "evil.com.ua", False),
+        ("bitrix.firma.msk.ru", "evil.msk.ru", False),
+        ("xn--80a.xn--p1ai", "b24.xn--80a.xn--p1ai", True),
+        ("192.168.1.10", "203.0.1.10", False),
+        ("192.168.1.10", "192.168.1.10", False),
+        ("192.168.1.10", "5.192.168.1.10", False),
+        ("127.0.0.1:8024", "localhost:9000", False),
+        ("[::1]:8024", "[::1]:9000", False),
+        ("localhost:8024", "127.0.0.1:8024", False),
     ],
 )
 def test_only_related_hosts_may_be_the_same_portal(old, new, same):
-    """Cloud portals stay in the cloud, others below their domain, local ones local."""
+    """Cloud portals stay in their zone, others keep their name or go below it, IPs never move."""
     assert exchange.may_be_renamed(old, new) is same
+
+
+def test_at_home_a_port_may_change():
+    """The simulated portal is on plain http, where ports are what tells portals apart."""
+    assert exchange.may_be_renamed("localhost:8024", "localhost:9000", any_port=True)
+    assert not exchange.may_be_renamed("127.0.0.1:8024", "127.0.0.1:9000", any_port=True)
