@@ -1,4 +1,4 @@
-"""The embedded AWS: one ministack process, its own folder, gone without a trace when closed."""
+"""The embedded AWS: one process, its own folder, gone without a trace when closed."""
 
 import os
 import shutil
@@ -23,6 +23,7 @@ from local.process import end
 REGION = "eu-central-1"
 HOST = "127.0.0.1"
 START_SECONDS = 30
+PROGRAM = Path(__file__).with_name("faithful_aws.py")
 
 
 class PortInUseError(Exception):
@@ -74,15 +75,22 @@ def client(endpoint: str, service: str) -> Any:
 
 
 class LocalAws:
-    """A running ministack; a context manager that ends it and removes what it made.
+    """A running local/faithful_aws.py; a context manager that ends it and removes what it made.
 
-    `variables` are handed to the functions, as all of ministack's own environment is.
+    A changed filter of a subscription is in force after `filter_delay_seconds`; AWS says up to 900.
     """
 
-    def __init__(self, port: int | None = None, *, enforce_iam: bool = False) -> None:
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        enforce_iam: bool = False,
+        filter_delay_seconds: float = 0.5,
+    ) -> None:
         self.port = port or free_port()
         self.endpoint = f"http://{HOST}:{self.port}"
         self.enforces_iam = enforce_iam
+        self._filter_delay_seconds = filter_delay_seconds
         self._folder = Path(tempfile.mkdtemp(prefix="relay-aws-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -99,10 +107,11 @@ class LocalAws:
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "AUTH": "true" if self.enforces_iam else "false",
+            "FILTER_DELAY_SECONDS": str(self._filter_delay_seconds),
         }
         with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+            self._process = subprocess.Popen(  # noqa: S603  our own tool
+                [sys.executable, "-P", PROGRAM],  # -P: it can't import what lies beside it
                 env=environment,
                 cwd=self._folder,
                 stdout=log,

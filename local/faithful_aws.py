@@ -1,0 +1,336 @@
+"""The embedded AWS, as strict as AWS is where the relay relies on it.
+
+ministack, with some of its functions replaced (DECISIONS.md, "Local", says which and why). It runs
+as a program of its own in place of `python -m ministack`, and imports nothing of the project: what
+its process can import, its functions can too.
+"""
+
+import contextvars
+import importlib.metadata
+import json
+import os
+import random
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ministack import app
+from ministack.core.arn import parse_arn
+from ministack.services import dynamodb, lambda_svc, sns, sqs
+
+MINISTACK = "1.5.33"  # read its functions that are replaced here before another number is put in
+SERVERS = 4  # that keep a queue; a short poll asks some of them
+MOST_HIDDEN_SECONDS = 12 * 3600
+MOST_IN_FLIGHT = 120_000
+BATCH_BYTES = 6 * 1024 * 1024  # a function's payload
+FILTER_DELAY_SECONDS = float(os.environ.get("FILTER_DELAY_SECONDS", "0"))
+
+type Message = dict[str, Any]
+type Queue = dict[str, Any]
+type Request = dict[str, Any]
+
+_is_short = contextvars.ContextVar("is_short", default=False)
+_chance = random.Random(int(os.environ.get("SHORT_POLL_SEED", "0")))
+_alarms: dict[str, float] = {}  # queue -> when its batching window ends
+_sizes: dict[str, int] = {}  # stream mapping -> the records of its next batch, while it bisects
+
+
+def main() -> None:
+    """Run ministack; ends with what is wrong where it is not the one that this was written for."""
+    found = importlib.metadata.version("ministack")
+    if found != MINISTACK:
+        sys.exit(f"local/faithful_aws.py replaces functions of ministack {MINISTACK}, not {found}")
+    _replace(sqs, "_collect_msgs", collecting)
+    _replace(sqs, "_receive_messages_for_esm", lambda _: receive_for_mapping)
+    _replace(sns, "_set_subscription_attributes", setting_filters)
+    _replace(sns, "_matches_filter_policy", matching)
+    _replace(lambda_svc, "_poll_dynamodb_streams", lambda _: poll_streams)
+    handlers = sqs._HANDLERS
+    for action, by in (
+        ("ReceiveMessage", receiving),
+        ("ChangeMessageVisibility", changing_visibility),
+        ("ChangeMessageVisibilityBatch", changing_visibilities),
+    ):
+        handlers[action] = by(handlers[action])
+    app.main()
+
+
+def _replace(module: Any, name: str, by: Callable[[Any], Any]) -> None:
+    setattr(module, name, by(getattr(module, name)))
+
+
+# Queues
+
+
+def receiving(receive: Callable[[Request, str], Awaitable[Any]]) -> Callable[..., Any]:
+    """Let a receive that does not wait be a short poll."""
+
+    async def received(request: Request, url: str) -> Any:
+        queue = sqs._get_q(request.get("QueueUrl", url))
+        wait = request.get("WaitTimeSeconds")
+        if wait is None:
+            wait = queue["attributes"].get("ReceiveMessageWaitTimeSeconds", 0)
+        token = _is_short.set(int(wait) == 0)
+        try:
+            return await receive(request, url)
+        finally:
+            _is_short.reset(token)
+
+    return received
+
+
+def collecting(collect: Callable[[Queue, int, int], list[Message]]) -> Callable[..., Any]:
+    """Give a short poll the messages of some servers, a full queue's poll none; note the time."""
+
+    def collected(queue: Queue, most: int, hidden_seconds: int) -> list[Message]:
+        messages, now = queue["messages"], time.time()
+        if len(messages) >= MOST_IN_FLIGHT and _in_flight(messages, now) >= MOST_IN_FLIGHT:
+            if _is_short.get():
+                raise sqs._Err("OverLimit", f"{MOST_IN_FLIGHT} messages are in flight.", 403)
+            return []
+        if _is_short.get() and not queue["is_fifo"]:
+            asked = _chance.sample(range(SERVERS), _chance.randrange(1, SERVERS))
+            messages = [
+                one for one in messages if zlib.crc32(one["id"].encode()) % SERVERS in asked
+            ]
+        found = collect({**queue, "messages": messages}, most, hidden_seconds)
+        for message in found:
+            message["received_at"] = now
+        return found
+
+    return collected
+
+
+def _in_flight(messages: list[Message], now: float) -> int:
+    return sum(one["visible_at"] > now and one.get("receive_count", 0) > 0 for one in messages)
+
+
+def changing_visibility(change: Callable[[Request, str], Any]) -> Callable[..., Any]:
+    """Refuse what AWS refuses of one message."""
+
+    def changed(request: Request, url: str) -> Any:
+        refused = _refusal(sqs._get_q(request.get("QueueUrl", url)), request)
+        if refused:
+            raise sqs._Err(*refused)
+        return change(request, url)
+
+    return changed
+
+
+def changing_visibilities(change: Callable[[Request, str], Any]) -> Callable[..., Any]:
+    """Refuse what AWS refuses of each of several messages."""
+
+    def changed(request: Request, url: str) -> Any:
+        queue, entries = sqs._get_q(request.get("QueueUrl", url)), request.get("Entries", [])
+        failed, rest = [], []
+        for entry in entries:
+            if refused := _refusal(queue, entry):
+                code, reason = refused
+                failed.append(
+                    {"Id": entry["Id"], "Code": code, "Message": reason, "SenderFault": True}
+                )
+            else:
+                rest.append(entry)
+        answer = {"Successful": [], "Failed": []}
+        if rest or not entries:
+            answer = change(request | {"Entries": rest}, url)
+        return answer | {"Failed": answer["Failed"] + failed}
+
+    return changed
+
+
+def _refusal(queue: Queue, request: Request) -> tuple[str, str] | None:
+    """Return why a message's timeout can't be changed; an unknown receipt is ministack's."""
+    receipt, now = request.get("ReceiptHandle"), time.time()
+    message = next((one for one in queue["messages"] if one["receipt_handle"] == receipt), None)
+    if message is None or receipt is None:
+        return None
+    if message["visible_at"] <= now:
+        return "MessageNotInflight", "The specified message isn't in flight."
+    seconds = int(request.get("VisibilityTimeout", 30))
+    if now - message["received_at"] + seconds > MOST_HIDDEN_SECONDS:
+        return "InvalidParameterValue", (
+            f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total "
+            f"VisibilityTimeout for the message is beyond the limit [{MOST_HIDDEN_SECONDS} seconds]"
+        )
+    return None
+
+
+def receive_for_mapping(url: str, most: Any) -> list[Message]:
+    """Receive a batch for a function: as many as its mapping says, after its batching window."""
+    with sqs._queues_lock:
+        queue, now = sqs._get_q(url), time.time()
+        sqs._expire_retained(queue)
+        sqs._dlq_sweep(queue)
+        ready = [one for one in queue["messages"] if one["visible_at"] <= now][: int(most)]
+        if not ready:
+            return []
+        full = min(one["visible_at"] for one in ready) + _window(queue["attributes"]["QueueArn"])
+        if len(ready) < int(most) and now < full and not queue["is_fifo"]:
+            if _alarms.get(url) != full:
+                _alarms[url] = full
+                alarm = threading.Timer(full - now, lambda_svc._esm_wake.set)
+                alarm.daemon = True
+                alarm.start()
+            return []
+        size, fit = 0, 0
+        for message in ready:
+            size += len(message["body"].encode())
+            fit += size <= BATCH_BYTES
+        hidden = int(queue["attributes"].get("VisibilityTimeout", "30"))
+        found: list[Message] = sqs._collect_msgs(queue, max(fit, 1), hidden)
+        return found
+
+
+def _window(queue_arn: str) -> float:
+    windows = (
+        float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
+        for _, _, mapping in lambda_svc._iter_all_esms()
+        if mapping.get("EventSourceArn") == queue_arn
+    )
+    return max(windows, default=0)
+
+
+# Subscriptions
+
+
+def setting_filters(change: Callable[[Request], Any]) -> Callable[..., Any]:
+    """Keep the filter of a subscription for a while after it was changed."""
+
+    def changed(request: Request) -> Any:
+        arn, now = request.get("SubscriptionArn", ""), time.time()
+        if isinstance(arn, list):
+            arn = arn[0]
+        subscription = sns._find_subscription(sns._sub_arn_to_topic.get(arn, ""), arn) or {}
+        before = _filter(subscription)
+        answer = change(request)
+        if before != _filter(subscription):
+            until, still = subscription.get("filter_before", (0, None))
+            kept = still if now < until else before
+            subscription["filter_before"] = (now + FILTER_DELAY_SECONDS, kept)
+        return answer
+
+    return changed
+
+
+def _filter(subscription: dict[str, Any]) -> dict[str, str]:
+    attributes = subscription.get("attributes", {})
+    return {
+        "FilterPolicy": attributes.get("FilterPolicy", ""),
+        "FilterPolicyScope": attributes.get("FilterPolicyScope", "MessageAttributes"),
+    }
+
+
+def matching(matches: Callable[[Any, Any, str], bool]) -> Callable[..., Any]:
+    """Judge a message by the filter that is in force."""
+
+    def matched(subscription: dict[str, Any], attributes: Any, message: str = "") -> bool:
+        until, before = subscription.get("filter_before", (0, {}))
+        if time.time() < until:
+            in_force = subscription["attributes"] | before
+            subscription = subscription | {"attributes": in_force}
+        return matches(subscription, attributes, message)
+
+    return matched
+
+
+# Streams
+
+
+def poll_streams() -> bool:
+    """Hand each stream's next batch to its function; returns whether any had one.
+
+    One batch of a mapping is under way at a time, and none holds up the queues.
+    """
+    found = False
+    for account, region, mapping in lambda_svc._iter_all_esms():
+        of_account = lambda_svc._request_account_id.set(account)
+        of_region = lambda_svc._request_region.set(region)
+        try:
+            if mapping.get("Enabled", True) and ":dynamodb:" in mapping["EventSourceArn"]:
+                found = _poll_stream(mapping) or found
+        finally:
+            lambda_svc._request_account_id.reset(of_account)
+            lambda_svc._request_region.reset(of_region)
+    return found
+
+
+def _poll_stream(mapping: dict[str, Any]) -> bool:
+    its, arn = mapping["UUID"], mapping["EventSourceArn"]
+    function, _ = lambda_svc._get_func_record_for_qualifier(
+        mapping["FunctionName"], mapping.get("Qualifier")
+    )
+    name, _ = lambda_svc._dynamodb_stream_table_from_arn_spec(parse_arn(arn))
+    table = dynamodb._tables.get(name)
+    if function is None or not table or table.get("LatestStreamArn") != arn:
+        return False
+    waits = lambda_svc._esm_backoff_until.get(its, 0) > time.time()
+    if waits or lambda_svc._esm_inflight.get(its, 0):
+        return False
+    lambda_svc._init_stream_position(its, arn, mapping.get("StartingPosition", "LATEST"))
+    horizon = dynamodb.stream_start_position(name)
+    position = max(lambda_svc._dynamodb_stream_positions[its], horizon)
+    size = _sizes.get(its, int(mapping.get("BatchSize", 100)))
+    batch = dynamodb.stream_records_since(name, position, size)
+    if not batch:
+        return False
+    kept = lambda_svc._apply_filter_criteria(batch, mapping)
+    if kept:
+        run = lambda: _run_stream_batch(mapping, function, position, batch, kept)  # noqa: E731
+        lambda_svc._dispatch_esm_batch(its, run)
+    else:
+        lambda_svc._dynamodb_stream_positions[its] = position + len(batch)
+    return True
+
+
+def _run_stream_batch(
+    mapping: dict[str, Any], function: Any, position: int, batch: list[Any], kept: list[Any]
+) -> None:
+    its = mapping["UUID"]
+    result = lambda_svc._execute_function(function, {"Records": kept})
+    failed = first_failed(mapping, result, [one["dynamodb"]["SequenceNumber"] for one in kept])
+    after = position + len(batch)
+    if failed is None:
+        _sizes.pop(its, None)
+        lambda_svc._esm_backoff_until.pop(its, None)
+        mapping["LastProcessingResult"] = f"OK - {len(kept)} records"
+    else:
+        mapping["LastProcessingResult"] = "FAILED"
+        lambda_svc.logger.warning("%s failed: %s", mapping["FunctionName"], result)
+        rest, most = kept[failed:], float(mapping.get("MaximumRecordAgeInSeconds") or -1)
+        created = rest[0]["dynamodb"].get("ApproximateCreationDateTime", time.time())
+        if 0 <= most < time.time() - float(created):
+            lambda_svc._send_ddb_stream_failure_record(
+                mapping, function, rest, mapping["EventSourceArn"], result, "MaxRecordAgeExceeded"
+            )
+        else:
+            after = position + batch.index(rest[0])
+            lambda_svc._esm_backoff_until[its] = time.time() + lambda_svc._ESM_BACKOFF_SECONDS
+            if mapping.get("BisectBatchOnFunctionError") and result.get("error"):
+                _sizes[its] = max(len(batch) // 2, 1)
+    lambda_svc._dynamodb_stream_positions[its] = after
+
+
+def first_failed(mapping: dict[str, Any], result: Any, numbers: list[str]) -> int | None:
+    """Return which of a batch's records a stream goes on from; None after a complete success.
+
+    As AWS reads the answer: the lowest number counts, one that is none of the batch's is all of it.
+    """
+    if result.get("error"):
+        return 0
+    if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
+        return None
+    body = result.get("body")
+    try:
+        answer = json.loads(body) if isinstance(body, str | bytes) else body
+        failures = (answer or {}).get("batchItemFailures") or []
+        return min((numbers.index(one["itemIdentifier"]) for one in failures), default=None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+if __name__ == "__main__":
+    main()
