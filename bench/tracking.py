@@ -142,15 +142,18 @@ class World:
 
     def _waiting(self) -> int:
         """Return how many messages there are; some are hidden for a while."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        asked = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
+        return self._count("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+
+    def _count(self, *names: str) -> int:
+        asked = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=list(names))
         return sum(int(asked["Attributes"][name]) for name in names)
 
     def _received(self) -> Iterator[dict[str, Any]]:
-        while found := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10):
-            if not found.get("Messages"):
-                return
-            for message in found["Messages"]:
+        while self._count("ApproximateNumberOfMessages"):
+            found = self.sqs.receive_message(
+                QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=1
+            )
+            for message in found.get("Messages", []):
                 yield _record(message["MessageId"], message["ReceiptHandle"], message["Body"])
 
 

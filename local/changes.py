@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,10 +19,23 @@ _CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "con
 
 
 class Changes:
-    """A queue of our own behind the topic of changes."""
+    """A queue of our own behind the topic of changes.
 
-    def __init__(self, aws: LocalAws, stack: Stack, queue: str = QUEUE) -> None:
+    `wait_seconds` for the next message: without, some that are there may be left for the next time.
+    `stray` is told of what somebody else has published there.
+    """
+
+    def __init__(
+        self,
+        aws: LocalAws,
+        stack: Stack,
+        queue: str = QUEUE,
+        *,
+        wait_seconds: int = 0,
+        stray: Callable[[str], object] = print,
+    ) -> None:
         self._sqs, self._sns = aws.client("sqs"), aws.client("sns")
+        self._wait_seconds, self._stray = wait_seconds, stray
         self._url = self._sqs.create_queue(QueueName=queue)["QueueUrl"]
         asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         topic, arn = stack.outputs["ChangesTopicArn"], asked["Attributes"]["QueueArn"]
@@ -44,12 +57,28 @@ class Changes:
     def new(self) -> Iterator[Change]:
         """Yield what was announced since it was asked last."""
         while True:
-            found = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+            found = self._sqs.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=self._wait_seconds
+            )
             for message in found.get("Messages", []):
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-                yield Change.from_cloudevent(json.loads(message["Body"]))
+                try:
+                    yield read(message["Body"])
+                except ValueError as error:
+                    self._stray(f"no change, passed over: {error}")
             if not found.get("Messages"):
                 return
+
+
+def read(body: str) -> Change:
+    """Return the change in a message; raises ValueError for what can't be told as one."""
+    try:
+        change = Change.from_cloudevent(json.loads(body))
+        told = words(change), step(change), _time(change)
+        json.dumps(told, ensure_ascii=False).encode()
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{error!r:.200}") from error
+    return change
 
 
 def _let_in(topic: str, queue: str) -> str:
@@ -104,9 +133,13 @@ class Readings:
             yield change, reading
 
     def _of(self, change: Change) -> Reading | None:
-        at = datetime.fromisoformat(change.time).timestamp()
+        at = _time(change)
         found = (its for its in self._known if its.began - 0.001 <= at <= its.ended + 0.001)
         return next(found, None)
+
+
+def _time(change: Change) -> float:
+    return datetime.fromisoformat(change.time).timestamp()
 
 
 def words(change: Change, reading: Reading | None = None) -> str:

@@ -23,7 +23,7 @@ from local.changes import Changes, Readings, step
 from local.changes import words as changes_words
 from local.demo import DemoPortal
 from local.stack import STACK, Stack, deploy, store_secrets
-from local.telling import steps, words
+from local.telling import clock, steps, words
 from ops.baseline import fill
 from ops.build import ROOT
 from ops.follow import follow
@@ -166,18 +166,30 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
 
 
 def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
-    changes, readings = Changes(aws, stack), Readings()
+    changes, readings = Changes(aws, stack, stray=_stray), Readings()
     for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
         if line:
             readings.saw(line)
         for change, reading in readings.join(changes.new(), time.monotonic()):
             told = escape(changes_words(change, reading))
             console.print(f"{change.time[11:19]}  [cyan]change[/] {told}")
-            demo.admin("steps", lines=[step(change, reading)])
+            _show(demo, [step(change, reading)])
         if line and (text := words(line)):
-            console.print(f"{line['timestamp'][11:19]}  {text}")
+            console.print(f"{clock(line)}  {text}")
         if line and (taken := steps(line)):
-            demo.admin("steps", lines=taken)
+            _show(demo, taken)
+
+
+def _stray(what: str) -> None:
+    console.print(f"{time.strftime('%H:%M:%S', time.gmtime())}  [yellow]stray[/] {escape(what)}")
+
+
+def _show(demo: DemoPortal, lines: list[dict[str, Any]]) -> None:
+    """Show steps on the page; one that it does not take ends nothing here."""
+    try:
+        demo.admin("steps", lines=lines)
+    except (RuntimeError, OSError) as error:
+        _stray(f"not on the page: {error}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,35 @@
-"""A log line of a function -> what a person is told, and the steps that the page shows."""
+"""A log line of a function -> what a person is told, and the steps that the page shows.
+
+A line may be anybody's: a reaction logs what it likes, and quotes what others have published.
+"""
 
 from datetime import datetime
 from typing import Any
 
+from rich.markup import escape
+
+
+def clock(line: dict[str, Any]) -> str:
+    """Return the time of day of a log line."""
+    return str(line.get("timestamp", ""))[11:19].ljust(8)
+
 
 def words(line: dict[str, Any]) -> str | None:
-    """Return one log line in a person's words; None for what they need not see."""
-    service, message = line.get("service"), line["message"]
+    """Return a log line in a person's words, as rich's markup; None for what they need not see."""
+    service, message = escape(str(line.get("service"))), line["message"]
+    reason = escape(str(line.get("reason") or line.get("because")))
+    if not isinstance(message, str):
+        return None
     if service == "journal" and "payload" in line:
-        return f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
+        told = f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
+        return escape(told)
     if message == "handled" and service != "journal":
-        return f"[green]{service}[/] handled {line.get('event_id') or line['change_id']}"
+        what = escape(str(line.get("event_id") or line.get("change_id")))
+        return f"[green]{service}[/] handled {what}"
     if message in {"dead-lettered", "comes back"}:
-        return f"[red]{service}[/] {message}: {line['reason']}"
+        return f"[red]{service}[/] {message}: {reason}"
     if message in {"refused", "spilled", "lost", "waiting"}:
-        return f"[yellow]{service}[/] {message}: {line.get('reason') or line.get('because')}"
+        return f"[yellow]{service}[/] {message}: {reason}"
     return None
 
 
@@ -26,7 +41,10 @@ def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
         names = ("verified", "published")
     elif message == "handled" and service != "journal":
         names = ("reacted",)
-    at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+    try:
+        at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+    except (KeyError, TypeError, ValueError):
+        return []
     its_id = line.get("event_id") or line.get("change_id")
     about = {"event_id": its_id, "subject": line.get("subject"), "time": at}
     return [{"step": name, **about, "detail": {"by": service}} for name in names]

@@ -53,7 +53,7 @@ class Course:
     def __init__(self, aws: LocalAws, portal: DemoPortal, stack: Stack, plan: Plan) -> None:
         self._aws, self._portal, self._stack, self._plan = aws, portal, stack, plan
         self._relay = seen.Relay(aws, stack)
-        self._changes = Changes(aws, stack, QUEUE)
+        self._changes = Changes(aws, stack, QUEUE, wait_seconds=1)
         self._told = Told()
         self._report = Report()
         self._waits_for = "nothing"

@@ -126,7 +126,7 @@ class Relay:
         wanted, found = set(changes), []
         url = self._resources["FollowUpDeadLetters"]
         while batch := self._sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1
         ).get("Messages"):
             for message in batch:
                 body = json.loads(message["Body"])

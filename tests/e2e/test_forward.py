@@ -128,4 +128,6 @@ def test_the_rules_of_the_docs_work(relay, await_until, targets):
     given = states.describe_execution(executionArn=ran["executionArn"])["input"]
     assert json.loads(given) == changes[2]
     await_until(lambda: relay.messages("ForwardQueue") == 0)
-    assert not relay.aws.client("sqs").receive_message(QueueUrl=targets.contacts).get("Messages")
+    assert relay.aws.client("sqs").get_queue_attributes(
+        QueueUrl=targets.contacts, AttributeNames=["ApproximateNumberOfMessages"]
+    )["Attributes"] == {"ApproximateNumberOfMessages": "0"}

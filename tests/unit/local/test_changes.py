@@ -1,8 +1,12 @@
 """local.changes: a change in one line, for a person at a terminal of 80 columns."""
 
+import json
 from dataclasses import replace
+from typing import ClassVar
 
-from local.changes import PATIENCE_SECONDS, Reading, Readings, step, words
+import pytest
+
+from local.changes import PATIENCE_SECONDS, Changes, Reading, Readings, step, words
 from relay.change import Change
 
 WON = Change(
@@ -76,3 +80,67 @@ def test_readings_are_told_in_words():
     assert words(WON, Reading(0, 0, 3, 1)).endswith("by user 1, event, 3 reads in 1 request")
     assert str(Reading(0, 0, 1, 2)) == "1 read in 2 requests"
     assert step(WON, Reading(0, 0, 3, 1))["detail"]["reading"] == "3 reads in 1 request"
+
+
+class Queue:
+    """The clients and the topic that `Changes` asks for, with messages that are there at once."""
+
+    outputs: ClassVar = {"ChangesTopicArn": "topic"}
+
+    def __init__(self, *bodies):
+        self.messages = [{"Body": body, "ReceiptHandle": body} for body in bodies]
+        self.gone = []
+
+    def client(self, _service):
+        """Return the client of any service."""
+        return self
+
+    def receive_message(self, **_):
+        """Hand out the next message."""
+        found, self.messages = self.messages[:1], self.messages[1:]
+        return {"Messages": found} if found else {}
+
+    def delete_message(self, *, ReceiptHandle, **_):  # noqa: N803
+        """Forget a message."""
+        self.gone.append(ReceiptHandle)
+
+    def __getattr__(self, _name):
+        """Answer whatever else is asked when the queue is made."""
+        return lambda **_: {
+            "QueueUrl": "q",
+            "Attributes": {"QueueArn": "q"},
+            "SubscriptionArn": "s",
+        }
+
+
+def other(**values):
+    """Return a change's document with other members."""
+    document = json.loads(WON.to_json())
+    data = {name: values.pop(name) for name in list(values) if name in document["data"]}
+    return json.dumps(document | values | {"data": document["data"] | data})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "hello",
+        "null",
+        "[" * 100_000,
+        '{"specversion": "1.0"}',
+        other(time="yesterday"),
+        other(time=5),
+        other(changed=[1, []]),
+        other(before="no fields"),
+        other(entity="\ud800"),
+        other(source=7),
+    ],
+)
+def test_a_stray_message_is_told_in_a_line_and_passed_over(body):
+    """Anybody with the right may publish on the topic; what comes after it is told all the same."""
+    strays, queue = [], Queue(body, other())
+    assert list(Changes(queue, queue, stray=strays.append).new()) == [WON]
+    (told,) = strays
+    assert told.startswith("no change, passed over: ")
+    assert "\n" not in told
+    assert len(told) < 250
+    assert len(queue.gone) == 2
