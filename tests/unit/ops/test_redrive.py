@@ -15,18 +15,24 @@ RESOURCES = {
     "JournalQueue": "journal",
     "OrphanDeadLetters": "orphan-dead",
 }
+REQUEST_SECONDS = 0.2
+MANY = 6_500  # their receives alone take longer than a minute
 RECORD = {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": "7", "NewImage": {"é": 1}}}
 
 
 class Aws:
-    """Queues that hide what was received, and announce, which does what it is told."""
+    """Queues that hide what was received, and announce, which does what it is told.
+
+    A poll that does not wait finds nothing; each request takes its time; SQS estimates.
+    """
 
     def __init__(self):
-        self.queues = {url: [] for url in RESOURCES.values()}
-        self.hidden = {}
+        self.queues = {url: {} for url in RESOURCES.values()}
+        self.now, self.requests, self.ends_after = 0.0, 0, None
         self.numbers = itertools.count()
         self.answer, self.error, self.puts_back = {"batchItemFailures": []}, None, None
-        self.asked = []
+        self.asked, self.sent, self.refused, self.estimate = [], [], set(), None
+        self.receives = 0
 
     def __call__(self, _service):
         """Return the client of any service."""
@@ -35,33 +41,70 @@ class Aws:
     def put(self, url, body, reason=None):
         """Put a dead letter into a queue."""
         attributes = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}
-        self.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+        letter = {"MessageId": str(next(self.numbers)), "Body": body}
+        letter |= {"MessageAttributes": attributes} if attributes else {}
+        self.queues[url][letter["MessageId"]] = [letter, 0.0]
 
-    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):  # noqa: N803
-        """Take a message."""
-        receipt = str(next(self.numbers))
-        letter = {"Body": MessageBody, "ReceiptHandle": receipt}
-        self.queues[QueueUrl].append(letter | {"MessageAttributes": MessageAttributes})
+    def _work(self):
+        self.now += REQUEST_SECONDS
+        self.requests += 1
+        if self.requests == self.ends_after:
+            raise KeyboardInterrupt
 
-    def receive_message(self, *, QueueUrl, MaxNumberOfMessages, **_):  # noqa: N803
+    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Take messages, but for those that it refuses."""
+        self._work()
+        assert sum(len(entry["MessageBody"]) for entry in Entries) <= 1024 * 1024
+        failed = [entry for entry in Entries if entry["MessageBody"] in self.refused]
+        for entry in (entry for entry in Entries if entry not in failed):
+            reason = entry["MessageAttributes"].get("reason", {}).get("StringValue")
+            self.put(QueueUrl, entry["MessageBody"], reason)
+            self.sent.append(entry["MessageBody"])
+        return {"Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in failed]}
+
+    def receive_message(
+        self,
+        *,
+        QueueUrl,  # noqa: N803
+        MaxNumberOfMessages=1,  # noqa: N803
+        VisibilityTimeout=30,  # noqa: N803
+        WaitTimeSeconds=0,  # noqa: N803
+        **_,
+    ):
         """Hand out messages and hide them."""
-        found = self.queues[QueueUrl][:MaxNumberOfMessages]
-        del self.queues[QueueUrl][:MaxNumberOfMessages]
-        self.hidden |= {letter["ReceiptHandle"]: letter for letter in found}
-        return {"Messages": found} if found else {}
+        self._work()
+        self.receives += 1
+        if not WaitTimeSeconds:
+            return {}
+        queue = self.queues[QueueUrl]
+        found = (its for its, (_, hidden) in queue.items() if hidden <= self.now)
+        letters = []
+        for its in list(itertools.islice(found, MaxNumberOfMessages)):
+            letter, _ = queue.pop(its)
+            queue[its] = [letter, self.now + VisibilityTimeout]  # behind all others
+            letters.append(letter | {"ReceiptHandle": its})
+        return {"Messages": letters} if letters else {}
 
-    def delete_message(self, *, QueueUrl, ReceiptHandle):  # noqa: N803
-        """Forget a message."""
-        assert QueueUrl
-        del self.hidden[ReceiptHandle]
+    def delete_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Forget messages."""
+        self._work()
+        for entry in Entries:
+            self.queues[QueueUrl].pop(entry["ReceiptHandle"], None)
 
-    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):  # noqa: N803
-        """Let a message be seen again."""
-        assert VisibilityTimeout == 0
-        self.queues[QueueUrl].append(self.hidden.pop(ReceiptHandle))
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Let messages be seen again."""
+        self._work()
+        for entry in Entries:
+            self.queues[QueueUrl][entry["ReceiptHandle"]][1] = self.now + entry["VisibilityTimeout"]
+
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
+        """Return how many messages there are, or are believed to be."""
+        number = len(self.queues[QueueUrl]) if self.estimate is None else self.estimate
+        return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: str(number)}}
 
     def invoke(self, *, FunctionName, Payload):  # noqa: N803
         """Answer as announce."""
+        self._work()
         assert FunctionName == "relay-announce"
         (record,) = json.loads(Payload)["Records"]
         self.asked.append(record)
@@ -72,7 +115,7 @@ class Aws:
 
     def bodies(self, url):
         """Return what is in a queue for everybody to see."""
-        return [letter["Body"] for letter in self.queues[url]]
+        return [one["Body"] for one, hidden in self.queues[url].values() if hidden <= self.now]
 
 
 @pytest.fixture
@@ -85,7 +128,8 @@ def run(aws, *, go=True):
     """Return what the command says."""
     lines = []
     redrive(aws, RESOURCES, lines.append, go=go)
-    assert not aws.hidden
+    for url, letters in aws.queues.items():
+        assert len(aws.bodies(url)) == len(letters)
     return lines
 
 
@@ -108,7 +152,8 @@ def test_a_message_goes_back_into_its_queue_with_its_reason(aws):
     """A reaction knows by the reason that a person has decided."""
     aws.put("journal-dead", "a", "made up")
     assert run(aws) == ["JournalDeadLetters  1 x  made up", "1 sent back"]
-    assert aws.queues["journal"][0]["MessageAttributes"]["reason"]["StringValue"] == "made up"
+    ((letter, _),) = aws.queues["journal"].values()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "made up"
     assert aws.bodies("journal-dead") == []
 
 
@@ -138,8 +183,8 @@ def test_a_record_that_announce_does_not_understand_is_tried_once(aws):
         aws.put("announce-dead", json.dumps(record), "KeyError('seq')")
     assert run(aws) == [
         "AnnounceDeadLetters  12 x  KeyError('seq')",
-        "AnnounceDeadLetters  12 x  stays: not understood again: KeyError('born')",
-        "0 sent back, 12 stay",
+        "AnnounceDeadLetters  12 x  stays: dead again: KeyError('born')",
+        "12 sent back, 12 stay",
     ]
     assert len(aws.asked) == 12
     assert len(aws.bodies("announce-dead")) == 12
@@ -155,7 +200,10 @@ def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
         return take(**given)
 
     aws.invoke = invoke
-    assert run(aws)[-1] == "1 sent back"
+    assert run(aws)[1:] == [
+        "AnnounceDeadLetters  1 x  stays: came meanwhile",
+        "1 sent back, 1 stay",
+    ]
     assert aws.bodies("announce-dead") == ["another"]
 
 
@@ -189,3 +237,128 @@ def test_what_is_no_record_stays(aws):
     said = run(aws)
     assert "AnnounceDeadLetters  1 x  stays: it is no record" in said
     assert said[-1] == "1 sent back, 1 stay"
+
+
+def fill(aws, number=MANY):
+    """Put many letters into a queue; return what is in them."""
+    names = [f"letter {number}" for number in range(number)]
+    for name in names:
+        aws.put("journal-dead", name, "made up")
+    return names
+
+
+def test_many_letters_go_back_once_each(aws):
+    """However long it takes; what is under way is said."""
+    names = fill(aws)
+    said = run(aws)
+    assert aws.now > 360
+    assert aws.sent == names
+    assert aws.bodies("journal-dead") == []
+    assert said[:2] == [f"JournalDeadLetters  {n} of about 6500 …" for n in (1000, 2000)]
+    assert said[-2:] == ["JournalDeadLetters  6500 x  made up", "6500 sent back"]
+
+
+def test_many_letters_are_shown_and_left(aws):
+    """None is counted twice, none stays hidden."""
+    names = fill(aws)
+    assert run(aws, go=False)[-1] == "6500 dead letters; `make redrive GO=1` sends them back"
+    assert sorted(aws.bodies("journal-dead")) == sorted(names)
+
+
+def test_the_first_letters_of_very_many_are_shown(aws, monkeypatch):
+    """Their reasons; how many more there are is SQS's estimate."""
+    monkeypatch.setattr("ops.redrive.SHOWN", 1000)
+    fill(aws, 1100)
+    *_, reasons, more, last = run(aws, go=False)
+    assert reasons == "JournalDeadLetters  1000 x  made up"
+    assert more.startswith("JournalDeadLetters  about 100 more, not looked at")
+    assert last == "1000 dead letters and about 100 more; `make redrive GO=1` sends them back"
+
+
+@pytest.mark.parametrize("after", range(1, 34))
+def test_an_interrupted_run_loses_nothing(aws, after):
+    """The next one ends it; ten letters at most are sent once more."""
+    names = fill(aws, 95)
+    aws.ends_after = after
+    with pytest.raises(KeyboardInterrupt):
+        run(aws)
+    run(aws)
+    assert set(aws.sent) == set(names)
+    assert len(aws.sent) <= len(names) + 10
+    assert aws.bodies("journal-dead") == []
+
+
+def test_letters_that_are_hidden_are_not_none(aws):
+    """Another run has them, or had them and was killed."""
+    fill(aws, 5)
+    aws.receive_message(
+        QueueUrl="journal-dead", MaxNumberOfMessages=10, VisibilityTimeout=900, WaitTimeSeconds=1
+    )
+    lines = []
+    redrive(aws, RESOURCES, lines.append, go=False)
+    assert lines[0].startswith("JournalDeadLetters  about 5 more, not looked at")
+    assert lines[1] == "0 dead letters and about 5 more; `make redrive GO=1` sends them back"
+
+
+def test_letters_that_sqs_does_not_count_yet_are_found(aws):
+    """Its numbers are estimates, and late."""
+    fill(aws, 7)
+    aws.estimate = 0
+    assert run(aws, go=False)[-1].startswith("7 dead letters;")
+    assert run(aws)[-1] == "7 sent back"
+
+
+def test_a_letter_that_sqs_shows_again_is_not_sent_again(aws):
+    """It delivers at least once, what was deleted too."""
+    fill(aws, 3)
+    forget, forgot = aws.delete_message_batch, []
+
+    def delete(**given):
+        forgot.append(given["Entries"])
+        if len(forgot) == 1:
+            for row in aws.queues["journal-dead"].values():
+                row[1] = 0.0
+        else:
+            forget(**given)
+
+    aws.delete_message_batch = delete
+    assert run(aws)[-1] == "3 sent back"
+    assert len(aws.sent) == 3
+    assert len(forgot) == 2
+
+
+def test_a_letter_that_fails_at_once_stays(aws):
+    """Dead again while the run lasts, it is not sent round and round."""
+    send = aws.send_message_batch
+
+    def fail(*, QueueUrl, Entries):  # noqa: N803
+        for entry in Entries:
+            aws.put("journal-dead", entry["MessageBody"], "failed")
+        return send(QueueUrl=QueueUrl, Entries=Entries)
+
+    aws.send_message_batch = fail
+    fill(aws, 2)
+    assert run(aws)[1:] == [
+        "JournalDeadLetters  2 x  stays: dead again: failed",
+        "2 sent back, 2 stay",
+    ]
+    assert len(aws.sent) == 2
+
+
+def test_what_a_queue_does_not_take_stays(aws):
+    """One of a batch, or all that there are: then no more are tried."""
+    fill(aws, 12)
+    aws.refused = {"letter 3"}
+    assert run(aws)[1:] == [
+        "JournalDeadLetters  1 x  stays: SQS does not take it: InternalError",
+        "11 sent back, 1 stay",
+    ]
+    aws.refused = set(fill(aws, 1_100))
+    assert run(aws)[-1] == "0 sent back, 1000 stay"
+
+
+def test_large_letters_go_in_batches_of_their_own(aws):
+    """Ten of 300 KB are more than SQS takes at once."""
+    for number in range(10):
+        aws.put("journal-dead", f"{number}" * 300_000)
+    assert run(aws)[-1] == "10 sent back"
