@@ -7,14 +7,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from relay.errors import PortalError, TransientError
 from relay.portal.again import Failure
 from relay.portal.answers import TOO_LARGE, Answer
 from relay.portal.batch import body_of, of_call, outcomes_of, times_of
-from relay.portal.connection import ANSWER_TOO_LARGE, READ_SECONDS, THREADS, TIMEOUT
+from relay.portal.connection import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
 from relay.portal.encoding import to_json
 from relay.portal.exchange import exchange
 from relay.portal.known import Known
@@ -24,8 +23,6 @@ from relay.portal.unit import Command, Explicit, Unit
 LEAST_SECONDS = 0.5  # with less than this left nothing is begun
 LONGEST_SECONDS = 3600.0  # to wait for a slot where no function's time ends it
 Plan = list[tuple[Unit, dict[str, Command]]]
-
-threads = ThreadPoolExecutor(2 * THREADS, "portal")  # as many for slots as for requests
 
 
 class Delivery:
@@ -46,7 +43,7 @@ class Delivery:
         """Wait until a request may go; raises TransientError if that is after our time."""
         remaining = min(self._time_left("portal"), LONGEST_SECONDS)
         latest = time.time() + max(remaining - self._known.seconds_needed, 0)
-        slot = await _in_thread(self._slots.take, latest)
+        slot = await self._in_thread(self._slots.take, latest)
         await asyncio.sleep(max(slot - time.time(), 0))
 
     def accept(self, unit: Unit) -> None:
@@ -85,7 +82,7 @@ class Delivery:
             plan = self._plan(ready)
             outcomes, whole = await self._outcomes(plan)
             if any(_is(outcome, "QUERY_LIMIT_EXCEEDED") for outcome in outcomes.values()):
-                await _in_thread(self._slots.refused)
+                await self._in_thread(self._slots.refused)
             self._jitter = random.uniform(0.5, 1)
             for unit, commands in plan:
                 mine = {key: outcomes[key] for key in commands}
@@ -138,7 +135,7 @@ class Delivery:
         began = time.monotonic()
         self.requests += 1
         try:
-            answer = await _in_thread(exchange, self._known, method, body, seconds)
+            answer = await self._in_thread(exchange, self._known, method, body, seconds)
         except PortalError as error:
             if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
                 self._known.too_much(commands)
@@ -178,6 +175,10 @@ class Delivery:
         unit.finish([self._masked(outcome) for outcome in outcomes.values()])
         return True
 
+    async def _in_thread[T](self, function: Callable[..., T], *arguments: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._known.threads, function, *arguments)
+
     def _time_left(self, method: str) -> float:
         seconds = self._remaining()
         if seconds < LEAST_SECONDS:
@@ -197,7 +198,3 @@ def _no_time(method: str) -> TransientError:
 
 def _is(outcome: Any, code: str) -> bool:
     return isinstance(outcome, PortalError) and outcome.code.upper() == code
-
-
-async def _in_thread[T](function: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)

@@ -1,7 +1,9 @@
 """What this process has learnt about a webhook: shared by all its portals and event loops."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+from relay.portal.connection import THREADS
 from relay.portal.limits import OwnSlots, Pace
 from relay.portal.operating import Operating
 from relay.portal.webhook import Webhook
@@ -21,6 +23,9 @@ class Known:
         self.operating = Operating()
         self.own_slots = OwnSlots(Pace())
         self.seconds_needed = 1.0
+        # Of its own: a portal that hangs keeps its threads for a minute, and only those. As many
+        # for slots as for requests; a thread is made when one is needed.
+        self.threads = ThreadPoolExecutor(2 * THREADS, "portal")
 
     def took(self, seconds: float, commands: int) -> None:
         """Adapt the number of commands to how long they took together."""
@@ -31,8 +36,12 @@ class Known:
             self.size = min(self.size * 2, MOST_COMMANDS)
 
     def too_much(self, commands: int) -> None:
-        """Halve the number of commands: so many were too slow or too large."""
-        self.size = max(min(self.size, commands // 2), 1)
+        """Halve the number of commands: so many were too slow or too large.
+
+        One that went alone says nothing of those that go together.
+        """
+        if commands > 1:
+            self.size = min(self.size, commands // 2)
 
     def wait_for(self, method: str) -> float:
         """Return the seconds that a method must wait for its execution time."""

@@ -11,9 +11,8 @@ import pytest
 
 from local.portal.references import put_in
 from relay.errors import PortalError, TransientError
-from relay.portal import Webhook, delivery, exchange
+from relay.portal import Webhook, exchange, known
 from relay.portal.connection import Reply
-from relay.portal.known import forget
 
 SECRET = "s3cr3ts3cr3ts3cr"
 
@@ -204,11 +203,11 @@ def clock(monkeypatch):
 def wire(clock, monkeypatch):
     """Return the portal's end of the wire, to which every Portal is connected."""
     made = Wire(clock)
-    forget()
+    known.forget()
     monkeypatch.setattr(exchange, "connection", made)
-    monkeypatch.setattr(delivery, "threads", Inline())
+    monkeypatch.setattr(known, "ThreadPoolExecutor", lambda *_: Inline())
     yield made
-    forget()
+    known.forget()
 
 
 @pytest.fixture
