@@ -7,7 +7,6 @@ again (relay.once); what becomes of one whose reaction raised stands in relay.re
 """
 
 import asyncio
-import inspect
 import signal
 import threading
 import time
@@ -16,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
-from typing import Any, get_type_hints
+from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -31,6 +30,7 @@ from relay.portal import Portal
 from relay.portals import Portals
 from relay.records import Record, chains, parse
 from relay.redelivery import come_back, dead_letter, is_failure, seconds_until_retry
+from relay.signature import read_signature
 
 RESERVE_SECONDS = (
     2.0  # of the function's time, kept to note results and hand back what is unfinished
@@ -42,12 +42,13 @@ class Reaction:
     """A user's coroutine, callable as it was written; `handler` is what Lambda calls."""
 
     def __init__(self, react: Callable[..., Awaitable[None]]) -> None:
-        """Take a coroutine function whose first argument says by its type what it subscribes to."""
+        """Take a coroutine function whose first argument says by its type what it subscribes to.
+
+        Raises TypeError for one that could not be run.
+        """
         update_wrapper(self, react)
-        first, *others = inspect.signature(react).parameters
         self._react = react
-        self._record_type = get_type_hints(react)[first]
-        self._wants_portal = bool(others)
+        self._record_type, self._wants_portal = read_signature(react)
         self.name = react.__name__
         self._logger = Logger(service=self.name)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
