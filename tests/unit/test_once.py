@@ -22,6 +22,7 @@ from relay.once.checkpoints import KEEP_SECONDS, Row
 from relay.once.lost import mark_of
 from relay.once.portal import OncePortal
 from relay.once.run import Run
+from relay.portal import PortalApi
 from relay.portal.fake import FakePortal
 from relay.state import State
 from tests.dynamo import Dynamo
@@ -423,6 +424,22 @@ def test_after_thirty_days_nothing_is_known(past):
     past.offset = KEEP_SECONDS + 10
     past.deliver(portal, calls(COMMENT, fields={}))
     assert len(portal.calls) == 2
+
+
+def test_a_reaction_has_all_that_a_portal_has(past):
+    """What a test may use of a FakePortal, a reaction may use in production."""
+    assert {name for name in vars(PortalApi) if not name.startswith("_")} <= set(vars(OncePortal))
+    portal, made = FakePortal({COMMENT: lambda fields: made.append(fields) or 1}), []
+
+    async def react(its):
+        task = asyncio.create_task(its.call(COMMENT, fields={"COMMENT": "x"}))
+        await asyncio.sleep(0)
+        task.cancel()
+        await its.settled()
+        return its.requests
+
+    assert past.deliver(portal, react) == 1
+    assert made == [{"COMMENT": "x"}]
 
 
 def test_a_batch_with_a_write_is_one_write(past):

@@ -20,9 +20,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from relay.errors import MayHaveRunError
+from relay.portal import PortalApi
 
 ORIGINATOR = "bitrix24-relay"
 PREFIX = "relay-"
@@ -33,13 +34,6 @@ _INVOICE, _FIRST_DYNAMIC = 31, 128
 _PLAIN_TITLE = re.compile(r"(?=\S)[^&<>\"'\\]{1,200}(?<=\S)")
 CLOCK = timedelta(minutes=5)  # how far the portal's clock may be from ours
 SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-protocol section 15)
-
-
-class Caller(Protocol):
-    """What can list items of a portal."""
-
-    def list(self, method: str, /, **params: Any) -> Any:
-        """Iterate over items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ def mark_of(method: str, params: Mapping[str, Any], key: str) -> Mark | None:
 
 
 async def find(
-    portal: Caller, method: str, params: Mapping[str, Any], mark: Mark, since: float
+    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Mark, since: float
 ) -> Any | None:
     """Return the result of a create that did run, None if it did not.
 
@@ -101,7 +95,7 @@ async def find(
 
 
 async def _find_task(
-    portal: Caller, params: Mapping[str, Any], mark: Mark, since: float
+    portal: PortalApi, params: Mapping[str, Any], mark: Mark, since: float
 ) -> Any | None:
     fields = _fields(params)[1]
     given = {_plain(name): value for name, value in fields.items()}

@@ -6,16 +6,22 @@ from typing import Any
 
 from relay.errors import PermanentError
 from relay.once.run import Run
-from relay.once.writes import BATCH, Calls
+from relay.once.writes import BATCH
+from relay.portal import PortalApi
 from relay.portal.repeat import only_reads
 
 
 class OncePortal:
     """The portal that a reaction gets: as `relay.portal.Portal`, each write once a record."""
 
-    def __init__(self, portal: Calls, run: Run) -> None:
+    def __init__(self, portal: PortalApi, run: Run) -> None:
         self._portal = portal
         self._run = run
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent for all records of this function."""
+        return self._portal.requests
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Return the `result` of a REST method; raises a PortalError."""
@@ -60,9 +66,16 @@ class OncePortal:
         """Hold requests back while I/O of your own is under way that may bring further calls."""
         return self._portal.busy()
 
+    async def settled(self) -> None:
+        """Wait until no write of this record is under way, cancelled callers' included."""
+        await self._run.settled()
+
     async def _counted[T](self, call: Coroutine[Any, Any, T]) -> T:
         self._run.claims.moved(1)
         try:
             return await call
         finally:
             self._run.claims.moved(-1)
+
+
+_is_one: type[PortalApi] = OncePortal  # mypy proves it

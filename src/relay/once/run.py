@@ -17,7 +17,8 @@ from relay.once import lost
 from relay.once.checkpoints import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write, digest_of
 from relay.once.claims import Claims
 from relay.once.lease import Lease
-from relay.once.writes import Calls, is_harmless_write, send
+from relay.once.writes import is_harmless_write, send
+from relay.portal import PortalApi
 from relay.state import RefusedError, State
 
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
@@ -56,12 +57,17 @@ class Run:
         self._refusal: RefusedError | None = None
         self._busy_until = 0.0
 
-    async def write(self, portal: Calls, method: str, params: Mapping[str, Any]) -> Any:
+    async def write(self, portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
         """Do a write once; it is finished even if its caller is cancelled."""
         task = asyncio.get_running_loop().create_task(self._write(portal, method, params))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait for the writes under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def finish(self, *, failed: bool = False) -> None:
         """Wait for the writes under way, store what is not stored, give the row free.
@@ -86,14 +92,14 @@ class Run:
         if not task.cancelled():
             task.exception()  # who asked may be gone
 
-    async def _write(self, portal: Calls, method: str, params: Mapping[str, Any]) -> Any:
+    async def _write(self, portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
         self.claims.moved(1)
         try:
             return await self._once(portal, method, params)
         finally:
             self.claims.moved(-1)
 
-    async def _once(self, portal: Calls, method: str, params: Mapping[str, Any]) -> Any:
+    async def _once(self, portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
         digest = digest_of(params)
         harmless = is_harmless_write(method, params)
         write, fresh = await self._claim(portal, method, digest, harmless=harmless)
@@ -110,7 +116,7 @@ class Run:
 
     async def _do(  # noqa: PLR0913  a call, and what is known of it
         self,
-        portal: Calls,
+        portal: PortalApi,
         write: Write,
         params: Mapping[str, Any],
         digest: str,
@@ -134,7 +140,7 @@ class Run:
         return await self._send(portal, write, params, mark, digest, harmless=harmless)
 
     async def _claim(
-        self, portal: Calls, method: str, digest: str, *, harmless: bool
+        self, portal: PortalApi, method: str, digest: str, *, harmless: bool
     ) -> tuple[Write, bool]:
         """Return the write that a call is and whether it is new; the row is ours, it is stored."""
         while True:
@@ -167,7 +173,7 @@ class Run:
                 return write, fresh
 
     async def _look(
-        self, portal: Calls, write: Write, params: Mapping[str, Any], mark: lost.Mark | None
+        self, portal: PortalApi, write: Write, params: Mapping[str, Any], mark: lost.Mark | None
     ) -> Any:
         """Return the result of a write whose intent is all that is known of it; None: not made."""
         decided = write.at < self._decided
@@ -186,7 +192,7 @@ class Run:
 
     async def _send(  # noqa: PLR0913  a call, and what is known of it
         self,
-        portal: Calls,
+        portal: PortalApi,
         write: Write,
         params: Mapping[str, Any],
         mark: lost.Mark | None,

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from relay.errors import OperatorError, PermanentError, PortalError, TransientError
+from relay.portal.api import PortalApi
 from relay.portal.batch import NOT_RUN, of_call
 from relay.portal.delivery import Delivery
 from relay.portal.gathering import Gathering
@@ -146,3 +147,6 @@ class Portal:
         async for page in listing.pages():
             for item in page:
                 yield item
+
+
+_is_one: type[PortalApi] = Portal  # mypy proves it

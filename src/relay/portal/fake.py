@@ -12,6 +12,7 @@ from typing import Any
 
 from relay import errors
 from relay.portal.answers import error_of
+from relay.portal.api import PortalApi
 from relay.portal.pages import items_of
 from relay.portal.references import needs_calls, resolve
 
@@ -100,3 +101,6 @@ class FakePortal:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+_is_one: type[PortalApi] = FakePortal  # mypy proves it

@@ -1,25 +1,14 @@
 """Ids and times of a kind of items, page by page in the order of ids: 2,500 in a request."""
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from relay.errors import PortalError
+from relay.portal import PortalApi
 from relay.tracking.kinds import PAGE, items_of, list_command, reference, updated_field
 from relay.tracking.projection import is_template, project
 
 CHAIN = 50  # commands in a batch
-
-
-class Lister(Protocol):
-    """What is needed of a portal here."""
-
-    async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the result of a method."""
-
-    async def batch(
-        self, commands: Any, *, halt: bool = False, return_errors: bool = False
-    ) -> dict[str, Any]:
-        """Return the results of commands that may refer to each other."""
 
 
 class Listed(NamedTuple):
@@ -36,13 +25,13 @@ class Page(NamedTuple):
     last: int | None
 
 
-async def first_page(portal: Lister, entity: str, after: int, since: str | None) -> Page:
+async def first_page(portal: PortalApi, entity: str, after: int, since: str | None) -> Page:
     """Return one page; it travels together with those of other kinds."""
     method, params = list_command(entity, after=after, since=since)
     return _page(entity, items_of(entity, await portal.call(method, **params)))
 
 
-async def next_pages(portal: Lister, entity: str, after: int, since: str | None) -> Page:
+async def next_pages(portal: PortalApi, entity: str, after: int, since: str | None) -> Page:
     """Return up to 50 pages: each command goes on after the last id of the one before it."""
     commands = {}
     for number in range(CHAIN):

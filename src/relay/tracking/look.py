@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from relay.errors import TransientError
+from relay.portal import PortalApi
 from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
 from relay.tracking.projection import fit, is_template, project
-from relay.tracking.read import AbsentError, GoneTypeError, Reader, Seen, read
+from relay.tracking.read import AbsentError, GoneTypeError, Seen, read
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
 LOOKS = 2  # proven to be enough: a second conflict means that others have read since our hint
@@ -34,7 +35,7 @@ class Rules:
 
 
 async def look(
-    hints: Mapping[Key, Hint], portal: Reader, mirror: Mirror, rules: Rules
+    hints: Mapping[Key, Hint], portal: PortalApi, mirror: Mirror, rules: Rules
 ) -> dict[Key, Exception]:
     """Bring the mirror up to date with one portal; returns what could not be done, and why."""
     failed: dict[Key, Exception] = {}
@@ -62,7 +63,7 @@ async def look(
 async def _read(
     hints: Mapping[Key, Hint],
     pending: Mapping[Key, Base],
-    portal: Reader,
+    portal: PortalApi,
     rules: Rules,
     failed: dict[Key, Exception],
 ) -> list[Look]:

@@ -3,11 +3,12 @@
 import asyncio
 
 from relay.errors import PermanentError, PortalError
+from relay.portal import PortalApi
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
-from relay.tracking.listing import Lister, first_page
+from relay.tracking.listing import first_page
 
 
-async def offered(client: Lister) -> set[str]:
+async def offered(client: PortalApi) -> set[str]:
     """Return the kinds of items that this webhook may list."""
     names = {*ENTITY_TYPE_IDS, TASK}
     names |= await _smart_processes(client)
@@ -16,7 +17,7 @@ async def offered(client: Lister) -> set[str]:
     return {name for name, may in zip(ordered, allowed, strict=True) if may}
 
 
-async def _smart_processes(client: Lister) -> set[str]:
+async def _smart_processes(client: PortalApi) -> set[str]:
     numbers: set[int] = set()
     while True:
         start = len(numbers)
@@ -32,7 +33,7 @@ async def _smart_processes(client: Lister) -> set[str]:
             return {str(entity_of(number)) for number in numbers if number >= FIRST_DYNAMIC}
 
 
-async def _may_list(client: Lister, entity: str) -> bool:
+async def _may_list(client: PortalApi, entity: str) -> bool:
     try:
         await first_page(client, entity, 10**9, None)
     except PortalError as error:

@@ -8,9 +8,10 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from itertools import batched
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from relay.errors import OperatorError, PermanentError
+from relay.portal import PortalApi
 from relay.tracking.kinds import (
     PAGE,
     TASK,
@@ -25,13 +26,6 @@ from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key
 # The portal's answers for an item or type that is not there, and for one that may not be read.
 _NOT_THERE = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
 _FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
-
-
-class Reader(Protocol):
-    """What is needed of a portal here."""
-
-    async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the result of a method."""
 
 
 class Seen(NamedTuple):
@@ -52,7 +46,7 @@ class AbsentError(LookupError):
 
 
 async def read(
-    portal: Reader, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
+    portal: PortalApi, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
 ) -> dict[Key, Seen | Exception]:
     """Return what the portal says of these items.
 
@@ -72,7 +66,11 @@ async def read(
 
 
 async def _read_page(
-    portal: Reader, entity: str, keys: list[Key], deleted: Collection[Key], early: Collection[Key]
+    portal: PortalApi,
+    entity: str,
+    keys: list[Key],
+    deleted: Collection[Key],
+    early: Collection[Key],
 ) -> dict[Key, Seen | Exception]:
     read_at = time.time()
     method, params = read_command(entity, [key.id for key in keys])
@@ -102,7 +100,9 @@ async def _read_page(
     return seen
 
 
-async def _confirm(portal: Reader, entity: str, absent: list[Key]) -> dict[Key, Seen | Exception]:
+async def _confirm(
+    portal: PortalApi, entity: str, absent: list[Key]
+) -> dict[Key, Seen | Exception]:
     seen = dict(
         zip(absent, await asyncio.gather(*(_get(portal, key) for key in absent)), strict=True)
     )
@@ -122,7 +122,7 @@ async def _confirm(portal: Reader, entity: str, absent: list[Key]) -> dict[Key, 
     return seen
 
 
-async def _get(portal: Reader, key: Key) -> Seen | Exception:
+async def _get(portal: PortalApi, key: Key) -> Seen | Exception:
     read_at = time.time()
     method, params = get_command(key.entity, key.id)
     try:

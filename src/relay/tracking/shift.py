@@ -8,8 +8,8 @@ which it still comes is as far off as the filter is.
 import asyncio
 from datetime import datetime, timedelta
 
+from relay.portal import PortalApi
 from relay.tracking.kinds import TASK, items_of, list_command, updated_field
-from relay.tracking.listing import Lister
 
 HOUR_SECONDS = 3600
 QUARTER_SECONDS = 900  # time zones differ by quarters of an hour
@@ -22,7 +22,7 @@ def kind_of(entity: str) -> str:
     return TASK if entity == TASK else "crm"
 
 
-async def measure(portal: Lister, entity: str, item_id: int, updated: datetime) -> int | None:
+async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetime) -> int | None:
     """Return the seconds that must be added to a time in a filter; None if it can't be seen.
 
     It errs to the early side, by less than a quarter of an hour.
@@ -39,7 +39,7 @@ async def measure(portal: Lister, entity: str, item_id: int, updated: datetime) 
 
 
 async def _latest(
-    portal: Lister, entity: str, item_id: int, updated: datetime, steps: list[int]
+    portal: PortalApi, entity: str, item_id: int, updated: datetime, steps: list[int]
 ) -> int | None:
     found = await asyncio.gather(
         *(_comes(portal, entity, item_id, updated, step) for step in steps)
@@ -47,7 +47,9 @@ async def _latest(
     return max((step for step, comes in zip(steps, found, strict=True) if comes), default=None)
 
 
-async def _comes(portal: Lister, entity: str, item_id: int, updated: datetime, step: int) -> bool:
+async def _comes(
+    portal: PortalApi, entity: str, item_id: int, updated: datetime, step: int
+) -> bool:
     since = (updated + timedelta(seconds=step)).isoformat()
     method, params = list_command(entity, ids=[item_id], since=since)
     items = items_of(entity, await portal.call(method, **params))

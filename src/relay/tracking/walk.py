@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from relay.errors import PortalError
-from relay.tracking.listing import Listed, Lister, Page, epoch, first_page, next_pages
+from relay.portal import PortalApi
+from relay.tracking.listing import Listed, Page, epoch, first_page, next_pages
 from relay.tracking.offered import is_refusal, offered
 from relay.tracking.plan import (
     BASELINE,
@@ -53,7 +54,7 @@ class Sweep:
     """
 
     portal: str
-    client: Lister
+    client: PortalApi
     mirror: Rows
     document: Document
     hint: Callable[[str, list[int], bool], Awaitable[None]]
@@ -104,7 +105,7 @@ class Sweep:
         return datetime.fromtimestamp(time.time() - self.document.get("ahead", 0), offset)
 
     async def _page(
-        self, job: Job, pages: Callable[[Lister, str, int, str | None], Awaitable[Page]]
+        self, job: Job, pages: Callable[[PortalApi, str, int, str | None], Awaitable[Page]]
     ) -> Page | None:
         """Return what follows in a list; None where its kind of items is refused."""
         try:
