@@ -10,6 +10,7 @@ from relay.errors import OperatorError, PermanentError, PortalError, TransientEr
 from relay.portal.api import PortalApi
 from relay.portal.batch import NOT_RUN, of_call
 from relay.portal.delivery import Delivery
+from relay.portal.encoding import NotForBatchError
 from relay.portal.gathering import Gathering
 from relay.portal.known import MOST_COMMANDS, known
 from relay.portal.limits import Slots
@@ -73,17 +74,17 @@ class Portal:
 
         A value that is `$result[name][field]` of an earlier command is replaced by that result,
         a `Text` never; with `halt` an error ends the batch. Text that a portal would replace in a
-        batch makes all of it plain calls, one after the other. Raises the first error, or with
+        batch, or parameters that a query can't hold, make all of it plain calls, one after the
+        other. Raises the first error, or with
         `return_errors` has it as that command's result.
         """
         if not 0 < len(commands) <= MOST_COMMANDS:
             raise ValueError(f"a batch holds 1 to {MOST_COMMANDS} commands, not {len(commands)}")
-        if needs_calls(commands):
-            outcomes = await self._one_by_one(commands, halt=halt)
+        unit = None if needs_calls(commands) else _explicit(commands, halt=halt)
+        if unit:
+            outcomes = dict(zip(commands, await self._ask(unit), strict=True))
         else:
-            its = {name: Command(method, params) for name, (method, params) in commands.items()}
-            asked = await self._ask(Explicit(its, halt=halt))
-            outcomes = dict(zip(commands, asked, strict=True))
+            outcomes = await self._one_by_one(commands, halt=halt)
         for outcome in outcomes.values():
             if isinstance(outcome, PortalError) and not return_errors:
                 raise outcome
@@ -147,6 +148,15 @@ class Portal:
         async for page in listing.pages():
             for item in page:
                 yield item
+
+
+def _explicit(commands: Mapping[str, tuple[str, Params]], *, halt: bool) -> Explicit | None:
+    """Return the commands as one request; None where a query can't hold them."""
+    its = {name: Command(method, params) for name, (method, params) in commands.items()}
+    try:
+        return Explicit(its, halt=halt)
+    except NotForBatchError:
+        return None
 
 
 _is_one: type[PortalApi] = Portal  # mypy proves it

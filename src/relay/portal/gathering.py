@@ -123,8 +123,11 @@ class Gathering:
         """Return how many requests the waiting units need."""
         size = self._size()
         alone = sum(unit.alone for unit in self._waiting)
-        together = sum(min(unit.least, size) for unit in self._waiting if not unit.alone)
-        return alone + -(-together // size)
+        together = {True: 0, False: 0}
+        for unit in self._waiting:
+            if not unit.alone:
+                together[unit.reads] += min(unit.least, size)
+        return alone + sum(-(-commands // size) for commands in together.values())
 
     async def _request(self) -> None:
         async with self._lanes:
@@ -155,14 +158,20 @@ class Gathering:
             self._waiting.pop().break_off(refusal)
 
     def _fill(self) -> list[Unit]:
-        """Take the units of the next request out of what waits."""
+        """Take the units of the next request out of what waits.
+
+        Reads and writes don't mix: if an answer is too large, reads are asked for in smaller parts,
+        but a create that shared it would be lost.
+        """
         if not self._waiting or self._waiting[0].alone:
             return [self._waiting.popleft()] if self._waiting else []
         size, room, left = self._size(), MOST_QUERY_BYTES, deque[Unit]()
         units: list[Unit] = []
+        reads = self._waiting[0].reads
         while self._waiting and size > 0:
             unit = self._waiting.popleft()
-            if unit.alone or (units and (unit.query_bytes > room or unit.least > size)):
+            alone = unit.alone or unit.reads is not reads
+            if alone or (units and (unit.query_bytes > room or unit.least > size)):
                 left.append(unit)
                 continue
             room -= unit.query_bytes

@@ -10,7 +10,7 @@ from relay.errors import PortalError
 from relay.portal.batch import of_call
 from relay.portal.encoding import NotForBatchError, to_query
 from relay.portal.references import is_touched
-from relay.portal.repeat import is_harmless
+from relay.portal.repeat import is_harmless, only_reads
 
 Params = Mapping[str, Any]
 
@@ -46,6 +46,7 @@ class Unit:
         self.ends_at = inf  # when the function that asked is over
         self.params = params
         self.alone = alone
+        self.reads = only_reads(method)
         self.query = ""
         if is_touched(params):
             self.go_alone()

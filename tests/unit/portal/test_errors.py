@@ -8,7 +8,7 @@ from relay.errors import MayHaveRunError, OperatorError, PermanentError, Transie
 from relay.portal import Portal, exchange
 from relay.portal.connection import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
 
-from .conftest import SECRET, SlowSlots, reply
+from .conftest import SECRET, SlowSlots, parse_str, reply
 
 READ, WRITE = "crm.item.get", "crm.item.add"
 
@@ -184,21 +184,49 @@ def test_a_refused_batch_is_sent_again_as_one(wire, clock, webhook):
     ],
 )
 def test_a_batch_answer_without_a_call_loses_it(wire, clock, webhook, sections):
-    """A missing key, or no answer of a batch at all: reads are asked again, creates are not."""
+    """A missing key, or no answer of a batch at all: updates are sent again, creates are not."""
     wire.script = [reply(result=sections)]
     portal = Portal(webhook)
 
     async def two():
         return await asyncio.gather(
             portal.call(WRITE, fields={"title": "a"}),
-            portal.call(READ, id=1),
+            portal.call("crm.item.update", id=1, fields={"title": "a"}),
             return_exceptions=True,
         )
 
-    add, get = clock.run(two())
+    add, update = clock.run(two())
     assert isinstance(add, MayHaveRunError)
-    assert get is True
-    assert [method for method, _ in wire.commands] == [READ]
+    assert update is True
+    assert [method for method, _ in wire.commands] == ["crm.item.update"]
+
+
+def test_an_answer_that_is_too_large_loses_no_create(wire, clock, webhook):
+    """Reads are asked for in smaller parts until the one is found; writes went apart from them."""
+
+    def large(body):
+        ids = [params["id"] for _, params in map(read_command, body["cmd"].values())]
+        return MayHaveRunError("batch", ANSWER_TOO_LARGE) if "3" in ids else None
+
+    def planned(body):
+        if "cmd" in body and "crm.item.get" in str(body):
+            return large(body)
+        return MayHaveRunError("x", ANSWER_TOO_LARGE) if body.get("id") == 3 else None
+
+    wire.script = [planned] * 20
+    portal = Portal(webhook)
+
+    async def mixed():
+        return await asyncio.gather(
+            *(portal.call(WRITE, fields={"title": "a"}) for _ in range(3)),
+            *(portal.call(READ, id=n) for n in range(6)),
+            return_exceptions=True,
+        )
+
+    results = clock.run(mixed())
+    assert [str(result)[:6] for result in results] == ["True"] * 6 + ["crm.it"] + ["True"] * 2
+    assert isinstance(results[6], PermanentError)
+    assert [method for method, _ in wire.commands].count(WRITE) == 3
 
 
 def test_sections_may_be_lists(wire, clock, webhook):
@@ -266,6 +294,12 @@ def test_a_timeout_makes_batches_smaller(wire, clock, webhook):
 
     clock.run(fifty())
     assert [len(body["cmd"]) for _, body in wire.requests] == [50, 25, 25]
+
+
+def read_command(command):
+    """Return method and parameters of a batch's command."""
+    method, _, query = command.partition("?")
+    return method, parse_str(query)
 
 
 def moved(to, status=302):

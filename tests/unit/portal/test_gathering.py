@@ -213,13 +213,13 @@ def test_a_method_that_a_batch_refuses_goes_plainly(wire, clock, webhook):
     async def twice():
         for _ in range(2):
             assert await asyncio.gather(
-                portal.call("disk.folder.uploadfile", id=1), portal.call("profile")
-            ) == ["disk.folder.uploadfile", "profile"]
+                portal.call("disk.folder.uploadfile", id=1), portal.call("x.add")
+            ) == ["disk.folder.uploadfile", "x.add"]
 
     clock.run(twice())
     assert [method for method, _ in wire.requests] == [
         *("batch", "disk.folder.uploadfile"),
-        *("disk.folder.uploadfile", "profile"),
+        *("disk.folder.uploadfile", "x.add"),
     ]
 
 
@@ -320,6 +320,19 @@ def test_a_lost_batch_repeats_its_harmless_commands_only(wire, clock, webhook):
     assert isinstance(add, MayHaveRunError)
     assert (get, update) == (True, True)
     assert [method for method, _ in wire.commands] == ["crm.item.get", "crm.item.update"]
+
+
+def test_reads_and_writes_share_no_request(wire, clock, webhook):
+    """Both kinds leave at the same time, each in its order, and updates go with creates."""
+    portal = Portal(webhook)
+
+    async def mixed():
+        methods = ["x.get", "x.add", "x.list", "crm.item.update", "x.get", "x.add"]
+        await asyncio.gather(*(portal.call(method, id=n) for n, method in enumerate(methods)))
+
+    clock.run(mixed())
+    sent = [[params["id"] for params in decoded(body)] for _, body in wire.requests]
+    assert sent == [["0", "2", "4"], ["1", "3", "5"]]
 
 
 def test_a_hold_that_begins_after_a_call_keeps_it_too(wire, clock, webhook):

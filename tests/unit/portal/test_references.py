@@ -38,10 +38,11 @@ def test_text_arrives_as_it_is(wire, clock, webhook, text, wrap):
     """A text that a batch would change goes alone, and the others share their batch."""
     wire.answer = lambda _, params: {"title": "SECRET", **params}
     portal = Portal(webhook)
+    secret = {"title": "SECRET"}
 
     async def ask():
         return await asyncio.gather(
-            portal.call("crm.item.get", id=1),
+            portal.call("crm.item.add", fields=secret),
             portal.call("crm.item.add", fields={"name": wrap(text)}),
             portal.call("crm.item.add", fields={"name": "an innocent"}),
         )
@@ -155,6 +156,15 @@ def test_text_in_an_explicit_batch_arrives_as_it_is(wire, clock, webhook):
     assert [method for method, _ in wire.requests] == ["tasks.task.add", "note.add"]
     assert results["task"]["got"] == {"fields": {"TITLE": "$result[c0]"}}
     assert results["note"]["got"] == {"id": 17, "text": "$TOTAL[task]", "n": [1, 2]}
+
+
+def test_what_a_query_can_not_hold_leaves_a_batch_too(wire, clock, webhook):
+    """Two megabytes, an empty map: the batch becomes plain calls, and says nothing."""
+    wire.answer = lambda _, params: params
+    commands = {"a": ("x.add", {"t": "Я" * 1_000_000}), "b": ("x.add", {"f": {}})}
+    results = clock.run(Portal(webhook).batch(commands))
+    assert results == {"a": {"t": "Я" * 1_000_000}, "b": {"f": {}}}
+    assert [method for method, _ in wire.requests] == ["x.add", "x.add"]
 
 
 def test_a_text_may_look_exactly_like_a_reference(wire, clock, webhook):
