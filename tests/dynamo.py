@@ -84,20 +84,23 @@ class Dynamo:
             its.get("ExpressionAttributeNames", {}),
             its.get("ExpressionAttributeValues"),
         )
-        for part in its["ConditionExpression"].split(" OR "):
-            if missing := re.fullmatch(r"attribute_not_exists\((\S+)\)", part):
-                if names.get(missing[1], missing[1]) not in row:
-                    return True
-                continue
-            name, operator, value = part.split()
-            stored, given = row.get(names[name]), values[value]
-            if stored is None:
-                continue
-            if operator == "=" and stored == given:
-                return True
-            if operator == "<=" and float(stored["N"]) <= float(given["N"]):
-                return True
-        return False
+        parts = [its.strip() for its in its["ConditionExpression"].split(" AND ")]
+        parts = [part[1:-1] if part.startswith("(") else part for part in parts]
+        return all(
+            any(self._is_met(row, one, names, values) for one in part.split(" OR "))
+            for part in parts
+        )
+
+    def _is_met(self, row, part, names, values):
+        if missing := re.fullmatch(r"attribute_not_exists\((\S+)\)", part):
+            return names.get(missing[1], missing[1]) not in row
+        name, operator, value = part.split()
+        stored, given = row.get(names[name]), values[value]
+        if stored is None:
+            return False
+        return (operator == "=" and stored == given) or (
+            operator == "<=" and float(stored["N"]) <= float(given["N"])
+        )
 
     def _update(self, its):
         row = self.rows.setdefault(its["Key"]["pk"]["S"], {"pk": its["Key"]["pk"]})
@@ -106,6 +109,7 @@ class Dynamo:
         for part in sets.split(", "):
             name, value = part.split(" = ")
             row[names[name]] = values[value]
-        name, value = adds.split()
-        old = row.get(names[name], {"N": "0"})
-        row[names[name]] = {"N": str(int(old["N"]) + int(values[value]["N"]))}
+        for part in adds.split(", "):
+            name, value = part.split()
+            old = row.get(names[name], {"N": "0"})
+            row[names[name]] = {"N": str(int(old["N"]) + int(values[value]["N"]))}

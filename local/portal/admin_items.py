@@ -6,6 +6,7 @@ from typing import Any
 from local.portal import seed as seeds
 from local.portal.admin_actions import action
 from local.portal.call import METHODS, Call
+from local.portal.conversion import convert_lead
 from local.portal.items import Actor, add_item, delete_item, restore_item, update_item
 from local.portal.listing import Page
 from local.portal.php import int_or_none
@@ -70,6 +71,12 @@ def seed(portal: Portal, given: Row) -> Any:
     people = list(portal.users)[:3]
     deals = seeds.add_deals(portal, int(given.get("deals", 0)), generator, people, event=event)
     return {"deals": deals, "contacts": contacts}
+
+
+@action("POST", "convert")
+def convert(portal: Portal, given: Row) -> Any:
+    """Convert a lead into a company, a contact and a deal: id, user."""
+    return convert_lead(portal, int(given["id"]), Actor(int(given.get("user", 1))))
 
 
 @action("POST", "bulk")

@@ -1,36 +1,48 @@
-"""What reactions write, noted before it is sent: announce tells an echo by it (relay.echo).
+"""What reactions write, noted: announce tells an echo by it (relay.echo).
 
-A write to an item is noted in a row for each item and hour, with the fields that it sets. The same
-row counts the writes of each reaction to the item: a loop through somebody else (an automation
-rule that answers every edit) ends when the budget is used up.
+| what | row | when | holds |
+|---|---|---|---|
+| a write to an item | `echo#...` of this item and hour | before it is sent | fields, user, time |
+| a create that bears a mark | `made#...#<mark>` (relay.once.lost) | before | kind and user |
+| any other create | `made#...#<kind>/<id>` | after its answer | |
+| a deletion | `gone#...` | after its answer | |
 
-An item that is made has no number yet. Most bear a mark (relay.once.lost); where none can be set,
-or nobody knows whether it is kept, a row says that this user makes one of this name now. It holds
-nothing more and is simply put: a thousand creates are a thousand small rows, and no budget.
+Before, so that no change is announced before its note; but only where what is read can be held
+against the note. An id alone proves nothing of a call that was refused, so deletions and creates
+without a mark are noted when they have run. Their event, a reading and the stream take longer.
+
+The row of an item counts the writes of each reaction to the item too: a loop through somebody else
+(an automation rule that answers every edit) ends when the budget is used up.
+
+Values of more than a few characters are noted as digests. A note over NOTE_BYTES has no fields, and
+a row takes no notes beyond ROW_BYTES: those writes are counted, and pass for a person's.
 """
 
 import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
-from html import unescape
 from typing import Any
 
-from relay.once.lost import mark_of
+from relay.once.lost import PREFIX
 from relay.once.writes import BATCH
+from relay.portal.references import resolve
+from relay.portal.repeat import only_reads
+from relay.spelling import plain, short
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind
 HOUR = 3600
 KEEP_SECONDS = 25 * HOUR  # a stream that stood still for a day still finds them
 CLOCK_SECONDS = 5  # how far the clocks of two copies may differ
+NOTE_BYTES = 8_000
+ROW_BYTES = 200_000  # of notes; DynamoDB's limit for a row is 400 KB
 _TYPES = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote", 31: "invoice"}
 _NAMES = set(_TYPES.values())
 _OWNERS = {"L": "lead", "D": "deal", "Q": "quote", "SI": "invoice"}
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
-_DAYS = {"begindate", "closedate", "actualdate", "birthdate"}  # a portal drops their time
-_NAME_LENGTH = 100  # a portal may cut a longer one off
+# What a task's own methods set.
+_TASK_STATUS = {"complete": 5, "start": 3, "pause": 2, "defer": 6, "renew": 2, "approve": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +62,37 @@ class Created:
     entity: str
     fields: Mapping[str, Any]
 
+    @property
+    def mark(self) -> str:
+        """The mark that was put on it, empty where there is none."""
+        given = {plain(name): value for name, value in self.fields.items()}
+        marks = (str(given.get(name, "")) for name in ("originid", "xmlid"))
+        return next((its for its in marks if its.startswith(PREFIX)), "")
 
-def calls_in(method: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield a call, or the calls of a batch."""
-    if method == BATCH:
-        yield from params["commands"].values()
-    else:
+
+def writes_in(method: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield a call, or the writes of a batch."""
+    if method != BATCH:
         yield method, params
+        return
+    yield from (call for call in params["commands"].values() if not only_reads(call[0]))
+
+
+def done_in(
+    method: str, params: Mapping[str, Any], result: Any
+) -> Iterator[tuple[str, Mapping[str, Any], Any, bool]]:
+    """Yield the writes that have run, with the result of each, and whether it took an id from one.
+
+    A reference that is the whole of a value is resolved as the portal does it; another stays.
+    """
+    if method != BATCH:
+        yield method, params, result, False
+        return
+    for name, (command, given) in params["commands"].items():
+        if name in result["results"] and not only_reads(command):
+            resolved = resolve(given, result["results"])
+            late = written(command, given) is None
+            yield command, resolved, result["results"][name], late
 
 
 def written(method: str, params: Mapping[str, Any]) -> Written | None:
@@ -71,35 +107,50 @@ def written(method: str, params: Mapping[str, Any]) -> Written | None:
             entity = _entity(given.get("entitytypeid"))
         case ["crm", name, "update" | "delete"] if name in _NAMES:
             entity = name
-        case ["crm", name, "productrows", "set"] if name in _NAMES:
-            entity, fields = name, {}
         case ["crm", "item", "productrow", "set"]:
             entity, number = _owner(given.get("ownertype")), given.get("ownerid")
-        case ["tasks", "task", _] if "taskid" in given and parts[-1] != "add":
-            entity, number = "task", given["taskid"]  # `complete` and the like too
+        case ["tasks", "task", action] if "taskid" in given and action != "add":
+            entity, number = "task", given["taskid"]
+            if action in _TASK_STATUS:
+                fields = {"STATUS": _TASK_STATUS[action]}
         case ["crm", "timeline", "comment", "add"]:
             entity, number = str(fields.get("ENTITY_TYPE", "")), fields.get("ENTITY_ID")
             fields = {}
+        case ["crm", name, *rest] if name in _NAMES and rest != ["add"]:
+            entity, fields = name, {}  # `crm.deal.contact.items.set` and the like
         case _:
             return None
-    return Written(entity, str(number), fields, deleted=parts[-1] == "delete")
+    if not str(number).isdecimal():
+        return None  # a reference to another result of its batch, or nothing that a portal takes
+    return Written(entity, str(int(number)), fields, deleted=parts[2:] == ["delete"])
 
 
 def created(method: str, params: Mapping[str, Any]) -> Created | None:
-    """Return what a call makes, where no mark tells it; None too where that is not mirrored."""
+    """Return what a call makes; None where that is not mirrored."""
     parts = method.lower().split(".")
     given = {name.lower(): value for name, value in params.items()}
     fields: Mapping[str, Any] = given["fields"] if _is_map(given.get("fields")) else {}
     match parts:
         case ["tasks", "task", "add"]:
-            return Created("task", fields)  # whether a portal keeps its mark is written nowhere
+            # Whether a portal keeps the mark of a task is written nowhere.
+            return Created(
+                "task", {name: fields[name] for name in fields if plain(name) != "xmlid"}
+            )
         case ["crm", "item", "add"]:
-            entity = _entity(given.get("entitytypeid"))
+            return Created(_entity(given.get("entitytypeid")), fields)
         case ["crm", name, "add"] if name in _NAMES:
-            entity = name
+            return Created(name, fields)
         case _:
             return None
-    return None if mark_of(method, params, "") else Created(entity, fields)
+
+
+def number_of(result: Any) -> str | None:
+    """Return the id of what was made: `{"item": {"id": 7}}`, `{"task": {"id": "7"}}` or `7`."""
+    if _is_map(result):
+        inner = result.get("item", result.get("task"))
+        result = inner.get("id") if _is_map(inner) else None
+    text = str(result)
+    return text if text.isdecimal() else None
 
 
 def row_key(portal: str, entity: str, item_id: str, now: float) -> str:
@@ -114,60 +165,54 @@ def row_keys(portal: str, entity: str, item_id: str, now: float) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def made_key(portal: str, entity: str, user: Any, name: str, now: float) -> str:
-    """Return the key of the row that says: in these minutes a user makes an item of this name."""
-    digest = sha256(f"{user} {name}".encode("utf-8", "replace")).hexdigest()[:20]
-    return f"made#{portal}#{entity}#{int(now // NOTED_SECONDS)}#{digest}"
+def made_key(portal: str, what: str) -> str:
+    """Return the key of the row that says of a mark, or of `<kind>/<id>`, that we make it."""
+    return f"made#{portal}#{what}"
 
 
-def made_keys(portal: str, entity: str, fields: Mapping[str, Any], now: float) -> list[str]:
-    """Return the keys of the rows that an item made in the last minutes may be noted by.
-
-    The portal names what was made without a name.
-    """
-    user, name = fields.get("createdBy"), name_of(entity, fields)
-    times = (now + CLOCK_SECONDS, now, now - NOTED_SECONDS)
-    keys = (made_key(portal, entity, user, its, at) for its in (name, "") for at in times)
-    return list(dict.fromkeys(keys))
+def gone_key(portal: str, entity: str, item_id: str) -> str:
+    """Return the key of the row that says that we have deleted an item; ids are used once."""
+    return f"gone#{portal}#{entity}/{item_id}"
 
 
-def name_of(entity: str, fields: Mapping[str, Any]) -> str:
-    """Return what an item is called, whether its fields were written or read."""
-    given = {plain(name): value for name, value in fields.items()}
-    names = ("name", "lastname") if entity == "contact" else ("title",)
-    text = " ".join(str(given[name]) for name in names if given.get(name))
-    return " ".join(unescape(text).split())[:_NAME_LENGTH]
-
-
-class Making:
-    """A create on its way into the ledger: a row whose key says all."""
+class Fact:
+    """A row whose key says what was done; plainly put, a hundred bytes."""
 
     conditional = False
 
-    def __init__(self, portal: str, its: Created, user: int, now: float) -> None:
+    def __init__(self, key: str, now: float, **more: Any) -> None:
+        self.name = key
+        self._row = {name: {"S": str(value)} for name, value in more.items()}
+        self._row |= {"pk": {"S": key}, "expires": {"N": str(int(now + KEEP_SECONDS))}}
+
+    @classmethod
+    def of_mark(cls, portal: str, its: Created, user: int, now: float) -> "Fact":
+        """Return what is noted of a marked create: a conversion copies marks to other kinds."""
         given = {plain(name): value for name, value in its.fields.items()}
         by = given.get("createdby") or user
-        self.name = made_key(portal, its.entity, by, name_of(its.entity, its.fields), now)
-        self._expires = int(now + KEEP_SECONDS)
+        return cls(made_key(portal, its.mark), now, entity=its.entity, user=by)
 
-    def merge(self, other: "Making") -> None:
+    def merge(self, other: "Fact") -> None:
         """Take in nothing: a row of this name says it."""
 
     def make(self, table: str) -> dict[str, Any]:  # noqa: ARG002  every request is told
         """Return the row's item."""
-        return {"pk": {"S": self.name}, "expires": {"N": str(self._expires)}}
+        return self._row
 
 
 class Note:
-    """A write on its way into the ledger; refused where the budget is used up."""
+    """A write on its way into the ledger; refused where the budget, or the row's room, is used up.
+
+    What is refused for want of room is counted without its notes (`bare`).
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  who wrote what where, and when
         self, portal: str, its: Written, reaction: str, token: str, user: int, now: float
     ) -> None:
         self._key = row_key(portal, its.entity, its.id, now)
         self._now = now
-        noted = its.fields or its.deleted
-        self._notes = {f"note {token}": _noted(its, user, now)} if noted else {}
+        text = _noted(its, user, now) if its.fields else ""
+        self._notes = {f"note {token}": text} if text else {}
         self._counter = f"count {reaction}"
         self._count = 1
         self.name = f"{self._key} {reaction}"
@@ -176,8 +221,21 @@ class Note:
 
     def merge(self, other: "Note") -> None:
         """Take in another write of this reaction to this item."""
-        self._notes |= other._notes  # noqa: SLF001  it is one of us
+        if self._size + other._size <= ROW_BYTES:  # noqa: SLF001  it is one of us
+            self._notes |= other._notes  # noqa: SLF001
         self._count += other._count  # noqa: SLF001
+
+    @property
+    def _size(self) -> int:
+        return sum(len(name) + len(text.encode()) for name, text in self._notes.items())
+
+    def bare(self) -> "Note | None":
+        """Return the note without what the row may have no room for; None if it has none."""
+        if not self._notes:
+            return None
+        bare = copy(self)
+        bare._notes, bare._count = {}, 1  # noqa: SLF001  others merged into it come by themselves
+        return bare
 
     def make(self, table: str) -> dict[str, Any]:
         """Return the update as a part of a transaction."""
@@ -187,7 +245,13 @@ class Note:
             ":most": {"N": str(BUDGET - self._count)},
             ":expires": {"N": str(int(self._now + KEEP_SECONDS))},
         }
-        sets = ["#expires = :expires"]
+        sets, adds = ["#expires = :expires"], ["#count :count"]
+        condition = "attribute_not_exists(#count) OR #count <= :most"
+        if self._notes:
+            names["#bytes"], values[":bytes"] = "bytes", {"N": str(self._size)}
+            values[":room"] = {"N": str(ROW_BYTES - self._size)}
+            adds.append("#bytes :bytes")
+            condition = f"({condition}) AND (attribute_not_exists(#bytes) OR #bytes <= :room)"
         for at, (name, text) in enumerate(self._notes.items()):
             names[f"#n{at}"], values[f":n{at}"] = name, {"S": text}
             sets.append(f"#n{at} = :n{at}")
@@ -195,71 +259,46 @@ class Note:
             "Update": {
                 "TableName": table,
                 "Key": {"pk": {"S": self._key}},
-                "UpdateExpression": f"SET {', '.join(sets)} ADD #count :count",
-                "ConditionExpression": "attribute_not_exists(#count) OR #count <= :most",
+                "UpdateExpression": f"SET {', '.join(sets)} ADD {', '.join(adds)}",
+                "ConditionExpression": condition,
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
             }
         }
 
 
-def plain(name: str) -> str:
-    """Return a field's name as every spelling has it: `STAGE_ID`, `stageId` -> `stageid`."""
-    return name.replace("_", "").lower()
-
-
-def canonical(value: Any) -> Any:
-    """Return a value in one spelling, whether it was written or read."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return sorted(str(canonical(its)) for its in value)
-    if value is None or value is False or value in ("N", "0", 0):
-        return ""
-    text = "Y" if value is True else str(value)
-    try:
-        return f"{float(text):.10g}"
-    except ValueError:
-        return _moment(text)
-
-
-def _moment(text: str) -> str:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    if when.tzinfo is None:
-        return when.date().isoformat()  # of a portal's own zone: the day is what can be compared
-    return when.astimezone(UTC).isoformat()
-
-
 def _noted(its: Written, user: int, now: float) -> str:
-    """Return a note's text: the fields by the names, and with the values, that will be read."""
+    """Return a note's text: the fields by the names that will be read; empty where it is too long.
+
+    Phones and their like are rows of number, text, kind and use; a new row has no number yet.
+    """
     fields: dict[str, Any] = {}
     for name, value in its.fields.items():
         key = plain(name)
         if key in MULTI_FIELDS or key == "fm":
-            fields["fm"] = [*fields.get("fm", []), *_rows(value)]
-        elif key in _DAYS:
-            fields[key] = str(value or "")[: len("2026-03-05")]
+            kind = "" if key == "fm" else key.upper()
+            fields["fm"] = [*fields.get("fm", []), *_rows(value, kind)]
         elif key == "statusid" and its.entity == "lead":
-            fields["stageid"] = canonical(value)
+            fields["stageid"] = short(value)
         else:
-            fields[key] = canonical(value)
-    note = {"at": int(now), "user": user, "deleted": its.deleted, "fields": fields}
-    text = json.dumps(note, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode()  # as the portal gets it
+            fields[key] = short(value)
+    note = {"at": int(now), "user": user, "fields": fields}
+    text = json.dumps(note, ensure_ascii=False, separators=(",", ":"), default=str)
+    data = text.encode("utf-8", "replace")  # as the portal gets it
+    return data.decode() if len(data) <= NOTE_BYTES else ""
 
 
-def _rows(value: Any) -> list[tuple[str, str]]:
-    """Return number and text of each phone, e-mail and the like; a new one has no number yet."""
-    rows = value.items() if _is_map(value) else (("", row) for row in value or ())
+def _rows(value: Any, kind: str) -> list[tuple[str, str, str, str]]:
+    rows = [("", row) for row in value] if isinstance(value, list | tuple) else ()
+    rows = value.items() if _is_map(value) else rows
     found = []
     for key, row in rows:
         given = {plain(name): its for name, its in row.items()} if _is_map(row) else {}
         number = str(given.get("id", key))
-        text = "" if given.get("delete") == "Y" else str(given.get("value", ""))
-        found.append((number if number.isdecimal() else "", text))
+        gone = given.get("delete") == "Y"
+        text = "" if gone else str(given.get("value", ""))
+        said = str(given.get("typeid", kind)), str(given.get("valuetype", ""))
+        found.append((number if number.isdecimal() else "", text, *said))
     return found
 
 

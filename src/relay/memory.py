@@ -1,9 +1,7 @@
 """What a reaction keeps of a batch's records: read before they run, stored after them."""
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -11,12 +9,12 @@ from uuid import uuid4
 from aws_lambda_powertools.logging import Logger
 
 from relay import settings
-from relay.errors import LoopError, RelayError
-from relay.ledger import BUDGET, Making, Note, Written, calls_in, created, written
+from relay.errors import RelayError
+from relay.noting import Noting
 from relay.once.run import Run
 from relay.records import Record
 from relay.redelivery import is_failure
-from relay.state import RefusedError, State
+from relay.state import State
 
 
 class Memory:
@@ -45,46 +43,33 @@ class Memory:
     def run_of(self, record: Record) -> Run:
         """Return a run of the reaction for a record."""
         token = next(self._tokens)
-        numbers = count()
         about = record.about()
 
         def log(message: str, **more: Any) -> None:
             self._logger.warning(message, **about, **more)
 
-        async def before(method: str, params: Mapping[str, Any]) -> None:
-            jobs: list[Coroutine[Any, Any, None]] = []
-            now, portal = time.time(), record.subject.portal
-            for call in calls_in(method, params):
-                if its := written(*call):
-                    mark = f"{token}.{next(numbers)}"
-                    note = Note(portal, its, self._reaction, mark, record.user, now)
-                    jobs.append(self._count(note, its))
-                if made := created(*call):
-                    jobs.append(self._state.write(Making(portal, made, record.user, now)))
-            await asyncio.gather(*jobs)
-
+        noting = Noting(
+            state=self._state,
+            portal=record.subject.portal,
+            reaction=self._reaction,
+            token=token,
+            user=lambda: record.user,
+            counts=self._counts,
+            log=log,
+        )
         row = record.row
         assert row is not None  # noqa: S101  it was read
         return Run(
             *(row, token, self._until, self._state, log),
             redriven=record.redriven,
             decided=record.decided,
-            before=before,
+            before=noting.before,
+            after=noting.after,
         )
-
-    async def _count(self, note: Note, its: Written) -> None:
-        try:
-            await self._state.write(note)
-        except RefusedError:
-            self._counts["loops"] += 1
-            raise LoopError(
-                f"{self._reaction} has written to {its.entity} {its.id} {BUDGET} times "
-                "within an hour: is something answering its writes?"
-            ) from None
 
     async def store(self, record: Record) -> None:
         """Store what the run has done, and that it was: its own failures too."""
-        jobs: list[Coroutine[Any, Any, None]] = []
+        jobs: list[Any] = []
         if record.run:
             failed = record.error is not None and is_failure(record.error)
             jobs.append(record.run.finish(failed=failed))

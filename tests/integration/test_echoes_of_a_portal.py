@@ -5,17 +5,32 @@ The simulated portal answers as the documentation's samples do, shadows of field
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import requests
 
+from local.portal.conversion import convert_lead
+from local.portal.items import Actor
 from local.portal.server import PortalServer
 from relay.change import Change, Fields
-from relay.echo import is_echo, notes_of
-from relay.ledger import Note, written
+from relay.echo import is_echo, mark
+from relay.ledger import Fact, Note, created, written
+from relay.once.lost import mark_of
 from relay.tracking.kinds import entity_type_id, read_command
 from relay.tracking.projection import difference, project
 
+NOON = "2026-03-01T12:00:00.000+00:00"
+OWN_FIELDS = {
+    "TEXT": "string",
+    "NUMBER": "double",
+    "YES": "boolean",
+    "DAY": "date",
+    "TIME": "datetime",
+    "MONEY": "money",
+    "MANY": "string",
+    "FILE": "file",
+}
 CHANGE = Change(
     change_id="main.x.1.b.1",
     portal="main",
@@ -29,9 +44,19 @@ CHANGE = Change(
 
 
 @pytest.fixture(scope="module")
-def call():
+def server():
+    """Return a portal with fields of its own."""
+    with PortalServer(secret="s3cr3ts3cr3ts3cr", limits=False) as server:
+        for name, kind in OWN_FIELDS.items():
+            add = server.portal.types[2].add_user_field
+            add(f"UF_CRM_{name}", kind, "", multiple=name == "MANY")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def call(server):
     """Call a method of a portal."""
-    with PortalServer(secret="s3cr3ts3cr3ts3cr", limits=False) as server, requests.Session() as its:
+    with requests.Session() as its:
 
         def ask(method, **params):
             answer = its.post(server.webhook_url + method, json=params, timeout=10).json()
@@ -63,7 +88,8 @@ def judge(call, entity, number, method, **params):
     call(method, **params)
     after = read(call, entity, number)
     changed = difference(before, after)
-    update = Note("main", written(method, params), "tidy", "t", 1, time.time()).make("S")["Update"]
+    its = written(method, params)
+    update = Note("main", its, "tidy", "t", 1, time.time()).make("S")["Update"]
     row = {
         update["ExpressionAttributeNames"][name]: update["ExpressionAttributeValues"][
             f":{name[1:]}"
@@ -74,11 +100,12 @@ def judge(call, entity, number, method, **params):
     change = replace(
         CHANGE,
         entity=entity,
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         changed=tuple(changed),
         before=Fields({name: before.get(name) for name in changed}),
         after=Fields(after),
     )
-    return changed, is_echo(notes_of([row], time.time()), change)
+    return changed, is_echo({"row": row}, change)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +123,13 @@ def judge(call, entity, number, method, **params):
         ("deal", {"contactIds": [1, 2]}),
         ("deal", {"observers": [1, 2]}),
         ("deal", {"begindate": "2026-03-05", "closedate": "2026-04-05T10:00:00+03:00"}),
+        ("deal", {"begindate": "2026-03-05T10:00:00", "closedate": "2026-04-05T20:30:00Z"}),
+        ("deal", {"opened": False, "assignedById": "2", "opportunity": "7.50"}),
+        ("deal", {"opened": 0, "companyId": "1", "sourceId": ""}),
+        ("deal", {"opened": "0", "title": "1e3"}),
+        ("deal", {"ufCrmText": "007", "ufCrmNumber": "10.50", "ufCrmYes": "Y"}),
+        ("deal", {"ufCrmYes": True, "ufCrmTime": "2026-04-05T10:00:00+03:00"}),
+        ("deal", {"ufCrmMany": ["b", "a"], "ufCrmDay": "2026-04-05"}),
         ("deal", {"comments": "New", "opened": "N", "sourceId": "CALL", "probability": 5}),
         ("lead", {"stageId": "IN_PROCESS"}),
         ("lead", {"stageId": "JUNK"}),
@@ -154,3 +188,34 @@ def test_a_write_of_a_task_is_an_echo(call, fields):
     changed, ours = judge(call, "task", number, "tasks.task.update", taskId=number, fields=fields)
     assert changed, "nothing was written"
     assert ours, changed
+
+
+def test_a_file_is_nobodys_echo(call):
+    """What a portal reads back of it is a number: it passes for a person's."""
+    number = make(call, "deal")
+    fields = {"ufCrmFile": ["a.txt", "aGVsbG8="]}
+    how = {"entityTypeId": 2, "id": number, "fields": fields}
+    changed, ours = judge(call, "deal", number, "crm.item.update", **how)
+    assert changed == ["UF_CRM_FILE"]
+    assert not ours
+
+
+@pytest.mark.parametrize("user", [1, 2])
+def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
+    """The portal copies a lead's mark to its company, contact and deal, whoever converts it."""
+    params = {"fields": {"TITLE": "A", "NAME": "B", "OPPORTUNITY": 5}}
+    marked = mark_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
+    number = call("crm.lead.add", **marked)
+    fact = Fact.of_mark("main", created("crm.lead.add", marked), 1, time.time())
+    rows = {fact.name: fact.make("State")}
+    made = server.run(lambda: convert_lead(server.portal, number, Actor(user)))
+    origins = {}
+    for entity, item in {"lead": number, **made}.items():
+        after = read(call, entity, item)
+        assert after["originId"] == "relay-0123456789abcdef01234567"
+        change = replace(
+            CHANGE, entity=entity, id=str(item), action="added", after=Fields(after), time=NOON
+        )
+        (change,) = mark([change], lambda keys: {key: rows[key] for key in keys if key in rows})
+        origins[entity] = change.origin
+    assert origins == {"lead": "relay", "company": "portal", "contact": "portal", "deal": "portal"}

@@ -31,7 +31,7 @@ class Circle:
     def update(self, *, id, fields, **_):  # noqa: A002  the method's name for it
         """Change an item as a reaction wants, then as the portal's automation rule does."""
         self.writes += 1
-        self.items[id] |= fields
+        self.items[id] |= fields | {"updatedBy": 1}
         if self.rule:
             self.rule(self.items[id])
         return {"item": self.items[id]}

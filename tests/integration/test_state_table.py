@@ -7,9 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from relay.echo import notes_of
 from relay.errors import TransientError
-from relay.ledger import BUDGET, Note, written
+from relay.ledger import BUDGET, NOTE_BYTES, ROW_BYTES, Note, written
 from relay.once.checkpoints import Row
 from relay.once.portal import OncePortal
 from relay.once.run import Run
@@ -83,4 +82,30 @@ def test_notes_are_counted_up_to_the_budget(client):
     refused, fine = asyncio.run(write())
     assert isinstance(refused, RefusedError)
     assert fine is None
-    assert len(notes_of(client.scan(TableName="State")["Items"], now)) == BUDGET + 1
+    names = [name for row in client.scan(TableName="State")["Items"] for name in row]
+    assert len([name for name in names if name.startswith("note ")]) == BUDGET + 1
+
+
+def test_notes_have_room_up_to_a_limit(client):
+    """The condition of both, the budget and the room, is one that DynamoDB understands."""
+    now = time.time()
+    fields = {f"ufCrm{number:03}": "x" * 60 for number in range(90)}
+
+    async def write():
+        state = State(client, "State")
+        full = 0
+        for number in range(BUDGET):
+            for reaction in ("a", "b"):
+                its = written("crm.deal.update", {"id": 5, "fields": fields})
+                note = Note("main", its, reaction, f"{reaction}.{number}", 1, now)
+                try:
+                    await state.write(note)
+                except RefusedError:
+                    full += 1
+                    await state.write(note.bare())
+        return full
+
+    assert 0 < asyncio.run(write()) < 2 * BUDGET
+    (row,) = client.scan(TableName="State")["Items"]
+    assert ROW_BYTES - NOTE_BYTES < int(row["bytes"]["N"]) <= ROW_BYTES
+    assert row["count a"] == row["count b"] == {"N": str(BUDGET)}

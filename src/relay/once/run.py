@@ -30,7 +30,7 @@ class Run:
     `until` is when nothing of this invocation can be under way any more; `redriven` says that a
     person has sent the record back; what was sent before `decided`, that person has looked for and
     not found. `before` is awaited before each write with its method and parameters (echoes and
-    budget stand there).
+    budget stand there), `after` once it has run, with its result too; `after` must not raise.
     """
 
     def __init__(  # noqa: PLR0913  what a run is made of
@@ -44,6 +44,7 @@ class Run:
         redriven: bool = False,
         decided: float = 0.0,
         before: Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]] | None = None,
+        after: Callable[[str, Mapping[str, Any], Any], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.lease = Lease(row, token, until, state)
         self.claims = Claims(row, redriven=redriven)
@@ -52,6 +53,7 @@ class Run:
         self._row = row
         self._log = log
         self._before = before
+        self._after = after
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lost: dict[Write, TransientError] = {}
         self._refusal: RefusedError | None = None
@@ -132,7 +134,7 @@ class Run:
             if not fresh:
                 result = await self._look(portal, write, params, mark)
                 if result is not None:
-                    return self._done(write, digest, result)
+                    return await self._ran(portal, write, params, digest, result)
                 if write.at < self._decided:
                     write.at = time.time()  # from now on it may be there all the same
                     with portal.busy():
@@ -200,11 +202,12 @@ class Run:
         *,
         harmless: bool,
     ) -> Any:
+        params = mark.put_on(params) if mark else params
         try:
             if self._before:
                 with portal.busy():
                     await self._before(write.method, params)
-            result = await send(portal, write.method, mark.put_on(params) if mark else params)
+            result = await send(portal, write.method, params)
         except MayHaveRunError as error:
             if mark is None and not harmless:
                 raise self._undecided(write, str(error)) from error
@@ -217,12 +220,17 @@ class Run:
         except BaseException:  # it was refused, or never left
             self.claims.forget(write)
             raise
-        return self._done(write, digest, result)
+        return await self._ran(portal, write, params, digest, result)
 
-    def _done(self, write: Write, digest: str, result: Any) -> Any:
+    async def _ran(
+        self, portal: PortalApi, write: Write, params: Mapping[str, Any], digest: str, result: Any
+    ) -> Any:
         """Note a result; what the run stores next takes it along."""
         write.done, write.digest = True, digest
         write.result = json.dumps(result, ensure_ascii=False, default=str)
+        if self._after:
+            with portal.busy():
+                await self._after(write.method, params, result)
         return result
 
     @staticmethod

@@ -49,6 +49,7 @@ def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
 def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> str | None:
     """Publish the Changes in order; returns the number of the first that was not."""
     changes: list[tuple[str, Change, str]] = []
+    since: dict[str, float] = {}
     stopped: str | None = None
     for record in records:
         number: str = record["dynamodb"]["SequenceNumber"]
@@ -56,6 +57,7 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
             change = to_change(record)
             if change:
                 changes.append((number, change, ""))
+                since[change.change_id] = former_reading(record)
         except NewerFormatError as error:
             logger.warning("left for newer code", reason=str(error))
             stopped = number
@@ -69,7 +71,7 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
             (table,) = settings.read("STATE_TABLE")
             state = State(settings.client("dynamodb"), table)
             found = [change for _, change, _ in changes]
-            marked = echo.mark(found, state.load, settings.writer)
+            marked = echo.mark(found, state.load, since)
         except (StateError, BotoCoreError, ClientError) as trouble:
             # Taken for a person's, an echo would begin a loop.
             logger.warning("left until the ledger can be read", reason=str(trouble))
@@ -93,6 +95,12 @@ def to_change(record: Mapping[str, Any]) -> Change | None:
         return None  # a row that was removed by hand
     old = Row.of(images["OldImage"]) if images.get("OldImage") else None
     return change_of(old, Row.of(images["NewImage"]))
+
+
+def former_reading(record: Mapping[str, Any]) -> float:
+    """Return when the old image was read, 0 where there is none."""
+    old = record["dynamodb"].get("OldImage")
+    return float(old["read_at"]["N"]) if old else 0.0
 
 
 def _groups(

@@ -22,7 +22,7 @@ def test_what_a_reaction_wrote_is_announced_as_the_relays(relay):
     key = update["Key"]["pk"]["S"]
     relay.dynamo.state[key] = {"pk": {"S": key}, names["#n0"]: values[":n0"]}
     for number in (1, 2):
-        relay.portal.put(2, number, title="b", updatedTime=LATER)
+        relay.portal.put(2, number, title="b", updatedTime=LATER, updatedBy=1)
         relay.event(number)
     origins = {one["subject"]: one["data"]["origin"] for one in relay.settle()}
     assert origins == {"deal/1": "relay", "deal/2": "portal"}

@@ -1,0 +1,191 @@
+"""relay.noting: what a run notes before its calls, and what only their answers prove."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from relay.errors import LoopError
+from relay.ledger import BUDGET, ROW_BYTES
+from relay.noting import Noting
+from relay.state import State
+from tests.dynamo import Dynamo
+
+USER = 7
+
+
+class Run:
+    """A run that notes into a table."""
+
+    def __init__(self, reaction="tidy"):
+        self.table, self.counts, self.logged = Dynamo(), Counter(), []
+        self.reaction = reaction
+        self.noting = Noting(
+            state=State(self.table, "State"),
+            portal="main",
+            reaction=reaction,
+            token="t",
+            user=lambda: USER,
+            counts=self.counts,
+            log=lambda message, **more: self.logged.append((message, more)),
+        )
+
+    def before(self, method, **params):
+        """Note before a call."""
+        asyncio.run(self.noting.before(method, params))
+
+    def after(self, method, result, **params):
+        """Note after a call."""
+        asyncio.run(self.noting.after(method, params, result))
+
+    @property
+    def counted(self):
+        """Return how often each item was written to."""
+        name = f"count {self.reaction}"
+        rows = self.table.rows.items()
+        return {key.split("#")[2]: int(row[name]["N"]) for key, row in rows if name in row}
+
+    @property
+    def keys(self):
+        """Return the keys of what was made or deleted."""
+        return sorted(key for key in self.table.rows if not key.startswith("echo#"))
+
+
+@pytest.fixture
+def run():
+    """Return a run."""
+    return Run()
+
+
+DELETE = {"entityTypeId": 2, "id": 5}
+
+
+def test_a_deletion_is_noted_when_it_has_run(run):
+    """What a portal refuses leaves nothing by which a person's deletion could pass for ours."""
+    run.before("crm.item.delete", **DELETE)
+    assert run.counted == {"deal/5": 1}
+    assert run.keys == []
+    assert not any("note" in name for row in run.table.rows.values() for name in row)
+    run.after("crm.item.delete", [], **DELETE)
+    assert run.keys == ["gone#main#deal/5"]
+    assert run.counted == {"deal/5": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "result", "key"),
+    [
+        ("crm.item.add", {"entityTypeId": 7}, {"item": {"id": 9}}, "made#main#quote/9"),
+        ("crm.item.add", {"entityTypeId": 128}, {"item": {"id": 9}}, "made#main#dynamic_128/9"),
+        ("crm.deal.add", {}, 9, "made#main#deal/9"),
+        ("tasks.task.add", {}, {"task": {"id": "9"}}, "made#main#task/9"),
+    ],
+)
+def test_what_bears_no_mark_is_noted_by_its_number(run, method, params, result, key):
+    """The answer tells it; a thousand creates are a thousand small rows, and no budget."""
+    run.before(method, fields={"TITLE": "A"}, **params)
+    assert run.table.rows == {}
+    run.after(method, result, fields={"TITLE": "A"}, **params)
+    assert run.keys == [key]
+    assert run.table.rows[key].keys() == {"pk", "expires"}
+
+
+@pytest.mark.parametrize("result", [None, {}, {"item": None}, {"item": {"id": "x"}}, [], True])
+def test_an_answer_that_tells_no_number_notes_nothing(run, result):
+    """An odd answer fails no write."""
+    run.after("crm.item.add", result, entityTypeId=7, fields={})
+    assert run.keys == []
+    assert run.logged == []
+
+
+def test_a_mark_is_noted_before_the_call(run):
+    """No change of the new item can be announced before; its number adds nothing."""
+    fields = {"TITLE": "A", "ORIGIN_ID": "relay-1"}
+    run.before("crm.lead.add", fields=fields)
+    run.after("crm.lead.add", 9, fields=fields)
+    assert run.keys == ["made#main#relay-1"]
+    row = run.table.rows["made#main#relay-1"]
+    assert (row["entity"], row["user"]) == ({"S": "lead"}, {"S": "7"})
+
+
+def batch(**commands):
+    """Return the parameters of a batch."""
+    return {"commands": commands, "halt": False}
+
+
+def results(**answers):
+    """Return what is kept of a batch's answer."""
+    return {"results": answers, "errors": {}}
+
+
+def test_reads_of_a_batch_are_no_writes(run):
+    """Nor is a reference an item: the documented batch runs as often as it likes."""
+    params = batch(
+        task=("tasks.task.add", {"fields": {"TITLE": "Call"}}),
+        read=("tasks.task.get", {"taskId": "$result[task][task][id]"}),
+        known=("tasks.task.get", {"taskId": 5}),
+    )
+    for number in range(BUDGET + 10):
+        run.before("batch", **params)
+        task = {"task": {"id": str(number)}}
+        run.after("batch", results(task=task, read=task, known=task), **params)
+    assert run.counted == {}
+    assert len(run.keys) == BUDGET + 10
+
+
+def test_a_reference_is_noted_when_its_batch_has_run(run):
+    """What it points at is then known: the write's change is an echo, and counted."""
+    params = batch(
+        new=("crm.item.add", {"entityTypeId": 2, "fields": {"title": "A"}}),
+        mine=("crm.item.update", {"entityTypeId": 2, "id": "$result[new][item][id]", "fields": {}}),
+        found=("crm.lead.update", {"id": "$result[list][0][ID]", "fields": {"TITLE": "A"}}),
+        inside=("crm.lead.update", {"id": "0$result[list][0][ID]", "fields": {}}),
+        nothing=("crm.lead.update", {"id": "$result[list][7][ID]", "fields": {}}),
+        beyond=("crm.lead.update", {"id": "$result[new][item][id][more]", "fields": {}}),
+        gone=("crm.lead.delete", {"id": "$result[list][1][ID]"}),
+        plain=("crm.lead.update", {"id": 70, "fields": {"TITLE": ["$result[list][0][ID]"]}}),
+        failed=("crm.lead.delete", {"id": 8}),
+    )
+    run.before("batch", **params)
+    assert run.counted == {"lead/70": 1, "lead/8": 1}
+    done = dict.fromkeys(params["commands"].keys() - {"failed"}, True)
+    answers = done | {"new": {"item": {"id": 9}}, "list": [{"ID": "3"}, {"ID": "4"}]}
+    run.after("batch", results(**answers), **params)
+    written = ("lead/70", "lead/8", "deal/9", "lead/3", "lead/4", "lead/9")
+    assert run.counted == dict.fromkeys(written, 1)
+    assert run.keys == ["gone#main#lead/4", "made#main#deal/9"]
+
+
+def test_the_budget_ends_a_loop(run):
+    """The error says who wrote what how often."""
+    update = {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}}
+    for _ in range(BUDGET):
+        run.before("crm.item.update", **update)
+    with pytest.raises(LoopError, match="tidy has written to deal 5 30 times within an hour"):
+        run.before("crm.item.update", **update)
+    with pytest.raises(LoopError):
+        run.before("crm.item.update", **update | {"fields": {}})
+    assert run.counts["loops"] == 2
+    assert run.counted == {"deal/5": BUDGET}
+
+
+def test_a_row_without_room_takes_the_write_all_the_same(run):
+    """It is counted, and its change passes for a person's."""
+    run.before("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
+    (row,) = run.table.rows.values()
+    row["bytes"] = {"N": str(ROW_BYTES)}
+    notes = len(row)
+    run.before("crm.item.update", entityTypeId=2, id=5, fields={"title": "b"})
+    (row,) = run.table.rows.values()
+    assert len(row) == notes
+    assert run.counted == {"deal/5": 2}
+
+
+def test_what_can_not_be_noted_after_a_write_undoes_nothing(run):
+    """The write has been done: the trouble is logged."""
+    trouble = EndpointConnectionError(endpoint_url="https://dynamodb")
+    run.table.trouble = {"BatchWriteItem": trouble}
+    run.after("crm.item.delete", [], **DELETE)
+    ((message, more),) = run.logged
+    assert message == "not noted"
+    assert more["method"] == "crm.item.delete"
