@@ -6,12 +6,12 @@ from relay.change import Change
 _REACTION = '''"""{on} -> somebody is told."""
 
 from relay.{module} import {kind}
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 
 @reaction
-async def {name}({module}: {kind}, portal: Portal) -> None:
+async def {name}({module}: {kind}, portal: PortalApi) -> None:
     """{arrow}."""
     await portal.call(
         "im.notify.system.add",

@@ -1,12 +1,11 @@
 """A portal for tests of tracking: items under the test's control, calls answered in batches."""
 
 import asyncio
-import json
-import re
 from datetime import datetime
 
 import boto3
 
+from local.portal.references import put_in
 from relay.errors import PermanentError
 
 PAGE = 50
@@ -145,25 +144,12 @@ class ItemsPortal:
         self.requests += 1
         results = {}
         for name, (method, asked) in commands.items():
-            params = json.loads(
-                re.sub(
-                    r"\$result\[(\w+)\]\[(\w+)\]\[(\d+)\]\[(\w+)\]",
-                    lambda found: _at(results, found),
-                    json.dumps(asked),
-                )
-            )
+            ran = {key: its for key, its in results.items() if not isinstance(its, PermanentError)}
+            params = put_in(dict(asked), {"result": ran})
             try:
                 results[name] = self.answer(method, params)
-            except ValueError:  # a reference that could not be resolved stays text
+            except (TypeError, ValueError):  # a reference that leads nowhere gives what it has
                 results[name] = PermanentError(method, "INVALID_ARG_VALUE")
             except PermanentError as error:
                 results[name] = error
         return results
-
-
-def _at(results, found):
-    name, wrap, index, field = found.groups()
-    try:
-        return str(results[name][wrap][int(index)][field])
-    except (KeyError, IndexError, TypeError):
-        return found[0]

@@ -21,7 +21,7 @@ def read_signature(react: Callable[..., Awaitable[None]]) -> tuple[Subject, bool
         return _subject(react, names[0]), len(names) > 1
     except TypeError as wrong:
         name = getattr(react, "__name__", repr(react))
-        right = f"async def {name}(change: Change, portal: Portal) -> None"
+        right = f"async def {name}(change: Change, portal: PortalApi) -> None"
         said = f"{name} is no reaction: {wrong}; write `{right}`, or with `event: Event`"
     raise TypeError(said)
 

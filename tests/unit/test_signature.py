@@ -45,7 +45,7 @@ async def _no_python(change: "1 +") -> None: ...  # noqa: F722
 def test_what_could_not_be_run_is_refused_at_import(function, what):
     """The error names the function, what is wrong, and the right signature."""
     name = function.__name__
-    right = f"async def {name}(change: Change, portal: Portal) -> None"
+    right = f"async def {name}(change: Change, portal: PortalApi) -> None"
     with pytest.raises(TypeError, match=f"^{name} is no reaction: .*{re.escape(what)}") as caught:
         reaction(function)
     assert right in str(caught.value)

@@ -5,7 +5,7 @@ other, and a repeat finds the same person. Ids grow by one: over many leads ever
 """
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 DEPARTMENT_ID = 1  # whose people take turns
@@ -13,7 +13,7 @@ NOBODY = {None, 1}  # whom the portal names where nobody took the lead: here its
 
 
 @reaction
-async def assign_in_turn(change: Change, portal: Portal) -> None:
+async def assign_in_turn(change: Change, portal: PortalApi) -> None:
     """lead.added -> user.get, crm.item.update."""
     if change.after["assignedById"] not in NOBODY:
         return

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from relay.event import Event
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 WITHIN = timedelta(hours=1)
@@ -12,7 +12,7 @@ OWNERS = {"CONTACT": 3, "COMPANY": 4, "LEAD": 1}  # the first that knows the num
 
 
 @reaction
-async def call_back(event: Event, portal: Portal) -> None:
+async def call_back(event: Event, portal: PortalApi) -> None:
     """ONVOXIMPLANTCALLEND -> crm.duplicate.findbycomm, crm.activity.todo.add or tasks.task.add."""
     call = event.payload
     number, rung = call["PHONE_NUMBER"], int(call.get("PORTAL_USER_ID") or NOBODY_ID)

@@ -3,14 +3,14 @@
 import asyncio
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 MOST_VALUES = 20  # of one call
 
 
 @reaction
-async def find_duplicates(change: Change, portal: Portal) -> None:
+async def find_duplicates(change: Change, portal: PortalApi) -> None:
     """lead.added -> crm.duplicate.findbycomm, crm.timeline.comment.add."""
     values: dict[str, list[str]] = {"EMAIL": [], "PHONE": []}
     for row in change.after["fm"] or []:

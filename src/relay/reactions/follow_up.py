@@ -1,12 +1,12 @@
 """A won deal gets a follow-up task for its responsible person, and says so in its timeline."""
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 
 @reaction
-async def follow_up(change: Change, portal: Portal) -> None:
+async def follow_up(change: Change, portal: PortalApi) -> None:
     """deal.updated (won) -> tasks.task.add, crm.timeline.comment.add."""
     deal = change.after
     task = await portal.call(

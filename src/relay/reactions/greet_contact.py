@@ -1,12 +1,12 @@
 """A new contact gets a comment in its timeline, and its responsible person a notification."""
 
 from relay.event import Event
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 
 @reaction
-async def greet_contact(event: Event, portal: Portal) -> None:
+async def greet_contact(event: Event, portal: PortalApi) -> None:
     """ONCRMCONTACTADD -> crm.item.get, crm.timeline.comment.add, im.notify.system.add."""
     answer = await portal.call("crm.item.get", entityTypeId=3, id=event.id)
     contact = answer["item"]

@@ -8,14 +8,14 @@ import asyncio
 from typing import Any
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 CONTACT, DEAL = 3, 2
 
 
 @reaction
-async def hand_over(change: Change, portal: Portal) -> None:
+async def hand_over(change: Change, portal: PortalApi) -> None:
     """company.updated (assignedById) -> crm.item.list, crm.item.update."""
     person = {"assignedById": change.after["assignedById"]}
     company: dict[str, Any] = {"companyId": int(change.id)}
@@ -32,7 +32,7 @@ async def hand_over(change: Change, portal: Portal) -> None:
     )
 
 
-async def _ids(portal: Portal, kind: int, condition: dict[str, Any]) -> list[int]:
+async def _ids(portal: PortalApi, kind: int, condition: dict[str, Any]) -> list[int]:
     found = portal.list("crm.item.list", entityTypeId=kind, filter=condition, select=["id"])
     return [item["id"] async for item in found]
 

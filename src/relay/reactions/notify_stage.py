@@ -1,12 +1,12 @@
 """A deal reaches a stage -> its responsible person is told, with the stage's name."""
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 
 @reaction
-async def notify_stage(change: Change, portal: Portal) -> None:
+async def notify_stage(change: Change, portal: PortalApi) -> None:
     """deal.updated (stageId) -> crm.status.list, im.notify.system.add."""
     deal = change.after
     funnel = deal["categoryId"]

@@ -3,7 +3,7 @@
 import re
 
 from relay.change import Change
-from relay.portal import Portal
+from relay.portal import PortalApi
 from relay.reaction import reaction
 
 NATIONAL = re.compile(r"8(\d{10})")  # Russia and Kazakhstan: who dials 8 within means +7
@@ -28,7 +28,7 @@ def tidy(phone: str) -> str:
 
 
 @reaction
-async def tidy_phone(change: Change, portal: Portal) -> None:
+async def tidy_phone(change: Change, portal: PortalApi) -> None:
     """contact.added, contact.updated -> crm.item.update."""
     rows = {
         row["id"]: {**row, "value": tidy(row["value"])}

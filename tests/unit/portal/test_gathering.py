@@ -333,6 +333,7 @@ def test_reads_and_writes_share_no_request(wire, clock, webhook):
     clock.run(mixed())
     sent = [[params["id"] for params in decoded(body)] for _, body in wire.requests]
     assert sent == [["0", "2", "4"], ["1", "3", "5"]]
+    assert portal.requests == 2
 
 
 def test_a_hold_that_begins_after_a_call_keeps_it_too(wire, clock, webhook):
