@@ -81,7 +81,7 @@ def test_a_poison_record_that_no_message_holds_is_packed(relay):
     relay.announce.handler({"Records": [record]}, Context)
     ((body, _),) = relay.queues.messages[URL + "dead"].values()
     assert len(body) < 1_000_000
-    assert redrive._record({"Body": body}) == record  # noqa: SLF001  the other end
+    assert redrive._content({"Body": body}) == record  # noqa: SLF001  the other end
 
 
 def test_newer_rows_are_left_for_newer_code(relay):
