@@ -22,8 +22,8 @@ def read_signature(react: Callable[..., Awaitable[None]]) -> tuple[Subject, bool
     except TypeError as wrong:
         name = getattr(react, "__name__", repr(react))
         right = f"async def {name}(change: Change, portal: PortalApi) -> None"
-        said = f"{name} is no reaction: {wrong}; write `{right}`, or with `event: Event`"
-    raise TypeError(said)
+        message = f"{name} is no reaction: {wrong}; write `{right}`, or with `event: Event`"
+    raise TypeError(message)
 
 
 def _arguments(react: Callable[..., Awaitable[None]]) -> list[str]:
@@ -32,14 +32,14 @@ def _arguments(react: Callable[..., Awaitable[None]]) -> list[str]:
         raise TypeError("it is not written with `async def`, or it yields")
     parameters = inspect.signature(react).parameters.values()
     by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    given = [its.name for its in parameters if its.kind in by_position][:ARGUMENTS]
+    given = [one.name for one in parameters if one.kind in by_position][:ARGUMENTS]
     if not given:
         raise TypeError("it takes no argument by position")
     needs = by_position | {inspect.Parameter.KEYWORD_ONLY}
     surplus = [
-        its.name
-        for its in parameters
-        if its.name not in given and its.kind in needs and its.default is its.empty
+        one.name
+        for one in parameters
+        if one.name not in given and one.kind in needs and one.default is one.empty
     ]
     if surplus:
         raise TypeError(f"nobody gives it {', '.join(surplus)}")
@@ -50,8 +50,8 @@ def _subject(react: Callable[..., Awaitable[None]], first: str) -> Subject:
     try:
         found = get_type_hints(react).get(first)
     except (NameError, AttributeError, SyntaxError, TypeError) as trouble:
-        said = f"its annotations can't be resolved ({trouble})"
-        raise TypeError(f"{said}: import them at the top of the file, outside of `if`") from None
+        remedy = "import them at the top of the file, outside of `if`"
+        raise TypeError(f"its annotations can't be resolved ({trouble}): {remedy}") from None
     if found is None:
         raise TypeError(f"its first argument, {first}, has no type")
     if found is Event:

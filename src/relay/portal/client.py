@@ -152,9 +152,9 @@ class Portal:
 
 def _explicit(commands: Mapping[str, tuple[str, Params]], *, halt: bool) -> Explicit | None:
     """Return the commands as one request; None where a query can't hold them."""
-    its = {name: Command(method, params) for name, (method, params) in commands.items()}
+    asked = {name: Command(method, params) for name, (method, params) in commands.items()}
     try:
-        return Explicit(its, halt=halt)
+        return Explicit(asked, halt=halt)
     except NotForBatchError:
         return None
 

@@ -92,7 +92,7 @@ def _top(name: str) -> str:
 def _inner(key: Any) -> str:
     text = str(key)
     # `[ ]` is the same as `[]` to PHP.
-    if not text or (len(text) == 1 and text.isspace()) or any(it in text for it in "[]\0"):
+    if not text or (len(text) == 1 and text.isspace()) or any(sign in text for sign in "[]\0"):
         raise NotForBatchError("PHP can't read this key")
     return _quote(text)
 

@@ -71,9 +71,9 @@ class FakePortal:
                 continue
             try:
                 ran = {
-                    name: its
-                    for name, its in results.items()
-                    if not isinstance(its, errors.PortalError)
+                    earlier: result
+                    for earlier, result in results.items()
+                    if not isinstance(result, errors.PortalError)
                 }
                 results[name] = self._answer(method, resolve(dict(params), ran))
             except errors.PortalError as error:

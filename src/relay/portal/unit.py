@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.errors import PortalError
 from relay.portal.batch import of_call
-from relay.portal.encoding import NotForBatchError, to_query
+from relay.portal.encoding import MOST_QUERY_BYTES, NotForBatchError, to_query
 from relay.portal.references import is_touched
 from relay.portal.repeat import is_harmless, only_reads
 
@@ -103,6 +103,9 @@ class Chain(Unit):
         self._page = page
         self.least, self.most = least, most
         super().__init__(method, page(None))
+        # Each page repeats the filter: a long one leaves room for fewer.
+        self.most = max(min(self.most, MOST_QUERY_BYTES // max(len(self.query), 1)), 1)
+        self.least = min(self.least, self.most)
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
         """Return a page for each key."""

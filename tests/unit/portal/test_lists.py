@@ -1,6 +1,7 @@
 """A list is read whole, in the fewest requests, however its method wraps and names things."""
 
 import asyncio
+import json
 from bisect import bisect_left
 
 import pytest
@@ -79,6 +80,16 @@ def test_each_family_is_asked_in_its_own_words(wire, clock, webhook, family):
     assert read(clock, Portal(webhook), method, filter={"!STAGE": "X"}) == list(range(1, 121))
     assert order.items() <= wire.requests[0][1].items()
     assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize("ids", [range(1, 601), range(1, 6001, 10)])
+def test_a_long_filter_leaves_room_for_fewer_pages(wire, clock, webhook, ids):
+    """Each page of a chain repeats it, and a request stays as small as web servers accept."""
+    wire.answer = Table(ids)
+    assert read(clock, Portal(webhook), filter={"title": "a" * 240_000}) == list(ids)
+    sizes = [len(json.dumps(body)) for _, body in wire.requests]
+    assert max(sizes) < 1_300_000
+    assert len(sizes) == 4
 
 
 def test_an_order_by_id_is_our_own(wire, clock, webhook):
