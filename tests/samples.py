@@ -34,12 +34,24 @@ def reaches(entry, name):
 
 
 def passes(policy, body):
-    """Say whether a filter of plain values lets a message through, as SNS decides."""
+    """Say whether a filter of values and equal numbers lets a message through, as SNS decides."""
     for name, wanted in policy.items():
         given = body.get(name)
         if isinstance(wanted, dict):
             if not isinstance(given, dict) or not passes(wanted, given):
                 return False
-        elif not set(given if isinstance(given, list) else [given]) & set(wanted):
+        elif not any(fits(one, value) for one in wanted for value in as_list(given)):
             return False
     return True
+
+
+def as_list(value):
+    """Return the values of a field that a filter looks at."""
+    return value if isinstance(value, list) else [value]
+
+
+def fits(wanted, value):
+    """Say whether one value of a filter is that of a field."""
+    if isinstance(wanted, dict):
+        return wanted == {"numeric": ["=", value]}
+    return wanted == value and isinstance(wanted, bool) == isinstance(value, bool)

@@ -26,9 +26,11 @@ class Change:
     """An item was added, updated or deleted, with the fields that changed.
 
     `id` is the item's (a string), `change_id` the change's own: however often AWS delivers it, the
-    same. `version` counts the readings of the item: a higher one is later. `before` holds the
-    changed fields only (a deleted item's: all), `after` all of them (a deleted item's: none);
-    a field of `truncated` did not fit and is in neither.
+    same. `version` counts the readings of the item: a higher one is later. `changed` names the
+    fields that differ; in `added` all fields that are set, as a state that an item is born with
+    is a change of that field. `before` holds the changed fields only (`added`: none, `deleted`:
+    all), `after` all of them (`deleted`: none); a field of `truncated` did not fit and is in
+    neither. `*` at the end of either list stands for names that did not fit either.
     `superseded`: this reaction has already handled a later change of the item.
     `origin` is `relay` where a reaction wrote it, `via` is what made us look: `event` or `sweep`.
     """
@@ -67,7 +69,10 @@ class Change:
         return f"/crm/type/{self.entity_type_id}/details/{{}}/"
 
     def moved(self, name: str, *, to: Any = ..., from_: Any = ...) -> bool:
-        """Say whether this field changed - to that value, from that value, where they are given."""
+        """Say whether this field changed - to that value, from that value, where they are given.
+
+        A new item's fields changed from None.
+        """
         return (
             name in self.changed
             and (to is ... or self.after.get(name) == to)

@@ -1,7 +1,12 @@
 """Stream of the mirror -> Changes -> SNS. The stream is the outbox: what fails comes again.
 
 From the first record that could not be announced on, everything is delivered anew: a Change has
-one id, however often it is.
+one id, however often it is. No version of an item is published before an earlier one of it: a
+group holds one Change of an item at most, and a group that is not published whole is the last.
+
+What can never be announced (a row that nobody understands, a Change that SNS refuses) is set
+aside in its turn, and holds up nothing. What can't be announced now holds up its shard, until the
+stream would drop it: then it is set aside as well.
 """
 
 import base64
@@ -9,15 +14,16 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from relay import echo, settings
 from relay.change import Change
-from relay.errors import StateError
+from relay.errors import ConfigurationError, StateError
 from relay.state import State
 from relay.tracking import parts
 from relay.tracking.difference import change_of
@@ -29,63 +35,97 @@ BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
 QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 SEEN_SECONDS = 60
+# A deploy brings the newer code within minutes. One that was rolled back never does, and its rows
+# must not stop the shard.
+NEWER_SECONDS = 3600
+STREAM_SECONDS = 23 * 3600  # the stream drops a record after 24 hours
 # A funnel move raises no event for an outgoing webhook (rest-protocol section 15).
 FUNNEL = "categoryId"
+# SNS's codes for a message that it will never take. Other codes, such as those of KMS or of a
+# missing right, pass when AWS or an operator has acted.
+_NEVER = {
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ParameterValueInvalid",
+    "ValidationError",
+    "ValidationException",
+    "BatchRequestTooLong",
+    "InvalidBatchEntryId",
+}
+_NOT_NOW = (ConfigurationError, StateError, BotoCoreError, ClientError)
 
 logger = Logger(service="announce")
 metrics = Metrics(service="announce")
 _seen: dict[str, tuple[float, dict[str, float]]] = {}
 
 
+class RefusedError(Exception):
+    """When SNS will never take a Change."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record, and its Change and text, or why there is none."""
+
+    record: Mapping[str, Any]
+    change: Change | None = None
+    text: str = ""
+    error: Exception | None = None
+
+    @property
+    def number(self) -> str:
+        """Return where the stream goes on if this one could not be announced."""
+        number: str = self.record["dynamodb"]["SequenceNumber"]
+        return number
+
+    def is_older(self, seconds: float) -> bool:
+        """Say whether the row was put longer ago than that."""
+        put_at: float = self.record["dynamodb"].get("ApproximateCreationDateTime", time.time())
+        return time.time() - put_at > seconds
+
+
 def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
     """Announce what the records of a stream batch changed; returns from where to go on."""
     announced: list[Change] = []
     failed = _announce(batch["Records"], announced)
-    _count(announced)
+    try:
+        _count(announced)
+    except Exception as trouble:  # noqa: BLE001  what only describes must not repeat the step
+        logger.warning("not counted", reason=repr(trouble))
     metrics.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
 
 
 def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> str | None:
-    """Publish the Changes in order; returns the number of the first that was not."""
-    changes: list[tuple[str, Change, str]] = []
-    since: dict[str, float] = {}
-    stopped: str | None = None
-    for record in records:
-        number: str = record["dynamodb"]["SequenceNumber"]
-        try:
-            change = to_change(record)
-            if change:
-                changes.append((number, change, ""))
-                since[change.change_id] = former_reading(record)
-        except NewerFormatError as error:
-            logger.warning("left for newer code", reason=str(error))
-            stopped = number
-            break
-        except Exception as error:  # noqa: BLE001  one bad row must not hold up the others
-            if not _set_aside(record, error):
-                stopped = number
-                break
+    """Publish the Changes in order; returns the number of the first record that must come again."""
+    entries = [entry for record in records if (entry := _read(record))]
+    changes = [entry for entry in entries if entry.change]
     if changes:
-        try:
-            (table,) = settings.read("STATE_TABLE")
-            state = State(settings.client("dynamodb"), table)
-            found = [change for _, change, _ in changes]
-            marked = echo.mark(found, state.load, since)
-        except (StateError, BotoCoreError, ClientError) as trouble:
-            # Taken for a person's, an echo would begin a loop.
-            logger.warning("left until the ledger can be read", reason=str(trouble))
-            return changes[0][0]
-        changes = [
-            (number, change, change.to_json())
-            for (number, *_), change in zip(changes, marked, strict=True)
+        _mark(changes)
+    groups = list(_groups(entries))
+    for at, group in enumerate(groups, 1):
+        left = _put_aside(group[0]) if group[0].error else _publish(group)
+        waiting = {entry.number for entry in left}
+        announced += [
+            entry.change
+            for entry in group
+            if entry.change and not entry.error and entry.number not in waiting
         ]
-    for group in _groups(changes):
-        failed = _publish(group)
-        announced += [change for number, change, _ in group if number not in failed]
-        if failed:
-            return next(number for number, *_ in group if number in failed)
-    return stopped
+        for entry in left:
+            if not (entry.is_older(STREAM_SECONDS) and _set_aside(entry)):
+                return entry.number
+        if left and at < len(groups):  # AWS is slow to fail: one such group is enough for one run
+            return groups[at][0].number
+    return None
+
+
+def _read(record: Mapping[str, Any]) -> Entry | None:
+    """Return a record with the Change that it means, or with why nobody understands it."""
+    try:
+        change = to_change(record)
+    except Exception as error:  # noqa: BLE001  one bad row must not hold up the others
+        return Entry(record, error=error)
+    return Entry(record, change) if change else None
 
 
 def to_change(record: Mapping[str, Any]) -> Change | None:
@@ -103,78 +143,160 @@ def former_reading(record: Mapping[str, Any]) -> float:
     return float(old["read_at"]["N"]) if old else 0.0
 
 
-def _groups(
-    changes: Sequence[tuple[str, Change, str]],
-) -> Iterator[list[tuple[str, Change, str]]]:
-    """Yield what fits into one PublishBatch."""
-    group: list[tuple[str, Change, str]] = []
+def _mark(entries: Sequence[Entry]) -> None:
+    """Say of each Change whether a reaction wrote it, and write it out.
+
+    An entry of which that can't be said gets the error: an echo taken for a person's change
+    would begin a loop.
+    """
+    try:
+        (table,) = settings.read("STATE_TABLE")
+        state = State(settings.client("dynamodb"), table)
+        found = [entry.change for entry in entries if entry.change]
+        since = {
+            entry.change.change_id: former_reading(entry.record)
+            for entry in entries
+            if entry.change
+        }
+        marked = echo.mark(found, state.load, since)
+        for entry, change in zip(entries, marked, strict=True):
+            entry.change, entry.text = change, change.to_json()
+            entry.text.encode()
+    except _NOT_NOW as trouble:
+        for entry in entries:
+            entry.error = trouble
+    except Exception as error:  # noqa: BLE001  one bad change must not hold up the others
+        if len(entries) == 1:
+            entries[0].error = error
+        else:
+            for entry in entries:
+                _mark([entry])
+
+
+def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Yield what fits into one PublishBatch; what can't be published stands alone."""
+    group: list[Entry] = []
+    items: set[str] = set()
     size = 0
-    for change in changes:
-        more = len(change[2].encode())
-        if group and (len(group) == BATCH or size + more > BATCH_BYTES):
+    for entry in entries:
+        item = _item(entry)
+        more = len(entry.text.encode()) if not entry.error else BATCH_BYTES
+        if group and (len(group) == BATCH or size + more > BATCH_BYTES or item in items):
             yield group
-            group, size = [], 0
-        group.append(change)
+            group, items, size = [], set(), 0
+        group.append(entry)
+        items.add(item)
         size += more
     if group:
         yield group
 
 
-def _publish(group: Sequence[tuple[str, Change, str]]) -> set[str]:
-    """Publish a group, what failed once more; returns the numbers that were not."""
+def _item(entry: Entry) -> str:
+    return entry.change.change_id.rpartition(".")[0] if entry.change else entry.number
+
+
+def _publish(group: Sequence[Entry]) -> list[Entry]:
+    """Publish a group, what failed once more; returns what was not and may be later.
+
+    What SNS will never take is set aside.
+    """
     left = list(group)
     (topic,) = settings.read("CHANGES_TOPIC_ARN")
     for _ in range(2):
-        entries = [
-            {"Id": str(at), "Message": text, "MessageGroupId": change.portal}
-            for at, (_, change, text) in enumerate(left)
+        requests = [
+            {"Id": str(at), "Message": entry.text, "MessageGroupId": entry.change.portal}
+            for at, entry in enumerate(left)
+            if entry.change
         ]
         try:
             answer = settings.client("sns").publish_batch(
-                TopicArn=topic, PublishBatchRequestEntries=entries
+                TopicArn=topic, PublishBatchRequestEntries=requests
             )
         except (BotoCoreError, ClientError) as error:
             logger.warning("not published", reason=str(error), changes=len(left))
-            break
-        left = [left[int(entry["Id"])] for entry in answer.get("Failed", [])]
+            if not _is_final(error):
+                return left
+            if len(left) == 1:
+                return _refuse(left[0], str(error))
+            return [one for entry in left for one in _publish([entry])]
+        later: list[Entry] = []
+        for failure in answer.get("Failed", []):
+            entry = left[int(failure["Id"])]
+            if failure.get("SenderFault") and failure.get("Code") in _NEVER:
+                later += _refuse(entry, f"{failure['Code']}: {failure.get('Message')}")
+            else:
+                later.append(entry)
+        left = later
         if not left:
             break
-    return {number for number, *_ in left}
+    return left
 
 
-def _set_aside(record: Mapping[str, Any], error: Exception) -> bool:
-    """Put a record that can't be understood into a queue of its own, whole; says if it is there."""
+def _is_final(error: BotoCoreError | ClientError) -> bool:
+    """Say whether a request will never be taken. A wrong topic is the operator's to mend."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _NEVER and "TopicArn" not in str(error)
+    return isinstance(error, ParamValidationError)
+
+
+def _refuse(entry: Entry, reason: str) -> list[Entry]:
+    """Set aside what SNS will never take; returns it where that failed."""
+    entry.error = RefusedError(reason)
+    return _put_aside(entry)
+
+
+def _put_aside(entry: Entry) -> list[Entry]:
+    """Set aside what has an error; returns it where it waits instead, or that failed."""
+    newer = isinstance(entry.error, NewerFormatError) and not entry.is_older(NEWER_SECONDS)
+    if newer or isinstance(entry.error, _NOT_NOW):
+        logger.warning("left for later", reason=_words(entry.error))
+        return [entry]
+    return [] if _set_aside(entry) else [entry]
+
+
+def _set_aside(entry: Entry) -> bool:
+    """Put a record into a queue of its own, whole; says if it is there."""
     (queue_url,) = settings.read("DEAD_LETTERS_URL")
-    reason = {"reason": {"DataType": "String", "StringValue": repr(error)[:1000]}}
-    body = json.dumps(record, ensure_ascii=False)
-    if len(body.encode()) > QUEUE_BYTES:  # `make redrive` reads both
+    entry.error = entry.error or RefusedError("not announced before the stream would drop it")
+    reason = _words(entry.error)
+    body = json.dumps(entry.record)  # in ASCII, of which SQS refuses nothing
+    if len(body) > QUEUE_BYTES:  # `make redrive` reads both
         body = base64.b64encode(zlib.compress(body.encode())).decode()
     try:
         settings.client("sqs").send_message(
-            QueueUrl=queue_url, MessageBody=body, MessageAttributes=reason
+            QueueUrl=queue_url,
+            MessageBody=body,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
         )
     except (BotoCoreError, ClientError) as trouble:
-        logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
+        logger.warning("not set aside", reason=reason, trouble=str(trouble))
         return False
-    logger.error("set aside", reason=repr(error))
+    logger.error("set aside", reason=reason)
     metrics.add_metric("poison", MetricUnit.Count, 1)
     return True
+
+
+def _words(error: Exception | None) -> str:
+    """Return an error in ASCII: its text may hold what SQS refuses."""
+    return ascii(f"{type(error).__name__}: {error}")[1:-1][:1000]
 
 
 def _count(announced: Sequence[Change]) -> None:
     """Count what was announced, and what events should have announced and had not."""
     metrics.add_metric("announced", MetricUnit.Count, len(announced))
-    missed: dict[str, int] = {}
-    now = time.time()
     for change in announced:
-        what = f" {', '.join(change.changed)}" * bool(change.changed)
+        what = f" {', '.join(change.changed)}" * (change.action == "updated")
         logger.info(
             "%s",
             f"{change.entity} {change.id} {change.action}{what}, {change.via}",
             change_id=change.change_id,
             portal=change.portal,
         )
-        if change.via == SWEEP and FUNNEL not in change.changed:
+    missed: dict[str, int] = {}
+    now = time.time()
+    for change in announced:
+        moved = change.action == "updated" and FUNNEL in change.changed
+        if change.via == SWEEP and not moved:
             subscribed = is_subscribed(_events(change.portal), change.entity, now)
             missed[change.portal] = missed.get(change.portal, 0) + subscribed
     for portal, number in missed.items():

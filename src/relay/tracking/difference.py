@@ -1,16 +1,26 @@
 """Two images of a row -> the Change that lies between them, if there is one. Pure."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.change import Change, Fields
+from relay.change import Change
 from relay.tracking.kinds import entity_type_id
-from relay.tracking.projection import Form, canonical_json, difference, is_digest, upgrade
+from relay.tracking.projection import (
+    Form,
+    canonical_json,
+    difference,
+    is_digest,
+    is_no,
+    upgrade,
+)
 from relay.tracking.row import UNREADABLE, Row
 
-# SNS's default limit is 256 KiB, and the local AWS knows no other; the envelope is below 4 KiB.
-CHANGE_BYTES = 240_000
+# A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
+CHANGE_BYTES = 256_000
+REST = "*"  # stands for the names in `changed` and `truncated` that do not fit either
 
 
 def change_of(old: Row | None, new: Row) -> Change | None:
@@ -25,55 +35,98 @@ def change_of(old: Row | None, new: Row) -> Change | None:
     if before is not None and after is not None and old is not None:
         before = upgrade(before, old.format, after, new.format)
         changed = difference(before, after)
+        if old.names and new.names and old.names != new.names:
+            changed = [name for name in changed if not _appeared_as_no(name, before, after)]
         if changed:
-            return _change(new, "updated", before, after, changed)
+            after |= {name: None for name in changed if name not in after}
+            return _change(new, "updated", {n: before.get(n) for n in changed}, after, changed)
     elif after is not None:
-        return _change(new, "added", {}, after, [])
+        return _change(new, "added", {}, after, difference({}, after))
     elif before is not None:
         return _change(new, "deleted", before, {}, [])
     return None
 
 
+def _appeared_as_no(name: str, before: Form, after: Form) -> bool:
+    """Say whether the portal got this field, or lost it, with the value that every item has."""
+    return (name in before) != (name in after) and is_no(before.get(name, after.get(name)))
+
+
 def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]) -> Change:
-    if changed:
-        before = {name: before.get(name) for name in changed}
-        after = after | {name: after.get(name) for name in changed}
-    before, after, truncated = _fit(before, after)
     key = row.key
-    return Change(
-        change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
-        portal=key.portal,
-        entity=key.entity,
-        entity_type_id=entity_type_id(key.entity),
-        id=str(key.id),
-        action=action,
-        version=row.seq,
-        time=datetime.fromtimestamp(row.read_at, UTC).isoformat(timespec="milliseconds"),
-        via=row.via,
-        changed=tuple(changed),
-        before=Fields(before),
-        after=Fields(after),
-        truncated=truncated,
+    return fit(
+        Change(
+            change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
+            portal=key.portal,
+            entity=key.entity,
+            entity_type_id=entity_type_id(key.entity),
+            id=str(key.id),
+            action=action,
+            version=row.seq,
+            time=datetime.fromtimestamp(row.read_at, UTC).isoformat(timespec="milliseconds"),
+            via=row.via,
+            changed=tuple(changed),
+            before=before,
+            after=after,
+        )
     )
 
 
-def _fit(before: Form, after: Form) -> tuple[Form, Form, tuple[str, ...]]:
-    """Return both without what does not fit: what the mirror could not hold, then the largest."""
+def fit(change: Change) -> Change:
+    """Return a Change that one message holds: its largest fields are left out, and named.
+
+    A value that the mirror could not hold is left out in any case. `changed` stays whole while
+    the names alone leave room, as filters look into it. Only beyond some 2,000 long names all
+    fields are left out, and both lists end where they must, in `*`.
+    """
+    before, after = change.before, change.after
     names = before.keys() | after.keys()
-    sizes = {name: _bytes(before, name) + _bytes(after, name) for name in names}
     left_out = {n for n in names if is_digest(before.get(n)) or is_digest(after.get(n))}
-    total = sum(sizes[name] for name in names - left_out)
+    if not left_out and _bytes(change) <= CHANGE_BYTES:
+        return change
+    sizes = {name: _field_bytes(before, name) + _field_bytes(after, name) for name in names}
+    bare = replace(change, before={}, after={}, truncated=(REST,))
+    total = _bytes(bare) + sum(
+        _name_bytes(name) if name in left_out else sizes[name] for name in names
+    )
     for name in sorted(names - left_out, key=lambda name: (-sizes[name], name)):
         if total <= CHANGE_BYTES:
             break
         left_out.add(name)
-        total -= sizes[name]
-    return (
-        {name: value for name, value in before.items() if name not in left_out},
-        {name: value for name, value in after.items() if name not in left_out},
-        tuple(sorted(left_out)),
-    )
+        total -= sizes[name] - _name_bytes(name)
+    if total <= CHANGE_BYTES:
+        return replace(
+            change,
+            before=_without(before, left_out),
+            after=_without(after, left_out),
+            truncated=tuple(sorted(left_out)),
+        )
+    room = CHANGE_BYTES - _bytes(replace(bare, changed=(REST,)))
+    changed = tuple(_upto(room, change.changed))
+    return replace(bare, changed=changed if changed == change.changed else (*changed, REST))
 
 
-def _bytes(form: Mapping[str, Any], name: str) -> int:
+def _bytes(change: Change) -> int:
+    return len(change.to_json().encode())
+
+
+def _field_bytes(form: Mapping[str, Any], name: str) -> int:
+    """Return what a field takes: canonical_json's braces are no less than a comma."""
     return len(canonical_json({name: form[name]}).encode()) if name in form else 0
+
+
+def _name_bytes(name: str) -> int:
+    return len(json.dumps(name, ensure_ascii=False).encode()) + 1
+
+
+def _without(form: Mapping[str, Any], left_out: set[str]) -> Form:
+    return {name: value for name, value in form.items() if name not in left_out}
+
+
+def _upto(room: int, names: Sequence[str]) -> Iterator[str]:
+    """Yield the first names that take no more room than there is."""
+    for name in names:
+        room -= _name_bytes(name)
+        if room < 0:
+            return
+        yield name

@@ -12,7 +12,7 @@ from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
-from relay.tracking.projection import fit, is_template, project
+from relay.tracking.projection import fit, is_template, names_digest, project
 from relay.tracking.read import AbsentError, GoneTypeError, Seen, read
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
@@ -104,11 +104,12 @@ async def _read(
 
 
 def _seen(hint: Hint, seen: Seen, rules: Rules) -> Look:
-    text = updated = ""
+    text = updated = names = ""
     if seen.item is not None:
         form = project(hint.key.entity, seen.item)
         updated = str(form.get(updated_field(hint.key.entity), ""))
         text = fit(form, CONTENT_BYTES)[1]
+        names = names_digest(seen.item)
     return Look(
         key=hint.key,
         kind=seen.kind,
@@ -117,4 +118,5 @@ def _seen(hint: Hint, seen: Seen, rules: Rules) -> Look:
         read_at=seen.read_at,
         via=hint.via,
         quiet=not hint.added and (hint.baseline or not rules.baselined(hint.key.entity)),
+        names=names,
     )

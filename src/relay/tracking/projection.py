@@ -166,6 +166,16 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
     ]
 
 
+def names_digest(item: Mapping[str, Any]) -> str:
+    """Return 8 characters that stand for the names of an item's fields, empty ones included."""
+    return sha256("\n".join(sorted(item)).encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def is_no(value: Any) -> bool:
+    """Say whether a value is the "no" that a new yes/no field has on every item."""
+    return not isinstance(value, bool) and value in (0, "0", "N")
+
+
 def upgrade(form: Form, written: int, beside: Form, target: int) -> Form:
     """Return a form of an older format as one of the target's, to be compared with `beside`."""
     for number in range(written, target):

@@ -1,6 +1,7 @@
 """A row of the mirror: what is last known of an item, tombstones included.
 
-pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet
+pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
+names (a digest of the names of all fields that the portal showed; older rows have none)
 """
 
 import json
@@ -60,7 +61,10 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM."""
+    """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM.
+
+    `names` is the digest of the names of the fields that the portal showed, empty ones included.
+    """
 
     key: Key
     kind: str
@@ -69,6 +73,7 @@ class Look:
     read_at: float
     via: str
     quiet: bool
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class Row:
     read_at: float
     via: str
     quiet: bool
+    names: str = ""
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> "Row":
@@ -100,6 +106,7 @@ class Row:
             read_at=float(item["read_at"]["N"]),
             via=item["via"]["S"],
             quiet=item["quiet"]["S"] == "yes",
+            names=item["names"]["S"] if "names" in item else "",
         )
 
     @property
@@ -128,4 +135,6 @@ def to_item(look: Look, base: Base, born: str) -> dict[str, Any]:
     }
     if look.text:
         item["content"] = {"S": look.text}
+    if look.names:
+        item["names"] = {"S": look.names}
     return item

@@ -64,7 +64,8 @@ def test_a_life_is_announced_in_order(relay):
     ]  # fmt: skip
     assert [one.version for one in (added, updated, deleted, again)] == [1, 2, 3, 4]
     assert added.before == {}
-    assert added.changed == ()
+    assert added.changed == again.changed == ("id", "title")
+    assert len({one.change_id.split(".")[3] for one in (added, updated, deleted, again)}) == 1
     assert deleted.after == {}
     assert deleted.before["title"] == "b"
     assert len({one.change_id for one in (added, updated, deleted, again)}) == 4
