@@ -48,8 +48,8 @@ run: env ## The whole bundle on this machine; Ctrl-C ends it
 invoke: env ## One function, one sample event: FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
-new: .venv/.ready ## A reaction of yours: NAME=… ON=deal.updated [FIELD=stageId]
-	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)"
+new: .venv/.ready ## A reaction of yours: NAME=… ON=deal [FIELD=stageId [TO=WON]]
+	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)" "$(TO)"
 
 remove: .venv/.ready ## Undo it: make remove NAME=call_ada
 	@PYTHONPATH=src .venv/bin/python -m ops.new remove "$(NAME)"

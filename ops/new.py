@@ -26,7 +26,7 @@ def files(root: Path, name: str) -> dict[str, Path]:
     }
 
 
-def new(root: Path, name: str, on: str, fields: str = "") -> list[Path]:
+def new(root: Path, name: str, on: str, fields: str = "", to: str = "") -> list[Path]:
     """Make a reaction that works; returns what was written. A ValueError has written nothing."""
     if not re.fullmatch(NAME, name) or len(name) > MOST_LETTERS:
         raise ValueError(
@@ -41,7 +41,7 @@ def new(root: Path, name: str, on: str, fields: str = "") -> list[Path]:
         there.append(f"{logical_id(name)} in template.yaml")
     if there:
         raise ValueError(f"there is {', '.join(there)} already")
-    found = subscription(on, fields)
+    found = subscription(on, fields, to)
     written, test = reaction_and_test(name, on, found)
     texts = {
         template: with_entry(text, name, found.topic, json.dumps(found.policy)),

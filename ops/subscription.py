@@ -33,18 +33,26 @@ class Subscription:
     topic: str
     policy: dict[str, Any]
     sample: Change | Event
+    actions: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    values: tuple[int | str, ...] = ()
 
 
-def subscription(on: str, fields: str = "") -> Subscription:
-    """Return what ON and FIELD mean; raises ValueError that says what there is."""
-    entity, _, action = on.partition(".")
+def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
+    """Return what ON, FIELD and TO mean; raises ValueError that says what there is.
+
+    ON without an action means added and updated: what an item is born with has changed as well.
+    """
+    entity, dot, action = on.partition(".")
     dynamic = re.fullmatch(r"dynamic_([1-9]\d{0,8})", entity)
-    if action in ACTIONS and (entity in ENTITIES or dynamic):
+    actions = (action,) if dot else ("added", "updated")
+    if set(actions) <= set(ACTIONS) and (entity in ENTITIES or dynamic):
         type_id = int(dynamic[1]) if dynamic else ENTITIES[entity]
-        found = _of_changes(entity, type_id, action, _names(fields, action))
+        names = _names(fields, action)
+        found = _of_changes(entity, type_id, actions, names, _values(names, to))
     elif on.upper() in CATALOGUE:
-        if fields:
-            raise ValueError("FIELD is of changes: an event does not say what changed")
+        if fields or to:
+            raise ValueError("FIELD and TO are of changes: an event does not say what changed")
         found = _of_events(on.upper())
     else:
         raise ValueError(_known(on))
@@ -74,20 +82,48 @@ def _leaves(policy: dict[str, Any], depth: int = 1) -> Any:
 def _names(fields: str, action: str) -> list[str]:
     names = [name.strip() for name in fields.split(",")] if fields else []
     for name in names:
-        if not re.fullmatch(r"[A-Za-z]\w{0,99}", name, re.ASCII):
+        if not re.fullmatch(r"[A-Za-z]\w{0,49}", name, re.ASCII):
             raise ValueError(f"{name!r} is no field; write FIELD=stageId, or FIELD=stageId,title")
-    if names and action != "updated":
-        raise ValueError(f"FIELD is of updated: what is {action} has no changed fields")
+    if names and action == "deleted":
+        raise ValueError("FIELD is of added and updated: what is deleted has no changed fields")
     return list(dict.fromkeys(names))
 
 
-def _of_changes(entity: str, type_id: int | None, action: str, names: list[str]) -> Subscription:
+def _values(names: list[str], to: str) -> list[int | str]:
+    """Return what TO lists: numbers where the field is one by its name, as Changes have them."""
+    if not to:
+        return []
+    if len(names) != 1:
+        raise ValueError("TO is of one FIELD; write FIELD=stageId TO=WON, or TO=WON,LOSE")
+    values = [value.strip() for value in to.split(",")]
+    for value in values:
+        if not re.fullmatch(r"[^\s\"'\\](?:[^\n\"'\\]{0,59})", value):
+            raise ValueError(f"TO takes values of up to 60 letters, without quotes; not {value!r}")
+    number = isinstance(_value(names[0], 1), int)
+    return [int(one) if number and re.fullmatch(r"-?\d{1,9}", one) else one for one in values]
+
+
+def _of_changes(
+    entity: str,
+    type_id: int | None,
+    actions: tuple[str, ...],
+    names: list[str],
+    values: list[int | str],
+) -> Subscription:
     data: dict[str, Any] = {"origin": ["portal"]}
     if names:
         data["changed"] = names
+    if values:
+        data["after"] = {
+            names[0]: [{"numeric": ["=", one]} if isinstance(one, int) else one for one in values]
+        }
+    action = actions[-1]
     person = "responsibleId" if entity == "task" else "assignedById"
     item = {"id": 1, "title": "A sample", person: 1}
-    changed = tuple(sorted(names or ["title"])) if action == "updated" else ()
+    after = {name: _value(name, 3) for name in names or ["title"]} | item
+    after |= dict.fromkeys(names, values[0]) if values else {}
+    changed = {"added": sorted(after), "updated": sorted(names or ["title"]), "deleted": []}[action]
+    before = {name: _value(name, 2) for name in changed} if action == "updated" else {}
     sample = Change(
         change_id=f"main.{entity}.1.{SAMPLE_SECONDS}.2",
         portal="main",
@@ -97,12 +133,12 @@ def _of_changes(entity: str, type_id: int | None, action: str, names: list[str])
         action=action,
         version=2,
         time="2025-12-18T08:38:45Z",
-        changed=changed,
-        before=item if action == "deleted" else {name: _value(name, 2) for name in changed},
-        after={} if action == "deleted" else {name: _value(name, 3) for name in changed} | item,
+        changed=tuple(changed),
+        before=item if action == "deleted" else before,
+        after={} if action == "deleted" else after,
     )
-    policy = {"type": [f"{CHANGE_PREFIX}{entity}.{action}"], "data": data}
-    return Subscription("ChangesTopic", policy, sample)
+    policy = {"type": [f"{CHANGE_PREFIX}{entity}.{one}" for one in actions], "data": data}
+    return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
 
 
 def _value(name: str, number: int) -> int | str:
@@ -128,7 +164,7 @@ def _known(on: str) -> str:
     return (
         f"there is nothing called {on!r}{said}\n"
         f"changes: {', '.join(ENTITIES)} or dynamic_<entityTypeId>,"
-        f" each with .{', .'.join(ACTIONS)} (deal.updated)\n"
+        f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
         f"events: {', '.join(sorted(CATALOGUE))}"
     )
 

@@ -67,6 +67,8 @@ def chain(known: Known, changes: Iterable[Change], findings: list[str]) -> Known
             findings.append(f"{name}: it was {'not ' * (before is None)}there before")
         elif change.action == "deleted" and difference(before or {}, _stored(change.before)):
             findings.append(f"{name}: not what was last known is said to be gone")
+        elif change.action == "added" and difference({}, after or {}) != list(change.changed):
+            findings.append(f"{name}: not all fields that are set are said to have changed")
         elif change.action == "updated":
             findings += _difference(name, before or {}, change, after or {})
         known = Known(change.version, after)
@@ -114,7 +116,7 @@ def end(deal: str, what: str, form: Form | None, item: Mapping[str, Any] | None)
 def is_won(change: Change) -> bool:
     """Say whether the reaction's filter lets a Change through."""
     return (
-        change.action == "updated"
+        change.action in {"added", "updated"}
         and change.origin == "portal"
         and "stageSemanticId" in change.changed
         and change.after.get("stageSemanticId") == "S"

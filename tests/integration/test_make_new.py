@@ -14,11 +14,16 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "ops", "tests", "events", "docs")
 FILES = ("template.yaml", "pyproject.toml", "README.md", "Makefile")
 MADE = [
-    ("made_big_deal", "deal.updated", "opportunity"),  # the one of docs/first-reaction.md
-    ("made_on_stage", "deal.updated", "stageId"),
-    ("made_when_a_task_is_deleted_at", "task.deleted", ""),
-    ("made_on_process_9", "dynamic_128.added", ""),
-    ("made_on_comment", "ONCRMTIMELINECOMMENTADD", ""),
+    ("made_big_deal", "deal", "opportunity", ""),  # the one of docs/first-reaction.md
+    ("made_on_stage", "deal.updated", "stageId", ""),
+    ("made_won", "deal", "stageSemanticId", "S"),
+    ("made_won_or_lost", "dynamic_123456789.updated", "F" * 50, "WON,Сделка успешна"),
+    ("made_longer_value", "deal.added", "F" * 50, "x" * 60),
+    ("made_two_fields", "company", "title,assignedById", ""),
+    ("made_for_all", "contact", "", ""),
+    ("made_when_a_task_is_deleted_at", "task.deleted", "", ""),
+    ("made_on_process_9", "dynamic_128.added", "", ""),
+    ("made_on_comment", "ONCRMTIMELINECOMMENTADD", "", ""),
 ]
 
 
@@ -60,8 +65,8 @@ def contents(tree):
 def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
     """The tutorial's too: format, lint, types, tests, those of the template; then no trace."""
     before = contents(tree)
-    for name, on, fields in MADE:
-        said = run(tree, "python", "-m", "ops.new", "new", name, on, fields)
+    for name, *arguments in MADE:
+        said = run(tree, "python", "-m", "ops.new", "new", name, *arguments)
         assert f"{name} works" in said
     tutorial = (tree / "docs" / "first-reaction.md").read_text("utf-8")
     tutorial = tutorial.replace("big_deal", MADE[0][0])  # whoever followed it has that one

@@ -15,7 +15,8 @@ NOBODY = {None, 1}  # whom the portal names where nobody took the lead: here its
 @reaction
 async def assign_in_turn(change: Change, portal: PortalApi) -> None:
     """lead.added -> user.get, crm.item.update."""
-    if change.after["assignedById"] not in NOBODY:
+    added = (change.entity, change.action) == ("lead", "added")
+    if not added or change.after["assignedById"] not in NOBODY:
         return
     people = await portal.call(
         "user.get", sort="ID", order="ASC", FILTER={"UF_DEPARTMENT": DEPARTMENT_ID, "ACTIVE": True}

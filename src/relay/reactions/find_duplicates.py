@@ -12,6 +12,8 @@ MOST_VALUES = 20  # of one call
 @reaction
 async def find_duplicates(change: Change, portal: PortalApi) -> None:
     """lead.added -> crm.duplicate.findbycomm, crm.timeline.comment.add."""
+    if (change.entity, change.action) != ("lead", "added"):
+        return
     values: dict[str, list[str]] = {"EMAIL": [], "PHONE": []}
     for row in change.after["fm"] or []:
         if row["typeId"] in values:

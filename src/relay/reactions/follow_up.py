@@ -7,7 +7,9 @@ from relay.reaction import reaction
 
 @reaction
 async def follow_up(change: Change, portal: PortalApi) -> None:
-    """deal.updated (won) -> tasks.task.add, crm.timeline.comment.add."""
+    """deal.added, deal.updated (won) -> tasks.task.add, crm.timeline.comment.add."""
+    if change.entity != "deal" or not change.moved("stageSemanticId", to="S"):
+        return
     deal = change.after
     task = await portal.call(
         "tasks.task.add",

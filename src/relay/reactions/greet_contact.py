@@ -8,6 +8,8 @@ from relay.reaction import reaction
 @reaction
 async def greet_contact(event: Event, portal: PortalApi) -> None:
     """ONCRMCONTACTADD -> crm.item.get, crm.timeline.comment.add, im.notify.system.add."""
+    if event.name != "ONCRMCONTACTADD":  # a changed filter takes minutes
+        return
     answer = await portal.call("crm.item.get", entityTypeId=3, id=event.id)
     contact = answer["item"]
     name = " ".join(filter(None, [contact.get("name"), contact.get("lastName")])) or "a contact"

@@ -17,6 +17,9 @@ CONTACT, DEAL = 3, 2
 @reaction
 async def hand_over(change: Change, portal: PortalApi) -> None:
     """company.updated (assignedById) -> crm.item.list, crm.item.update."""
+    updated = (change.entity, change.action) == ("company", "updated")
+    if not updated or not change.moved("assignedById"):  # a new company takes nobody's contacts
+        return
     person = {"assignedById": change.after["assignedById"]}
     company: dict[str, Any] = {"companyId": int(change.id)}
     contacts, deals = await asyncio.gather(

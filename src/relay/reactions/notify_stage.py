@@ -7,7 +7,9 @@ from relay.reaction import reaction
 
 @reaction
 async def notify_stage(change: Change, portal: PortalApi) -> None:
-    """deal.updated (stageId) -> crm.status.list, im.notify.system.add."""
+    """deal.added, deal.updated (stageId) -> crm.status.list, im.notify.system.add."""
+    if change.entity != "deal" or not change.moved("stageId"):
+        return
     deal = change.after
     funnel = deal["categoryId"]
     directory = f"DEAL_STAGE_{funnel}" if funnel else "DEAL_STAGE"  # the first funnel has no number

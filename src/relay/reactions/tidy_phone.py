@@ -29,7 +29,9 @@ def tidy(phone: str) -> str:
 
 @reaction
 async def tidy_phone(change: Change, portal: PortalApi) -> None:
-    """contact.added, contact.updated -> crm.item.update."""
+    """contact.added, contact.updated (fm) -> crm.item.update."""
+    if change.entity != "contact" or not change.moved("fm"):
+        return
     rows = {
         row["id"]: {**row, "value": tidy(row["value"])}
         for row in change.after["fm"] or []

@@ -7,6 +7,7 @@ import pytest
 from local.ordeal import judge
 from local.ordeal.judge import Effects, Known, Letter
 from relay.change import Change, Fields
+from relay.tracking.projection import difference
 
 FORM = {"title": "a", "stageId": "NEW", "opportunity": 5, "updatedTime": "1"}
 EDIT = Change(
@@ -27,7 +28,9 @@ WON = replace(
     changed=("stageId", "stageSemanticId"),
     after=Fields(FORM | {"stageId": "WON", "stageSemanticId": "S"}),
 )
-ADDED = replace(EDIT, action="added", changed=(), before=Fields(), after=Fields(FORM))
+ADDED = replace(
+    EDIT, action="added", changed=tuple(difference({}, FORM)), before=Fields(), after=Fields(FORM)
+)
 DELETED = replace(EDIT, action="deleted", changed=(), before=Fields(FORM), after=Fields())
 UNDECIDED = Letter(
     change_id=WON.change_id, deal="5", method="crm.timeline.comment.add", undecided=True, reason=""
@@ -55,6 +58,7 @@ def test_a_chain_leads_to_what_it_tells():
         (Known(1, FORM | {"opportunity": 6}), EDIT),  # a field that changed is not said to
         (Known(1, None), EDIT),
         (Known(1, FORM), ADDED),
+        (Known(1, None), replace(ADDED, changed=())),
         (Known(1, None), DELETED),
         (Known(1, FORM | {"title": "x"}), DELETED),
         (Known(1, FORM), replace(EDIT, before=Fields(title="a", stageId="NEW"))),
@@ -134,12 +138,13 @@ def test_a_won_deal_has_one_task_and_one_comment(tasks, comments, letters, found
 
 
 def test_what_nobody_won_has_no_effects():
-    """An echo is none, a deal that was first seen won neither."""
+    """An echo is none; a deal that was first seen won is."""
     effects = Effects(tasks={"6": ["7"]}, comments={"6": []})
     assert len(judge.effects([], effects, [])) == 1
     assert judge.is_won(WON)
     assert not judge.is_won(replace(WON, origin="relay"))
-    assert not judge.is_won(replace(WON, action="added"))
+    assert judge.is_won(replace(WON, action="added"))
+    assert not judge.is_won(replace(WON, action="deleted"))
     assert not judge.is_won(EDIT)
 
 

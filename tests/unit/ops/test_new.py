@@ -10,6 +10,7 @@ from cfnlint.decode.cfn_yaml import load as load_template
 
 from ops.new import files, new, remove
 from ops.subscription import check_limits, subscription
+from relay.change import Change
 from relay.ingress.recognise import CATALOGUE
 from tests.samples import passes
 
@@ -130,13 +131,15 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
             "made_ada",
             "deal.change",
             "",
-            r"changes: lead, deal, .*\(deal.updated\)\nevents: CATALOG",
+            r"changes: lead, deal, .*alone: added or updated\nevents: CATALOG",
         ),
         ("made_ada", "ONCRMDEALUPDAT", "", "did you mean ONCRMDEALUPDATE"),
         ("made_ada", "dynamic_.added", "", "nothing called"),
         ("made_ada", "dynamic_0.added", "", "nothing called"),
-        ("made_ada", "deal.added", "stageId", "FIELD is of updated"),
-        ("made_ada", "ONCRMDEALUPDATE", "stageId", "FIELD is of changes"),
+        ("made_ada", "deal.deleted", "stageId", "FIELD is of added and updated"),
+        ("made_ada", "deal.", "", "nothing called"),
+        ("made_ada", "deal", "f" * 51, "is no field"),
+        ("made_ada", "ONCRMDEALUPDATE", "stageId", "FIELD and TO are of changes"),
         ("made_ada", "deal.updated", "stage-id", "'stage-id' is no field"),
         ("made_ada", "deal.updated", "a,,b", "'' is no field"),
         ("made_ada", "deal.updated", "é", "'é' is no field"),
@@ -146,6 +149,7 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
             ",".join(f"f{n}" for n in range(38)),
             "this one has 3 and 152",
         ),
+        ("made_ada", "deal", ",".join(f"f{n}" for n in range(19)), "this one has 3 and 152"),
     ],
 )
 def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, said):
@@ -154,6 +158,56 @@ def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, 
     with pytest.raises(ValueError, match=said):
         new(root, name, on, fields)
     assert state(root) == before
+
+
+@pytest.mark.parametrize(
+    ("on", "fields", "to", "said"),
+    [
+        ("deal", "", "WON", "TO is of one FIELD"),
+        ("deal", "stageId,title", "WON", "TO is of one FIELD"),
+        ("deal", "stageId", "WON,", "TO takes values"),
+        ("deal", "stageId", "it's", "TO takes values"),
+        ("deal", "title", "x" * 61, "TO takes values"),
+        ("ONCRMDEALADD", "", "WON", "FIELD and TO are of changes"),
+    ],
+)
+def test_values_that_no_filter_holds_are_refused(root, on, fields, to, said):
+    """With how they are written, and nothing is."""
+    before = state(root)
+    with pytest.raises(ValueError, match=said):
+        new(root, "made_ada", on, fields, to)
+    assert state(root) == before
+
+
+@pytest.mark.parametrize(
+    "types",
+    [["deal.added", "deal.updated"], ["deal.added"]],
+)
+@pytest.mark.parametrize(
+    ("field", "to", "wanted"),
+    [
+        ("stageSemanticId", "S", ["S"]),
+        ("stageId", "WON, LOSE", ["WON", "LOSE"]),
+        ("assignedById", "5,-6", [{"numeric": ["=", 5]}, {"numeric": ["=", -6]}]),
+        ("UF_CRM_1", "5", ["5"]),
+    ],
+)
+def test_a_value_is_asked_of_what_is_born_with_it_too(root, types, field, to, wanted):
+    """TO is in the filter, ids as numbers, and the sample passes it."""
+    new(root, "made_ada", "deal" if len(types) > 1 else types[0], field, to)
+    entry = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]["MadeAda"]
+    policy = json.loads(entry["Filter"])
+    assert policy == {
+        "type": [f"com.bitrix24.{one}" for one in types],
+        "data": {"origin": ["portal"], "changed": [field], "after": {field: wanted}},
+    }
+    sample = json.loads(files(root, "made_ada")["sample"].read_text("utf-8"))
+    body = json.loads(sample["Records"][0]["body"])
+    assert passes(policy, body)
+    change = Change.from_cloudevent(body)
+    assert change.moved(field, to=change.after[field])
+    if change.action == "added":
+        assert (set(change.changed), change.before) == (set(change.after), {})
 
 
 def test_as_many_fields_as_sns_takes_are_taken(root):

@@ -30,7 +30,7 @@ def test_only_the_phone_that_is_untidy_is_written():
 def test_a_contact_whose_phones_are_tidy_costs_no_call(fields):
     """So the reaction's own write, seen again, ends there."""
     portal = FakePortal()
-    asyncio.run(tidy_phone(replace(CHANGE, after=Fields(fields)), portal))
+    asyncio.run(tidy_phone(replace(CHANGE, changed=("fm",), after=Fields(fields)), portal))
     assert portal.calls == []
 
 

@@ -1,0 +1,68 @@
+"""Each ready reaction looks again: a changed filter takes up to 15 minutes to be followed."""
+
+import asyncio
+import json
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from cfnlint.decode.cfn_yaml import load as load_template
+
+from relay.change import Change
+from relay.portal.fake import FakePortal
+from tests.samples import EVENTS, load, passes, reaches
+
+ROOT = Path(__file__).parents[3]
+REACTIONS = load_template(str(ROOT / "template.yaml"))["Mappings"]["Reaction"]
+# Journal and PostJson call no portal, and their filters leave nothing out; what `make new` made,
+# with a sample of its own, has a test of its own.
+READY = [
+    name
+    for name, entry in REACTIONS.items()
+    if name not in {"Journal", "PostJson"}
+    and not (EVENTS / f"sqs_{entry['Handler'].split('.')[-2]}.json").exists()
+]
+SAMPLES = sorted(path.stem for path in EVENTS.glob("sqs_*.json") if path.stem != "sqs_spilled")
+
+
+def others(entry, sample):
+    """Yield what differs from a sample in one thing that the reaction's filter asks for."""
+    policy = json.loads(entry["Filter"])
+    if not isinstance(sample, Change):
+        yield replace(sample, name="ONANOTHER")
+        for name in policy.get("data", {}).get("payload", {}):
+            yield replace(sample, payload=sample.payload | {name: "999"})
+            yield replace(sample, payload={k: v for k, v in sample.payload.items() if k != name})
+        return
+    yield replace(sample, entity="another")
+    for action in {"added", "updated", "deleted"} - {
+        kind.rsplit(".", 1)[1] for kind in policy["type"]
+    }:
+        yield replace(sample, action=action, changed=sample.changed * (action != "deleted"))
+    for name in policy["data"].get("changed", ()):
+        yield replace(sample, changed=tuple(one for one in sample.changed if one != name))
+    for name in policy["data"].get("after", {}):
+        yield replace(sample, after={**sample.after, name: "another"})
+
+
+@pytest.mark.parametrize("name", READY)
+def test_what_the_filter_keeps_away_calls_nothing(name):
+    """Another kind, action, field or value than the filter asks for is not reacted to."""
+    entry = REACTIONS[name]
+    module = entry["Handler"].removesuffix(".handler")
+    react = getattr(import_module(module), module.rpartition(".")[2])
+    mine = [load(sample) for sample in SAMPLES if reaches(entry, sample)]
+    assert mine
+    for other in [one for sample in mine for one in others(entry, sample)]:
+        assert not passes(json.loads(entry["Filter"]), json.loads(other.to_json())), other
+        portal = FakePortal()
+        asyncio.run(react(other, portal))
+        assert portal.calls == []
+
+
+@pytest.mark.parametrize("name", ["FollowUp", "NotifyStage"])
+def test_a_deal_that_is_born_so_comes_through(name):
+    """One filter serves a deal that reached its stage, and one that was first seen in it."""
+    assert reaches(REACTIONS[name], "sqs_deal_won")
+    assert reaches(REACTIONS[name], "sqs_deal_born_won")
