@@ -111,6 +111,32 @@ def test_after_a_rest_the_burst_is_free_at_once(table, clock):
     assert times[-1] == pytest.approx(7.5, abs=0.01)
 
 
+@pytest.mark.parametrize(("rest", "free"), [(0.4, True), (0.6, False), (3600, False)])
+def test_only_a_short_rest_counts_as_if_the_bucket_drained_on(table, clock, rest, free):
+    """A bucket that has been empty for longer begins anew: idle time is not saved up."""
+    (slots,) = copies(table, 1)
+    in_time(slots, clock)
+    empty_at = int(table.row()["empty_at"]["N"])
+    clock.now = empty_at / 1000 + rest
+    slots.take(clock.now + 10)
+    begins = empty_at if free else round(clock.now * 1000)
+    assert int(table.row()["empty_at"]["N"]) == begins + 500
+
+
+def test_a_slot_at_the_last_moment_is_taken(table, clock):
+    """The latest time is one at which a request may still go."""
+    (slots,) = copies(table, 1)
+    in_time(slots, clock)
+    clock.now += 1000
+    while True:
+        slot = slots.take(clock.now + 10)
+        if slot > clock.now:
+            break
+    with pytest.raises(TransientError, match="NO_SLOT"):
+        slots.take(slot + 0.499)
+    assert slots.take(slot + 0.5) == pytest.approx(slot + 0.5)
+
+
 def test_a_slot_costs_one_write_under_load_and_two_after_a_rest(table, clock):
     """No polling."""
     (slots,) = copies(table, 1)
