@@ -87,7 +87,7 @@ class World:
         # As a first connect does: nobody has called this portal yet.
         row = {"pk": {"S": "slots#main"}, "empty_at": {"N": "0"}}
         aws.client("dynamodb").put_item(TableName="State", Item=row)
-        secrets = {"webhook-urls/read/main": portal.state["webhook_url"], "writers/main": "same"}
+        secrets = {"webhook-urls/read/main": portal.state["webhook_url"]}
         for name, value in secrets.items():
             aws.client("ssm").put_parameter(
                 Name=f"/relay/bench/{name}", Value=value, Type="SecureString"

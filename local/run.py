@@ -109,7 +109,6 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"application-tokens/{PORTAL}": token,
             f"webhook-urls/read/{PORTAL}": url,
             f"webhook-urls/write/{PORTAL}": url,
-            f"writers/{PORTAL}": "same",
         },
     )
     # A portal that nobody has called yet has an empty bucket; the relay would take it for full.

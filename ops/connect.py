@@ -21,7 +21,6 @@ from ops.deployed import Deployed, find_stack
 from ops.subscribed import subscribed_events
 from ops.webhook import READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
-from relay.portal import Webhook
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -59,12 +58,6 @@ def ask_webhook(what: str, stack: Deployed, scopes: tuple[str, ...], known: str 
 def _client(service: str) -> Any:
     """Return a client that waits as long as a sweep may take, and asks once."""
     return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
-
-
-def writer_of(reading: str, writing: str) -> str:
-    """Return the writing webhook's user where its changes can be told from a person's by it."""
-    reader, writer = (Webhook.parse(url, allow_http=True).user_id for url in (reading, writing))
-    return "same" if reader == writer else str(writer)
 
 
 def tokens_with(ssm: Any, name: str, token: str) -> str:
@@ -115,12 +108,6 @@ def main(
     }
     for name, value in secrets.items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-    ssm.put_parameter(
-        Name=f"{prefix}/writers/{portal}",
-        Value=writer_of(reading, writing),
-        Type="String",
-        Overwrite=True,
-    )
     accepted = len(secrets[tokens].splitlines())
     console.print(f"\n[green]connected[/]  {portal}; {accepted} token(s) accepted.")
     console.print(

@@ -293,6 +293,20 @@ def test_a_note_counts_for_minutes_and_not_before_it_was_made(now, expected):
     assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
 
 
+def test_a_change_of_no_field_is_nobodys():
+    """There is nothing that a note could explain."""
+    assert not judge(change_of(), entityTypeId=2, id=5, fields={"title": "a"})
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(600, True), (601, False)])
+def test_a_portals_clock_may_be_five_minutes_behind(seconds, expected):
+    """So long the minutes of a note last longer than by the portal's stamp."""
+    change = replace(change_of(title="a"), time="2026-03-01T13:30:00.000+00:00")
+    change = replace(change, after=Fields(change.after | {"updatedTime": "2026-03-01T12:30:00Z"}))
+    now = NOW + 1800 - seconds
+    assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
+
+
 def test_a_note_of_the_version_before_is_read():
     """A deploy meets notes whose values are spelt as they were compared then."""
     fields = {"stageid": "WON", "title": "a", "fm": [["3", "+7 1"]], "comments": ""}
