@@ -75,7 +75,8 @@ def to_entry(record: SQSRecord) -> Entry:
         kind, time = cloudevent["type"], datetime.fromisoformat(cloudevent["time"])
         around = len(SOURCE) + len(kind.encode()) + TIME_BYTES
         detail = shorten(cloudevent, record.body, BYTES - around)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        size = around + len(detail.encode())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotOursError(f"not a change or event of this relay: {error!r}") from error
     if not kind.startswith(TYPE_PREFIX):
         raise NotOursError(f"type is {kind!r}, not {TYPE_PREFIX}*")
@@ -86,7 +87,7 @@ def to_entry(record: SQSRecord) -> Entry:
         "Time": time,
         "Detail": detail,
     }
-    return Entry(record, put, around + len(detail.encode()))
+    return Entry(record, put, size)
 
 
 def shorten(cloudevent: dict[str, Any], text: str, limit: int) -> str:

@@ -111,6 +111,18 @@ def test_a_request_has_ten_entries_and_fits(aws):
     assert [len(entries) for entries in aws.requests] == [2, 2, 1]
 
 
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"data":' * 100_000, CHANGE.to_json().replace("Ten", "\ud800")]
+)
+def test_a_message_that_no_parser_takes_is_dead_lettered_alone(aws, body):
+    """Nested too deep, or no text that can be sent: the others of its batch are put."""
+    first, second = many(2)
+    assert failed(handler(batch(first, body, second))) == []
+    assert [len(entries) for entries in aws.requests] == [2]
+    assert len(aws.dead) == 1
+    assert "not a change or event" in reason(aws.dead[0])
+
+
 def test_only_the_entry_that_failed_comes_back(aws):
     """A failure that passes lets its record come again; the others are done."""
     aws.codes = {"3": "ThrottlingException", "12": "InternalFailure"}
