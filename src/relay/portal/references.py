@@ -87,7 +87,6 @@ def _texts(value: Any) -> Iterator[str]:
         if isinstance(value, str):
             yield value
         elif isinstance(value, Mapping):
-            waiting.extend(value)
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):
             waiting.extend(value)

@@ -105,7 +105,6 @@ class Chain(Unit):
         super().__init__(method, page(None))
         # Each page repeats the filter: a long one leaves room for fewer.
         self.most = max(min(self.most, MOST_QUERY_BYTES // max(len(self.query), 1)), 1)
-        self.least = min(self.least, self.most)
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
         """Return a page for each key."""

@@ -19,8 +19,15 @@ def test_a_lone_slow_call_leaves_batches_as_they_are(webhook, say):
     known = Known(webhook)
     say(known)
     assert known.size == MOST_COMMANDS
-    known.too_much(3)
-    assert known.size == 1
+
+
+def test_what_was_too_much_is_halved_and_never_more_than_before(webhook):
+    """Two together become one; fifty that were under way say nothing new to four."""
+    known = Known(webhook)
+    known.too_much(8)
+    assert known.size == 4
+    known.too_much(50)
+    assert known.size == 4
     known.too_much(2)
     assert known.size == 1
 

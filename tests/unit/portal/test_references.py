@@ -229,4 +229,6 @@ def test_plain_calls_end_where_the_portal_is_not_to_be_had(wire, clock, webhook)
     wire.script = [None, Reply(503, b'{"error": "QUERY_LIMIT_EXCEEDED"}')]
     results = clock.run(portal.batch(HOSTILE, return_errors=True))
     assert [type(results["b"]), type(results["c"])] == [TransientError] * 2
+    assert results["c"].code == "QUERY_LIMIT_EXCEEDED"
+    assert results["c"].method == "x.get"
     assert len(wire.requests) == 2
