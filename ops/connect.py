@@ -109,7 +109,9 @@ def main(
     for name, value in secrets.items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     accepted = len(secrets[tokens].splitlines())
-    console.print(f"\n[green]connected[/]  {portal}; {accepted} token(s) accepted.")
+    console.print(f"\n[green]connected[/]  {portal}; {accepted} token(s) accepted, within 5 s.")
+    if replace:
+        console.print("Older tokens are refused after 5 minutes at the latest.")
     console.print(
         "The mirror is being filled; what changes from now on is announced (Ctrl-C: later)"
     )

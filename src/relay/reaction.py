@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
@@ -35,6 +35,7 @@ from relay.signature import read_signature
 RESERVE_SECONDS = (
     2.0  # of the function's time, kept to note results and hand back what is unfinished
 )
+PATIENCE_SECONDS = 1.0  # for SSM, before a webhook that was read earlier is used
 GRACE_SECONDS = 0.2  # for a reaction that was cancelled
 
 
@@ -53,6 +54,8 @@ class Reaction:
         self._logger = Logger(service=self.name)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
         self._portals = Portals("write", self.remaining_seconds)
+        # Of the batch's portals: the client before, and the one that is being made.
+        self._resolving: dict[str, tuple[Portal | None, asyncio.Future[Portal]]] = {}
         self._deadline = float("inf")
         self._counts: Counter[str] = Counter()
 
@@ -85,7 +88,9 @@ class Reaction:
         readable = [record for record in records if not record.error]
         memory = self._memory(readable, seconds)
         ready = (record for record in readable if not record.error)
-        tasks = [asyncio.create_task(self._run_chain(chain, memory)) for chain in chains(ready)]
+        waiting = list(chains(ready))
+        self._resolve(record.subject.portal for chain in waiting for record in chain)
+        tasks = [asyncio.create_task(self._run_chain(chain, memory)) for chain in waiting]
         if tasks:
             await self._end(tasks, records, memory)
         back = await asyncio.gather(*(self._conclude(record) for record in records))
@@ -106,12 +111,13 @@ class Reaction:
 
     async def _run_chain(self, chain: list[Record], memory: Memory | None) -> None:
         for record in chain:
-            record.begun = time.monotonic()
             if memory:
                 record.run = memory.run_of(record)
             failed: Exception | None = None
             try:
-                await self._react(*self._arguments(record))
+                arguments = await self._arguments(record)
+                record.begun = time.monotonic()
+                await self._react(*arguments)
             except Exception as error:  # noqa: BLE001  whatever a reaction raises is judged
                 failed = error
             except (asyncio.CancelledError, SystemExit) as error:
@@ -122,11 +128,11 @@ class Reaction:
             if memory:
                 await memory.store(record)
 
-    def _arguments(self, record: Record) -> list[Any]:
+    async def _arguments(self, record: Record) -> list[Any]:
         subject = record.subject
-        portal = self._portal(subject.portal) if self._wants_portal else None
+        portal = await self._portal(subject.portal) if self._wants_portal else None
         if isinstance(subject, Change):
-            host = portal.webhook.host if portal else self._host(subject.portal)
+            host = portal.webhook.host if portal else await self._host(subject.portal)
             late = record.newest is not None and record.newest.is_after(subject)
             subject = replace(subject, portal_host=host, superseded=late)
         if portal is None:
@@ -135,15 +141,29 @@ class Reaction:
         assert record.run is not None  # noqa: S101  who wants a portal has a run
         return [subject, OncePortal(portal, record.run)]
 
-    def _portal(self, name: str) -> Portal:
+    def _resolve(self, portals: Iterable[str]) -> None:
+        """Get each portal's client in a thread: SSM may hang, and hold up no other's records."""
+        self._resolving.clear()
+        if self._wants_portal or self._record_type is Change:
+            loop = asyncio.get_running_loop()
+            for name in set(portals):
+                last = self._portals.last(name)
+                self._resolving[name] = last, loop.run_in_executor(None, self._client_of, name)
+
+    def _client_of(self, name: str) -> Portal:
         try:
             return self._portals.get(name)
         except (BotoCoreError, ClientError) as trouble:
             raise StateError(f"SSM Parameter Store: {trouble}") from trouble
 
-    def _host(self, portal: str) -> str:
+    async def _portal(self, name: str) -> Portal:
+        last, resolving = self._resolving[name]
+        await asyncio.wait({resolving}, timeout=PATIENCE_SECONDS if last else None)
+        return last if last and not resolving.done() else resolving.result()
+
+    async def _host(self, portal: str) -> str:
         try:
-            return self._portal(portal).webhook.host
+            return (await self._portal(portal)).webhook.host
         except (ConfigurationError, StateError):
             return ""  # it was not asked for a portal: its items have no address then
 

@@ -5,10 +5,10 @@ Secrets live in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
 `secrets/<name>` what a reaction needs for others than the portal.
 """
 
+import logging
 import os
 import threading
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,29 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import ConfigurationError, StateError
+from relay.secret_cache import SecretCache
+
+# At DEBUG they write down what is sent and answered: tokens of spilled requests, SSM's secrets. A
+# level of each one's own outlasts a DEBUG of the root logger or of `botocore`.
+_TALKATIVE = (
+    "auth",
+    "awsrequest",
+    "client",
+    "endpoint",
+    "hooks",
+    "httpchecksum",
+    "httpsession",
+    "parsers",
+    "regions",
+    "retryhandler",
+    "retries.adaptive",
+    "retries.standard",
+    "retries.special",
+    "serialize",
+    "utils",
+)
+for _logger in ("", *(f".{name}" for name in _TALKATIVE)):
+    logging.getLogger(f"botocore{_logger}").setLevel(logging.INFO)
 
 
 def read(*names: str) -> list[str]:
@@ -38,7 +61,6 @@ def in_lambda() -> bool:
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
-KEEP_SECONDS = 300
 MISSING_SECONDS = 2  # a batch of a hundred records must not ask a hundred times
 _MODELS = Path(__file__).parents[1] / "aws-models"
 
@@ -89,24 +111,22 @@ def secrets(branch: str) -> dict[str, str]:
         ask["NextToken"] = answer["NextToken"]
 
 
-_kept: dict[str, tuple[float, dict[str, str]]] = {}
+_caches: dict[str, SecretCache] = {}
 
 
 def _kept_secrets(branch: str, *names: str) -> list[str]:
-    """Return secrets of a branch, empty where there is none; read at most once in KEEP_SECONDS.
+    """Return secrets of a branch, empty where there is none; a missing one is looked for soon."""
+    cached = _caches.setdefault(branch, SecretCache(lambda: secrets(branch)))
+    found = _stripped(cached.values(), names)
+    if not all(found):
+        found = _stripped(cached.values(MISSING_SECONDS), names)
+        if not all(found) and cached.failed:
+            raise cached.failed.with_traceback(None)
+    return found
 
-    What is missing is looked for again soon; what was there counts on while SSM does not answer.
-    """
-    read_at, known = _kept.get(branch, (float("-inf"), {}))
-    missing = not all(known.get(name, "").strip() for name in names)
-    if time.monotonic() - read_at >= (MISSING_SECONDS if missing else KEEP_SECONDS):
-        try:
-            known = secrets(branch)
-        except (BotoCoreError, ClientError):
-            if missing:
-                raise
-        _kept[branch] = time.monotonic(), known
-    return [known.get(name, "").strip() for name in names]
+
+def _stripped(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    return [values.get(name, "").strip() for name in names]
 
 
 def webhook_url(kind: str, portal: str) -> str:
@@ -148,7 +168,7 @@ def own_secrets(*names: str) -> list[str]:
 def forget() -> None:
     """Make every client and every secret be read anew."""
     _client.cache_clear()
-    _kept.clear()
+    _caches.clear()
 
 
 def missing_secrets(names: Iterable[str], remedy: str = "run `make connect`") -> ConfigurationError:

@@ -1,6 +1,7 @@
 """relay.reaction: each record on its own, and what becomes of those that failed."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -208,7 +209,7 @@ def test_a_reaction_that_never_ends_is_stopped_in_time(sqs):
             await asyncio.Event().wait()
 
     other = replace(EVENT, event_id="main.contact.8.add", id="8")
-    seconds = RESERVE_SECONDS + 0.1
+    seconds = RESERVE_SECONDS + 0.3
     assert handle(hang, EVENT.to_json(), other.to_json(), seconds=seconds) == ["m0"]
     assert sqs.hidden[0]["ReceiptHandle"] == "r0"
 
@@ -269,3 +270,35 @@ def test_the_time_that_is_left_is_the_functions(sqs):
     handle(look, EVENT.to_json(), seconds=10.0)
     assert 7.5 < left[0] <= 10.0 - RESERVE_SECONDS
     assert not sqs.sent
+
+
+def test_a_hanging_ssm_holds_up_only_the_portal_that_it_hides(sqs, monkeypatch, capsys):
+    """Others' records are done, and the one that waits for its secret is no hung reaction."""
+    hangs = threading.Event()
+
+    def url(_kind, name):
+        if name == "shop" or seen:
+            hangs.wait(5)
+        return f"https://{name}.example/rest/1/secret/"
+
+    seen = []
+
+    @reaction
+    async def note(event: Event, _portal: Portal) -> None:
+        """Note the portal."""
+        seen.append(event.portal)
+
+    monkeypatch.setattr(settings, "webhook_url", url)
+    monkeypatch.setattr("relay.reaction.PATIENCE_SECONDS", 0.01)
+    shop = replace(EVENT, portal="shop", event_id="shop.contact.7.add").to_json()
+    seconds = RESERVE_SECONDS + 0.3
+    assert handle(note, shop, EVENT.to_json(), seconds=seconds) == ["m0"]
+    # A portal's older webhook is used while the new look at it hangs.
+    again = replace(EVENT, event_id="main.contact.8.add").to_json()
+    assert handle(note, again, seconds=seconds) == []
+    hangs.set()
+    assert seen == ["main"] * 2
+    assert not sqs.sent
+    log = capsys.readouterr().out
+    assert "the function's time is over" in log
+    assert "HungError" not in log

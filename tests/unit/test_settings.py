@@ -1,12 +1,15 @@
 """relay.settings: what is missing is named, all at once; secrets are read seldom."""
 
+from types import SimpleNamespace
+
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from relay import settings
+from relay import secret_cache, settings
 from relay.errors import ConfigurationError, StateError
+from relay.secret_cache import KEEP_SECONDS
 
 
 @pytest.fixture
@@ -16,6 +19,14 @@ def ssm():
     with mock_aws():
         yield boto3.client("ssm")
     settings.forget()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return the clock of the caches, which stands until it is moved."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(secret_cache.SecretCache.__init__, "__defaults__", (lambda: clock.now,))
+    return clock
 
 
 def put(ssm, name, value):
@@ -46,9 +57,8 @@ def test_every_portals_secrets_are_read_in_one_go(ssm):
     assert settings.secrets("application-tokens") == {f"p{n}": f"token-{n}\n" for n in range(12)}
 
 
-def test_a_missing_webhook_is_named_with_its_remedy(ssm, monkeypatch):
+def test_a_missing_webhook_is_named_with_its_remedy(ssm, clock):
     """The error says which parameter and which command; soon after the next look finds it."""
-    monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     put(ssm, "webhook-urls/write/shop", " ")
     for portal in ("main", "shop"):
         with pytest.raises(
@@ -56,27 +66,27 @@ def test_a_missing_webhook_is_named_with_its_remedy(ssm, monkeypatch):
         ):
             settings.webhook_url("write", portal)
     put(ssm, "webhook-urls/write/main", "https://a/rest/1/x/\n")
+    clock.now += settings.MISSING_SECONDS
     assert settings.webhook_url("write", "main") == "https://a/rest/1/x/"
 
 
-def test_own_secrets_are_found_and_the_missing_named_together(ssm, monkeypatch):
+def test_own_secrets_are_found_and_the_missing_named_together(ssm, clock):
     """A reaction gets what it asks for in its order; what is missing is named, with its remedy."""
-    monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     put(ssm, "secrets/a", "1\n")
     with pytest.raises(ConfigurationError, match=r"/secrets/b, /relay/test/secrets/c .*store it"):
         settings.own_secrets("b", "a", "c")
     put(ssm, "secrets/b", "2")
+    clock.now += settings.MISSING_SECONDS
     assert settings.own_secrets("b", "a") == ["2", "1"]
 
 
-def test_a_webhook_is_kept_for_a_while(ssm, monkeypatch):
+def test_a_webhook_is_kept_for_a_while(ssm, clock):
     """A changed URL is read again after five minutes, not for every record."""
     put(ssm, "webhook-urls/write/main", "https://a")
     assert settings.webhook_url("write", "main") == "https://a"
     ssm.put_parameter(Name="/relay/test/webhook-urls/write/main", Value="https://b", Overwrite=True)
     assert settings.webhook_url("write", "main") == "https://a"
-    later = settings.time.monotonic() + settings.KEEP_SECONDS
-    monkeypatch.setattr(settings.time, "monotonic", lambda: later)
+    clock.now += KEEP_SECONDS
     assert settings.webhook_url("write", "main") == "https://b"
 
 
@@ -90,12 +100,11 @@ def test_a_hundred_records_without_a_secret_ask_once(ssm, monkeypatch):
     assert asked == ["writers"]
 
 
-def test_what_was_read_counts_while_ssm_does_not_answer(ssm, monkeypatch):
+def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch):
     """An outage stops no reaction that knows its webhook; one that does not must wait."""
     put(ssm, "webhook-urls/write/main", "https://a")
     settings.webhook_url("write", "main")
-    later = settings.time.monotonic() + settings.KEEP_SECONDS
-    monkeypatch.setattr(settings.time, "monotonic", lambda: later)
+    clock.now += KEEP_SECONDS
 
     def down(branch):
         raise EndpointConnectionError(endpoint_url=branch)

@@ -33,10 +33,15 @@ metrics = Metrics(service="ingress")
 cache = TokenCache()
 
 AwsError = (BotoCoreError, ClientError)
+MAX_EPOCH_MS = 253_402_300_800_000  # the year 10000: datetime ends there
 
 
 class NoTokensError(Exception):
     """When there is nothing to compare a token with; the cause is SSM's error, if it was one."""
+
+
+class StaleTokensError(NoTokensError):
+    """When a token is unknown and SSM, which may have it by now, does not answer."""
 
 
 def handler(request: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def _receive(request: Mapping[str, Any], invocation_id: str) -> dict[str, Any]:
         form = read_form(request)
         name = event_name(form)
         try:
-            event = verify(form, request_id, received_at)
+            event = _verified(form, request_id, received_at)
             publish(event)
         except (NoTokensError, *AwsError) as trouble:
             return _spill(request, request_id, received_at, name, trouble)
@@ -89,24 +94,43 @@ def _spill(
 
 def identity(request: Mapping[str, Any], invocation_id: str = "") -> tuple[str, float]:
     """Return the gateway's id of a request and when it came, in seconds since 1970."""
-    gateway = request.get("requestContext") or {}
-    epoch_ms = gateway.get("timeEpoch")
-    received_at = epoch_ms / 1000 if isinstance(epoch_ms, int) else time.time()
-    return gateway.get("requestId") or invocation_id, received_at
+    gateway = request.get("requestContext")
+    gateway = gateway if isinstance(gateway, Mapping) else {}
+    request_id, epoch_ms = gateway.get("requestId"), gateway.get("timeEpoch")
+    received_at = time.time()
+    if type(epoch_ms) is int and 0 < epoch_ms < MAX_EPOCH_MS:
+        received_at = epoch_ms / 1000
+    return request_id if request_id and isinstance(request_id, str) else invocation_id, received_at
+
+
+def _verified(form: Form, request_id: str, received_at: float) -> Event:
+    try:
+        return verify(form, request_id, received_at)
+    except StaleTokensError as trouble:
+        if cache.doubt():
+            raise
+        raise InvalidToken(str(trouble)) from None
 
 
 def verify(form: Form, request_id: str, received_at: float) -> Event:
-    """Return the event of a verified form; raises InvalidToken, and NoTokensError if none knows."""
+    """Return the event of a verified form.
+
+    Raises InvalidToken, NoTokensError where no token is stored or could be read, and
+    StaleTokensError where an unknown token may have been stored since SSM answered last.
+    """
     tokens, token = cache.tokens(), token_of(form)
     if not any(tokens.values()):
         missing = settings.missing_secrets(["application-tokens/<portal>"])
         raise NoTokensError(str(missing)) from cache.failed
     try:
         portal = verify_token(token, tokens)
-    except InvalidToken:
-        if not cache.look_again():
+    except InvalidToken as refusal:
+        if cache.look_again():
+            portal = verify_token(token, cache.tokens())
+        elif cache.failed and token:
+            raise StaleTokensError(str(refusal)) from cache.failed
+        else:
             raise
-        portal = verify_token(token, cache.tokens())
     return to_event(form, portal, request_id, received_at)
 
 

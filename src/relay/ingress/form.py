@@ -16,27 +16,34 @@ from relay.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 240 * 1024  # an event with all that is added to it fits SNS's 256 KiB
 MAX_FIELDS = 10_000  # what Bitrix24's own PHP is set up to read (max_input_vars)
+LAST_FIELDS = 100  # the token stands at the end of a form
 MAX_DEPTH = 64  # PHP's max_input_nesting_level
 
-_INDEX = re.compile(r"0|[1-9]\d{0,8}")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 type Form = dict[str, Any]
 
 
 def read_form(request: Mapping[str, Any]) -> Form:
     """Return the form in an API Gateway request (payload format 2.0); raises RejectedRequest."""
-    method = request.get("requestContext", {}).get("http", {}).get("method", "POST")
-    if method != "POST":
-        raise MalformedRequest(f"{method} is not POST")
-    headers = request.get("headers") or {}
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    http = _mapping(_mapping(request.get("requestContext")).get("http"))
+    if http.get("method", "POST") != "POST":
+        raise MalformedRequest("only POST is served")
+    content_type = _mapping(request.get("headers")).get("content-type")
+    media_type = str(content_type).partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType("send application/x-www-form-urlencoded")
     return parse_form(_read_body(request))
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _read_body(request: Mapping[str, Any]) -> bytes:
-    text = request.get("body") or ""
+    text = request.get("body")
+    if not isinstance(text, str):
+        text = ""
     if not request.get("isBase64Encoded"):
         body = text.encode("utf-8", "replace")
     else:
@@ -52,17 +59,19 @@ def _read_body(request: Mapping[str, Any]) -> bytes:
 def parse_form(body: bytes) -> Form:
     """Return a form's nested values; a container with the keys 0..n-1 is a list, scalars are str.
 
-    Invalid UTF-8 becomes U+FFFD, a bad percent-encoding stays as it is.
-    Raises MalformedRequest where there are too many fields or they are nested too deep.
+    Invalid UTF-8 becomes U+FFFD, a bad percent-encoding stays as it is. Of more than MAX_FIELDS
+    fields the first and the last count; what is nested deeper than MAX_DEPTH is left out.
     """
-    if body.count(b"&") >= MAX_FIELDS:
-        raise MalformedRequest(f"a form may have {MAX_FIELDS} fields")
     form: Form = {}
     next_index: dict[int, int] = {}  # container's id() -> the key that its next `[]` gets
-    for field in body.decode("latin-1").split("&"):
+    fields = body.decode("latin-1").split("&")
+    if len(fields) > MAX_FIELDS:
+        fields[MAX_FIELDS - LAST_FIELDS : -LAST_FIELDS] = []
+    for field in fields:
         name, _, value = field.partition("=")
-        if name:
-            _put(form, _path(unquote_plus(_utf8(name))), unquote_plus(_utf8(value)), next_index)
+        path = _path(unquote_plus(_utf8(name)))
+        if name and len(path) <= MAX_DEPTH:
+            _put(form, path, unquote_plus(_utf8(value)), next_index)
     return {name: _listed(value) for name, value in form.items()}
 
 
@@ -74,16 +83,19 @@ def _utf8(text: str) -> str:
 
 
 def _path(name: str) -> list[str]:
-    """Split `a[b][]` into `a`, `b`, ``; a name whose brackets don't add up is one key."""
-    root, bracket, rest = name.partition("[")
-    if not bracket or not root or not rest.endswith("]"):
+    """Split `a[b][]` into `a`, `b`, ``; a key ends at the first `]`, as in PHP.
+
+    Text behind the last bracket is ignored; a name without a pair of brackets is one key.
+    """
+    root, _, rest = name.partition("[")
+    if not root or "]" not in rest:
         return [name]
-    keys = rest[:-1].split("][")
-    if any("[" in key or "]" in key for key in keys):
-        return [name]
-    if len(keys) >= MAX_DEPTH:
-        raise MalformedRequest(f"a form may be nested {MAX_DEPTH} deep")
-    return [root, *keys]
+    path, bracket = [root], "["
+    while bracket == "[" and "]" in rest:
+        key, _, rest = rest.partition("]")
+        path.append(key)
+        bracket, rest = rest[:1], rest[1:]
+    return path
 
 
 def _put(form: Form, path: list[str], value: str, next_index: dict[int, int]) -> None:

@@ -20,9 +20,9 @@ _OLD_INVOICE, _INVOICE = 5, 31
 
 MAX_NAME_CHARACTERS = 100  # the longest documented code has 46
 
-_DYNAMIC = re.compile(r"(ONCRMDYNAMICITEM(?:ADD|UPDATE|DELETE))_(\d{1,9})")
-_NUMBER = re.compile(r"[1-9]\d{0,19}")
-_EPOCH = re.compile(r"\d{1,11}")
+_DYNAMIC = re.compile(r"(ONCRMDYNAMICITEM(?:ADD|UPDATE|DELETE))_([0-9]{1,9})")
+_NUMBER = re.compile(r"[1-9][0-9]{0,19}")
+_EPOCH = re.compile(r"[0-9]{1,11}")
 
 # An application's events repeat OAuth tokens inside `data` (bots, confirmations).
 _CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_token"}
@@ -52,7 +52,8 @@ def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at:
     auth = form["auth"]
     once = action in {"add", "delete"} and item_id and _NUMBER.fullmatch(item_id)
     if once and entity_type_id != _OLD_INVOICE:  # its ids are not those of the new invoices
-        event_id = f"{portal}.{entity}.{item_id}.{action}"
+        numbered = f"message-{item_id}" if _is_chat_comment(name, payload) else item_id
+        event_id = f"{portal}.{entity}.{numbered}.{action}"
     else:
         event_id = request_id
     return Event(
@@ -87,11 +88,18 @@ def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | No
         entity_type_id = int(type_id)
         entity = "invoice" if entity_type_id == _INVOICE else f"dynamic_{entity_type_id}"
     item_id = None
-    if known["idPath"]:
+    if _is_chat_comment(name, payload):
+        item_id = _at(payload, "data.FIELDS_AFTER.MESSAGE_ID")
+    elif known["idPath"]:
         item_id = _at(payload, known["idPath"])
         if item_id is None:  # timeline comments are documented flat and seen nested
             item_id = _at(payload, "data.FIELDS.ID")
     return entity, known["action"], entity_type_id, item_id
+
+
+def _is_chat_comment(name: str, payload: Any) -> bool:
+    """Say whether a comment was written in a task's chat: its number is a message's then."""
+    return name == "ONTASKCOMMENTADD" and _at(payload, "data.FIELDS_AFTER.ID") == "0"
 
 
 def _at(payload: Any, path: str) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import gc
 import importlib
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay import settings as relay_settings
+from relay.event import Event
 from relay.ingress import app, republish
-from relay.ingress.tokens import TokenCache
+from relay.ingress.tokens import LOOK_SECONDS, MOST_DOUBTED, TokenCache
+from relay.secret_cache import RETRY_SECONDS
 from tests.conftest import DATA, TOKEN
 
 TOPIC, SPILL, DEAD = "arn:aws:sns:eu-central-1:1:Events", "https://sqs/spill", "https://sqs/dead"
@@ -28,6 +31,7 @@ class Aws:
 
     def __init__(self):
         self.tokens, self.published, self.sent, self.failing = {"main": TOKEN}, [], [], {}
+        self.reads = 0
 
     def client(self, service):
         """Return the service that was asked for: this one is all of them."""
@@ -50,8 +54,9 @@ class Aws:
 
     def read_tokens(self):
         """Answer as SSM does."""
+        self.reads += 1
         self._fail("ssm")
-        return {portal: text.split() for portal, text in self.tokens.items()}
+        return dict(self.tokens)
 
 
 @pytest.fixture
@@ -127,7 +132,13 @@ def test_no_credential_travels_on(aws, request_of, capsys):
         (f"event=A&auth[application_token]={TOKEN}&data[T]=%ED%A0%80%00%zz", 200),
         (f"event=A&auth[application_token]={TOKEN}&auth[domain]=", 200),
         ("&".join(f"k{n}=1" for n in range(10_001)), 400),
-        ("event=A&data" + "[a]" * 100 + "=1", 400),
+        (
+            "event=A&"
+            + "&".join(f"data[{n}]=1" for n in range(12_000))
+            + f"&auth[application_token]={TOKEN}",
+            200,
+        ),
+        (f"event=A&data{'[a]' * 100}=1&auth[application_token]={TOKEN}", 200),
         ("event=A&x=" + "y" * 241 * 1024, 413),
         ("event=A&x=" + "y" * 1_000_000, 413),
     ],
@@ -215,18 +226,59 @@ def test_a_forged_request_is_spilled_too_but_never_published(aws, request_of, ca
     assert metrics(capsys)["refused_not_verified"] == 1
 
 
-def test_ssm_down_with_a_filled_cache_changes_nothing(aws, request_of):
-    """Known tokens go on being accepted, unknown ones refused."""
+def test_ssm_down_with_a_filled_cache_spills_a_few_unknown_tokens(aws, request_of):
+    """Stored tokens are accepted; an unknown one may have been stored since, a flood has not."""
     ask(request_of(DEAL_ADD))
     aws.failing["ssm"], aws.now = DOWN, 10_000
     assert ask(request_of(DEAL_ADD))[0] == 200
-    assert ask(request_of("event=A&auth[application_token]=x"))[0] == 401
+    unknown = request_of(DEAL_ADD.replace(TOKEN, "new"))
+    assert ask(request_of("event=A"))[0] == 401
+    statuses = [ask(unknown)[0] for _ in range(100)]
+    assert statuses == [202] * MOST_DOUBTED + [401] * (100 - MOST_DOUBTED)
+    aws.now += 2 * RETRY_SECONDS
+    assert ask(unknown)[0] == 202
+
+    record = {"messageId": "m1", "body": aws.sent[-1]["MessageBody"]}
+    for _ in range(2 * MOST_DOUBTED):
+        assert republish.handler({"Records": [record]}, None)["batchItemFailures"]
+    del aws.failing["ssm"]
+    aws.tokens, aws.now = {"main": f"new\n{TOKEN}"}, aws.now + 8 * RETRY_SECONDS
+    assert not republish.handler({"Records": [record]}, None)["batchItemFailures"]
+    assert aws.published[-1]["Message"] == aws.published[0]["Message"]
+
+
+def test_a_hanging_ssm_slows_one_forged_request_in_seconds(aws, request_of):
+    """A read that fails is not repeated for each request with an unknown token."""
+    ask(request_of(DEAL_ADD))
+    reads = aws.reads
+    aws.failing["ssm"] = HANGS
+    forged = request_of("event=A&auth[application_token]=forged")
+    for second in range(10, 70):
+        aws.now = second
+        for _ in range(10):
+            assert ask(forged)[0] in {202, 401}
+    assert aws.reads - reads <= 6
+
+
+def test_a_stored_token_counts_within_seconds_under_a_flood(aws, request_of):
+    """A forged request each tenth of a second uses up no read that the new token needs."""
+    ask(request_of(DEAL_ADD))
+    forged = request_of("event=A&auth[application_token]=forged")
+    new = request_of(DEAL_ADD.replace(TOKEN, "new"))
+    assert ask(new)[0] == 401
+    for tenth in range(1, 600):
+        aws.now = tenth / 10
+        assert ask(forged)[0] == 401
+    aws.tokens = {"main": f"new\r\n{TOKEN}\r\n"}
+    aws.now += LOOK_SECONDS
+    assert ask(new)[0] == 200
+    assert ask(request_of(DEAL_ADD))[0] == 200
 
 
 def test_a_rotated_token_is_accepted_at_once(aws, request_of):
     """A token that was stored after the last look is found by the look that it causes."""
     assert ask(request_of(DEAL_ADD))[0] == 200
-    aws.tokens = {"main": f"{TOKEN}\nnew"}
+    aws.tokens, aws.now = {"main": f"{TOKEN}\nnew"}, LOOK_SECONDS
     body = DEAL_ADD.replace(TOKEN, "new")
     assert ask(request_of(body))[0] == 200
     assert ask(request_of(DEAL_ADD))[0] == 200
@@ -273,3 +325,80 @@ def test_init_in_lambda_is_ready_for_the_first_request(monkeypatch, capsys):
     gc.unfreeze()
     assert gc.isenabled()
     assert "SECRETS_PREFIX not set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "poison",
+    ["", "no JSON", "[" * 100_000, "[]", "null", '"text"', "{}", '{"headers": 5, "body": [1]}'],
+)
+def test_a_poison_record_is_set_aside_alone(aws, request_of, capsys, poison):
+    """What is no request goes to the dead letters with its reason; its neighbours are published."""
+    aws.failing["sns"] = DOWN
+    ask(request_of(DEAL_ADD))
+    good = aws.sent.pop()["MessageBody"]
+    aws.failing.clear()
+    records = [
+        {"messageId": f"m{number}", "body": body}
+        for number, body in enumerate([good, poison, good])
+    ]
+    assert republish.handler({"Records": records}, None) == {"batchItemFailures": []}
+    assert len(aws.published) == 2
+    (dead,) = aws.sent
+    assert (dead["QueueUrl"], dead["MessageBody"]) == (DEAD, poison)
+    assert dead["MessageAttributes"]["reason"]["StringValue"].isprintable()
+    assert "refused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("field", ["", "&ts=1766047124"])
+def test_a_spilled_event_keeps_the_time_when_it_came(aws, request_of, field):
+    """Without a `ts` of the sender an event bears the gateway's time, however late it goes out."""
+    aws.failing["sns"] = DOWN
+    body = f"event=ONCRMDEALUPDATE&auth[application_token]={TOKEN}{field}"
+    assert ask(request_of(body))[0] == 202
+    aws.failing.clear()
+    record = {"messageId": "m1", "body": aws.sent.pop()["MessageBody"]}
+    republish.handler({"Records": [record]}, None)
+    time = "2025-12-18T08:38:44Z" if field else "2025-12-18T08:38:45Z"
+    assert json.loads(aws.published[0]["Message"])["time"] == time
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+TIMES = [0, -1, True, 10**18, 10**400, 253_402_300_800_000, 253_402_300_799_999, 1.5, "1"]
+
+
+@given(
+    context=odd
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "http": odd | st.fixed_dictionaries({"method": odd}),
+            "requestId": odd,
+            "timeEpoch": odd | st.sampled_from(TIMES),
+        },
+    ),
+    rest=st.fixed_dictionaries({}, optional=dict.fromkeys(("headers", "body"), odd)),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=1000)
+def test_any_gateway_context_gets_a_defined_answer(aws, request_of, context, rest):
+    """Whatever stands around a verified body, the answer is one of the contract's."""
+    aws.published.clear()
+    body = f"event=ONCRMDEALUPDATE&auth[application_token]={TOKEN}"
+    for around in ({}, rest):
+        request = {**request_of(body), "requestContext": context, **around}
+        assert ask(request)[0] in {200, 400, 401, 415}
+    for message in aws.published:
+        assert Event.from_cloudevent(json.loads(message["Message"])).time
+
+
+@pytest.mark.parametrize("epoch", TIMES)
+def test_a_time_that_no_gateway_has_is_not_believed(aws, request_of, epoch):
+    """An event of the year 31 million would crash whoever reads its time."""
+    request = request_of(f"event=A&auth[application_token]={TOKEN}")
+    request["requestContext"]["timeEpoch"] = epoch
+    assert ask(request)[0] == 200
+    time = json.loads(aws.published[0]["Message"])["time"]
+    assert time.startswith("9999-" if epoch == 253_402_300_799_999 else str(datetime.now(UTC).year))
