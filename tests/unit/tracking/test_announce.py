@@ -12,7 +12,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from ops import redrive
-from relay import settings
+from relay import echo, settings
 from relay.change import Change
 from relay.tracking import announce, parts
 from relay.tracking import difference as difference_module
@@ -73,6 +73,8 @@ def test_from_the_first_failed_record_on_everything_comes_again(relay):
     answer = relay.announce.handler({"Records": records}, Context)
     number = records[3]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
+    assert relay.topic.calls == 2  # the group and once more; none behind it
+    assert len(relay.topic.published) == 9
 
 
 def test_sns_away_loses_nothing(relay):
@@ -475,6 +477,30 @@ def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay, image):
     assert announced_from(records) == []
     assert len(relay.queues.bodies("dead")) == 1
     assert [one["subject"] for one in relay.topic.published] == ["deal/1", "deal/3"]
+
+
+def test_a_change_that_no_ledger_judges_is_set_aside_alone(relay, monkeypatch):
+    """A mistake of ours in judging one Change holds up no other."""
+    records = edited(relay, 3)
+    mark = echo.mark
+
+    def failing(changes, *others):
+        if any(change.id == "2" for change in changes):
+            raise KeyError("fm")
+        return mark(changes, *others)
+
+    monkeypatch.setattr(echo, "mark", failing)
+    assert announced_from(records) == []
+    assert len(relay.queues.bodies("dead")) == 1
+    assert [one["subject"] for one in relay.topic.published] == ["deal/1", "deal/3"]
+
+
+def test_a_missing_setting_sets_nothing_aside(relay, monkeypatch):
+    """It is the operator's to mend: the stream delivers the records until then."""
+    records = edited(relay, 3)
+    monkeypatch.delenv("STATE_TABLE")
+    assert announced_from(records) == records
+    assert relay.queues.bodies("dead") == []
 
 
 @pytest.mark.parametrize("fails", ["update_item", "get_item"])

@@ -71,6 +71,35 @@ def test_a_life_is_announced_in_order(relay):
     assert len({one.change_id for one in (added, updated, deleted, again)}) == 4
 
 
+def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkeypatch):
+    """The second look puts its row under the `born` of the row that overtook it."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    put = relay.dynamo.put_item
+    relay.portal.put(2, 1, title="c")
+
+    def overtaken(**request):
+        monkeypatch.setattr(relay.dynamo, "put_item", put)
+        row = relay.dynamo.mirror["main/deal", 1]
+        put(
+            **request
+            | {
+                "Item": row
+                | {"seq": {"N": "2"}, "quiet": {"S": "no"}, "content": {"S": '{"title":"b"}'}}
+            }
+        )
+        return put(**request)
+
+    monkeypatch.setattr(relay.dynamo, "put_item", overtaken)
+    relay.event(1)
+    relay.settle()
+    first, second = changes(relay.topic.published[-2:])
+    assert (first.after["title"], second.after["title"]) == ("b", "c")
+    assert (first.version, second.version) == (2, 3)
+    births = {one["dynamodb"]["NewImage"]["born"]["S"] for one in relay.dynamo.stream}
+    assert len(births) == 1
+
+
 def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):
     """Half of 1,000 events lost, a quarter doubled, all shuffled, a sweep: 1,000 announced."""
     for number in range(1, 1001):

@@ -1,6 +1,7 @@
 """The table: conflicts, throttling, pages."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +12,7 @@ from relay.tracking import parts
 from relay.tracking.hint import Hint
 from relay.tracking.look import Rules
 from relay.tracking.mirror import Mirror
-from relay.tracking.row import ITEM, Base, Look
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Look
 from tests.tracking_aws import KEY, OLD, URL, row
 
 
@@ -81,6 +82,10 @@ def test_a_conflict_is_settled_by_who_read_later():
     assert mirror_module.verdict(row(seq=3), 1, look) == "done"
     assert mirror_module.verdict(row(seq=2, text='{"title":"b"}'), 1, look) == "done"
     assert mirror_module.verdict(row(seq=2), 1, look) == "look again"
+    gone = row(seq=2, kind=TOMBSTONE, text="")
+    assert mirror_module.verdict(gone, 1, replace(look, kind=TOMBSTONE, text="")) == "done"
+    assert mirror_module.verdict(gone, 1, replace(look, kind=UNREADABLE, text="")) == "look again"
+    assert mirror_module.verdict(gone, 1, replace(look, text="")) == "look again"
     assert mirror_module.verdict(row(seq=2, format=0, text=look.text), 1, look) == "look again"
 
 
