@@ -1,0 +1,97 @@
+"""With everything at DEBUG, nothing that is written down holds a token or a webhook's secret."""
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import zlib
+from types import SimpleNamespace
+from urllib.parse import quote_from_bytes
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from relay import settings
+from relay.errors import TransientError
+from relay.ingress import app, republish
+from relay.ingress.tokens import TokenCache
+from relay.portal import Portal, Webhook
+from tests.conftest import TOKEN
+from tests.decoded import readings
+
+SECRET = "s3cr3ts3cr3ts3cr"
+URL = f"http://127.0.0.1:9/rest/7/{SECRET}/"  # nobody listens there
+
+
+@pytest.fixture
+def debug(monkeypatch):
+    """Return what is logged by all, at DEBUG, as a developer would switch it on."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    root = logging.getLogger()
+    level = root.level
+    with mock_aws():
+        settings.forget()
+        ssm, sqs = boto3.client("ssm"), boto3.client("sqs")
+        for name, value in {
+            "application-tokens/main": TOKEN,
+            "webhook-urls/write/main": URL,
+            "secrets/post-json-key": SECRET,
+        }.items():
+            ssm.put_parameter(Name=f"/relay/test/{name}", Value=value, Type="SecureString")
+        queue = sqs.create_queue(QueueName="spill")["QueueUrl"]
+        monkeypatch.setenv("SPILL_QUEUE_URL", queue)
+        monkeypatch.setenv("DEAD_LETTERS_URL", queue)
+        monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:none")
+        monkeypatch.setattr(app, "cache", TokenCache())
+        botocore = logging.getLogger("botocore")
+        before = botocore.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        botocore.setLevel(logging.DEBUG)  # boto3.set_stream_logger("botocore") does it
+        yield written
+        root.removeHandler(handler)
+        root.setLevel(level)
+        botocore.setLevel(before)
+        settings.forget()
+
+
+def spellings(secret):
+    """Return a secret in the spellings in which it may be written down."""
+    raw = secret.encode()
+    yield from (raw, base64.b64encode(b"x" + raw), base64.b64encode(zlib.compress(raw * 3)))
+    yield quote_from_bytes(raw, safe="").replace("s", "%73").encode()
+    yield json.dumps({"a": json.dumps({"b": secret})}).replace("s", "\\u0073").encode()
+    yield base64.b64encode(base64.b64encode(raw))
+
+
+@pytest.mark.parametrize("secret", [TOKEN, SECRET])
+def test_the_reader_finds_a_secret_in_any_spelling(secret):
+    """A test that greps must decode first, or it proves nothing."""
+    for spelling in spellings(secret):
+        assert any(secret.encode() in one for one in readings(b'{"x": "' + spelling + b'"}'))
+
+
+def test_nothing_is_written_down_at_debug(debug, request_of, capsys):
+    """Spilling, republishing, reading each kind of secret and calling a portal say none of them."""
+    body = f"event=A&auth[application_token]={TOKEN}"
+    for encoded in (False, True):
+        text = base64.b64encode(body.encode()).decode() if encoded else body
+        request = request_of(text, isBase64Encoded=encoded)
+        assert app.handler(request, SimpleNamespace(aws_request_id="i"))["statusCode"] == 202
+        record = {"messageId": "m", "body": json.dumps(request)}
+        assert republish.handler({"Records": [record]}, None)["batchItemFailures"]
+    forged = {"messageId": "m", "body": json.dumps(request_of(body.replace(TOKEN, TOKEN + "x")))}
+    republish.handler({"Records": [forged, {"messageId": "n", "body": body}]}, None)
+    assert settings.webhook_url("write", "main") == URL
+    assert settings.own_secrets("post-json-key") == [SECRET]
+    portal = Portal(Webhook.parse(URL, allow_http=True))
+    with pytest.raises(TransientError):
+        asyncio.run(portal.call("profile"))
+    written = debug.getvalue() + "".join(capsys.readouterr())
+    assert "spilled" in written
+    for one in readings(written.encode()):
+        assert TOKEN.encode() not in one
+        assert SECRET.encode() not in one
