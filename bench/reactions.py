@@ -164,8 +164,9 @@ class World:
         if not self.killed:
             self.dead.append(json.loads(MessageBody)["id"])
 
-    def change_message_visibility(self, **_: Any) -> None:
-        """Let a record wait."""
+    def change_message_visibility_batch(self, **_: Any) -> dict[str, Any]:
+        """Let records wait."""
+        return {}
 
     def take(self, _latest: float) -> float:
         """Give a slot at once."""

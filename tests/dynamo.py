@@ -91,25 +91,39 @@ class Dynamo:
             for part in parts
         )
 
-    def _is_met(self, row, part, names, values):
-        if missing := re.fullmatch(r"attribute_not_exists\((\S+)\)", part):
-            return names.get(missing[1], missing[1]) not in row
-        name, operator, value = part.split()
-        stored, given = row.get(names[name]), values[value]
+    def _is_met(self, row, term, names, values):
+        function, name, value = re.fullmatch(
+            r"(?:(\w+)\()?([#\w]+)\)?(?:,? (?:<?= )?(:\w+)\)?)?", term
+        ).groups()
+        stored, given = row.get(names.get(name, name)), (values or {}).get(value)
+        if function in {"attribute_exists", "attribute_not_exists"}:
+            return (stored is not None) == (function == "attribute_exists")
         if stored is None:
             return False
-        return (operator == "=" and stored == given) or (
-            operator == "<=" and float(stored["N"]) <= float(given["N"])
-        )
+        if function == "size":
+            return len(stored["SS"]) <= int(given["N"])
+        if function == "contains":
+            return given["S"] in stored["SS"]
+        return float(stored["N"]) <= float(given["N"]) if " <= " in term else stored == given
 
     def _update(self, its):
         row = self.rows.setdefault(its["Key"]["pk"]["S"], {"pk": its["Key"]["pk"]})
         names, values = its["ExpressionAttributeNames"], its["ExpressionAttributeValues"]
-        sets, _, adds = its["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
-        for part in sets.split(", "):
-            name, value = part.split(" = ")
-            row[names[name]] = values[value]
-        for part in adds.split(", "):
-            name, value = part.split()
-            old = row.get(names[name], {"N": "0"})
-            row[names[name]] = {"N": str(int(old["N"]) + int(values[value]["N"]))}
+        clauses = re.split(r" ?\b(SET|ADD|DELETE|REMOVE) ", its["UpdateExpression"])
+        for clause, parts in zip(clauses[1::2], clauses[2::2], strict=True):
+            for part in parts.split(", "):
+                name, _, value = part.replace(" = ", " ").partition(" ")
+                old = row.pop(names[name], None)
+                new = _changed(clause, old, values.get(value))
+                if new:
+                    row[names[name]] = new
+
+
+def _changed(clause, old, given):
+    if clause in {"SET", "REMOVE"}:
+        return given
+    if "N" in given:
+        return {"N": str(int((old or {"N": "0"})["N"]) + int(given["N"]))}
+    marks = set((old or {"SS": []})["SS"])
+    marks = marks | set(given["SS"]) if clause == "ADD" else marks - set(given["SS"])
+    return {"SS": sorted(marks)} if marks else None

@@ -152,10 +152,12 @@ class FakeQueues:
             self.send_message(QueueUrl=QueueUrl, MessageBody=entry["MessageBody"])
         return {}
 
-    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):  # noqa: N803
-        """Note how long a message waits."""
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Note how long messages wait."""
         assert QueueUrl == URL + "track"
-        self.waits[ReceiptHandle] = VisibilityTimeout
+        assert len(Entries) <= 10
+        self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
+        return {}
 
     def bodies(self, name):
         """Return what is in a queue."""

@@ -7,9 +7,9 @@ RelayError
     InvalidToken           401: not the sender
     RequestTooLarge        413: more than an event can be
     UnsupportedMediaType   415: not a form
-  StateError               the State table or SSM did not answer, nothing was called
+  StateError               a table or SSM did not answer, nothing was called
   DivergedError            a reaction calls something else than on its first run
-  LoopError                a reaction writes to one item again and again
+  LoopError                a reaction has used up its hour's writes to one item
   HungError                a reaction did not return in time
   PortalError              the REST API said no
     TransientError         wait, then the same call works
@@ -63,7 +63,7 @@ class UnsupportedMediaType(RejectedRequest):
 
 
 class StateError(RelayError):
-    """When the State table or the secrets can't be reached: a right, a name, or throughput."""
+    """When a table or the secrets can't be reached: a right, a name, or throughput."""
 
 
 class DivergedError(RelayError):
@@ -71,7 +71,14 @@ class DivergedError(RelayError):
 
 
 class LoopError(RelayError):
-    """When a reaction has written to one item more often than an hour's budget allows."""
+    """When a reaction has written to one item as often as an hour's budget allows.
+
+    `retry_after` is the seconds until the hour's end.
+    """
+
+    def __init__(self, description: str, retry_after: float) -> None:
+        super().__init__(description)
+        self.retry_after = retry_after
 
 
 class HungError(RelayError):

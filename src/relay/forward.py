@@ -1,11 +1,12 @@
 """Changes, and Events where they are wanted -> an EventBridge bus, each as it is.
 
 An entry's detail is the CloudEvent, its detail-type the CloudEvent's type, its source `SOURCE`. A
-record whose entry failed comes back after the queue's visibility timeout; EventBridge too may
-deliver twice, and `detail.id` is then the same.
+record whose entry failed waits (relay.redelivery); EventBridge too may deliver twice, and
+`detail.id` is then the same.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.change import ACTIONS, TYPE_PREFIX
-from relay.redelivery import NotOursError, dead_letter
+from relay.errors import StateError
+from relay.redelivery import NotOursError, Wait, hand_back, seconds_until_retry
 
 SOURCE = "bitrix24-relay"
 ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before
@@ -46,22 +48,22 @@ class Entry:
 
 def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
     """Put a batch onto the bus; returns the records that must come back."""
-    waiting: list[SQSRecord] = []
+    failed: list[tuple[SQSRecord, Exception]] = []
     entries: list[Entry] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
             entries.append(to_entry(record))
         except (NotOursError, RefusedError) as error:
-            waiting += _put_aside(record, error)
+            failed.append((record, error))
     groups = list(_groups(entries))
     for at, group in enumerate(groups):
         try:
-            waiting += _put(group)
-        except (BotoCoreError, ClientError) as error:  # the others would wait for it in turn
-            left = [entry.record for each in groups[at:] for entry in each]
-            logger.warning("comes back", reason=str(error), records=len(left))
-            waiting += left
+            failed += _put(group)
+        except (BotoCoreError, ClientError) as trouble:  # the others would wait for it in turn
+            away = StateError(f"EventBridge: {trouble}")
+            failed += [(entry.record, away) for each in groups[at:] for entry in each]
             break
+    waiting = _hand_back(failed)
     metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     metrics.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
@@ -72,7 +74,7 @@ def to_entry(record: SQSRecord) -> Entry:
     (bus,) = settings.read("BUS_NAME")
     try:
         cloudevent = json.loads(record.body)
-        kind, time = cloudevent["type"], datetime.fromisoformat(cloudevent["time"])
+        kind, when = cloudevent["type"], datetime.fromisoformat(cloudevent["time"])
         around = len(SOURCE) + len(kind.encode()) + TIME_BYTES
         detail = shorten(cloudevent, record.body, BYTES - around)
         size = around + len(detail.encode())
@@ -84,7 +86,7 @@ def to_entry(record: SQSRecord) -> Entry:
         "EventBusName": bus,
         "Source": SOURCE,
         "DetailType": kind,
-        "Time": time,
+        "Time": when,
         "Detail": detail,
     }
     return Entry(record, put, size)
@@ -123,8 +125,8 @@ def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
         yield group
 
 
-def _put(group: list[Entry]) -> list[SQSRecord]:
-    """Put a group; returns the records that must come back."""
+def _put(group: list[Entry]) -> list[tuple[SQSRecord, Exception]]:
+    """Put a group; returns what was not taken, each record with the reason."""
     try:
         answer = settings.client("events", read_seconds=5).put_events(
             Entries=[entry.put for entry in group]
@@ -133,30 +135,37 @@ def _put(group: list[Entry]) -> list[SQSRecord]:
         if error.response["Error"]["Code"] != WRONG:
             raise
         if len(group) > 1:  # one of them must not hold up the others
-            return [record for entry in group for record in _put([entry])]
-        return _put_aside(group[0].record, RefusedError(str(error)))
-    waiting: list[SQSRecord] = []
+            return [failure for entry in group for failure in _put([entry])]
+        return [(group[0].record, RefusedError(str(error)))]
+    failed: list[tuple[SQSRecord, Exception]] = []
     for entry, said in zip(group, answer["Entries"], strict=True):
         code = said.get("ErrorCode")
         if code is None:
             metrics.add_metric("forwarded", MetricUnit.Count, 1)
         elif code in LATER:
-            logger.warning("comes back", reason=code, message_id=entry.record.message_id)
-            waiting.append(entry.record)
+            failed.append((entry.record, StateError(f"EventBridge: {code}")))
         else:
-            refused = RefusedError(f"{code}: {said.get('ErrorMessage')}")
-            waiting += _put_aside(entry.record, refused)
+            failed.append((entry.record, RefusedError(f"{code}: {said.get('ErrorMessage')}")))
+    return failed
+
+
+def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[SQSRecord]:
+    """Let records wait or dead-letter them; returns what still is the queue's."""
+    now = time.time()
+    judged = [(record, error, _seconds(error, Wait.of(record, now))) for record, error in failed]
+    wrong = hand_back(judged)
+    waiting = []
+    for record, error, seconds in judged:
+        trouble = wrong.get(record.message_id)
+        about: dict[str, Any] = {"message_id": record.message_id, "reason": str(error)}
+        if seconds is None and trouble is None:
+            logger.error("dead-lettered", **about)
+            metrics.add_metric("dead_lettered", MetricUnit.Count, 1)
+            continue
+        logger.warning("comes back", seconds=seconds, trouble=trouble, **about)
+        waiting.append(record)
     return waiting
 
 
-def _put_aside(record: SQSRecord, error: Exception) -> list[SQSRecord]:
-    """Dead-letter a record with its reason; returns it where even that failed."""
-    about: dict[str, Any] = {"message_id": record.message_id, "reason": str(error)}
-    try:
-        dead_letter(record, error)
-    except (BotoCoreError, ClientError) as trouble:
-        logger.warning("not put aside", trouble=str(trouble), **about)
-        return [record]
-    logger.error("dead-lettered", **about)
-    metrics.add_metric("dead_lettered", MetricUnit.Count, 1)
-    return []
+def _seconds(error: Exception, wait: Wait) -> int | None:
+    return None if isinstance(error, RefusedError) else seconds_until_retry(error, wait)

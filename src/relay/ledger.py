@@ -11,8 +11,8 @@ Before, so that no change is announced before its note; but only where what is r
 against the note. An id alone proves nothing of a call that was refused, so deletions and creates
 without a mark are noted when they have run. Their event, a reading and the stream take longer.
 
-The row of an item counts the writes of each reaction to the item too: a loop through somebody else
-(an automation rule that answers every edit) ends when the budget is used up.
+The row of an item holds a mark of each write of a reaction to it too: a loop through somebody else
+(an automation rule that answers every edit) goes on no faster than the budget of an hour.
 
 Values of more than a few characters are noted as digests. A note over NOTE_BYTES has no fields, and
 a row takes no notes beyond ROW_BYTES: those writes are counted, and pass for a person's.
@@ -29,6 +29,7 @@ from relay.once.writes import BATCH
 from relay.portal.references import resolve
 from relay.portal.repeat import only_reads
 from relay.spelling import plain, short
+from relay.state import RefusedError
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind
@@ -203,53 +204,74 @@ class Fact:
 class Note:
     """A write on its way into the ledger; refused where the budget, or the row's room, is used up.
 
+    The budget is a set of marks: one for each write, the same whenever that write is tried again,
+    in this copy or another. It holds what was sent or may have been: `Unsent` takes the rest back.
+    What leaks between the two is the mark that the next try sets.
+
     What is refused for want of room is counted without its notes (`bare`).
     """
 
+    conditional = True
+
     def __init__(  # noqa: PLR0913, PLR0917  who wrote what where, and when
-        self, portal: str, its: Written, reaction: str, token: str, user: int, now: float
-    ) -> None:
+        self, portal: str, its: Written, reaction: str, token: str, user: int, now: float,
+        mark: str = "",
+    ) -> None:  # fmt: skip
         self._key = row_key(portal, its.entity, its.id, now)
         self._now = now
         text = _noted(its, user, now) if its.fields else ""
-        self._notes = {f"note {token}": text} if text else {}
-        self._counter = f"count {reaction}"
-        self._count = 1
+        self._own = {f"note {token}": text} if text else {}
+        self._notes = dict(self._own)
+        self._mark = mark or token
+        self._marks = {self._mark}
+        self._budget = f"sent {reaction}"  # `count <reaction>` was a number, in rows of before
         self.name = f"{self._key} {reaction}"
-
-    conditional = True
 
     def merge(self, other: "Note") -> None:
         """Take in another write of this reaction to this item."""
-        if self._size + other._size <= ROW_BYTES:  # noqa: SLF001  it is one of us
+        if _size(self._notes) + _size(other._notes) <= ROW_BYTES:  # noqa: SLF001  it is one of us
             self._notes |= other._notes  # noqa: SLF001
-        self._count += other._count  # noqa: SLF001
+        self._marks |= other._marks  # noqa: SLF001
 
-    @property
-    def _size(self) -> int:
-        return sum(len(name) + len(text.encode()) for name, text in self._notes.items())
-
-    def bare(self) -> "Note | None":
-        """Return the note without what the row may have no room for; None if it has none."""
-        if not self._notes:
-            return None
+    def bare(self) -> "Note":
+        """Return the note without what the row may have no room for."""
         bare = copy(self)
-        bare._notes, bare._count = {}, 1  # noqa: SLF001  others merged into it come by themselves
+        bare._own, bare._notes, bare._marks = {}, {}, {self._mark}  # noqa: SLF001  one of us
         return bare
 
+    def is_over(self, row: Mapping[str, Any] | None) -> bool:
+        """Say whether the budget in a row that refused it has no room for it alone."""
+        marks = row.get(self._budget, {"SS": []})["SS"] if row else []
+        return len(marks) >= BUDGET and self._mark not in marks
+
+    def is_too_large(self, row: Mapping[str, Any] | None) -> bool:
+        """Say whether a row that refused it has no room for its notes."""
+        used = int(row.get("bytes", {"N": "0"})["N"]) if row else 0
+        return used + _size(self._own) > ROW_BYTES
+
+    def unsent(self) -> "Unsent":
+        """Return what takes it back."""
+        return Unsent(self._key, self._budget, self._mark, self._own)
+
     def make(self, table: str) -> dict[str, Any]:
-        """Return the update as a part of a transaction."""
-        names = {"#count": self._counter, "#expires": "expires"}
-        values = {
-            ":count": {"N": str(self._count)},
-            ":most": {"N": str(BUDGET - self._count)},
+        """Return the update as a part of a transaction; raises RefusedError if it never fits."""
+        if len(self._marks) > BUDGET:
+            raise RefusedError(None)
+        names = {"#marks": self._budget, "#expires": "expires"}
+        values: dict[str, Any] = {
+            ":marks": {"SS": sorted(self._marks)},
+            ":most": {"N": str(BUDGET - len(self._marks))},
             ":expires": {"N": str(int(self._now + KEEP_SECONDS))},
         }
-        sets, adds = ["#expires = :expires"], ["#count :count"]
-        condition = "attribute_not_exists(#count) OR #count <= :most"
+        sets, adds = ["#expires = :expires"], ["#marks :marks"]
+        condition = "attribute_not_exists(#marks) OR size(#marks) <= :most"
+        if len(self._marks) == 1:
+            values[":mark"] = {"S": self._mark}
+            condition += " OR contains(#marks, :mark)"
         if self._notes:
-            names["#bytes"], values[":bytes"] = "bytes", {"N": str(self._size)}
-            values[":room"] = {"N": str(ROW_BYTES - self._size)}
+            size = _size(self._notes)
+            names["#bytes"], values[":bytes"] = "bytes", {"N": str(size)}
+            values[":room"] = {"N": str(ROW_BYTES - size)}
             adds.append("#bytes :bytes")
             condition = f"({condition}) AND (attribute_not_exists(#bytes) OR #bytes <= :room)"
         for at, (name, text) in enumerate(self._notes.items()):
@@ -263,8 +285,49 @@ class Note:
                 "ConditionExpression": condition,
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
+
+
+class Unsent:
+    """Notes of writes that were not sent, on their way out of the ledger."""
+
+    conditional = True  # a part of a transaction, like the note
+
+    def __init__(self, key: str, budget: str, mark: str, notes: Mapping[str, str]) -> None:
+        self._key, self._budget, self._marks, self._notes = key, budget, {mark}, dict(notes)
+        self.name = f"{key} {budget} unsent"
+
+    def merge(self, other: "Unsent") -> None:
+        """Take in another write of this reaction to this item."""
+        self._marks |= other._marks  # noqa: SLF001  it is one of us
+        self._notes |= other._notes  # noqa: SLF001
+
+    def make(self, table: str) -> dict[str, Any]:
+        """Return the update as a part of a transaction."""
+        names = {"#marks": self._budget}
+        values: dict[str, Any] = {":marks": {"SS": sorted(self._marks)}}
+        update = "DELETE #marks :marks"
+        if self._notes:
+            names |= {f"#n{at}": name for at, name in enumerate(self._notes)} | {"#bytes": "bytes"}
+            values[":less"] = {"N": str(-_size(self._notes))}
+            gone = ", ".join(f"#n{at}" for at in range(len(self._notes)))
+            update += f" REMOVE {gone} ADD #bytes :less"
+        return {
+            "Update": {
+                "TableName": table,
+                "Key": {"pk": {"S": self._key}},
+                "UpdateExpression": update,
+                "ConditionExpression": "attribute_exists(#marks)",
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+            }
+        }
+
+
+def _size(notes: Mapping[str, str]) -> int:
+    return sum(len(name) + len(text.encode()) for name, text in notes.items())
 
 
 def _noted(its: Written, user: int, now: float) -> str:

@@ -1,7 +1,7 @@
 """What a reaction keeps of a batch's records: read before they run, stored after them."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -29,6 +29,7 @@ class Memory:
         self._logger = logger
         self._counts = counts
         token = uuid4().hex
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tokens = (f"{token}.{number}" for number in count())
 
     def load(self, records: list[Record]) -> None:
@@ -52,7 +53,9 @@ class Memory:
             state=self._state,
             portal=record.subject.portal,
             reaction=self._reaction,
+            record=record.record_id,
             token=token,
+            turns=self._turns,
             user=lambda: record.user,
             counts=self._counts,
             log=log,
@@ -63,8 +66,7 @@ class Memory:
             *(row, token, self._until, self._state, log),
             redriven=record.redriven,
             decided=record.decided,
-            before=noting.before,
-            after=noting.after,
+            noting=noting,
         )
 
     async def store(self, record: Record) -> None:

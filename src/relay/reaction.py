@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
@@ -29,7 +29,7 @@ from relay.once.portal import OncePortal
 from relay.portal import Portal
 from relay.portals import Portals
 from relay.records import Record, chains, parse
-from relay.redelivery import come_back, dead_letter, is_failure, seconds_until_retry
+from relay.redelivery import Wait, hand_back, is_failure, seconds_until_retry
 from relay.signature import read_signature
 
 RESERVE_SECONDS = (
@@ -93,8 +93,7 @@ class Reaction:
         tasks = [asyncio.create_task(self._run_chain(chain, memory)) for chain in waiting]
         if tasks:
             await self._end(tasks, records, memory)
-        back = await asyncio.gather(*(self._conclude(record) for record in records))
-        return [record for record, is_back in zip(records, back, strict=True) if is_back]
+        return await asyncio.to_thread(self._conclude, records)
 
     def _memory(self, records: list[Record], seconds: float) -> Memory | None:
         """Return what is known of the records, where anything is kept of them."""
@@ -126,7 +125,8 @@ class Reaction:
                 return  # given up meanwhile: it did not heed its cancellation
             record.error, record.handled = failed, failed is None
             if memory:
-                await memory.store(record)
+                record.storing = asyncio.create_task(memory.store(record))
+                await asyncio.shield(record.storing)
 
     async def _arguments(self, record: Record) -> list[Any]:
         subject = record.subject
@@ -182,10 +182,17 @@ class Reaction:
         for task in late:
             task.cancel()
         await asyncio.wait(late, timeout=GRACE_SECONDS)
-        stores = [asyncio.create_task(memory.store(its)) for its in unfinished if memory]
+        for record in unfinished:
+            if memory:
+                record.storing = asyncio.create_task(memory.store(record))
+        stores = [its.storing for its in records if its.storing and not its.storing.done()]
         if stores:
             # A write of theirs is finished first; what does not end keeps its lease.
             await asyncio.wait(stores, timeout=RESERVE_SECONDS / 2)
+        for record in records:
+            if record.handled and record.storing and not record.storing.done():
+                # Acknowledged, it would be nobody's to store; delivered twice, it would be done so.
+                record.handled, record.error = False, self._late(record)
 
     @contextmanager
     def _alarm(self, seconds: float) -> Iterator[None]:
@@ -215,37 +222,41 @@ class Reaction:
             return TransientError(self.name, "NO_TIME", said, retry_after=0)
         return HungError(f"{self.name} did not return within {ran:.0f} s, and waits for no call")
 
-    async def _conclude(self, record: Record) -> bool:
-        """Count and log what became of a record; says whether it still is the queue's."""
-        if record.run and record.run.replayed:
-            self._counts["replayed"] += 1
-        if record.handled:
-            self._counts["handled"] += 1
-            self._logger.info("handled", **record.about())
-            return False
-        error = record.error or RuntimeError(f"{self.name} did not get to it")
-        if is_failure(error):
-            self._counts["failed"] += 1
-        return await asyncio.to_thread(self._hand_back, record, error)
+    def _conclude(self, records: list[Record]) -> list[Record]:
+        """Hand back or dead-letter what was not handled; returns what still is the queue's."""
+        judged = []
+        for record in records:
+            if record.run and record.run.replayed:
+                self._counts["replayed"] += 1
+            if record.handled:
+                self._counts["handled"] += 1
+                self._logger.info("handled", **record.about())
+                continue
+            error = record.error or RuntimeError(f"{self.name} did not get to it")
+            wait = Wait.of(record.message, time.time())
+            failures = min(record.row.failures, wait.receives) if record.row else wait.receives
+            seconds = seconds_until_retry(error, wait, max(failures, 1))
+            judged.append((record, error, seconds))
+        wrong = hand_back([(record.message, error, seconds) for record, error, seconds in judged])
+        return [each[0] for each in judged if self._tell(*each, wrong)]
 
-    def _hand_back(self, record: Record, error: Exception) -> bool:
-        """Send a record back or dead-letter it; says whether it still is the queue's."""
-        receives = int(record.message.attributes.approximate_receive_count or 1)
-        failures = min(record.row.failures, receives) if record.row else receives
-        seconds = seconds_until_retry(error, max(failures, 1))
+    def _tell(
+        self, record: Record, error: Exception, seconds: int | None, wrong: Mapping[str, str]
+    ) -> bool:
+        """Count and log what became of a record; says whether it still is the queue's."""
         about = record.about() | {"error": type(error).__name__, "reason": str(error)}
-        about["receives"] = receives
+        about["receives"] = Wait.of(record.message, 0).receives
+        trouble = wrong.get(record.message.message_id)
+        if trouble:
+            about["trouble"] = trouble  # it comes back after the queue's visibility timeout
         # Whoever wrote the reaction wants to know where it went wrong.
         trace = error if is_failure(error) and error.__traceback__ else None
-        try:
-            if seconds is None:
-                dead_letter(record.message, error)
-                self._counts["dead_lettered"] += 1
-                self._logger.error("dead-lettered", exc_info=trace, **about)
-                return False
-            come_back(record.message, seconds)
-        except (BotoCoreError, ClientError) as trouble:
-            about["trouble"] = str(trouble)  # it comes back after the queue's visibility timeout
+        if is_failure(error):
+            self._counts["failed"] += 1
+        if seconds is None and not trouble:
+            self._counts["dead_lettered"] += 1
+            self._logger.error("dead-lettered", exc_info=trace, **about)
+            return False
         self._counts["waiting"] += 1
         self._logger.warning("comes back", exc_info=trace, seconds=seconds, **about)
         return True

@@ -1,5 +1,6 @@
 """The records of one SQS batch as a reaction meets them: parsed, in chains, with what is known."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -70,6 +71,7 @@ class Record:
     newest: Newest | None = None
     run: Run | None = None
     user: int = 0  # of the webhook that it writes through
+    storing: asyncio.Task[None] | None = None
 
     @property
     def record_id(self) -> str:

@@ -68,7 +68,10 @@ def test_a_lease_that_somebody_else_has_taken_is_heeded(client):
 
 
 def test_notes_are_counted_up_to_the_budget(client):
-    """Those that are refused do not keep the others of their transaction from being written."""
+    """Those that are refused do not keep the others of their transaction from being written.
+
+    A repeat of a write has room where nothing else has; what is taken back makes room.
+    """
     now = time.time()
     its = [written("crm.deal.update", {"id": n, "fields": {"TITLE": "x"}}) for n in (5, 6)]
 
@@ -77,13 +80,37 @@ def test_notes_are_counted_up_to_the_budget(client):
         for number in range(BUDGET):
             await state.write(Note("main", its[0], "tidy", f"t.{number}", 1, now))
         notes = [Note("main", each, "tidy", "t.last", 1, now) for each in its]
-        return await asyncio.gather(*map(state.write, notes), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(state.write, notes), return_exceptions=True)
+        repeat = Note("main", its[0], "tidy", "t.again", 1, now, "t.7")
+        await state.write(repeat)
+        await state.write(repeat.unsent())
+        await state.write(Note("main", its[0], "tidy", "t.new", 1, now))
+        return notes, outcomes
 
-    refused, fine = asyncio.run(write())
+    notes, (refused, fine) = asyncio.run(write())
     assert isinstance(refused, RefusedError)
+    assert notes[0].is_over(refused.item)
+    assert not notes[0].is_too_large(refused.item)
     assert fine is None
-    names = [name for row in client.scan(TableName="State")["Items"] for name in row]
-    assert len([name for name in names if name.startswith("note ")]) == BUDGET + 1
+    rows = client.scan(TableName="State")["Items"]
+    assert sorted(len(row["sent tidy"]["SS"]) for row in rows) == [1, BUDGET]
+    texts = [{name: row[name]["S"] for name in row if name.startswith("note ")} for row in rows]
+    assert sorted(map(len, texts)) == [1, BUDGET + 1]
+    sizes = [sum(len(name) + len(text) for name, text in each.items()) for each in texts]
+    assert [int(row["bytes"]["N"]) for row in rows] == sizes
+
+
+def test_the_budget_of_the_version_before_is_left_alone(client):
+    """A row with a number of writes in it, as once stored, takes the marks beside it."""
+    now = time.time()
+    note = Note("main", written("crm.deal.update", {"id": 5, "fields": {}}), "tidy", "t", 1, now)
+    key = note.make("State")["Update"]["Key"]
+    client.put_item(TableName="State", Item=key | {"count tidy": {"N": "30"}})
+    asyncio.run(State(client, "State").write(note))
+    asyncio.run(State(client, "State").write(note.unsent()))
+    with pytest.raises(RefusedError):
+        asyncio.run(State(client, "State").write(note.unsent()))
+    assert client.get_item(TableName="State", Key=key)["Item"]["count tidy"] == {"N": "30"}
 
 
 def test_notes_have_room_up_to_a_limit(client):
@@ -100,12 +127,12 @@ def test_notes_have_room_up_to_a_limit(client):
                 note = Note("main", its, reaction, f"{reaction}.{number}", 1, now)
                 try:
                     await state.write(note)
-                except RefusedError:
-                    full += 1
+                except RefusedError as refusal:
+                    full += note.is_too_large(refusal.item)
                     await state.write(note.bare())
         return full
 
     assert 0 < asyncio.run(write()) < 2 * BUDGET
     (row,) = client.scan(TableName="State")["Items"]
     assert ROW_BYTES - NOTE_BYTES < int(row["bytes"]["N"]) <= ROW_BYTES
-    assert row["count a"] == row["count b"] == {"N": str(BUDGET)}
+    assert len(row["sent a"]["SS"]) == len(row["sent b"]["SS"]) == BUDGET

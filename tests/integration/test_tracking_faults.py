@@ -9,7 +9,7 @@ from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
 from relay.portal.known import forget
 from relay.portal.limits import OwnSlots, Pace
-from relay.tracking import parts
+from relay.tracking import parts, track
 from tests.tracking_aws import URL
 from tests.unit.tracking.conftest import relay
 
@@ -25,7 +25,7 @@ class Short:
     @staticmethod
     def get_remaining_time_in_millis():
         """Return a second and a half more than what is kept to hand back the rest."""
-        return int(1000 * (parts.RESERVE_SECONDS + 1.5))
+        return int(1000 * (track.RESERVE_SECONDS + 1.5))
 
 
 @pytest.fixture(scope="module")

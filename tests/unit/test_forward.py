@@ -19,7 +19,7 @@ class Aws:
 
     def __init__(self):
         """Take everything until told otherwise."""
-        self.requests, self.dead = [], []
+        self.requests, self.dead, self.waits = [], [], {}
         self.codes, self.down, self.sqs_down, self.most = {}, None, None, None
 
     def put_events(self, Entries):  # noqa: N803
@@ -39,6 +39,12 @@ class Aws:
             ],
         }
 
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Note how long records wait."""
+        assert QueueUrl == "https://sqs/queue"
+        self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
+        return {}
+
     def send_message(self, **message):
         """Take a dead letter."""
         if self.sqs_down:
@@ -52,6 +58,7 @@ def aws(monkeypatch):
     fake = Aws()
     monkeypatch.setattr(settings, "client", lambda *_, **__: fake)
     monkeypatch.setenv("BUS_NAME", "relay")
+    monkeypatch.setenv("QUEUE_URL", "https://sqs/queue")
     monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs/dead")
     return fake
 
@@ -60,7 +67,7 @@ def batch(*bodies):
     """Return an SQS batch of these messages; a record's id is its place."""
     return {
         "Records": [
-            {"messageId": str(at), "receiptHandle": "r", "body": body, "attributes": {}}
+            {"messageId": str(at), "receiptHandle": f"r{at}", "body": body, "attributes": {}}
             for at, body in enumerate(bodies)
         ]
     }
@@ -128,6 +135,8 @@ def test_only_the_entry_that_failed_comes_back(aws):
     aws.codes = {"3": "ThrottlingException", "12": "InternalFailure"}
     assert failed(handler(batch(*many(15)))) == ["3", "12"]
     assert aws.dead == []
+    assert aws.waits.keys() == {"r3", "r12"}
+    assert all(12 <= seconds <= 16 for seconds in aws.waits.values())
 
 
 def test_an_entry_that_is_refused_is_put_aside_with_its_code(aws):

@@ -1,7 +1,8 @@
 """relay.noting: what a run notes before its calls, and what only their answers prove."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import count
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -9,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from relay.errors import LoopError
 from relay.ledger import BUDGET, ROW_BYTES
 from relay.noting import Noting
+from relay.once.checkpoints import Write
 from relay.state import State
 from tests.dynamo import Dynamo
 
@@ -21,11 +23,14 @@ class Run:
     def __init__(self, reaction="tidy"):
         self.table, self.counts, self.logged = Dynamo(), Counter(), []
         self.reaction = reaction
+        self.numbers = count()
         self.noting = Noting(
             state=State(self.table, "State"),
             portal="main",
             reaction=reaction,
+            record="main.deal.5.b.2",
             token="t",
+            turns=defaultdict(asyncio.Lock),
             user=lambda: USER,
             counts=self.counts,
             log=lambda message, **more: self.logged.append((message, more)),
@@ -33,18 +38,20 @@ class Run:
 
     def before(self, method, **params):
         """Note before a call."""
-        asyncio.run(self.noting.before(method, params))
+        self.write = Write(method, next(self.numbers), "digest", 0.0)
+        asyncio.run(self.noting.before(self.write, params))
 
     def after(self, method, result, **params):
         """Note after a call."""
-        asyncio.run(self.noting.after(method, params, result))
+        write = getattr(self, "write", Write(method, 0, "digest", 0.0))
+        asyncio.run(self.noting.after(write, params, result))
 
     @property
     def counted(self):
         """Return how often each item was written to."""
-        name = f"count {self.reaction}"
+        name = f"sent {self.reaction}"
         rows = self.table.rows.items()
-        return {key.split("#")[2]: int(row[name]["N"]) for key, row in rows if name in row}
+        return {key.split("#")[2]: len(row[name]["SS"]) for key, row in rows if name in row}
 
     @property
     def keys(self):

@@ -47,10 +47,11 @@ class Sqs:
         self._fail()
         self.sent.append(message)
 
-    def change_message_visibility(self, **change):
-        """Take the time after which a record comes back."""
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803
+        """Take the time after which each record comes back."""
         self._fail()
-        self.hidden.append(change)
+        self.hidden += Entries
+        return {}
 
 
 @pytest.fixture

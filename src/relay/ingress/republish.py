@@ -1,22 +1,24 @@
 """Spill queue -> verify -> publish: what could not be done when the request came.
 
-A record that still can't be verified or published comes back after the queue's visibility timeout.
+A record that still can't be verified or published waits (relay.redelivery).
 One whose token is nobody's, or that is no request, goes to the dead-letter queue with its reason,
 where it can be looked at and sent back. No record holds up another.
 """
 
 import json
+import time
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
 from relay.errors import RejectedRequest
 from relay.ingress.app import NoTokensError, identity, log_published, verify
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
+from relay.redelivery import NotOursError, Wait, hand_back, patience
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")
@@ -27,40 +29,41 @@ _NO_REQUEST = (ValueError, TypeError, LookupError, AttributeError, RecursionErro
 
 def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Publish each record of an SQS batch; returns those that must come back."""
-    failures = []
-    for record in batch["Records"]:
+    judged: list[tuple[SQSRecord, Exception, int | None]] = []
+    for record in map(SQSRecord, batch["Records"]):
         try:
             _republish(record)
         except (NoTokensError, BotoCoreError, ClientError) as trouble:
-            metrics.add_metric("waiting", MetricUnit.Count, 1)
-            logger.warning("waiting", message_id=record["messageId"], because=str(trouble))
-            failures.append({"itemIdentifier": record["messageId"]})
+            judged.append((record, trouble, patience(Wait.of(record, time.time()))))
+        except (RejectedRequest, NotOursError) as refusal:
+            judged.append((record, refusal, None))
+    wrong = hand_back(judged)
+    back = [its for its in judged if its[2] is not None or its[0].message_id in wrong]
+    for record, error, seconds in judged:
+        if seconds is None and record.message_id not in wrong:
+            logger.warning("refused", reason=str(error), message_id=record.message_id)
+    for record, error, seconds in back:
+        metrics.add_metric("waiting", MetricUnit.Count, 1)
+        about: dict[str, Any] = {
+            "message_id": record.message_id,
+            "trouble": wrong.get(record.message_id),
+        }
+        logger.warning("waiting", because=str(error), seconds=seconds, **about)
     metrics.flush_metrics()
-    return {"batchItemFailures": failures}
+    return {"batchItemFailures": [{"itemIdentifier": its[0].message_id} for its in back]}
 
 
-def _republish(record: dict[str, Any]) -> None:
+def _republish(record: SQSRecord) -> None:
     try:
-        request = json.loads(record["body"])
+        request = json.loads(record.body)
         request_id, received_at = identity(request)
         event = verify(read_form(request), request_id, received_at)
         publish(event)
     except RejectedRequest as refusal:
-        _dead_letter(record, refusal.code, str(refusal))
+        metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
+        raise
     except _NO_REQUEST as error:
-        _dead_letter(record, "malformed", f"not a spilled request: {type(error).__name__}")
-    else:
-        metrics.add_metric("published", MetricUnit.Count, 1)
-        log_published(event)
-
-
-def _dead_letter(record: dict[str, Any], code: str, reason: str) -> None:
-    metrics.add_metric(f"refused_{code}", MetricUnit.Count, 1)
-    logger.warning("refused", code=code, reason=reason, message_id=record["messageId"])
-    (queue_url,) = settings.read("DEAD_LETTERS_URL")
-    text = reason.encode("ascii", "replace").decode()  # SQS refuses some characters
-    settings.client("sqs").send_message(
-        QueueUrl=queue_url,
-        MessageBody=record["body"],
-        MessageAttributes={"reason": {"DataType": "String", "StringValue": text}},
-    )
+        metrics.add_metric("refused_malformed", MetricUnit.Count, 1)
+        raise NotOursError(f"not a spilled request: {type(error).__name__}") from error
+    metrics.add_metric("published", MetricUnit.Count, 1)
+    log_published(event)

@@ -8,9 +8,9 @@ stands in relay.once.checkpoints.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from relay.errors import MayHaveRunError, TransientError
 from relay.once import lost
@@ -24,13 +24,25 @@ from relay.state import RefusedError, State
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
 
 
+class Noting(Protocol):
+    """Who hears of a run's writes; only `before` may raise."""
+
+    async def before(self, write: Write, params: Mapping[str, Any]) -> None:
+        """Hear of a write that is to be sent."""
+
+    async def failed(self, write: Write, error: BaseException) -> None:
+        """Hear of the error of one that can't be under way."""
+
+    async def after(self, write: Write, params: Mapping[str, Any], result: Any) -> None:
+        """Hear of the result of one that has run."""
+
+
 class Run:
     """One run of a reaction for one record.
 
     `until` is when nothing of this invocation can be under way any more; `redriven` says that a
     person has sent the record back; what was sent before `decided`, that person has looked for and
-    not found. `before` is awaited before each write with its method and parameters (echoes and
-    budget stand there), `after` once it has run, with its result too; `after` must not raise.
+    not found. `noting` hears of each write (echoes and budget stand there).
     """
 
     def __init__(  # noqa: PLR0913  what a run is made of
@@ -43,8 +55,7 @@ class Run:
         *,
         redriven: bool = False,
         decided: float = 0.0,
-        before: Callable[[str, Mapping[str, Any]], Coroutine[Any, Any, None]] | None = None,
-        after: Callable[[str, Mapping[str, Any], Any], Coroutine[Any, Any, None]] | None = None,
+        noting: Noting | None = None,
     ) -> None:
         self.lease = Lease(row, token, until, state)
         self.claims = Claims(row, redriven=redriven)
@@ -52,8 +63,7 @@ class Run:
         self.replayed = 0
         self._row = row
         self._log = log
-        self._before = before
-        self._after = after
+        self._noting = noting
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lost: dict[Write, TransientError] = {}
         self._refusal: RefusedError | None = None
@@ -204,9 +214,9 @@ class Run:
     ) -> Any:
         params = mark.put_on(params) if mark else params
         try:
-            if self._before:
+            if self._noting:
                 with portal.busy():
-                    await self._before(write.method, params)
+                    await self._noting.before(write, params)
             result = await send(portal, write.method, params)
         except MayHaveRunError as error:
             if mark is None and not harmless:
@@ -217,8 +227,11 @@ class Run:
             its = TransientError(write.method, "ANSWER_LOST", said, retry_after=wait)
             self._lost[write] = its
             raise its from error
-        except BaseException:  # it was refused, or never left
+        except BaseException as error:  # it was refused, or never left
             self.claims.forget(write)
+            if self._noting:
+                with portal.busy():
+                    await self._noting.failed(write, error)
             raise
         return await self._ran(portal, write, params, digest, result)
 
@@ -228,9 +241,9 @@ class Run:
         """Note a result; what the run stores next takes it along."""
         write.done, write.digest = True, digest
         write.result = json.dumps(result, ensure_ascii=False, default=str)
-        if self._after:
+        if self._noting:
             with portal.busy():
-                await self._after(write.method, params, result)
+                await self._noting.after(write, params, result)
         return result
 
     @staticmethod

@@ -3,11 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from relay.errors import MayHaveRunError, PortalError
+from relay.errors import (
+    MayHaveRunError,
+    OperatorError,
+    PermanentError,
+    PortalError,
+    TransientError,
+)
 from relay.portal import PortalApi
+from relay.portal.connection import ANSWER_TOO_LARGE, NOT_CONNECTED
 from relay.portal.repeat import is_harmless
 
 BATCH = "batch"
+# Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.again).
+_NOT_SENT = {
+    NOT_CONNECTED, "NO_SLOT", "NO_TIME", "QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT"
+}  # fmt: skip
 
 
 async def send(portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
@@ -35,3 +46,10 @@ def is_harmless_write(method: str, params: Mapping[str, Any]) -> bool:
     if method == BATCH:
         return all(is_harmless(name, its) for name, its in params["commands"].values())
     return is_harmless(method, params)
+
+
+def was_not_sent(error: BaseException) -> bool:
+    """Say whether a write that failed so has certainly changed nothing: not sent, or refused."""
+    if isinstance(error, TransientError):
+        return error.code.upper() in _NOT_SENT
+    return isinstance(error, (OperatorError, PermanentError)) and error.code != ANSWER_TOO_LARGE

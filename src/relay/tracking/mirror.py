@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from relay.errors import StateError
 from relay.tracking.projection import FORMAT
 from relay.tracking.row import UNREADABLE, Base, Key, Known, Look, NewerFormatError, Row, to_item
 
@@ -163,4 +164,4 @@ class Mirror:
             if not wanted:
                 return found
             time.sleep(0.05 * 2**attempt)
-        raise TimeoutError(f"{self._table} had no capacity for {len(keys)} rows")
+        raise StateError(f"{self._table} had no capacity for {len(keys)} rows")

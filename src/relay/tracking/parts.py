@@ -54,9 +54,9 @@ def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     return Portals("read", remaining_seconds).get(name)
 
 
-def deadline(context: Any) -> Callable[[], float]:
+def deadline(context: Any, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:
     """Return the function that says how many seconds there are for calls to a portal."""
-    end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - reserve
     return lambda: max(end - time.monotonic(), 0)
 
 

@@ -12,8 +12,17 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
-from relay.errors import MayHaveRunError, OperatorError, TransientError
-from relay.redelivery import NotOursError, come_back, dead_letter, seconds_until_retry
+from relay.errors import MayHaveRunError, OperatorError
+from relay.redelivery import (
+    NextBatchError,
+    NotOursError,
+    Wait,
+    hand_back,
+    is_failure,
+    operator_patience,
+    patience,
+    seconds_until_retry,
+)
 from relay.tracking import parts
 from relay.tracking.brake import HeldError
 from relay.tracking.hint import EVENT, Hint, merge, parse
@@ -22,21 +31,28 @@ from relay.tracking.plan import Document, is_baselined
 from relay.tracking.row import Key, NewerFormatError
 
 MOST_ITEMS = 2500  # what one request can read; more would not be put in the function's time
-OPERATOR_SECONDS = 1800  # "wait for somebody" is asked again as often
+# Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
+# (two attempts of 3 s).
+RESERVE_SECONDS = 15.0
+MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
 
 logger = Logger(service="track")
 metrics = Metrics(service="track")
 _counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
 _documents: dict[str, tuple[float, Document]] = {}
+# What this process has failed at, by message id. SQS counts receives only, waiting included. Two
+# copies at most run at a time: a bug is dead-lettered after 5 to 9 failures, later where Lambda
+# replaces a copy.
+_failures: Counter[str] = Counter()
 
 
 def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at what the records of a batch hint at; returns those that must come back."""
     records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
-    remaining = parts.deadline(context)
+    remaining = parts.deadline(context, RESERVE_SECONDS)
     failures = asyncio.run(_track(records, remaining))
-    back = [mid for mid, error in failures.items() if _hand_back(records[mid], error)]
+    back = _hand_back([(records[mid], error) for mid, error in failures.items()])
     _counts["messages"] = len(records)
     for name, number in _counts.items():
         metrics.add_metric(name, MetricUnit.Count, number)
@@ -58,11 +74,10 @@ async def _track(
             failures[message_id] = NotOursError(str(error))
             continue
         if hints and len(hints) + len(its) > MOST_ITEMS:
-            late = TransientError("track", "TOO_MANY", "the next batch", retry_after=0)
-            failures[message_id] = late
+            failures[message_id] = NextBatchError(f"more than {MOST_ITEMS} items")
             continue
         for hint in its:
-            hint.again = receives_of(record) > 1
+            hint.again = Wait.of(record, time.time()).receives > 1
         hints += its
     by_portal: dict[str, dict[Key, Hint]] = defaultdict(dict)
     for key, hint in merge(hints).items():
@@ -127,44 +142,61 @@ def _document(name: str, entities: set[str]) -> Document:
 def _keep(failures: dict[str, Exception], message_id: str, reason: Exception) -> None:
     """Note why a message is not done; what can wait outweighs what can never work."""
     known = failures.get(message_id)
-    if known is None or wait_seconds(known, 1) is None:
+    if known is None or wait_seconds(known, Wait()) is None:
         failures[message_id] = reason
 
 
-def wait_seconds(error: Exception, receives: int) -> int | None:
-    """Return when a message makes sense again; None if never. A read is always harmless."""
-    if isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, InterruptedError)):
-        # No ATTEMPTS here: AWS being away for hours must cost no change.
-        error = TransientError("track", "", retry_after=min(10 * 2 ** min(receives, 8), 900))
-    elif isinstance(error, HeldError | NewerFormatError):
-        error = TransientError("track", "", retry_after=OPERATOR_SECONDS)
-    elif isinstance(error, TransientError) and receives > 1 and error.retry_after is None:
-        error = TransientError("track", "", retry_after=min(30 * 2 ** min(receives, 7), 1800))
-    return seconds_until_retry(error, receives)
+def _waits_for_aws(error: Exception) -> bool:
+    """Say whether AWS, or an answer, lacks: a read is always harmless, so it is made again."""
+    return isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, InterruptedError))
 
 
-def _hand_back(record: SQSRecord, error: Exception) -> bool:
-    """Send a message back or dead-letter it; says whether it still is the queue's."""
-    receives = receives_of(record)
-    seconds = wait_seconds(error, receives)
-    try:
-        if seconds is None:
-            dead_letter(record, error)
+def wait_seconds(error: Exception, wait: Wait, failures: int = 1) -> int | None:
+    """Return the seconds until a message is worth another try; None if it never is."""
+    if _waits_for_aws(error):
+        return patience(wait)
+    if isinstance(error, HeldError | NewerFormatError):
+        return operator_patience(wait)
+    return seconds_until_retry(error, wait, failures)
+
+
+def _failures_of(message_id: str, error: Exception) -> int:
+    """Count a bug; returns how often a message has met one in this process."""
+    waits = _waits_for_aws(error) or isinstance(error, HeldError | NewerFormatError)
+    if not waits and is_failure(error):
+        if len(_failures) >= MOST_REMEMBERED:
+            _failures.clear()
+        _failures[message_id] += 1
+    return max(_failures.get(message_id, 0), 1)
+
+
+def _hand_back(failures: list[tuple[SQSRecord, Exception]]) -> list[str]:
+    """Send messages back or dead-letter them; returns the ids of what still is the queue's."""
+    now = time.time()
+    judged = [
+        (
+            record,
+            error,
+            wait_seconds(error, Wait.of(record, now), _failures_of(record.message_id, error)),
+        )
+        for record, error in failures
+    ]
+    wrong = hand_back(judged)
+    back = []
+    for record, error, seconds in judged:
+        trouble = wrong.get(record.message_id)
+        if trouble:
+            logger.warning("left to the queue", message_id=record.message_id, trouble=trouble)
+        elif seconds is None:
+            _failures.pop(record.message_id, None)
             _count("dead_lettered", 1)
             logger.error("dead-lettered", message_id=record.message_id, reason=str(error))
-            return False
-        come_back(record, seconds)
-    except (BotoCoreError, ClientError) as trouble:
-        logger.warning("left to the queue", message_id=record.message_id, trouble=str(trouble))
-    if isinstance(error, OperatorError):
-        _count("blocked", 1)
-    _count("waiting", 1)
-    return True
-
-
-def receives_of(record: SQSRecord) -> int:
-    """Return how often a message was received, this time included."""
-    return int(record.attributes.approximate_receive_count or 1)
+            continue
+        if isinstance(error, OperatorError):
+            _count("blocked", 1)
+        _count("waiting", 1)
+        back.append(record.message_id)
+    return back
 
 
 def _count(metric: str, number: int) -> None:

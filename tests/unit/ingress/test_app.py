@@ -32,6 +32,7 @@ class Aws:
     def __init__(self):
         self.tokens, self.published, self.sent, self.failing = {"main": TOKEN}, [], [], {}
         self.reads = 0
+        self.waits = []
 
     def client(self, service):
         """Return the service that was asked for: this one is all of them."""
@@ -46,6 +47,13 @@ class Aws:
         """Take a message, as SNS does."""
         self._fail("sns")
         self.published.append(message)
+
+    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
+        """Note how long records wait, as SQS does."""
+        assert QueueUrl == SPILL
+        self._fail("sqs")
+        self.waits += [its["VisibilityTimeout"] for its in Entries]
+        return {}
 
     def send_message(self, **message):
         """Take a message, as SQS does."""
@@ -70,6 +78,7 @@ def aws(monkeypatch):
     for name, value in {
         "EVENTS_TOPIC_ARN": TOPIC,
         "SPILL_QUEUE_URL": SPILL,
+        "QUEUE_URL": SPILL,
         "DEAD_LETTERS_URL": DEAD,
     }.items():
         monkeypatch.setenv(name, value)
@@ -177,11 +186,12 @@ def test_an_event_that_can_not_be_published_is_spilled_and_republished(
     assert ask(request) == (202, {"id": "request-1"})
     assert metrics(capsys) == {"received": 1, "spilled": 1}
     (kept,) = aws.sent
-    record = {"messageId": "m1", "body": kept["MessageBody"]}
+    record = {"messageId": "m1", "receiptHandle": "r1", "body": kept["MessageBody"]}
 
     assert republish.handler({"Records": [record]}, None) == {
         "batchItemFailures": [{"itemIdentifier": "m1"}]
     }
+    assert 12 <= aws.waits[0] <= 16
     del aws.failing["sns"]
     assert republish.handler({"Records": [record]}, None) == {"batchItemFailures": []}
     (message,) = aws.published
@@ -203,7 +213,7 @@ def test_an_event_is_spilled_while_ssm_is_down_and_the_cache_empty(aws, request_
     """Never "verification off": what can't be verified now is verified later."""
     aws.failing["ssm"] = DOWN
     assert ask(request_of(DEAL_ADD)) == (202, {"id": "request-1"})
-    record = {"messageId": "m1", "body": aws.sent[0]["MessageBody"]}
+    record = {"messageId": "m1", "receiptHandle": "r1", "body": aws.sent[0]["MessageBody"]}
     assert republish.handler({"Records": [record]}, None)["batchItemFailures"]
     del aws.failing["ssm"]
     aws.now = 60
@@ -217,7 +227,7 @@ def test_a_forged_request_is_spilled_too_but_never_published(aws, request_of, ca
     tokens, aws.tokens = aws.tokens, {}
     ask(request_of("event=A&auth[application_token]=forged"))
     aws.tokens, aws.now = tokens, 60
-    record = {"messageId": "m1", "body": aws.sent.pop()["MessageBody"]}
+    record = {"messageId": "m1", "receiptHandle": "r1", "body": aws.sent.pop()["MessageBody"]}
     assert not republish.handler({"Records": [record]}, None)["batchItemFailures"]
     assert not aws.published
     (dead,) = aws.sent
@@ -238,7 +248,7 @@ def test_ssm_down_with_a_filled_cache_spills_a_few_unknown_tokens(aws, request_o
     aws.now += 2 * RETRY_SECONDS
     assert ask(unknown)[0] == 202
 
-    record = {"messageId": "m1", "body": aws.sent[-1]["MessageBody"]}
+    record = {"messageId": "m1", "receiptHandle": "r1", "body": aws.sent[-1]["MessageBody"]}
     for _ in range(2 * MOST_DOUBTED):
         assert republish.handler({"Records": [record]}, None)["batchItemFailures"]
     del aws.failing["ssm"]
@@ -338,7 +348,7 @@ def test_a_poison_record_is_set_aside_alone(aws, request_of, capsys, poison):
     good = aws.sent.pop()["MessageBody"]
     aws.failing.clear()
     records = [
-        {"messageId": f"m{number}", "body": body}
+        {"messageId": f"m{number}", "receiptHandle": "r", "body": body}
         for number, body in enumerate([good, poison, good])
     ]
     assert republish.handler({"Records": records}, None) == {"batchItemFailures": []}
@@ -356,7 +366,7 @@ def test_a_spilled_event_keeps_the_time_when_it_came(aws, request_of, field):
     body = f"event=ONCRMDEALUPDATE&auth[application_token]={TOKEN}{field}"
     assert ask(request_of(body))[0] == 202
     aws.failing.clear()
-    record = {"messageId": "m1", "body": aws.sent.pop()["MessageBody"]}
+    record = {"messageId": "m1", "receiptHandle": "r1", "body": aws.sent.pop()["MessageBody"]}
     republish.handler({"Records": [record]}, None)
     time = "2025-12-18T08:38:44Z" if field else "2025-12-18T08:38:45Z"
     assert json.loads(aws.published[0]["Message"])["time"] == time
@@ -402,3 +412,11 @@ def test_a_time_that_no_gateway_has_is_not_believed(aws, request_of, epoch):
     assert ask(request)[0] == 200
     time = json.loads(aws.published[0]["Message"])["time"]
     assert time.startswith("9999-" if epoch == 253_402_300_799_999 else str(datetime.now(UTC).year))
+
+
+def test_what_can_not_be_put_aside_stays_spilled(aws, capsys):
+    """With SQS in trouble the record comes back after the queue's visibility timeout."""
+    aws.failing["sqs"] = DOWN
+    bad = {"messageId": "m2", "receiptHandle": "r2", "body": "no json"}
+    assert republish.handler({"Records": [bad]}, None)["batchItemFailures"]
+    assert "Could not connect" in capsys.readouterr().out

@@ -33,6 +33,7 @@ def relay(monkeypatch):
         monkeypatch.setenv(name, value)
     parts.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
+    track._failures.clear()  # noqa: SLF001  as in a new environment
     announce._seen.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
     parts.forget()

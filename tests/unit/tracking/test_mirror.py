@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError
 
+from relay.errors import StateError
 from relay.tracking import look as look_module
 from relay.tracking import mirror as mirror_module
 from relay.tracking import parts
@@ -47,7 +48,7 @@ def test_unprocessed_keys_are_asked_for_again(monkeypatch):
     client = Busy()
     assert asyncio.run(Mirror(client, "Mirror").bases([KEY])) == {KEY: Base()}
     assert client.calls == 3
-    with pytest.raises(TimeoutError):
+    with pytest.raises(StateError, match="no capacity for 1 rows"):
         asyncio.run(Mirror(client, "Mirror").bases([KEY]))
 
 

@@ -4,7 +4,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay import settings
-from relay.errors import OperatorError, PermanentError, TransientError
+from relay.errors import (
+    MayHaveRunError,
+    OperatorError,
+    PermanentError,
+    StateError,
+    TransientError,
+)
 from relay.tracking import brake as brake_module
 from relay.tracking import parts
 from relay.tracking.kinds import entity_of
@@ -151,9 +157,9 @@ def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
     relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "NO_AUTH_FOUND")
 
     def fail(**_):
-        raise ClientError({"Error": {"Code": "Unavailable"}}, "ChangeMessageVisibility")
+        raise ClientError({"Error": {"Code": "Unavailable"}}, "ChangeMessageVisibilityBatch")
 
-    monkeypatch.setattr(relay.queues, "change_message_visibility", fail)
+    monkeypatch.setattr(relay.queues, "change_message_visibility_batch", fail)
     relay.event(1)
     (answer,) = relay.track_all()
     assert len(answer["batchItemFailures"]) == 1
@@ -190,3 +196,42 @@ def test_a_deletion_without_its_event_is_put_when_it_was_waited_for(relay, monke
     assert relay.settle() == []
     (gone,) = relay.settle()
     assert gone["type"] == "com.bitrix24.deal.deleted"
+
+
+def test_waiting_uses_up_no_attempt_of_a_message(relay):
+    """After 300 receives a bug has its five tries all the same; then its reason is told."""
+    relay.event(1)
+    relay.received = dict.fromkeys(map(str, range(1, 10)), 300)
+    bug = {"Error": {"Code": "X"}}
+    for error in (StateError("no capacity"), ClientError(bug, "Query"), MayHaveRunError("m", "x")):
+        relay.portal.trouble["crm.item.list", 2] = error
+        for _ in range(6):
+            (answer,) = relay.track_all()
+            assert answer["batchItemFailures"]
+        assert 720 <= max(relay.queues.waits.values()) <= 901
+    relay.portal.trouble["crm.item.list", 2] = ZeroDivisionError("a bug")
+    answers = [bool(relay.track_all()[0]["batchItemFailures"]) for _ in range(5)]
+    assert answers == [True] * 4 + [False]
+    ((_, options),) = relay.queues.messages[URL + "dead"].values()
+    assert options["MessageAttributes"]["reason"]["StringValue"] == "a bug"
+
+
+def test_what_a_process_remembers_of_failures_is_bounded(relay, monkeypatch):
+    """A forgotten failure gives a message more tries, and no less."""
+    monkeypatch.setattr(relay.track, "MOST_REMEMBERED", 1)
+    relay.portal.trouble["crm.item.list", 2] = ZeroDivisionError("a bug")
+    relay.event(1)
+    relay.event(2)
+    for _ in range(9):
+        relay.track_all()
+    assert len(relay.track._failures) == 1  # noqa: SLF001  its memory
+
+
+def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatch):
+    """Nothing was tried: the message comes back in a second, however often it was received."""
+    monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
+    relay.received = {"2": 500}
+    relay.event(1)
+    relay.event(2)
+    relay.track_all()
+    assert relay.queues.waits == {"2": 1}
