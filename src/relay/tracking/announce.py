@@ -9,38 +9,28 @@ aside in its turn, and holds up nothing. What can't be announced now holds up it
 stream would drop it: then it is set aside as well.
 """
 
-import base64
-import json
-import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from relay import echo, settings
 from relay.change import Change
 from relay.errors import ConfigurationError, StateError
 from relay.state import State
-from relay.tracking import parts
+from relay.tracking.aside import Entry, RefusedError, set_aside, words
 from relay.tracking.difference import change_of
-from relay.tracking.hint import SWEEP
+from relay.tracking.missed import count
 from relay.tracking.row import NewerFormatError, Row
-from relay.tracking.state import MISSED, is_subscribed
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
-QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
-SEEN_SECONDS = 60
 # A deploy brings the newer code within minutes. One that was rolled back never does, and its rows
 # must not stop the shard.
 NEWER_SECONDS = 3600
 STREAM_SECONDS = 23 * 3600  # the stream drops a record after 24 hours
-# A funnel move raises no event for an outgoing webhook (rest-protocol section 15).
-FUNNEL = "categoryId"
 # SNS's codes for a message that it will never take. Other codes, such as those of KMS or of a
 # missing right, pass when AWS or an operator has acted.
 _NEVER = {
@@ -56,32 +46,6 @@ _NOT_NOW = (ConfigurationError, StateError, BotoCoreError, ClientError)
 
 logger = Logger(service="announce")
 metrics = Metrics(service="announce")
-_seen: dict[str, tuple[float, dict[str, float]]] = {}
-
-
-class RefusedError(Exception):
-    """When SNS will never take a Change."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """A record, and its Change and text, or why there is none."""
-
-    record: Mapping[str, Any]
-    change: Change | None = None
-    text: str = ""
-    error: Exception | None = None
-
-    @property
-    def number(self) -> str:
-        """Return where the stream goes on if this one could not be announced."""
-        number: str = self.record["dynamodb"]["SequenceNumber"]
-        return number
-
-    def is_older(self, seconds: float) -> bool:
-        """Say whether the row was put longer ago than that."""
-        put_at: float = self.record["dynamodb"].get("ApproximateCreationDateTime", time.time())
-        return time.time() - put_at > seconds
 
 
 def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
@@ -89,7 +53,7 @@ def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
     announced: list[Change] = []
     failed = _announce(batch["Records"], announced)
     try:
-        _count(announced)
+        count(announced)
     except Exception as trouble:  # noqa: BLE001  what only describes must not repeat the step
         logger.warning("not counted", reason=repr(trouble))
     metrics.flush_metrics()
@@ -112,7 +76,7 @@ def _announce(records: Sequence[Mapping[str, Any]], announced: list[Change]) -> 
             if entry.change and not entry.error and entry.number not in waiting
         ]
         for entry in left:
-            if not (entry.is_older(STREAM_SECONDS) and _set_aside(entry)):
+            if not (entry.is_older(STREAM_SECONDS) and set_aside(entry)):
                 return entry.number
         if left and at < len(groups):  # AWS is slow to fail: one such group is enough for one run
             return groups[at][0].number
@@ -249,65 +213,6 @@ def _put_aside(entry: Entry) -> list[Entry]:
     """Set aside what has an error; returns it where it waits instead, or that failed."""
     newer = isinstance(entry.error, NewerFormatError) and not entry.is_older(NEWER_SECONDS)
     if newer or isinstance(entry.error, _NOT_NOW):
-        logger.warning("left for later", reason=_words(entry.error))
+        logger.warning("left for later", reason=words(entry.error))
         return [entry]
-    return [] if _set_aside(entry) else [entry]
-
-
-def _set_aside(entry: Entry) -> bool:
-    """Put a record into a queue of its own, whole; says if it is there."""
-    (queue_url,) = settings.read("DEAD_LETTERS_URL")
-    entry.error = entry.error or RefusedError("not announced before the stream would drop it")
-    reason = _words(entry.error)
-    body = json.dumps(entry.record)  # in ASCII, of which SQS refuses nothing
-    if len(body) > QUEUE_BYTES:  # `make redrive` reads both
-        body = base64.b64encode(zlib.compress(body.encode())).decode()
-    try:
-        settings.client("sqs").send_message(
-            QueueUrl=queue_url,
-            MessageBody=body,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
-        )
-    except (BotoCoreError, ClientError) as trouble:
-        logger.warning("not set aside", reason=reason, trouble=str(trouble))
-        return False
-    logger.error("set aside", reason=reason)
-    metrics.add_metric("poison", MetricUnit.Count, 1)
-    return True
-
-
-def _words(error: Exception | None) -> str:
-    """Return an error in ASCII: its text may hold what SQS refuses."""
-    return ascii(f"{type(error).__name__}: {error}")[1:-1][:1000]
-
-
-def _count(announced: Sequence[Change]) -> None:
-    """Count what was announced, and what events should have announced and had not."""
-    metrics.add_metric("announced", MetricUnit.Count, len(announced))
-    for change in announced:
-        what = f" {', '.join(change.changed)}" * (change.action == "updated")
-        logger.info(
-            "%s",
-            f"{change.entity} {change.id} {change.action}{what}, {change.via}",
-            change_id=change.change_id,
-            portal=change.portal,
-        )
-    missed: dict[str, int] = {}
-    now = time.time()
-    for change in announced:
-        moved = change.action == "updated" and FUNNEL in change.changed
-        if change.via == SWEEP and not moved:
-            subscribed = is_subscribed(_events(change.portal), change.entity, now)
-            missed[change.portal] = missed.get(change.portal, 0) + subscribed
-    for portal, number in missed.items():
-        if number:
-            metrics.add_metric("MissedChanges", MetricUnit.Count, number)
-            parts.seen().note(portal, {MISSED}, now)
-
-
-def _events(portal: str) -> dict[str, float]:
-    read_at, seen = _seen.get(portal, (float("-inf"), {}))
-    if time.monotonic() - read_at >= SEEN_SECONDS:
-        seen = parts.seen().read(portal)
-        _seen[portal] = time.monotonic(), seen
-    return seen
+    return [] if set_aside(entry) else [entry]

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from relay import settings
-from relay.tracking import announce, parts, sweep, track
+from relay.tracking import announce, missed, parts, sweep, track
 from tests.tracking_aws import URL, FakeDynamo, FakeQueues, FakeTopic, Relay
 from tests.tracking_portal import ItemsPortal
 
@@ -34,6 +34,6 @@ def relay(monkeypatch):
     parts.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
     track._failures.clear()  # noqa: SLF001  as in a new environment
-    announce._seen.clear()  # noqa: SLF001  as in a new environment
+    missed._seen.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
     parts.forget()
