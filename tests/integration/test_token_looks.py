@@ -69,7 +69,7 @@ def test_a_stored_token_counts_everywhere_and_ssm_is_not_used_up(environments):
 
 
 def test_more_environments_than_ssm_can_serve_ask_more_seldom():
-    """A thousand throttled environments: SSM answers most reads, most have the token in a minute."""
+    """A thousand throttled environments: SSM answers most, and most get the token in a minute."""
     flood = Flood(1000)
     flood.run()
     assert flood.throttled < flood.reads

@@ -109,3 +109,15 @@ def test_a_fault_of_another_kind_is_not_remembered(ssm):
         with pytest.raises(KeyError):
             ssm.cache.values()
         assert ssm.reads == reads
+
+
+def test_a_throttled_crowd_spreads():
+    """Caches that failed at the same moment are not due at the same moment."""
+    crowd, due = [Ssm() for _ in range(50)], []
+    for ssm in crowd:
+        ssm.error = HANGS
+        for ssm.now in (0, 1.5 * RETRY_SECONDS):
+            with pytest.raises(ReadTimeoutError):
+                ssm.cache.values()
+        due.append(ssm.reads)
+    assert set(due) == {1, 2}

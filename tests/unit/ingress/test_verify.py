@@ -54,3 +54,20 @@ def test_a_token_in_a_bad_shape_is_no_token(form):
 def test_a_lone_surrogate_can_not_break_the_comparison():
     """What can't be UTF-8 is still bytes to compare."""
     assert token_of({"auth": {"application_token": "\ud800"}}) == b"?"
+
+
+def test_every_stored_token_is_compared_whatever_came():
+    """A match ends nothing early: how long it takes says nothing about which token it was."""
+    compared = []
+
+    class Stored(list):
+        def __iter__(self):
+            for token in super().__iter__():
+                compared.append(token)
+                yield token
+
+    tokens = {"main": Stored(["a", "b"]), "shop": Stored(["c"])}
+    for token, owner in ((b"a", "main"), (b"b", "main"), (b"c", "shop")):
+        compared.clear()
+        assert verify_token(token, tokens) == owner
+        assert compared == ["a", "b", "c"]
