@@ -61,7 +61,7 @@ class Sns:
 sns = Sns()
 settings.client = lambda service: sns
 token = "faketoken0faketoken1faketoken200"
-app.cache = TokenCache(lambda: {"main": [token]})
+app.cache = TokenCache(lambda: {"main": token})
 request = json.loads(sys.argv[1])
 spent = []
 for _ in range(int(sys.argv[2])):
