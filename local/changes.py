@@ -21,7 +21,6 @@ _CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "con
 class Changes:
     """A queue of our own behind the topic of changes.
 
-    `wait_seconds` for the next message: without, some that are there may be left for the next time.
     `stray` is told of what somebody else has published there.
     """
 
@@ -31,11 +30,10 @@ class Changes:
         stack: Stack,
         queue: str = QUEUE,
         *,
-        wait_seconds: int = 0,
         stray: Callable[[str], object] = print,
     ) -> None:
         self._sqs, self._sns = aws.client("sqs"), aws.client("sns")
-        self._wait_seconds, self._stray = wait_seconds, stray
+        self._stray = stray
         self._url = self._sqs.create_queue(QueueName=queue)["QueueUrl"]
         asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         topic, arn = stack.outputs["ChangesTopicArn"], asked["Attributes"]["QueueArn"]
@@ -54,11 +52,14 @@ class Changes:
         self._sns.unsubscribe(SubscriptionArn=self._subscription)
         self._sqs.delete_queue(QueueUrl=self._url)
 
-    def new(self) -> Iterator[Change]:
-        """Yield what was announced since it was asked last."""
+    def new(self, wait_seconds: int = 0) -> Iterator[Change]:
+        """Yield what was announced since it was asked last.
+
+        Without waiting for more, some of what is there may be left for the next time.
+        """
         while True:
             found = self._sqs.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=self._wait_seconds
+                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
             )
             for message in found.get("Messages", []):
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])

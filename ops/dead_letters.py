@@ -12,7 +12,7 @@ from typing import Any
 type Letter = dict[str, Any]
 
 PAGE = 10
-WAIT_SECONDS = 2
+WAIT_SECONDS = 1  # for each queue that is empty, too
 HIDDEN_SECONDS = 900  # ten records, each of which `announce` may take a minute for, and some more
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 

@@ -53,7 +53,7 @@ class Course:
     def __init__(self, aws: LocalAws, portal: DemoPortal, stack: Stack, plan: Plan) -> None:
         self._aws, self._portal, self._stack, self._plan = aws, portal, stack, plan
         self._relay = seen.Relay(aws, stack)
-        self._changes = Changes(aws, stack, QUEUE, wait_seconds=1)
+        self._changes = Changes(aws, stack, QUEUE)
         self._told = Told()
         self._report = Report()
         self._waits_for = "nothing"
@@ -146,7 +146,7 @@ class Course:
         """Say whether nothing is under way and everything in the mirror is announced."""
         if not self._is_idle():
             return False
-        self._told.take(self._changes.new())
+        self._told.take(self._changes.new(wait_seconds=1))
         behind = self._told.behind(self._relay.mirror())
         self._waits_for = f"{len(behind)} deals of the mirror to be announced: {behind[:5]}"
         return not behind and self._is_idle()

@@ -93,8 +93,8 @@ def relay():
 def changes(relay, request):
     """Return the function that takes what was announced since the last time."""
     name = f"changes-{request.module.__name__.rpartition('.')[2]}"
-    announced = Changes(relay.aws, relay.stack, name, wait_seconds=1)
-    yield lambda: list(announced.new())
+    announced = Changes(relay.aws, relay.stack, name)
+    yield lambda: list(announced.new(wait_seconds=1))
     announced.close()
 
 
