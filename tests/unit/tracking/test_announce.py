@@ -452,6 +452,18 @@ def test_what_the_stream_would_drop_is_set_aside(relay, monkeypatch, away, hours
     assert left == (records[10:] if aside else records)
 
 
+def test_one_group_is_rescued_in_a_run(relay):
+    """A run that waits for AWS again and again would be killed, and set the same aside twice."""
+    records = copy.deepcopy(edited(relay, 12))
+    for one in records:
+        one["dynamodb"]["ApproximateCreationDateTime"] = time.time() - 24 * 3600
+    relay.topic.down = True
+    left = announced_from(records)
+    assert (left, len(relay.queues.bodies("dead"))) == (records[10:], 10)
+    assert announced_from(left) == []
+    assert len(relay.queues.bodies("dead")) == 12
+
+
 def test_a_poison_record_is_set_aside_in_its_turn(relay):
     """While what is before it can't be published, it is not set aside with every delivery."""
     first, second = copy.deepcopy(edited(relay, 2))
