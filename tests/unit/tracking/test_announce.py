@@ -568,6 +568,35 @@ def test_a_funnel_of_a_new_deal_is_no_move(relay, capsys):
     assert metric(capsys, "MissedChanges") == 1
 
 
+def test_what_its_event_announced_is_not_missed_and_a_new_item_lists_no_names(relay, capsys):
+    """Only what a sweep found is missed; a log line names the fields of an update alone."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    relay.settle()
+    relay.portal.put(2, 1, title="b")
+    relay.event(1)
+    capsys.readouterr()
+    relay.settle()
+    out = capsys.readouterr().out
+    assert "MissedChanges" not in out
+    assert "deal 1 updated title, event" in out
+    relay.portal.put(2, 2, title="a")
+    relay.event(2, "add")
+    relay.settle()
+    assert "deal 2 added, event" in capsys.readouterr().out
+
+
+def test_only_what_was_published_is_counted(relay, monkeypatch, capsys):
+    """Neither what is set aside nor what comes again is announced."""
+    records = edited(relay, 12)
+    refusing(relay, monkeypatch, TOO_LONG, "deal/3")
+    relay.topic.fail_entries = [(), (), (), (), (), (), (), (), (), {0}, {0}]
+    capsys.readouterr()
+    assert len(announced_from(records)) == 2
+    assert metric(capsys, "announced") == 9 + 1
+
+
 NO = [0, 0.0, "0", "N"]
 
 
