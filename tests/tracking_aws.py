@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 from botocore.exceptions import ClientError
 
@@ -39,8 +40,40 @@ def refused(item=None):
     return error
 
 
+def holds(condition, row, options):
+    """Say whether a condition as it is written holds for a row."""
+    names = options.get("ExpressionAttributeNames", {})
+    values = options.get("ExpressionAttributeValues", {})
+
+    def stored(name):
+        return row.get(names.get(name, name))
+
+    def compare(name, operator, value):
+        one, other = stored(name), values[value]
+        if one is None:
+            return operator == "<>"
+        if operator == "<":
+            return float(one["N"]) < float(other["N"])
+        return (one == other) is (operator == "=")
+
+    def exists(name):
+        return stored(name) is not None
+
+    python = re.sub(r"attribute_not_exists\((\S+?)\)", r"not exists('\1')", condition)
+    python = re.sub(r"([#\w]+) (=|<>|<) (:\w+)", r"compare('\1', '\2', '\3')", python)
+    python = python.replace(" AND ", " and ").replace(" OR ", " or ")
+    return eval(python, {"exists": exists, "compare": compare})  # noqa: S307  our own conditions
+
+
+def project(item, options):
+    """Return a copy of what a request asked for of an item."""
+    names = options.get("ExpressionAttributeNames", {})
+    wanted = {names.get(one, one) for one in options["ProjectionExpression"].split(", ")}
+    return {name: value for name, value in item.items() if name in wanted}
+
+
 class FakeDynamo:
-    """Two tables; knows the expressions of mirror, state and brake, and no others."""
+    """Two tables; conditions, updates and projections hold as they are written."""
 
     def __init__(self):
         self.mirror, self.state, self.stream = {}, {}, []
@@ -62,17 +95,15 @@ class FakeDynamo:
         if self.trouble:
             raise self.trouble
         if TableName == "State":
-            owner = options["ExpressionAttributeValues"][":owner"]
-            if self.state.get(Item["pk"]["S"], {}).get("owner") != owner:
+            if not holds(ConditionExpression, self.state.get(Item["pk"]["S"], {}), options):
                 raise refused()
             self.state[Item["pk"]["S"]] = Item
             return
         key = self._key(Item)
         old = self.mirror.get(key)
-        base = options.get("ExpressionAttributeValues", {}).get(":base")
-        if (old and old["seq"]) != base:
-            raise refused(old)
-        assert ConditionExpression in {"attribute_not_exists(seq)", "seq = :base"}
+        if not holds(ConditionExpression, old or {}, options):
+            returned = options["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+            raise refused(old if returned else None)
         self._write(key, Item)
 
     def batch_get_item(self, *, RequestItems):  # noqa: N803
@@ -82,22 +113,29 @@ class FakeDynamo:
         if "State" in RequestItems:  # announce: what reactions wrote
             names = [key["pk"]["S"] for key in RequestItems["State"]["Keys"]]
             return {"Responses": {"State": [self.state[n] for n in names if n in self.state]}}
-        keys = [self._key(key) for key in RequestItems["Mirror"]["Keys"]]
-        return {"Responses": {"Mirror": [self.mirror[key] for key in keys if key in self.mirror]}}
+        ask = RequestItems["Mirror"]
+        # Where a reading starts from must be the newest; what a sweep compares need not.
+        assert ask["ConsistentRead"] is ("seq" in ask["ProjectionExpression"])
+        keys = [self._key(key) for key in ask["Keys"]]
+        assert 0 < len(keys) == len(set(keys)) <= 100
+        rows = [project(self.mirror[key], ask) for key in keys if key in self.mirror]
+        return {"Responses": {"Mirror": rows}}
 
-    def query(self, *, ExpressionAttributeValues, **_):  # noqa: N803
+    def query(self, *, ExpressionAttributeValues, **ask):  # noqa: N803
         """Return the rows of a range."""
+        assert ask["KeyConditionExpression"] == "pk = :pk AND id BETWEEN :low AND :high"
         values = ExpressionAttributeValues
         low, high = int(values[":low"]["N"]), int(values[":high"]["N"])
         rows = [
-            row
+            project(row, ask)
             for (pk, number), row in sorted(self.mirror.items())
             if pk == values[":pk"]["S"] and low <= number <= high
         ]
         return {"Items": rows}
 
-    def get_item(self, *, Key, **_):  # noqa: N803
+    def get_item(self, *, Key, ConsistentRead=False, **_):  # noqa: N803
         """Return a state."""
+        assert ConsistentRead or not Key["pk"]["S"].startswith("brake#")
         found = self.state.get(Key["pk"]["S"])
         return {"Item": found} if found else {}
 
@@ -105,26 +143,20 @@ class FakeDynamo:
         """Do what one of the updates says."""
         values = options["ExpressionAttributeValues"]
         names = options.get("ExpressionAttributeNames", {})
-        if "id" in Key:
-            key = self._key(Key)
-            old = self.mirror[key]
-            if old["seq"] != values[":base"]:
-                raise refused(old)
-            changes = {"seq": ":seq", "kind": ":kind", "read_at": ":read", "via": ":via"}
-            self._write(key, old | {name: values[at] for name, at in changes.items()}
-                        | {"quiet": values[":no"]})  # fmt: skip
-            return None
-        row = self.state.setdefault(Key["pk"]["S"], dict(Key))
-        before = dict(row)
-        lease = row.get("lease_until")
-        taking = ":owner" in values and lease
-        if taking and int(lease["N"]) >= int(values[":now"]["N"]):
-            raise refused()
+        mirrored = "id" in Key
+        before = self.mirror[self._key(Key)] if mirrored else self.state.get(Key["pk"]["S"], {})
+        if not holds(options.get("ConditionExpression", "True"), before, options):
+            raise refused(before if mirrored else None)
+        row = before | Key
         set_part, _, remove = UpdateExpression.partition(" REMOVE ")
         for one in set_part.removeprefix("SET ").split(", "):
             name, _, at = one.partition(" = ")
             row[names.get(name, name)] = values[at]
         row.pop(remove, None)
+        if mirrored:
+            self._write(self._key(Key), row)
+            return None
+        self.state[Key["pk"]["S"]] = row
         return {"Attributes": before if options.get("ReturnValues") == "ALL_OLD" else row}
 
 

@@ -8,6 +8,7 @@ RelayError
     RequestTooLarge        413: more than an event can be
     UnsupportedMediaType   415: not a form
   StateError               a table or SSM did not answer, nothing was called
+  RowError                 no table will ever take a row: its key or its size
   DivergedError            a reaction calls something else than on its first run
   LoopError                a reaction has used up its hour's writes to one item
   HungError                a reaction did not return in time
@@ -64,6 +65,10 @@ class UnsupportedMediaType(RejectedRequest):
 
 class StateError(RelayError):
     """When a table or the secrets can't be reached: a right, a name, or throughput."""
+
+
+class RowError(RelayError):
+    """When a table refuses a row for good: its key is no key, or it is larger than 400 KB."""
 
 
 class DivergedError(RelayError):

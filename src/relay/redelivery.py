@@ -6,7 +6,8 @@ OperatorError, ConfigurationError    waits: a quarter of an hour each time
 LoopError                            waits like that, but for the end of its hour at least
 NextBatchError                       waits a second: nothing was tried
 PermanentError, MayHaveRunError,
-DivergedError, not a record of ours  the dead-letter queue at once, with the reason
+DivergedError, RowError,
+not a record of ours                 the dead-letter queue at once, with the reason
 anything else, HungError among it    waits ATTEMPTS - 1 times, then the dead-letter queue
 
 Only the last counts as a failure: waiting uses up no attempt. After KEEP_SECONDS a record that
@@ -35,6 +36,7 @@ from relay.errors import (
     OperatorError,
     PermanentError,
     PortalError,
+    RowError,
     StateError,
     TransientError,
 )
@@ -74,7 +76,7 @@ class Wait(NamedTuple):
 
 # SQS refuses a message with one of these in it.
 _UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NEVER = (PermanentError, MayHaveRunError, DivergedError, NotOursError)
+_NEVER = (PermanentError, MayHaveRunError, DivergedError, RowError, NotOursError)
 _WAITS = (
     TransientError, OperatorError, ConfigurationError, StateError, LoopError, NextBatchError
 )  # fmt: skip

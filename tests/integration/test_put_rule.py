@@ -21,7 +21,8 @@ from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
 from relay.tracking.look import Rules, look
 from relay.tracking.mirror import Mirror
-from relay.tracking.row import TOMBSTONE, Base, Key, Row
+from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
+from tests import put_rule
 from tests.tracking_portal import ItemsPortal, make_tables
 
 RUNS = 240
@@ -56,6 +57,7 @@ class Reader:
         self.newest = True
         self.lose = None
         self.task = None
+        self.saw = set()
 
     async def step(self, *, asking=False):
         """Wait until the run lets this reader go on."""
@@ -87,6 +89,7 @@ class SteppedMirror(Mirror):
     async def put(self, looks):
         """Put at the instant that the run chose; the answer may be lost or asked for again."""
         await self.reader.step()
+        self.reader.saw = {look.kind for look, _ in looks}
         outcomes = [self.put_one(look, base) for look, base in looks]
         self.run.after_put()
         if self.reader.lose == "answer":
@@ -192,9 +195,19 @@ class Run:
                 self.hints.append(reader.hint)  # SQS delivers it again
             else:
                 self.settled |= reader.newest
+                self.check_added(reader)
         mirrored = content_of(self.last)
         if self.settled and mirrored != self.true_content():
             raise BrokenPromise(f"behind: mirror {mirrored}, portal {self.true_content()}")
+
+    def check_added(self, reader):
+        """Check that what an ADD's reader saw was announced as added, or is deleted."""
+        if not reader.hint["added"] or reader.saw != {ITEM}:
+            return
+        changes = [change_of(*images) for images in self.records]
+        told = any(change and change.action == "added" for change in changes)
+        if not told and not any(new.kind == TOMBSTONE for _, new in self.records):
+            raise BrokenPromise(f"added: not announced in {self.records}")
 
     async def advance(self, reader):
         """Let a reader begin, look or put - or lose its answer, or die before it."""
@@ -255,6 +268,7 @@ class Run:
     def announced(self):
         """Check that each pair of images is announced once, however often the stream repeats."""
         seen = Counter()
+        alive = False
         for old, new in self.records:
             for _ in range(self.random.randint(1, 2)):
                 change = change_of(old, new)
@@ -266,9 +280,14 @@ class Run:
                     expected = {(True, False): "added", (False, True): "deleted"}.get(
                         (titles[0] is None, titles[1] is None), "updated"
                     )
+                if new.added_now:
+                    expected = "added"
                 if (change and change.action) != expected:
                     raise BrokenPromise(f"announced: {change} for {pair}")
             if change:
+                if alive and change.action == "added":
+                    raise BrokenPromise(f"announced: added twice in {self.records}")
+                alive = change.action == "added" or (alive and change.action == "updated")
                 seen[change.change_id] += 1
         if any(count > 1 for count in seen.values()):
             raise BrokenPromise(f"announced: one id twice in {seen}")
@@ -394,3 +413,33 @@ def test_runs_find_a_baseline_mark_after_a_conflict(client, monkeypatch):
     monkeypatch.setattr(mirror_module, "to_item", marked)
     with pytest.raises(BrokenPromise):
         explore(client, SteppedMirror)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "writes"),
+    [
+        (["first", "first", "add"], 2),
+        (["first", "later", "add"], 2),
+        (["first", "add", "add"], 2),
+    ],
+)
+def test_every_interleaving_announces_an_addition_once(kinds, writes):
+    """The model of the rule keeps all promises, whoever reads and whatever is lost."""
+    broken, states = put_rule.explore(kinds, writes)
+    assert broken == ""
+    assert states > 20_000
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind", "rules"),
+    [
+        ("added: never announced", "first", {"rule": put_rule.left_to_others}),
+        ("added: never announced", "first", {"carry": lambda *_: False}),
+        ("added: announced twice", "add", {"carry": lambda row, _: bool(row and row.open)}),
+        ("caught up", "first", {"stale": True}),
+    ],
+)
+def test_the_model_finds_a_wrong_rule(broken, kind, rules):
+    """A rule that looks simpler breaks a promise of the model."""
+    found, _ = put_rule.explore(["first", kind, "add"], 2, **rules)
+    assert found.startswith(broken)

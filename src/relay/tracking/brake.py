@@ -8,7 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from relay.errors import StateError
+
 LEAST = 20
+TRIES = 10  # of a count that other functions change at the same time: there are few of them
 SHARE = 0.05
 HOUR_SECONDS = 3600
 RELEASE_SECONDS = 24 * HOUR_SECONDS
@@ -26,7 +29,18 @@ class Brake:
         self._table = table
 
     def take(self, portal: str, wanted: int, rows: int, now: float) -> int:
-        """Return how many of `wanted` may be put; none once the brake has tripped."""
+        """Return how many of `wanted` may be put; none once the brake has tripped.
+
+        Functions that count at the same time read again; raises StateError if one never wins.
+        """
+        for _ in range(TRIES):
+            granted = self._take(portal, wanted, rows, now)
+            if granted is not None:
+                return granted
+        raise StateError(f"the disappearances of {portal} are counted by too many at once")
+
+    def _take(self, portal: str, wanted: int, rows: int, now: float) -> int | None:
+        """Return how many may be put; None where another function counted meanwhile."""
         state = self._state(portal)
         if now < float(state.get("released", {"N": "0"})["N"]):
             return wanted
@@ -53,7 +67,7 @@ class Brake:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            return 0  # another function counted meanwhile: these come back
+            return None
         return granted
 
     def release(self, portal: str, now: float) -> bool:

@@ -29,8 +29,9 @@ def change_of(old: Row | None, new: Row) -> Change | None:
     # seen has no before either, and a row that becomes unreadable keeps what is known.
     blind = old is not None and old.kind == UNREADABLE and not old.text
     after = new.form
-    before = old.form if old else None
-    if new.quiet or blind or new.kind == UNREADABLE:
+    # An item whose first sight was quiet is announced by its ADD event, whatever is before it.
+    before = old.form if old and not new.added_now else None
+    if new.quiet or new.kind == UNREADABLE or (blind and not new.added_now):
         return None
     if before is not None and after is not None and old is not None:
         before = upgrade(before, old.format, after, new.format)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.event import TYPE_PREFIX, Event
-from relay.tracking.kinds import ENTITY_TYPE_IDS, TASK, entity_of, entity_type_id
-from relay.tracking.row import Key
+from relay.tracking.kinds import ENTITY_TYPE_IDS, entity_of, entity_type_id
+from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
 EVENT, SWEEP = "event", "sweep"
+ACTIONS = ("add", "update", "delete", "move_to_category")
 
 
 @dataclass(slots=True)
@@ -41,9 +42,12 @@ class Hint:
 def parse(message_id: str, body: str) -> list[Hint]:
     """Return the hints in a message; none in an event of a kind that is not mirrored.
 
-    Raises ValueError for a message of nobody's.
+    Raises ValueError for a message that is neither, and for one that names no item.
     """
-    message = json.loads(body)
+    try:
+        message = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("not a message of this relay: it is nested too deeply") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ValueError("not a message of this relay: it has no type")  # noqa: TRY004  its body
     if message["type"] == _HINT:
@@ -61,39 +65,50 @@ def to_message(portal: str, entity: str, ids: Iterable[int], *, baseline: bool) 
 
 def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
     try:
-        portal, entity = message["portal"], message["entity"]
+        portal, entity, numbers = str(message["portal"]), str(message["entity"]), message["ids"]
         entity_type_id(entity)
         return [
             Hint(
-                Key(portal, entity, int(number)),
-                baseline=message["baseline"],
+                Key(portal, entity, _item_id(number)),
+                baseline=message["baseline"] is True,
                 messages={message_id},
             )
-            for number in message["ids"]
+            for number in numbers
         ]
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a hint of this relay: {error!r}") from error
 
 
 def _of_event(message_id: str, event: Event) -> list[Hint]:
-    entity = event.entity
+    entity = str(event.entity)
     if event.entity_type_id is not None and entity not in ENTITY_TYPE_IDS:
-        entity = entity_of(event.entity_type_id)
-    mirrored = entity == TASK or entity in ENTITY_TYPE_IDS or (entity or "").startswith("dynamic_")
-    # 5 is the old invoice: the item methods do not serve it, and its ids are others.
-    if not mirrored or event.entity_type_id == 5 or not (event.id or "").isdecimal():  # noqa: PLR2004
+        entity = str(entity_of(int(event.entity_type_id)))
+    try:
+        entity_type_id(entity)
+    except KeyError:
         return []
-    if event.action not in {"add", "update", "delete", "move_to_category"}:
+    # 5 is the old invoice: the item methods do not serve it, and its ids are others.
+    if event.entity_type_id == 5 or not event.id:  # noqa: PLR2004
+        return []
+    if event.action not in ACTIONS:
         return []
     return [
         Hint(
-            Key(event.portal, str(entity), int(str(event.id))),
+            Key(str(event.portal), entity, _item_id(event.id)),
             via=EVENT,
             added=event.action == "add",
             deleted=event.action == "delete",
             messages={message_id},
         )
     ]
+
+
+def _item_id(value: Any) -> int:
+    """Return an item's number; raises ValueError for what no portal and no table takes as one."""
+    text = str(value)
+    if text.isdecimal() and len(text) <= len(str(MOST_ID)) and 0 < int(text) <= MOST_ID:
+        return int(text)
+    raise ValueError(f"no item has the id {text[:50]!r}")
 
 
 def merge(hints: Iterable[Hint]) -> dict[Key, Hint]:

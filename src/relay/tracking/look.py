@@ -3,6 +3,7 @@
 DESIGN 3.1 is the specification: base, read, put; at most one more reading after a conflict.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from relay.tracking.projection import fit, is_template, names_digest, project
 from relay.tracking.read import AbsentError, GoneTypeError, Seen, read
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
-LOOKS = 2  # proven to be enough: a second conflict means that others have read since our hint
+LOOKS = 2  # enough, but for an ADD event among others: after a second conflict its hint returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,9 @@ async def look(
             if isinstance(outcome, Exception):
                 failed[look.key] = outcome
             elif outcome and verdict(outcome, first[look.key].seq, look) == "look again":
-                pending[look.key] = Base(outcome.seq, outcome.born, outcome.kind)
-    return failed | {key: InterruptedError("written by others meanwhile") for key in pending}
+                pending[look.key] = outcome.base
+    again = TransientError("track", "CONFLICT", "written by others meanwhile")
+    return failed | dict.fromkeys(pending, again)
 
 
 async def _read(
@@ -80,7 +82,7 @@ async def _read(
         for key, one in seen.items()
         if isinstance(one, Seen) and not one.confirmed and pending[key].kind != TOMBSTONE
     ]
-    allowed = rules.allow(len(vanished)) if vanished else 0
+    allowed = await asyncio.to_thread(rules.allow, len(vanished)) if vanished else 0
     for key in vanished[allowed:]:
         seen[key] = HeldError("too many items vanished; see that they are deleted, `make release`")
     rules.count("held", len(vanished[allowed:]))
@@ -117,6 +119,7 @@ def _seen(hint: Hint, seen: Seen, rules: Rules) -> Look:
         updated=updated,
         read_at=seen.read_at,
         via=hint.via,
+        added=hint.added,
         quiet=not hint.added and (hint.baseline or not rules.baselined(hint.key.entity)),
         names=names,
     )

@@ -7,27 +7,42 @@ written meanwhile. No clock takes part. DESIGN 3.1 names the simplifications tha
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from relay.errors import StateError
+from relay.errors import RowError, StateError
 from relay.tracking.projection import FORMAT
-from relay.tracking.row import UNREADABLE, Base, Key, Known, Look, NewerFormatError, Row, to_item
+from relay.tracking.row import (
+    ITEM,
+    MOST_ID,
+    OPEN,
+    UNREADABLE,
+    Base,
+    Key,
+    Known,
+    Look,
+    NewerFormatError,
+    Row,
+    to_item,
+)
 
 THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
-ROUNDS = 8  # of what DynamoDB had no capacity for, at most 0.05 * 2**7 s apart
-_BASE = "pk, id, seq, born, kind, #format"
+ROUNDS = 8  # of what DynamoDB had no capacity for, at most 0.05 * 2**6 s apart
+_NEVER = "ValidationException"
+_BASE = "pk, id, seq, born, kind, quiet, added, #format"
 _MARK = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
 _KNOWN = "pk, id, kind, updated, read_at"
 
 
 def verdict(old: Row, first_base: int, look: Look) -> str:
     """Say what a reading does that met a conflict: it is `done`, or must `look again`."""
+    if look.added and look.kind == ITEM and old.open:
+        return "look again"  # nobody else announces what was added
     if old.seq >= first_base + 2:
         return "done"  # somebody began and read after our hint came
     same = old.kind == look.kind and (look.kind == UNREADABLE or old.text == look.text)
@@ -42,22 +57,21 @@ class Mirror:
         self._table = table
         self._threads = ThreadPoolExecutor(THREADS, "mirror")
 
-    async def bases(self, keys: Sequence[Key]) -> dict[Key, Base | NewerFormatError]:
-        """Return where the readings of these items start from."""
-        found: dict[Key, Base | NewerFormatError] = {}
-        for item in await self._get(keys, _BASE, consistent=True, names={"#format": "format"}):
-            key, number = Key.of(item), int(item["format"]["N"])
-            found[key] = (
-                Base(int(item["seq"]["N"]), item["born"]["S"], item["kind"]["S"])
-                if number <= FORMAT
-                else NewerFormatError(f"{key} has format {number}, this code knows {FORMAT}")
-            )
-        return {key: found.get(key, Base()) for key in keys}
+    async def bases(self, keys: Sequence[Key]) -> dict[Key, Base | Exception]:
+        """Return where the reading of each item starts from, or why that can't be said.
+
+        A key that the table refuses, and a request that fails, cost their own items only.
+        """
+        found = await self._get(keys, _BASE, consistent=True, names={"#format": "format"})
+        return {key: _base(key, found.get(key, {})) for key in keys}
 
     async def known(self, keys: Sequence[Key]) -> dict[Key, Known]:
         """Return what the mirror knows of these items, where there are rows."""
-        items = await self._get(keys, _KNOWN, consistent=False, names={})
-        return {Key.of(item): Known.of(item) for item in items}
+        found = await self._get(keys, _KNOWN, consistent=False, names={})
+        for item in found.values():
+            if isinstance(item, Exception):
+                raise item
+        return {key: Known.of(item) for key, item in found.items() if isinstance(item, dict)}
 
     async def put(self, looks: Sequence[tuple[Look, Base]]) -> list[Row | Exception | None]:
         """Write what was seen: None where it was written, the row that was there on a conflict."""
@@ -92,7 +106,7 @@ class Mirror:
         except Exception as error:  # noqa: BLE001  each reading fails alone, its hint comes back
             if isinstance(error, ClientError) and "Item" in error.response:
                 return Row.of(error.response["Item"])
-            return error
+            return _row_error(look.key, error) or error
         return None
 
     def _mark(self, look: Look, base: Base) -> None:
@@ -100,7 +114,7 @@ class Mirror:
         self._client.update_item(
             TableName=self._table,
             Key=look.key.to_item(),
-            UpdateExpression=_MARK,
+            UpdateExpression=_MARK + ", added = :open" * base.open,
             ConditionExpression="seq = :base",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             ExpressionAttributeValues={
@@ -110,39 +124,35 @@ class Mirror:
                 ":read": {"N": f"{look.read_at:.3f}"},
                 ":via": {"S": look.via},
                 ":no": {"S": "no"},
-            },
+            }
+            | ({":open": {"S": OPEN}} if base.open else {}),
         )
 
-    async def range(self, portal: str, entity: str, low: int, high: int | None) -> dict[Key, Known]:
-        """Return what the mirror knows of the items above `low`, up to `high`."""
-        upto = 10**30 if high is None else high
-        rows = self._query(
-            portal,
-            entity,
-            " AND id BETWEEN :low AND :high",
-            {":low": {"N": str(low + 1)}, ":high": {"N": str(upto)}},
-        )
-        return await self._run(lambda: {Key.of(item): Known.of(item) for item in rows})
-
-    def _query(
-        self, portal: str, entity: str, more: str, values: dict[str, Any]
-    ) -> Iterator[dict[str, Any]]:
+    async def range(
+        self, portal: str, entity: str, low: int, high: int | None
+    ) -> AsyncIterator[dict[Key, Known]]:
+        """Yield what the mirror knows of the items above `low`, up to `high`, page by page."""
         ask = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk" + more,
-            "ExpressionAttributeValues": {":pk": {"S": f"{portal}/{entity}"}} | values,
+            "KeyConditionExpression": "pk = :pk AND id BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":pk": {"S": f"{portal}/{entity}"},
+                ":low": {"N": str(low + 1)},
+                ":high": {"N": str(MOST_ID if high is None else high)},
+            },
             "ProjectionExpression": _KNOWN,
         }
         while True:
-            answer = self._client.query(**ask)
-            yield from answer["Items"]
+            answer = await self._run(lambda: self._client.query(**ask))
+            if answer["Items"]:
+                yield {Key.of(item): Known.of(item) for item in answer["Items"]}
             if "LastEvaluatedKey" not in answer:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def _get(
         self, keys: Sequence[Key], fields: str, *, consistent: bool, names: dict[str, str]
-    ) -> list[dict[str, Any]]:
+    ) -> dict[Key, dict[str, Any] | Exception]:
         ask: dict[str, Any] = {"ProjectionExpression": fields, "ConsistentRead": consistent}
         if names:
             ask["ExpressionAttributeNames"] = names
@@ -152,16 +162,48 @@ class Mirror:
                 for page in batched(dict.fromkeys(keys), BATCH, strict=False)
             )
         )
-        return [item for page in pages for item in page]
+        return {key: item for page in pages for key, item in page.items()}
 
-    def _get_page(self, keys: list[Key], ask: dict[str, Any]) -> list[dict[str, Any]]:
+    def _get_page(
+        self, keys: list[Key], ask: dict[str, Any]
+    ) -> dict[Key, dict[str, Any] | Exception]:
+        """Return the rows of a page, and an error for each key whose row can't be had."""
+        try:
+            return {Key.of(item): item for item in self._ask(keys, ask)}
+        except Exception as error:  # noqa: BLE001  other pages go on
+            if len(keys) == 1 or not _row_error(keys[0], error):
+                return {key: _row_error(key, error) or error for key in keys}
+        # DynamoDB names neither the key nor its place: halving finds one in 100 in 7 steps.
+        half = len(keys) // 2
+        return self._get_page(keys[:half], ask) | self._get_page(keys[half:], ask)
+
+    def _ask(self, keys: list[Key], ask: dict[str, Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         wanted: dict[str, Any] = {self._table: ask | {"Keys": [key.to_item() for key in keys]}}
         for attempt in range(ROUNDS):
+            if attempt:
+                time.sleep(0.05 * 2 ** (attempt - 1))
             answer = self._client.batch_get_item(RequestItems=wanted)
             found += answer["Responses"].get(self._table, [])
             wanted = answer.get("UnprocessedKeys") or {}
             if not wanted:
                 return found
-            time.sleep(0.05 * 2**attempt)
         raise StateError(f"{self._table} had no capacity for {len(keys)} rows")
+
+
+def _base(key: Key, item: dict[str, Any] | Exception) -> Base | Exception:
+    if isinstance(item, Exception):
+        return item
+    if not item:
+        return Base()
+    number = int(item["format"]["N"])
+    if number > FORMAT:
+        return NewerFormatError(f"{key} has format {number}, this code knows {FORMAT}")
+    return Base.of(item)
+
+
+def _row_error(key: Key, error: Exception) -> RowError | None:
+    """Return the error of a row that the table will never take; None for any other error."""
+    if not isinstance(error, ClientError) or error.response["Error"]["Code"] != _NEVER:
+        return None
+    return RowError(f"{key.portal}/{key.entity}/{key.id}: {error}")

@@ -1,23 +1,38 @@
 """Which kinds of items a portal offers to this webhook: not each has leads, rights, processes."""
 
 import asyncio
+from collections.abc import Collection
 
 from relay.errors import PermanentError, PortalError
 from relay.portal import PortalApi
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
 from relay.tracking.listing import first_page
 
+# The portal's answers for a kind that is off or gone, and for one that the owner may not see.
+_REFUSALS = {
+    "ACCESS_DENIED",
+    "ERROR_ACCESS_DENIED",
+    "ENTITY_TYPE_NOT_SUPPORTED",
+    "ERROR_METHOD_NOT_FOUND",
+    "ERROR_NOT_FOUND",
+    "NOT_FOUND",
+}
 
-async def offered(client: PortalApi) -> set[str]:
-    """Return the kinds of items that this webhook may list."""
+
+async def offered(client: PortalApi, known: Collection[str] = ()) -> set[str]:
+    """Return the kinds of items that this webhook may list.
+
+    `known` are those of before: where the portal answers otherwise than yes or no, smart processes
+    stay as they are, and a kind counts as offered, so that its own list shows what is wrong.
+    """
     names = {*ENTITY_TYPE_IDS, TASK}
-    names |= await _smart_processes(client)
+    names |= await _smart_processes(client, known)
     ordered = sorted(names)
     allowed = await asyncio.gather(*(_may_list(client, name) for name in ordered))
     return {name for name, may in zip(ordered, allowed, strict=True) if may}
 
 
-async def _smart_processes(client: PortalApi) -> set[str]:
+async def _smart_processes(client: PortalApi, known: Collection[str]) -> set[str]:
     numbers: set[int] = set()
     while True:
         start = len(numbers)
@@ -26,6 +41,8 @@ async def _smart_processes(client: PortalApi) -> set[str]:
         except PortalError as error:
             if is_refusal(error):
                 return set()
+            if isinstance(error, PermanentError):
+                return set(known) - {*ENTITY_TYPE_IDS, TASK}
             raise
         page = [int(one["entityTypeId"]) for one in answer["types"]]
         numbers.update(page)
@@ -37,12 +54,18 @@ async def _may_list(client: PortalApi, entity: str) -> bool:
     try:
         await first_page(client, entity, 10**9, None)
     except PortalError as error:
-        if is_refusal(error):
-            return False  # leads are off, a plan without it, a scope or right that lacks
-        raise
+        if not isinstance(error, PermanentError) and not is_refusal(error):
+            raise
+        return not is_refusal(error)
     return True
 
 
 def is_refusal(error: PortalError) -> bool:
-    """Say whether a kind of items is refused by itself, rather than the whole portal."""
-    return isinstance(error, PermanentError) or error.code.lower() == "insufficient_scope"
+    """Say whether the portal does not offer a kind of items to this webhook.
+
+    Any other answer is the whole portal's trouble or a mistake of ours.
+    """
+    if not isinstance(error, PermanentError):
+        return error.code.lower() == "insufficient_scope"
+    # Some methods have no code for it (rest-protocol section 3).
+    return error.code.upper() in _REFUSALS or "access denied" in error.description.lower()

@@ -62,8 +62,9 @@ def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job
             jobs.append(job | {"mode": AUDIT})
         else:
             since = _since(document, name, entity["swept"], clock)
-            jobs.append(job | {"mode": CHANGED, "since": since})
-            jobs.append(job | {"mode": NEW, "after": max(entity.get("top", 0) - TAIL, 0)})
+            tail = max(entity.get("top", 0) - TAIL, 0)
+            jobs.append(job | {"mode": CHANGED, "since": since, "upto": tail})
+            jobs.append(job | {"mode": NEW, "after": tail})
     return jobs
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import batched
 from typing import Any, NamedTuple
 
-from relay.errors import OperatorError, PermanentError
+from relay.errors import OperatorError, PermanentError, TransientError
 from relay.portal import PortalApi
 from relay.tracking.kinds import (
     PAGE,
@@ -117,7 +117,7 @@ async def _confirm(
             }
         except Exception as error:  # noqa: BLE001  not known, so they come back
             return seen | dict.fromkeys(missing, error)
-        again = InterruptedError("appeared while it was read")
+        again = TransientError("track", "APPEARED", "appeared while it was read")
         seen |= {key: again for key in missing if key.id in back}
     return seen
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.errors import StateError
 from relay.tracking import parts
 from relay.tracking.hint import to_message
 from relay.tracking.kinds import PAGE
@@ -36,11 +38,24 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
 
 
 async def _all(portals: list[str], remaining: Callable[[], float]) -> list[str]:
-    return await asyncio.gather(*(_sweep(portal, remaining) for portal in portals))
+    return await asyncio.gather(*(_guarded(portal, remaining) for portal in portals))
+
+
+async def _guarded(portal: str, remaining: Callable[[], float]) -> str:
+    """Sweep a portal; whatever fails becomes a reason, so that other portals are swept."""
+    try:
+        return await _sweep(portal, remaining)
+    except LostLeaseError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  the next sweep goes on from what was saved last
+        reason = f"{type(error).__name__}: {error}"
+        logger.warning("not finished", portal=portal, reason=reason)
+        metrics.add_metric("unfinished", MetricUnit.Count, 1)
+        return reason
 
 
 async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
-    """Sweep a portal if nobody else does; another portal's trouble is not its."""
+    """Sweep a portal under its lease; raises what ended the sweep early."""
     owner, state = uuid.uuid4().hex, parts.sweep_state()
     document = await asyncio.to_thread(state.acquire, portal, owner, time.time(), LEASE_SECONDS)
     if document is None:
@@ -50,12 +65,11 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
         until = time.time() + lease_seconds if lease_seconds else 0
         await asyncio.to_thread(state.save, portal, owner, document, until)
 
-    said = DONE
     sweep: Sweep | None = None
     try:
         sweep = Sweep(
             portal=portal,
-            client=parts.portal(portal, remaining),
+            client=await asyncio.to_thread(parts.portal, portal, remaining),
             mirror=parts.mirror(),
             document=document,
             hint=lambda entity, ids, baseline: asyncio.to_thread(
@@ -66,15 +80,11 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
             grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         )
         await sweep.run()
-    except LostLeaseError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001  the next sweep goes on from where this one was
-        said = f"{type(error).__name__}: {error}"
-        logger.warning("not finished", portal=portal, reason=said)
-        metrics.add_metric("unfinished", MetricUnit.Count, 1)
-    await save(document, 0)
-    await asyncio.to_thread(_report, portal, document, sweep)
-    return said
+    finally:
+        # After LostLeaseError this raises it again: what another sweep wrote stays.
+        await save(document, 0)
+        await asyncio.to_thread(_report, portal, document, sweep)
+    return DONE
 
 
 def hint(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
@@ -93,18 +103,23 @@ def hint(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
             ],
         )
         if answer.get("Failed"):
-            raise ConnectionError(f"SQS did not take {len(answer['Failed'])} hints")
+            raise StateError(f"SQS did not take {len(answer['Failed'])} messages of hints")
 
 
 def _report(portal: str, document: Document, sweep: Sweep | None) -> None:
     """Log and count how it went; say if the webhook seems to be dead."""
     if sweep:
-        metrics.add_metric("hinted", MetricUnit.Count, len(sweep.told))
+        metrics.add_metric("hinted", MetricUnit.Count, sweep.hinted)
         metrics.add_metric("refused", MetricUnit.Count, sweep.refused)
     logger.info(
-        "swept %s", portal, baseline=progress(document), hinted=len(sweep.told) if sweep else 0
+        "swept %s", portal, baseline=progress(document), hinted=sweep.hinted if sweep else 0
     )
     hours = float(settings.read("SILENT_HOURS")[0])
-    if is_silent(parts.seen().read(portal), time.time(), hours):
+    try:
+        last_events = parts.seen().read(portal)
+    except (BotoCoreError, ClientError) as error:  # what is only for an alarm ends no sweep
+        logger.warning("events not read", portal=portal, reason=str(error))
+        return
+    if is_silent(last_events, time.time(), hours):
         logger.error("%s: changes, but not one event; is its outgoing webhook off?", portal)
         metrics.add_metric("silent", MetricUnit.Count, 1)

@@ -107,10 +107,10 @@ async def _look(
     name: str, hints: dict[Key, Hint], remaining: Callable[[], float]
 ) -> dict[Key, Exception]:
     now = time.time()
-    portal, mirror = parts.portal(name, remaining), parts.mirror()
-    events = {key.entity for key, hint in hints.items() if hint.via == EVENT}
-    if events:
-        await asyncio.to_thread(parts.seen().note, name, events, now)
+    # SSM may hang, and the portals of a batch share this loop.
+    portal = await asyncio.to_thread(parts.portal, name, remaining)
+    mirror = parts.mirror()
+    await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(one.get("seen", 0) for one in document.get("entities", {}).values())
     rules = Rules(
@@ -127,6 +127,17 @@ async def _look(
     _count("tracked", done)
     _count("requests", sent)
     return failed
+
+
+def _note_events(name: str, hints: Mapping[Key, Hint], now: float) -> None:
+    """Note which events came, for an alarm: tracking goes on where they can't be noted."""
+    events = {key.entity for key, hint in hints.items() if hint.via == EVENT}
+    if not events:
+        return
+    try:
+        parts.seen().note(name, events, now)
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("events not noted", portal=name, reason=str(error))
 
 
 def _document(name: str, entities: set[str]) -> Document:

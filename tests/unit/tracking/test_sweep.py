@@ -64,7 +64,7 @@ def test_a_sweep_that_fails_goes_on_with_the_next(relay):
     assert relay.sweep()["main"].startswith("TransientError")
     relay.portal.trouble.clear()
     relay.queues.full = True
-    assert relay.sweep()["main"].startswith("ConnectionError")
+    assert relay.sweep()["main"].startswith("StateError")
     relay.queues.full = False
     relay.baseline()
     assert len(relay.dynamo.mirror) == 120
@@ -372,3 +372,121 @@ def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
     hinted = {one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]}
     assert hinted == set(range(1, 121))
     assert relay.settle() == []
+
+
+def two_portals(monkeypatch):
+    """Connect two portals; returns them by name."""
+    portals = {"a": ItemsPortal(), "b": ItemsPortal()}
+    for portal in portals.values():
+        portal.clock = time.time
+        for number in range(1, 121):
+            portal.put(2, number, title="x", updatedTime=OLD)
+    monkeypatch.setattr(settings, "secrets", lambda _branch: dict.fromkeys(portals, "a URL"))
+    monkeypatch.setattr(parts, "portal", lambda name, _remaining: portals[name])
+    return portals
+
+
+@pytest.mark.parametrize("step", ["acquire", "save", "last save", "report"])
+def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys, step):
+    """Whichever step of one portal's sweep meets a broken table, the other's sweep is done."""
+    two_portals(monkeypatch)
+    broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+    update, put, get = relay.dynamo.update_item, relay.dynamo.put_item, relay.dynamo.get_item
+
+    def fails(name, item=None):
+        last = item is None or item["lease_until"] == {"N": "0"}
+        return name == "sweep#a" and (step == "save" or (step == "last save" and last))
+
+    def update_item(*, Key, **ask):  # noqa: N803
+        if step == "acquire" and Key["pk"]["S"] == "sweep#a":
+            raise broken
+        return update(Key=Key, **ask)
+
+    def put_item(*, Item, **ask):  # noqa: N803
+        if fails(Item["pk"]["S"], Item):
+            raise broken
+        return put(Item=Item, **ask)
+
+    def get_item(*, Key, **ask):  # noqa: N803
+        if step == "report" and Key["pk"]["S"] == "seen#a":
+            raise broken
+        return get(Key=Key, **ask)
+
+    monkeypatch.setattr(relay.dynamo, "update_item", update_item)
+    monkeypatch.setattr(relay.dynamo, "put_item", put_item)
+    monkeypatch.setattr(relay.dynamo, "get_item", get_item)
+    said = relay.sweep()
+    assert said["b"] == "done"
+    assert said["a"] == "done" if step == "report" else said["a"].startswith("ClientError")
+    assert metric(capsys, "swept") == 1 + (step == "report")
+    assert json.loads(relay.dynamo.state["sweep#b"]["document"]["S"])["jobs"] == []
+
+
+def test_a_kind_that_fails_leaves_the_others_swept(relay, capsys):
+    """A list that must wait is continued and the other kinds are swept anew, sweep by sweep."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.portal.put(3, 1, name="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 3] = TransientError("crm.item.list", "X")
+    later = datetime.now(UTC).isoformat(timespec="seconds")
+    for title in ("b", "c"):
+        relay.portal.put(2, 1, title=title, updatedTime=later)
+        assert relay.sweep()["main"].startswith("TransientError")
+        assert metric(capsys, "unfinished") == 1
+        assert [one["data"]["after"]["title"] for one in relay.settle()] == [title]
+    relay.portal.put(3, 1, name="b", updatedTime=later)
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert [one["subject"] for one in relay.settle()] == ["contact/1"]
+
+
+def test_a_mistake_of_ours_refuses_no_kind(relay, capsys):
+    """An answer that means neither off nor forbidden is counted, and its list begins anew."""
+    for number in (2, 3):
+        relay.portal.put(number, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
+    state = relay.dynamo.state["sweep#main"]
+    document = json.loads(state["document"]["S"])
+    for kind in ("deal", "contact"):
+        document["entities"][kind]["swept"] = before = document["asked"] - 60
+    state["document"]["S"] = json.dumps(document)
+    for _ in range(2):
+        assert "INVALID_ARG_VALUE" in relay.sweep()["main"]
+        assert metric(capsys, "unfinished") == 1
+        document = parts.sweep_state().read("main")
+        assert plan.progress(document)["deal"] == "done"
+        assert document["entities"]["deal"]["swept"] == before
+        assert document["entities"]["contact"]["swept"] > before
+        assert document["jobs"] == []
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert parts.sweep_state().read("main")["entities"]["deal"]["swept"] > before
+
+
+def test_types_that_can_not_be_listed_stay(relay):
+    """While the portal answers neither yes nor no, kinds that were offered still are."""
+    relay.portal.items[128] = {}
+    relay.baseline()
+    for method, number in (("crm.type.list", 0), ("crm.item.list", 3)):
+        relay.portal.trouble[method, number] = PermanentError(method, "ODD")
+    state = relay.dynamo.state["sweep#main"]
+    document = json.loads(state["document"]["S"])
+    document["asked"] = 0
+    state["document"]["S"] = json.dumps(document)
+    assert "ODD" in relay.sweep()["main"]
+    progress = plan.progress(parts.sweep_state().read("main"))
+    assert (progress["dynamic_128"], progress["contact"]) == ("done", "done")
+
+
+def test_what_an_earlier_sweep_left_of_a_refused_kind_is_dropped(relay):
+    """Lists of a kind that is gone hold nothing up."""
+    relay.baseline()
+    state = relay.dynamo.state["sweep#main"]
+    document = json.loads(state["document"]["S"])
+    document["jobs"] = [{"entity": "deal", "after": 0, "since": None, "mode": "new", "found": 0,
+                         "lacking": 0, "top": 0}]  # fmt: skip
+    document["entities"]["deal"]["refused"] = True
+    state["document"]["S"] = json.dumps(document)
+    assert relay.sweep() == {"main": "done"}
+    assert parts.sweep_state().read("main")["jobs"] == []
