@@ -23,6 +23,7 @@ from local.process import end
 REGION = "eu-central-1"
 HOST = "127.0.0.1"
 START_SECONDS = 30
+FILTER_DELAY_SECONDS = 0.5
 PROGRAM = Path(__file__).with_name("faithful_aws.py")
 
 
@@ -85,7 +86,7 @@ class LocalAws:
         port: int | None = None,
         *,
         enforce_iam: bool = False,
-        filter_delay_seconds: float = 0.5,
+        filter_delay_seconds: float = FILTER_DELAY_SECONDS,
     ) -> None:
         self.port = port or free_port()
         self.endpoint = f"http://{HOST}:{self.port}"

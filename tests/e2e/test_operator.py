@@ -200,7 +200,7 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
     set_aside({"eventName": "MODIFY", "dynamodb": images | {"NewImage": unborn}})
     assert "AnnounceDeadLetters  2 x  made up" in run("redrive", "relay").stdout
     said = run("redrive", "relay", "--go").stdout
-    assert "AnnounceDeadLetters  1 x  stays: dead again: KeyError('born')" in said
+    assert "AnnounceDeadLetters  1 x  stays: dead again: KeyError: 'born'" in said
     found = await_until(lambda: [one for one in changes() if one.id == "999001"])
     assert [(one.change_id, one.before) for one in found] == [
         ("main.deal.999001.b.5", {"title": "a"})

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
 
-FILTER_DELAY_SECONDS = 0.5
+FILTER_DELAY_SECONDS = 2
 # Fails where poison is not the last of a batch; hands back what comes later, unless it is first.
 FUNCTION = """
     import json, os, urllib.parse, urllib.request
@@ -93,7 +93,7 @@ def batches(aws, sqs, request):
         )
         found = []
         while len(found) < number:
-            bodies = taken(sqs, told, WaitTimeSeconds=5)
+            bodies = taken(sqs, told, WaitTimeSeconds=20)
             assert bodies, found
             found += map(json.loads, bodies)
         return found
