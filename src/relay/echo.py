@@ -188,7 +188,7 @@ def _is_row(
     _, text, *more = [*noted, "", ""][:4]
     if row is None:
         return text == ""
-    if not text or str(row.get("value", "")) != text:
+    if str(row.get("value", "")) != text:
         return False
     for name, written in zip(("typeId", "valueType"), more, strict=True):
         if (written or old) and row.get(name) != (written or (old or {}).get(name)):

@@ -11,7 +11,7 @@ other field may be set by a person too, so it follows only with the value that t
 | `dateClosed`, `closedDate/By`, `dateStart` | time and user of the write, or empty | core |
 | `probability` | 100 or empty with a final stage | core |
 | `isManualOpportunity` | `Y` | rest-protocol 9 |
-| `companyIds`, `contactIds` | the written one alone, or beside those before | core |
+| `companyIds`, `contactIds` | the written one alone ("single binding mode") | core |
 | `companyId`, `contactId` | the first of those written | core |
 
 Not here, though a write may cause them: `opportunity` (from product rows), `observers`, the stage
@@ -78,16 +78,8 @@ def _yes(name: str, change: Change, _cause: Cause) -> bool:
     return change.after.get(name) in ("Y", True)
 
 
-def _with(one: str) -> Rule:
-    """Return the rule of a list that holds what a field for one item says."""
-
-    def rule(name: str, change: Change, cause: Cause) -> bool:
-        before, after = _numbers(change.before.get(name)), _numbers(change.after.get(name))
-        written = _numbers([cause.value]) - {"0", "", "None"}
-        former = _numbers([change.before.get(one)])
-        return after in (written, before | written, (before - former) | written)
-
-    return rule
+def _alone(name: str, change: Change, cause: Cause) -> bool:
+    return _numbers(change.after.get(name)) == _numbers([cause.value]) - {"0", "", "None"}
 
 
 def _first(name: str, change: Change, cause: Cause) -> bool:
@@ -121,9 +113,9 @@ FOLLOWS: dict[str, dict[str, Rule]] = {
     "currencyid": dict.fromkeys(
         ("accountcurrencyid", "opportunityaccount", "taxvalueaccount"), _derived
     ),
-    "companyid": {"companyids": _with("companyId"), "isreturncustomer": _derived},
+    "companyid": {"companyids": _alone, "isreturncustomer": _derived},
     "companyids": {"companyid": _first, "isreturncustomer": _derived},
-    "contactid": {"contactids": _with("contactId"), "isreturncustomer": _derived},
+    "contactid": {"contactids": _alone, "isreturncustomer": _derived},
     "contactids": {"contactid": _first, "isreturncustomer": _derived},
     "name": {"fullname": _derived},
     "lastname": {"fullname": _derived},
