@@ -101,6 +101,7 @@ class LocalAws:
             "PATH": os.environ["PATH"],
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
+            "STATE_DIR": str(self._folder / "state"),
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": HOST,
             "MINISTACK_HOST": HOST,
