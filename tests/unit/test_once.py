@@ -1,6 +1,7 @@
 """relay.once, relay.state: what one run of a reaction does and does not do again."""
 
 import asyncio
+import json
 import time
 from contextlib import contextmanager, suppress
 
@@ -18,7 +19,7 @@ from relay.errors import (
     TransientError,
 )
 from relay.once import claims
-from relay.once.checkpoints import KEEP_SECONDS, Row
+from relay.once.checkpoints import KEEP_SECONDS, Row, digest_of
 from relay.once.lost import mark_of
 from relay.once.portal import OncePortal
 from relay.once.run import Run
@@ -26,6 +27,7 @@ from relay.portal import PortalApi
 from relay.portal.fake import FakePortal
 from relay.state import State
 from tests.dynamo import Dynamo
+from tests.plain import plain
 
 KEY = "done#follow_up#main.deal.5.b.7"
 COMMENT = "crm.timeline.comment.add"
@@ -199,11 +201,17 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
     [
         (
             *("crm.item.add", {"entityTypeId": 2, "fields": {"title": "x"}}, "crm.item.list"),
-            *({"id": 9}, {"item": {"id": 9}}),
+            *({"id": 9, "title": "x", "companyId": 4}, {"item": {"id": 9}}),
         ),
-        ("crm.item.add", {"entityTypeId": 128, "fields": {}}, "crm.item.list", None, {"item": 1}),
+        (
+            "crm.item.add",
+            {"entityTypeId": 128, "fields": {}},
+            "crm.item.list",
+            None,
+            {"item": {"id": 1}},
+        ),
         ("crm.deal.add", {"fields": {"TITLE": "x"}}, "crm.deal.list", {"ID": "9"}, 9),
-        ("crm.lead.add", {"FIELDS": {"TITLE": "x"}}, "crm.lead.list", None, {"item": 1}),
+        ("crm.lead.add", {"FIELDS": {"TITLE": "x"}}, "crm.lead.list", None, 1),
     ],
 )
 def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR0913, PLR0917  a table
@@ -219,7 +227,7 @@ def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR091
     with pytest.raises(TransientError, match="IN_PROGRESS"):
         past.deliver(portal, calls(method, **params))
     past.offset = 70
-    portal = FakePortal({listed: [found] if found else [], method: {"item": 1}})
+    portal = FakePortal({listed: [found] if found else [], method: expected})
     assert past.deliver(portal, calls(method, **params)) == expected
     by = portal.calls[0][1]["filter"]
     marks = next(value for name, value in sent.items() if name.lower() == "fields")
@@ -243,7 +251,7 @@ def test_a_lost_task_is_told_by_its_mark_only(past, unclear):
         with pytest.raises(MayHaveRunError, match="is it this one"):
             past.deliver(portal, calls("tasks.task.add", **TASK))
     else:
-        assert past.deliver(portal, calls("tasks.task.add", **TASK)) == {"task": task}
+        assert past.deliver(portal, calls("tasks.task.add", **TASK)) == {"task": {"id": "9"}}
 
 
 def test_a_lost_task_that_is_nowhere_is_made(past):
@@ -321,7 +329,8 @@ def test_a_lost_answer_of_a_harmless_write_is_no_question(past):
     with pytest.raises(TransientError):
         past.deliver(portal, update)
     past.offset = 70
-    assert past.deliver(FakePortal({"crm.item.update": {"item": {}}}), update) == {"item": {}}
+    answer = {"item": {"id": 5, "title": "x"}}
+    assert past.deliver(FakePortal({"crm.item.update": answer}), update) == {"item": {"id": 5}}
 
 
 @pytest.mark.parametrize(
@@ -363,11 +372,17 @@ def test_a_refused_call_may_be_made_again_in_the_same_run(past):
 
 
 def test_what_no_encoding_can_spell_is_kept_all_the_same(past):
-    """Half a pair of UTF-16, which JSON can spell: one odd title must not stop a batch."""
-    portal = FakePortal({COMMENT: "\ud83d"})
-    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
-    assert past.deliver(portal, calls(COMMENT, fields={"COMMENT": "\ud83d"})) == "\ud83d"
-    assert len(portal.calls) == 1
+    """Half a pair of UTF-16, which JSON can spell: one odd text must not stop a batch."""
+    portal = FakePortal({COMMENT: 7})
+    portal.fail("crm.deal.add", "PermanentError", "\ud83d")
+    commands = {"a": (COMMENT, {"fields": {"COMMENT": "\ud83d"}}), "b": ("crm.deal.add", {})}
+
+    async def run(its):
+        return str((await its.batch(commands, return_errors=True))["b"])
+
+    assert past.deliver(portal, run) == "crm.deal.add: PERMANENTERROR: \ud83d"
+    assert past.deliver(portal, run) == "crm.deal.add: PERMANENTERROR: \ud83d"
+    assert len(portal.calls) == 2
 
 
 def test_what_can_not_be_stored_is_told_to_who_waits_for_it(past):
@@ -466,6 +481,157 @@ def test_a_batch_that_ran_in_part_is_not_run_again(past):
     assert results["deal"] == 5
     assert results["said"].code == "NOT_FOUND"
     assert len(portal.calls) == 2
+
+
+SECRET = "s3cr3t-of-the-webhook"
+ITEM = {
+    "item": {
+        "id": 9,
+        "title": "Anna Lee",
+        "photo": {"id": 1, "urlMachine": f"https://acme.bitrix24.com/rest/1/{SECRET}/x/?id=1"},
+    }
+}
+
+
+def test_nothing_but_ids_is_stored_or_returned(past):
+    """Neither the webhook's secret, which files' addresses hold, nor a name; first run or not."""
+    portal = FakePortal()
+    raw = {"crm.item.add": ITEM, "crm.item.update": ITEM, "crm.item.get": ITEM}
+    portal.call = lambda method, /, **_: asyncio.sleep(0, raw[method])
+    portal.batch = lambda commands, **_: asyncio.sleep(
+        0, {name: raw[method] for name, (method, _) in commands.items()}
+    )
+
+    async def write(its):
+        made = await its.call("crm.item.add", entityTypeId=2, fields={})
+        with pytest.raises(KeyError, match="a write returns ids only"):
+            _ = made["item"]["title"]
+        same = await its.call("crm.item.update", entityTypeId=2, id=9, fields={"title": "x"})
+        both = await its.batch({"a": ("crm.item.update", {}), "b": ("crm.item.get", {"id": 9})})
+        assert both["b"] == ITEM
+        return [made, same, both["a"]]
+
+    assert past.deliver(portal, write) == [{"item": {"id": 9}}] * 3
+    portal.call = None
+    assert past.deliver(portal, write) == [{"item": {"id": 9}}] * 3
+    assert past.run.replayed == 3
+    assert "crm.item.update" in plain(past.table.rows)
+    for text in (SECRET, "Anna"):
+        assert text not in plain(past.table.rows)
+
+
+def test_rows_that_hold_whole_results_are_replayed_and_shrink(past):
+    """As the version before this one wrote them; what is written next holds ids only."""
+    params = {"entityTypeId": 2, "fields": {"title": "x"}}
+    commands = {"a": (COMMENT, {"fields": {}}), "b": ("crm.item.get", {"id": 9})}
+    row = Row(KEY, "token", time.time() - 10)
+    for method, given, result in (
+        ("crm.item.add", params, ITEM),
+        ("batch", {"commands": commands, "halt": False}, {"results": {"a": 7, "b": ITEM}}),
+    ):
+        its = row.add(method, digest_of(given), 1.0)
+        its.done, its.result = True, json.dumps(result | {"errors": {}})
+    past.table.rows[KEY] = row.to_item(time.time())
+
+    async def write(its):
+        made = await its.call("crm.item.add", **params)
+        both = await its.batch(commands)
+        await its.call(COMMENT, fields={"COMMENT": "new"})
+        return made, both
+
+    portal = FakePortal({"crm.item.get": {"item": {"id": 9, "title": "now"}}, COMMENT: 8})
+    both = {"a": 7, "b": {"item": {"id": 9, "title": "now"}}}
+    assert past.deliver(portal, write) == ({"item": {"id": 9}}, both)
+    assert [method for method, _ in portal.calls] == ["crm.item.get", COMMENT]
+    assert SECRET not in plain(past.table.rows)
+
+
+CHAIN = {
+    "before": ("crm.item.get", {"entityTypeId": 2, "id": 5}),
+    "task": ("tasks.task.add", {"fields": {"TITLE": "x"}}),
+    "item": ("task.checklistitem.add", {"TASKID": "$result[task][task][id]"}),
+    "read": ("tasks.task.get", {"taskId": "$result[task][task][id]"}),
+    "more": ("crm.item.get", {"entityTypeId": 4, "id": "$result[before][item][companyId]"}),
+}
+ANSWERS = {
+    "crm.item.get": lambda **its: {"item": {"id": its["id"], "companyId": 4}},
+    "tasks.task.add": {"task": {"id": "9", "title": "x"}},
+    "task.checklistitem.add": 3,
+    "tasks.task.get": lambda **its: {"task": {"id": its["taskId"], "title": "x"}},
+}
+
+
+def test_the_reads_of_a_batch_that_was_done_are_asked_anew(past):
+    """With the ids that the first run's writes gave, and as a chain of their own."""
+    portal = FakePortal(ANSWERS)
+
+    def run(its):
+        return its.batch(CHAIN, halt=True)
+
+    first = past.deliver(portal, run)
+    assert list(first) == list(CHAIN)
+    assert first["read"] == {"task": {"id": "9", "title": "x"}}
+    assert first["more"] == {"item": {"id": 4, "companyId": 4}}
+    del portal.calls[:]
+    assert past.deliver(portal, run) == first
+    assert portal.calls == [
+        ("crm.item.get", {"entityTypeId": 2, "id": 5}),
+        ("tasks.task.get", {"taskId": "9"}),
+        ("crm.item.get", {"entityTypeId": 4, "id": 4}),
+    ]
+
+
+def test_a_read_that_fails_on_a_repeat_is_the_read_s_own_failure(past):
+    """It can be asked for; a reaction that asks again gets the same batch, not a second one."""
+    past.deliver(FakePortal(ANSWERS), lambda its: its.batch(CHAIN))
+    portal = FakePortal(ANSWERS)
+    portal.fail("tasks.task.get", "TransientError")
+
+    async def insist(its):
+        with pytest.raises(TransientError):
+            await its.batch(CHAIN)
+        return await its.batch(CHAIN, return_errors=True)
+
+    results = past.deliver(portal, insist)
+    assert isinstance(results["read"], TransientError)
+    assert results["item"] == 3
+    assert {method for method, _ in portal.calls} == {"crm.item.get", "tasks.task.get"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"task": {"id": "9", "title": "x"}}, "[task][title]"),
+        ({"task": {"id": "9"}}, "[task]"),
+        ("a text", ""),
+    ],
+)
+def test_a_read_that_needs_what_is_not_kept_is_refused_on_a_repeat(past, answer, path):
+    """The error says what to do instead; nothing is sent."""
+    by = {"filter": [{"=title": f"$result[task]{path}"}]}
+    commands = {"task": ("tasks.task.add", {"fields": {}}), "read": ("crm.item.list", by)}
+    portal = FakePortal({"tasks.task.add": answer, "crm.item.list": {"items": []}})
+    past.deliver(portal, lambda its: its.batch(commands))
+    with pytest.raises(PermanentError, match=r"NOT_KEPT: read refers .* a call of its own"):
+        past.deliver(portal, lambda its: its.batch(commands))
+    assert len(portal.calls) == 2
+
+
+def test_a_batch_of_other_commands_is_not_the_one_that_was_done(past):
+    """Other parameters get the record, other names would get nothing."""
+    portal = FakePortal({COMMENT: 7})
+    past.deliver(portal, lambda its: its.batch({"a": (COMMENT, {}), "b": (COMMENT, {})}))
+    with pytest.raises(DivergedError, match="first run: b, c; what that run did stays done"):
+        past.deliver(portal, lambda its: its.batch({"a": (COMMENT, {}), "c": (COMMENT, {})}))
+
+
+def test_what_a_portal_says_of_an_error_is_kept_in_short(past):
+    """A page of HTML in the place of an error must not fill a row."""
+    portal = FakePortal({"crm.deal.add": 5})
+    portal.fail(COMMENT, "PermanentError", "x" * 2000)
+    commands = {"a": ("crm.deal.add", {}), "b": (COMMENT, {})}
+    results = past.deliver(portal, lambda its: its.batch(commands, return_errors=True))
+    assert results["b"].description == "x" * 500
 
 
 @pytest.mark.parametrize("name", ["OperatorError", "MayHaveRunError"])

@@ -65,7 +65,7 @@ class Claims:
         self._steps += 1
 
     def give_back(self, write: Write, digest: str) -> None:
-        """Keep a write for a call that asks again: what becomes of it is not known yet.
+        """Keep a write for a call that asks again: it has no result for who called yet.
 
         A reaction that catches the error and calls once more must not begin a second write.
         """
@@ -79,7 +79,9 @@ class Claims:
 
     def take_over(self, stored: Row) -> None:
         """Go on with what is stored; what was replayed already stays claimed."""
-        replayed = {(its.method, its.number) for its in self._claimed if its.done}
+        replayed = {
+            (its.method, its.number) for its in self._claimed - {*self._again.values()} if its.done
+        }
         self._row.take_over(stored)
         self._claimed = {its for its in self._row.writes if (its.method, its.number) in replayed}
         self._again.clear()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from relay.errors import PermanentError
+from relay.errors import PermanentError, PortalError
 from relay.once.run import Run
 from relay.once.writes import BATCH
 from relay.portal import PortalApi
@@ -24,7 +24,7 @@ class OncePortal:
         return self._portal.requests
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the `result` of a REST method; raises a PortalError."""
+        """Return the `result` of a REST method, of a write its ids only; raises a PortalError."""
         if not only_reads(method):
             return await self._run.write(self._portal, method, params)
         return await self._counted(self._portal.call(method, **params))
@@ -47,8 +47,9 @@ class OncePortal:
     ) -> dict[str, Any]:
         """Run commands in one request, in order; one with a write in it is one write.
 
-        Of such a batch nothing can be looked for, and where a part of it has run, what failed
-        stays undone: calls of their own, which share requests by themselves, are safer.
+        The writes return ids only, and the reads of a batch that was done are asked anew. Of such a
+        batch nothing can be looked for, and where a part of it has run, what failed stays undone:
+        calls of their own, which share requests by themselves, are safer.
         """
         how = {"halt": halt, "return_errors": return_errors}
         if all(only_reads(method) for method, _ in commands.values()):
@@ -60,7 +61,11 @@ class OncePortal:
                 what = f"partly run, the rest is up to you; {name}: {': '.join(said)}"
                 raise PermanentError(BATCH, "PARTLY_RUN", what)
             outcomes["results"][name] = PermanentError(*said)
-        return {name: outcomes["results"][name] for name in commands}
+        results = {name: outcomes["results"][name] for name in commands}
+        for its in results.values():
+            if isinstance(its, PortalError) and not return_errors:
+                raise its
+        return results
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold requests back while I/O of your own is under way that may bring further calls."""

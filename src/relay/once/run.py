@@ -6,19 +6,19 @@ stands in relay.once.checkpoints.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 
-from relay.errors import MayHaveRunError, TransientError
+from relay.errors import MayHaveRunError, PortalError, TransientError
 from relay.once import lost
 from relay.once.checkpoints import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write, digest_of
 from relay.once.claims import Claims
 from relay.once.lease import Lease
-from relay.once.writes import is_harmless_write, send
+from relay.once.writes import BATCH, is_harmless_write, replay, send, stored
 from relay.portal import PortalApi
+from relay.portal.ids import ids_of
 from relay.state import RefusedError, State
 
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
@@ -119,12 +119,27 @@ class Run:
             self.replayed += 1
             if write.digest != digest:
                 self._log("replayed with other parameters", method=method, number=write.number)
-            return json.loads(write.result)
+            return await self._replay(portal, write, params, digest)
         try:
             return await self._do(portal, write, params, digest, fresh=fresh, harmless=harmless)
         finally:
             if write in self._row.writes and not write.done:
                 self.claims.give_back(write, digest)
+
+    async def _replay(
+        self, portal: PortalApi, write: Write, params: Mapping[str, Any], digest: str
+    ) -> Any:
+        answered = False
+        try:
+            result = await replay(portal, write.method, params, write.result)
+            answered = write.method != BATCH or not any(
+                isinstance(its, PortalError) for its in result["results"].values()
+            )
+        finally:
+            if not answered:
+                self.claims.give_back(write, digest)
+        write.result = stored(write.method, params, result)
+        return result
 
     async def _do(  # noqa: PLR0913  a call, and what is known of it
         self,
@@ -200,7 +215,7 @@ class Run:
                 return None
             raise self._undecided(write, unclear.description) from unclear
         self._log("looked for", method=write.method, found=result is not None)
-        return result
+        return ids_of(result)
 
     async def _send(  # noqa: PLR0913  a call, and what is known of it
         self,
@@ -240,7 +255,7 @@ class Run:
     ) -> Any:
         """Note a result; what the run stores next takes it along."""
         write.done, write.digest = True, digest
-        write.result = json.dumps(result, ensure_ascii=False, default=str)
+        write.result = stored(write.method, params, result)
         if self._noting:
             with portal.busy():
                 await self._noting.after(write, params, result)

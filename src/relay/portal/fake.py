@@ -13,8 +13,10 @@ from typing import Any
 from relay import errors
 from relay.portal.answers import error_of
 from relay.portal.api import PortalApi
+from relay.portal.ids import ids_of
 from relay.portal.pages import items_of
 from relay.portal.references import needs_calls, resolve
+from relay.portal.repeat import only_reads
 
 
 class FakePortal:
@@ -22,7 +24,8 @@ class FakePortal:
 
     `answers` is a mapping from method to result - or to a function of the parameters, or to an
     exception to raise - or one function of method and parameters for all of them. A method
-    without an answer fails the test. `calls` lists what was asked, those of `list` (once, with
+    without an answer fails the test. Of the result of a write come its ids only, as a reaction gets
+    them (relay.portal.ids). `calls` lists what was asked, those of `list` (once, with
     the parameters as given) and `batch` (each command) too.
     """
 
@@ -47,7 +50,7 @@ class FakePortal:
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Remember the call; return or raise what the test wants."""
-        return self._answer(method, params)
+        return _kept(method, self._answer(method, params))
 
     async def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
         """Remember the call; give the items of its one answer, wrapped or not."""
@@ -80,7 +83,7 @@ class FakePortal:
                 if not return_errors:
                     raise
                 results[name] = error
-        return results
+        return {name: _kept(commands[name][0], its) for name, its in results.items()}
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold nothing back."""
@@ -101,6 +104,10 @@ class FakePortal:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _kept(method: str, answer: Any) -> Any:
+    return answer if only_reads(method) else ids_of(answer)
 
 
 _is_one: type[PortalApi] = FakePortal  # mypy proves it

@@ -170,7 +170,7 @@ def test_what_a_query_can_not_hold_leaves_a_batch_too(wire, clock, webhook):
 def test_a_text_may_look_exactly_like_a_reference(wire, clock, webhook):
     """`Text` around what people have written makes it text, whatever it says."""
     wire.answer = lambda _, params: params
-    commands = {"a": ("x.add", {"t": "b"}), "b": ("x.add", {"t": Text("$result[a][t]")})}
+    commands = {"a": ("x.add", {"t": "b"}), "b": ("x.get", {"t": Text("$result[a][t]")})}
     assert clock.run(Portal(webhook).batch(commands))["b"] == {"t": "$result[a][t]"}
     assert asyncio.run(FakePortal(wire.answer).batch(commands))["b"] == {"t": "$result[a][t]"}
 
