@@ -7,6 +7,7 @@ processor time as all the rest of a change does.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import batched
@@ -14,13 +15,16 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import StateError
+from relay.errors import RowError, StateError
 
 READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
 ATTEMPTS = 5
 ROUNDS = 8  # turns of the loop without anything new to write
 _AGAIN = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _REFUSED = "ConditionalCheckFailed"
+_INVALID = "ValidationException"
+# "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
+_TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
 _in_thread = asyncio.to_thread
 
 
@@ -82,8 +86,9 @@ class State:
     async def write(self, request: Request) -> None:
         """Write, together with what else is to be written now; returns when it is stored.
 
-        Raises RefusedError where a condition does not hold, StateError where the table is at
-        fault. Requests of one name never overtake each other.
+        Raises RefusedError where a condition does not hold, RowError where the row is too large
+        for any table, StateError where the table is at fault. Requests of one name never overtake
+        each other.
         """
         loop = asyncio.get_running_loop()
         first, future = self._waiting.setdefault(request.name, (request, loop.create_future()))
@@ -182,7 +187,7 @@ class State:
                     elif reason["Code"] in _AGAIN:
                         again.append((request, item))
                     else:
-                        wrong[request.name] = StateError(f"State table: {reason.get('Message')}")
+                        wrong[request.name] = _error(str(reason.get("Message")))
                 refused += len(again) < len(left)
                 left = again
             except (BotoCoreError, ClientError) as trouble:
@@ -198,8 +203,11 @@ class State:
 
 def _is_one_at_fault(trouble: Exception, requests: Sequence[Any]) -> bool:
     """Say whether a request was refused for something in it: one row too large, say."""
-    code = trouble.response["Error"]["Code"] if isinstance(trouble, ClientError) else ""
-    return code == "ValidationException" and len(requests) > 1
+    return _code(trouble) == _INVALID and len(requests) > 1
+
+
+def _code(trouble: Exception) -> str:
+    return str(trouble.response["Error"]["Code"]) if isinstance(trouble, ClientError) else ""
 
 
 def _pause(attempt: int) -> None:
@@ -207,5 +215,11 @@ def _pause(attempt: int) -> None:
         time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
 
 
-def _told(trouble: Exception) -> StateError:
-    return StateError(f"State table: {trouble}")
+def _told(trouble: Exception) -> RowError | StateError:
+    text = str(trouble)
+    return _error(text) if _code(trouble) == _INVALID else StateError(f"State table: {text}")
+
+
+def _error(message: str) -> RowError | StateError:
+    kind = RowError if _TOO_LARGE.search(message) else StateError
+    return kind(f"State table: {message}")

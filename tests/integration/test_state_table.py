@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from relay.errors import TransientError
+from relay.errors import RowError, TransientError
 from relay.ledger import BUDGET, NOTE_BYTES, ROW_BYTES, Note, written
 from relay.once.checkpoints import Row
 from relay.once.portal import OncePortal
@@ -136,3 +136,27 @@ def test_notes_have_room_up_to_a_limit(client):
     (row,) = client.scan(TableName="State")["Items"]
     assert ROW_BYTES - NOTE_BYTES < int(row["bytes"]["N"]) <= ROW_BYTES
     assert len(row["sent a"]["SS"]) == len(row["sent b"]["SS"]) == BUDGET
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_row_that_is_too_large_is_refused_for_good(client, conditional):
+    """Beside others, and alone; they are stored."""
+
+    class Text:
+        def __init__(self, name, size):
+            self.name, self.size, self.conditional = name, size, conditional
+
+        def make(self, table):
+            item = {"pk": {"S": self.name}, "text": {"S": "x" * self.size}}
+            put = {"TableName": table, "ConditionExpression": "attribute_not_exists(pk)"}
+            return {"Put": put | {"Item": item}} if conditional else item
+
+    async def write(*rows):
+        state = State(client, "State")
+        return await asyncio.gather(*map(state.write, rows), return_exceptions=True)
+
+    large = Text("large", 420_000)
+    outcomes = asyncio.run(write(Text("a", 1), large, Text("b", 1)))
+    assert [type(its) for its in outcomes] == [type(None), RowError, type(None)]
+    assert isinstance(asyncio.run(write(large))[0], RowError)
+    assert {row["pk"]["S"] for row in client.scan(TableName="State")["Items"]} == {"a", "b"}

@@ -15,10 +15,11 @@ from relay.errors import (
     OperatorError,
     PermanentError,
     PortalError,
+    RowError,
     StateError,
     TransientError,
 )
-from relay.once import claims
+from relay.once import checkpoints, claims
 from relay.once.checkpoints import KEEP_SECONDS, Row, digest_of
 from relay.once.lost import mark_of
 from relay.once.portal import OncePortal
@@ -404,7 +405,8 @@ def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(past, monkey
 
     def limited(**request):
         if "too large" in str(request):
-            said = {"Error": {"Code": "ValidationException", "Message": "Item size exceeded"}}
+            text = "Item size has exceeded the maximum allowed size"
+            said = {"Error": {"Code": "ValidationException", "Message": text}}
             raise ClientError(said, operation)
         return real(**request)
 
@@ -428,7 +430,7 @@ def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(past, monkey
 
     outcomes = asyncio.run(write())
     assert [str(its) for its in outcomes if its] == [str(outcomes[7])]
-    assert "Item size exceeded" in str(outcomes[7])
+    assert isinstance(outcomes[7], RowError)
     assert len(past.table.rows) == 19
 
 
@@ -700,21 +702,27 @@ def test_a_throttled_table_is_asked_again(past):
 
 
 @pytest.mark.parametrize(
-    ("code", "times", "expected"),
+    ("code", "message", "times", "expected"),
     [
-        ("TransactionConflict", 1, None),
-        ("TransactionConflict", 99, "busy"),
-        ("ValidationError", 1, "too large"),
+        ("TransactionConflict", "x", 1, None),
+        ("TransactionConflict", "x", 99, StateError),
+        (
+            "ValidationError",
+            "Item size to update has exceeded the maximum allowed size",
+            1,
+            RowError,
+        ),
+        ("ValidationError", "Type mismatch for key pk", 1, StateError),
     ],
 )
-def test_a_canceled_transaction_is_judged_by_its_reasons(past, code, times, expected):
-    """A conflict is tried again; what can't be written is an error of the table."""
+def test_a_canceled_transaction_is_judged_by_its_reasons(past, code, message, times, expected):
+    """A conflict is tried again; a row that is too large can't be helped by waiting."""
     real, left = past.table.transact_write_items, [times]
 
     def canceled(TransactItems):  # noqa: N803  boto3's name
         if left[0]:
             left[0] -= 1
-            reasons = [{"Code": code, "Message": "too large"} for _ in TransactItems]
+            reasons = [{"Code": code, "Message": message} for _ in TransactItems]
             said = {"Error": {"Code": "x"}, "CancellationReasons": reasons}
             raise past.table.exceptions.TransactionCanceledException(said, "TransactWriteItems")
         real(TransactItems)
@@ -724,6 +732,44 @@ def test_a_canceled_transaction_is_judged_by_its_reasons(past, code, times, expe
     if expected is None:
         assert past.deliver(portal, calls(COMMENT, fields={})) == 7
     else:
-        with pytest.raises(StateError, match=expected):
+        with pytest.raises(expected):
             past.deliver(portal, calls(COMMENT, fields={}))
         assert not portal.calls
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Item size has exceeded the maximum allowed size", RowError),
+        ("Item size to update has exceeded the maximum allowed size", RowError),
+        ("The provided key element does not match the schema", StateError),
+    ],
+)
+def test_only_a_row_s_size_is_for_good(past, message, expected):
+    """A table of another key can be put right by a person, and what waits for it is then done."""
+    said = {"Error": {"Code": "ValidationException", "Message": message}}
+    past.table.trouble["TransactWriteItems"] = ClientError(said, "TransactWriteItems")
+    portal = FakePortal({COMMENT: 7})
+    with pytest.raises(expected):
+        past.deliver(portal, calls(COMMENT, fields={}))
+    assert not portal.calls
+
+
+def test_a_row_that_is_full_says_so_before_the_next_write_is_sent(past, monkeypatch):
+    """What was done stays noted; the record goes to a person, who reads what to change."""
+    monkeypatch.setattr(checkpoints, "ROW_BYTES", 400)
+    portal = FakePortal({COMMENT: 7})
+
+    async def many(its):
+        for number in range(20):
+            await its.call(COMMENT, fields={"COMMENT": str(number)})
+
+    with pytest.raises(RowError, match=r"makes \d+ writes for one record.* make fewer"):
+        past.deliver(portal, many)
+    sent = len(portal.calls)
+    assert 0 < sent < 20
+    assert sum(its.done for its in Row.of(KEY, past.table.rows[KEY], time.time()).writes) == sent
+    past.offset = 200
+    with pytest.raises(RowError):
+        past.deliver(portal, many)
+    assert len(portal.calls) == sent

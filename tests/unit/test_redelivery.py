@@ -13,6 +13,7 @@ from relay.errors import (
     MayHaveRunError,
     OperatorError,
     PermanentError,
+    RowError,
     StateError,
     TransientError,
 )
@@ -96,6 +97,7 @@ def test_a_failure_is_tried_again_later_each_time(error, failures, low, high):
         (MayHaveRunError("m", "timeout"), 1),
         (NotOursError("x"), 1),
         (DivergedError("x"), 1),
+        (RowError("x"), 1),
         (TimeoutError(), ATTEMPTS),
         (ZeroDivisionError(), ATTEMPTS),
     ],

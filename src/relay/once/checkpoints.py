@@ -24,9 +24,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from relay.errors import RowError
+
 KEEP_SECONDS = 30 * 24 * 3600  # queue and dead-letter queue keep a message 14 days each
 CUT_OFF_SECONDS = 60.0  # the portal ends a request then (rest-protocol section 4)
 CLOCK_SECONDS = 5.0  # how far the clocks of two copies may differ
+ROW_BYTES = 390_000  # of compressed writes; DynamoDB's limit for a row is 400 KB
 
 
 class DoneBefore(Exception):  # noqa: N818  not an error
@@ -69,17 +72,23 @@ class Row:
         self.failures, self.writes = stored.failures, stored.writes
 
     def to_item(self, now: float) -> dict[str, Any]:
-        """Return the row as DynamoDB stores it."""
+        """Return the row as DynamoDB stores it; raises RowError where it would be too large."""
         writes = [[w.method, w.number, w.digest, w.at, w.done, w.result] for w in self.writes]
         text = json.dumps(writes, ensure_ascii=False, separators=(",", ":"))
         packed = zlib.compress(text.encode("utf-8", "surrogatepass"))
+        if len(packed) > ROW_BYTES:
+            raise RowError(
+                f"{self.key}: the reaction makes {len(writes)} writes for one record, and what is "
+                f"kept of them, {len(packed):,} bytes, is more than a row holds; what was done "
+                "stays done; let the reaction make fewer writes for one record"
+            )
         return {
             "pk": {"S": self.key},
             "owner": {"S": self.owner},
             "until": {"N": f"{self.until:.3f}"},
             "failures": {"N": str(self.failures)},
             "expires": {"N": str(int(now + KEEP_SECONDS))},
-            "writes": {"B": packed},  # answers are whole items; a row ends at 400 KB
+            "writes": {"B": packed},
         }
 
     @classmethod
