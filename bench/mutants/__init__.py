@@ -1,0 +1,1 @@
+"""Mutation testing: change one line of the code, and see whether a test notices."""

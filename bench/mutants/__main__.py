@@ -1,0 +1,105 @@
+"""How many small mistakes would the tests notice? `python -m bench.mutants [PATH…]`.
+
+Each mutant (bench/mutants/operators.py) is tried against the unit and integration tests that run
+its line. Prints the survivors and the share that was caught; returns 1 where it is below 95 %.
+"""
+
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.mutants.covering import Covering, measure
+from bench.mutants.operators import Mutant, mutants
+from bench.mutants.trial import SURVIVED, outcome, preload, start
+
+RELAY = Path("src/relay")
+# The parts on which "once" and "whose change" rest.
+PATHS = [
+    *("tracking", "once", "echo.py", "ledger.py", "portal/shared_limit.py"),
+    *("ingress/verify.py", "ingress/tokens.py"),
+]
+GOAL = 0.95
+POLL_SECONDS = 0.02
+NOT_RUN = "run by no test"
+
+
+def main(
+    paths: Annotated[list[Path] | None, typer.Argument(help="files or folders")] = None,
+    *,
+    sample: Annotated[int, typer.Option(help="so many mutants by chance; 0: all")] = 0,
+    seed: int = 1,
+    jobs: Annotated[int, typer.Option(help="trials at once")] = 2,
+    again: Annotated[bool, typer.Option(help="believe the last run of all tests")] = False,
+) -> None:
+    """Try the mutants of the modules on which the promise rests."""
+    if not again:
+        measure()
+    covering = Covering()
+    found = [each for path in _files(paths) for each in mutants(str(path), path.read_text())]
+    if sample:
+        found = random.Random(seed).sample(found, min(sample, len(found)))
+    preload()
+    outcomes = _try_all(found, covering, jobs)
+    _report(outcomes)
+    caught = sum(each not in {SURVIVED, NOT_RUN} for each in outcomes.values())
+    sys.exit(caught < GOAL * len(outcomes))
+
+
+def _files(paths: list[Path] | None) -> list[Path]:
+    given = paths or [RELAY / path for path in PATHS]
+    return [
+        file for path in given for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])
+    ]
+
+
+def _try_all(found: list[Mutant], covering: Covering, jobs: int) -> dict[Mutant, str]:
+    """Return what became of each mutant."""
+    outcomes: dict[Mutant, str] = {}
+    running: dict[int, tuple[Mutant, float]] = {}
+    waiting = list(reversed(found))
+    with Console(stderr=True).status("") as status:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                mutant = waiting.pop()
+                tests = covering.tests_of(Path(mutant.path), mutant.line)
+                if tests:
+                    running[start(mutant, tests)] = mutant, time.monotonic()
+                else:
+                    outcomes[mutant] = NOT_RUN
+            time.sleep(POLL_SECONDS)
+            for process, (mutant, began) in list(running.items()):
+                ended = outcome(process, began)
+                if ended:
+                    outcomes[mutant] = ended
+                    del running[process]
+                    if ended == SURVIVED:
+                        print(f"survived: {mutant}", flush=True)
+            left = sum(each in {SURVIVED, NOT_RUN} for each in outcomes.values())
+            status.update(f"{len(outcomes)} of {len(found)} mutants, {left} not caught")
+    return outcomes
+
+
+def _report(outcomes: dict[Mutant, str]) -> None:
+    for mutant, ended in outcomes.items():
+        if ended == NOT_RUN:
+            print(f"{NOT_RUN}: {mutant}")
+    by_file: dict[str, Counter[str]] = {}
+    for mutant, ended in outcomes.items():
+        by_file.setdefault(mutant.path, Counter())[ended] += 1
+    for path, counts in sorted(by_file.items()):
+        missed = counts[SURVIVED] + counts[NOT_RUN]
+        share = 1 - missed / counts.total()
+        print(f"{share:6.1%}  {counts.total() - missed:4} of {counts.total():4}  {path}")
+    total = len(outcomes)
+    missed = sum(each in {SURVIVED, NOT_RUN} for each in outcomes.values())
+    print(f"{1 - missed / max(total, 1):6.1%}  {total - missed:4} of {total:4}  in all")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,100 @@
+"""One mutant, tried: a fork of this process imports the changed module and runs the tests.
+
+The fork saves the second that importing boto3 and moto takes; no file is changed, so
+several can be tried at once.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import pytest
+
+from bench.mutants.operators import Mutant
+
+TIMEOUT_SECONDS = 120.0  # a test that then still runs hangs because of the mutant
+BROKEN = 99  # no answer of pytest
+CAUGHT, SURVIVED, HUNG = "caught", "survived", "hung"
+
+
+def preload() -> None:
+    """Import what the tests import, except for the code that is mutated."""
+    # Plugins of pytest, such as hypothesis, may not be loaded before it.
+    for name in ("boto3", "moto", "requests", "aws_lambda_powertools"):
+        __import__(name)
+
+
+def start(mutant: Mutant, tests: Sequence[str]) -> int:
+    """Begin to try a mutant in a process of its own; returns its id."""
+    process = os.fork()
+    if process:
+        return process
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    code = BROKEN
+    try:
+        sys.meta_path.insert(0, _Finder(mutant))
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-cov", *tests])
+    finally:
+        os._exit(int(code))
+
+
+def outcome(process: int, began: float) -> str | None:
+    """Return what became of a trial; None while it runs."""
+    ended, status = os.waitpid(process, os.WNOHANG)
+    if ended:
+        code = os.waitstatus_to_exitcode(status)
+        if code not in {
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.INTERRUPTED,
+        }:
+            raise RuntimeError(f"pytest ended with {code}: no test was run")
+        return SURVIVED if code == pytest.ExitCode.OK else CAUGHT
+    if time.monotonic() - began > TIMEOUT_SECONDS:
+        os.killpg(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        return HUNG
+    return None
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Gives out the changed source of one module."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        path = Path(mutant.path)
+        self._name = ".".join(path.with_suffix("").parts[1:]).removesuffix(".__init__")
+        self._mutant = mutant
+
+    def find_spec(
+        self,
+        name: str,
+        path: object = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Return how to load the module, None for any other."""
+        if name != self._name:
+            return None
+        where = str(Path(self._mutant.path).resolve())
+        spec = importlib.util.spec_from_loader(name, self, origin=where)
+        if spec:
+            spec.has_location = True
+        return spec
+
+    def get_source(self, fullname: str) -> str:  # noqa: ARG002
+        """Return the changed text."""
+        return self._mutant.text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the changed text, compiled."""
+        where = str(Path(self._mutant.path).resolve())
+        return compile(self.get_source(fullname), where, "exec")
