@@ -36,6 +36,52 @@ def test_updates_are_harmless_if_they_add_no_rows(method, fields, harmless):
     assert is_harmless(method, {"id": 1, "FIELDS": fields}) is harmless
 
 
+FILE = ["contract.pdf", "JVBERi0xLjQK"]
+
+
+@pytest.mark.parametrize(
+    ("value", "harmless"),
+    [
+        (FILE, False),
+        (tuple(FILE), False),
+        (["договор v1.2.docx", "..."], False),
+        ([FILE, FILE], False),
+        ([{"fileData": FILE}], False),
+        ({"fileData": FILE}, False),
+        ({"0": "contract.pdf", "1": "JVBERi0xLjQK"}, False),
+        ([{"id": 7}, FILE], False),
+        ("QUJD" * 16, False),
+        ("QUJD" * 16 + "\r\nQUI=", False),
+        ("data:image/png;base64," + "QUJD" * 16, False),
+        (["scan", "QUJD" * 16], False),
+        ("n123", False),
+        (["n123", "n124"], False),
+        (["123", 124], True),
+        ("QUJD" * 15, True),
+        ("A text of more than sixty-four characters, as people write it into a field.", True),
+        (["red", "green"], True),
+        (["red"], True),
+        (["a.pdf", "b.pdf", "c.pdf"], True),
+        (["https://acme.com/a.html", "https://acme.com/b.html"], True),
+        (["D_10", "CO_5"], True),
+        (["contract.pdf", 5], True),
+        ([1, 2], True),
+        ("100|EUR", True),
+        (None, True),
+    ],
+)
+@pytest.mark.parametrize("method", ["crm.item.update", "tasks.task.update"])
+def test_a_file_is_told_by_its_shape(method, value, harmless):
+    """A user field's name says nothing of what it holds; in doubt it is one more file."""
+    assert is_harmless(method, {"fields": {"ufCrm7": value}}) is harmless
+
+
+@pytest.mark.parametrize("name", ["file", "FILES", "Phone"])
+def test_what_adds_rows_is_told_by_name_too(name):
+    """Whatever its value is."""
+    assert not is_harmless("crm.timeline.comment.update", {"fields": {name: "1"}})
+
+
 @pytest.mark.parametrize(
     "method",
     [
