@@ -19,7 +19,7 @@ from rich.console import Console
 from ops.baseline import fill
 from ops.deployed import Deployed, find_stack
 from ops.subscribed import subscribed_events
-from ops.webhook import READING, WRITING, try_webhook
+from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -52,6 +52,8 @@ def ask_webhook(what: str, stack: Deployed, scopes: tuple[str, ...], known: str 
                 console.print(
                     f"[yellow]without[/] the scope {lacking}: tick it in the webhook's settings"
                 )
+            if scopes == WRITING and not tried.admin:
+                console.print(f"[yellow]but[/]  {NO_ADMIN}")
             return url
 
 

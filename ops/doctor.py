@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ops.deployed import Deployed, find_stack
-from ops.webhook import READING, WRITING, try_webhook
+from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
 from relay.tracking.brake import Brake
 from relay.tracking.plan import REFUSED, Document, progress
@@ -95,6 +95,8 @@ def _webhooks(secrets: dict[str, str], stack: Deployed) -> Iterator[Finding]:
             yield OK, f"webhook to {kind} with: {tried.host} as {tried.user}"
             if tried.missing:
                 yield LOOK, f"it lacks the scope {', '.join(tried.missing)}"
+            if kind == "write" and not tried.admin:
+                yield LOOK, NO_ADMIN
 
 
 def _tracking(portal: str, table: str, silent_hours: float) -> Iterator[Finding]:

@@ -5,16 +5,24 @@ from typing import NamedTuple
 
 from relay.portal import Portal, Webhook
 
+NO_ADMIN = (
+    "its user is no administrator: a create whose answer is lost will ask a person, as it can't be "
+    "looked for; a webhook of a user who may read everything asks nobody"
+)
 READING = ("crm", "task")
 WRITING = ("crm", "im", "task")
 
 
 class Tried(NamedTuple):
-    """What a portal says of a webhook: its host, its user, the scopes that were not granted."""
+    """What a portal says of a webhook: its host, its user, the scopes that were not granted.
+
+    Only an administrator sees everything: what nobody else finds may be there all the same.
+    """
 
     host: str
     user: str
     missing: list[str]
+    admin: bool
 
 
 def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried:
@@ -26,6 +34,7 @@ def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried
         profile, granted = await asyncio.gather(portal.call("profile"), portal.call("scope"))
         name = " ".join(filter(None, [profile.get("NAME"), profile.get("LAST_NAME")]))
         user = name or f"user {profile['ID']}"
-        return Tried(webhook.host, user, sorted(set(scopes) - set(granted)))
+        missing = sorted(set(scopes) - set(granted))
+        return Tried(webhook.host, user, missing, profile.get("ADMIN") is True)
 
     return asyncio.run(ask())

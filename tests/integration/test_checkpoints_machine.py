@@ -57,6 +57,8 @@ class World:
 
     def call(self, method, params):
         """Let the portal do what it is asked."""
+        if method == "profile":
+            return {"ID": "1", "ADMIN": True}
         fields = params["fields"]
         if method == UPDATE:
             return {"item": {"id": 5}}
@@ -152,7 +154,8 @@ class Delivery:
 
     async def call(self, method, **params):
         """Call the portal."""
-        return await self.io("call", lambda: self.world.call(method, params))
+        kind = "read" if method == "profile" else "call"
+        return await self.io(kind, lambda: self.world.call(method, params))
 
     async def list(self, method, **params):
         """List the portal's items."""

@@ -6,7 +6,7 @@ import pytest
 
 from ops import doctor
 from ops.deployed import Deployed
-from ops.webhook import Tried
+from ops.webhook import NO_ADMIN, Tried
 from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.state import MISSED, Seen, SweepState
@@ -107,7 +107,7 @@ def test_webhooks_are_tried_and_never_shown(monkeypatch):
         assert not allow_http
         if "other" in url:
             raise OperatorError("profile", "expired_token", "The access token has expired")
-        return Tried("portal.example", "Robot", ["task"])
+        return Tried("portal.example", "Robot", ["task"], admin=False)
 
     monkeypatch.setattr(doctor, "try_webhook", tried)
     said = list(doctor._webhooks(SECRETS, STACK))  # noqa: SLF001  a part of a command
@@ -123,6 +123,15 @@ def test_webhooks_are_tried_and_never_shown(monkeypatch):
     assert "secret" not in str(said)
     nothing = [how for how, _ in doctor._webhooks({}, STACK)]  # noqa: SLF001
     assert nothing == [doctor.BAD] * 3
+
+
+@pytest.mark.parametrize("admin", [True, False])
+def test_a_writing_webhook_of_no_administrator_is_told(monkeypatch, admin):
+    """What it may not see can't be looked for; of the reading one nothing is said."""
+    tried = Tried("portal.example", "Robot", [], admin=admin)
+    monkeypatch.setattr(doctor, "try_webhook", lambda *_, **__: tried)
+    said = list(doctor._webhooks(SECRETS, STACK))  # noqa: SLF001  a part of a command
+    assert said[3:] == ([] if admin else [(doctor.LOOK, NO_ADMIN)])
 
 
 def test_the_brake_says_since_when():
