@@ -146,10 +146,20 @@ def hand_back(judged: Sequence[tuple[SQSRecord, Exception, int | None]]) -> dict
     request could take seconds of a function that has few.
     """
     hidden = [(record, seconds) for record, _, seconds in judged if seconds is not None]
-    steps: list[tuple[_Step, Sequence[Any]]]
-    steps = [(_hide, group) for group in batched(hidden, ENTRIES, strict=False)]
     dead = [(record, error) for record, error, seconds in judged if seconds is None]
-    steps += [(_put_aside, (one,)) for one in dead]
+    return _take_all(_hiding(hidden) + [(_put_aside, (one,)) for one in dead])
+
+
+def hide(waits: Sequence[tuple[SQSRecord, int]]) -> dict[str, str]:
+    """Hide records for their seconds, counted from now; returns what went wrong, as `hand_back`."""
+    return _take_all(_hiding(waits))
+
+
+def _hiding(waits: Sequence[tuple[SQSRecord, int]]) -> list[tuple[_Step, Sequence[Any]]]:
+    return [(_hide, group) for group in batched(waits, ENTRIES, strict=False)]
+
+
+def _take_all(steps: Sequence[tuple[_Step, Sequence[Any]]]) -> dict[str, str]:
     down: list[str] = []
 
     def take(step: tuple[_Step, Sequence[Any]]) -> dict[str, str]:

@@ -16,14 +16,24 @@ from cfnlint.decode.cfn_yaml import load
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.errors import ConfigurationError, OperatorError, StateError, TransientError
+from relay.errors import (
+    ConfigurationError,
+    OperatorError,
+    StateError,
+    TransientError,
+)
 from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portals import Portals
 from relay.reaction import Reaction
 from relay.redelivery import KEEP_SECONDS, LAST_SECONDS, Wait, seconds_until_retry
+from relay.tracking import track
 from tests.dynamo import Dynamo
+from tests.tracking_aws import KEY, OLD, event_message
+from tests.unit.tracking.conftest import relay
+
+__all__ = ["relay"]
 
 RESOURCES = load(str(Path(__file__).parents[2] / "template.yaml"))["Resources"]
 QUEUES = {
@@ -52,8 +62,8 @@ CHANGE = Change(
 class Queue:
     """SQS, and Lambda's poller, with a queue's numbers of the template."""
 
-    def __init__(self, properties, clock):
-        self.clock = clock
+    def __init__(self, properties, clock, window=60, sizes=(5, 100)):
+        self.clock, self.window, self.sizes = clock, window, sizes
         self.visibility = properties["VisibilityTimeout"]
         self.most = properties["RedrivePolicy"]["maxReceiveCount"]
         self.messages, self.moved, self.letters = {}, [], []
@@ -82,10 +92,10 @@ class Queue:
     def turn(self, handler, chance):
         """Go to where a message is visible, and let copies of a function handle what is."""
         first = min(its["at"] for its in self.messages.values())
-        self.clock[0] = max(self.clock[0], first) + 60  # several are visible by then
+        self.clock[0] = max(self.clock[0], first) + self.window  # several are visible by then
         ready = [name for name, its in self.messages.items() if its["at"] <= self.clock[0]]
         chance.shuffle(ready)
-        for batch in itertools.batched(ready, chance.choice([5, 100]), strict=False):
+        for batch in itertools.batched(ready, chance.choice(self.sizes), strict=False):
             self._handle(handler, batch)
         self.clock[0] += 1
 
@@ -210,6 +220,98 @@ def test_an_outage_costs_no_change_and_all_are_done_within_minutes(outage, name,
     assert done[-1] <= HOUR + 20 * 60
     rows = [row for key, row in outage.table.rows.items() if key.startswith("done#")]
     assert {row["failures"]["N"] for row in rows} == {"0"}
+
+
+class Killed(BaseException):
+    """A function that was ended by Lambda."""
+
+
+@pytest.fixture
+def tracked(relay, monkeypatch):
+    """Return track before a queue as SQS's, with a mirror of some deals that are all edited."""
+
+    def begin(deals, **about):
+        for number in range(1, deals + 1):
+            relay.portal.put(2, number, title="a", updatedTime=OLD)
+        relay.baseline()
+        relay.clock = [START]
+        relay.portal.clock = lambda: relay.clock[0]
+        relay.queue = Queue(QUEUES["TrackQueue"], relay.clock, **about)
+        clients = {"sqs": relay.queue, "dynamodb": relay.dynamo, "sns": relay.topic}
+        monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
+        monkeypatch.setattr("relay.tracking.track.time.time", lambda: relay.clock[0])
+        for number in range(1, deals + 1):
+            relay.portal.put(2, number, title="b")
+            relay.queue.send(event_message("ONCRMDEALUPDATE", number, "update"))
+        return relay
+
+    return begin
+
+
+def test_what_kills_its_function_is_soon_alone(tracked, monkeypatch):
+    """Of 300 in one batch all but the killer are done within an hour; processes forget it."""
+    relay, chance = tracked(300, window=2, sizes=(300,)), random.Random(1)
+    look = track.look
+
+    async def killing(hints, *others):
+        if KEY in hints:
+            raise Killed
+        return await look(hints, *others)
+
+    def function(batch, context):
+        try:
+            return track.handler(batch, context)
+        except Killed:
+            mids = [record["messageId"] for record in batch["Records"]]
+            return {"batchItemFailures": [{"itemIdentifier": mid} for mid in mids]}
+
+    monkeypatch.setattr(track, "look", killing)
+    while relay.clock[0] < START + HOUR and len(relay.queue.messages) > 1:
+        relay.queue.turn(function, chance)
+    (killer,) = relay.queue.messages.values()
+    assert killer["body"] == event_message("ONCRMDEALUPDATE", 1, "update")
+    assert not relay.queue.letters
+    assert not relay.queue.moved
+
+
+def test_a_killed_function_is_over_before_what_it_held_comes_back():
+    """The shortest sleep is longer than a run; the mean one brings the receives to their end."""
+    shortest, longest = track.KILLED_SECONDS
+    its = QUEUES["TrackQueue"]
+    assert shortest > RESOURCES["TrackFunction"]["Properties"]["Timeout"]
+    most = its["RedrivePolicy"]["maxReceiveCount"]
+    assert most * (shortest + longest) / 2 <= its["MessageRetentionPeriod"] - 5 * DAY
+
+
+TRACK_FAULTS = {
+    "not connected": TransientError("crm.item.list", "NOT_CONNECTED", retry_after=15.0),
+    "throttled table": aws("ThrottlingException"),
+}
+
+
+@pytest.mark.parametrize("name", TRACK_FAULTS)
+def test_a_day_without_a_portal_or_a_table_costs_track_nothing(tracked, name):
+    """No message is given up or counted as failed; all are done 20 min after the end."""
+    relay, chance = tracked(9, window=240, sizes=(3, 9)), random.Random(1)
+    error = TRACK_FAULTS[name]
+    if isinstance(error, ClientError):
+        relay.dynamo.trouble = error
+    else:
+        relay.portal.trouble["crm.item.list", 2] = error
+    while relay.clock[0] < START + DAY:
+        relay.queue.turn(track.handler, chance)
+        assert len(relay.queue.messages) == 9
+    end = relay.clock[0]
+    relay.dynamo.trouble = None
+    relay.portal.trouble.clear()
+    while relay.queue.messages:
+        relay.queue.turn(track.handler, chance)
+    assert relay.clock[0] - end <= 20 * 60
+    assert not relay.queue.letters
+    assert not relay.queue.moved
+    assert not track._failures  # noqa: SLF001  its memory
+    relay.announce_all()
+    assert len(relay.topic.published) == 9
 
 
 def shortest_waits(monkeypatch, seconds):

@@ -1,9 +1,21 @@
-"""SQS batch of events and hints -> one reading of each item -> the mirror; what must wait waits."""
+"""SQS batch of events and hints -> one reading of each item -> the mirror; what must wait waits.
+
+A message that kills its function (memory, time) takes its whole batch along, and the process
+forgets it. So what was there before is hidden for a random time before anything is read:
+  killed at the first receive  all sleep for the queue's visibility timeout and come back together
+  killed later                 each comes back at another time: a window of 1 s holds the killer and
+                               one in a thousand of the others, which are done without it
+  fresh messages beside it     sleep once, and come back while the killer sleeps
+  done, or waits               deleted, or hidden anew: the random time is never over. No receive is
+                               used up, and nothing comes back later than without it
+  SQS does not answer          all sleep together once more; the next receive spreads them
+"""
 
 import asyncio
+import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -18,6 +30,7 @@ from relay.redelivery import (
     NotOursError,
     Wait,
     hand_back,
+    hide,
     is_failure,
     operator_patience,
     patience,
@@ -34,6 +47,9 @@ MOST_ITEMS = 2500  # what one request can read; more would not be put in the fun
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
 # (two attempts of 3 s).
 RESERVE_SECONDS = 15.0
+# What comes back from a killed function comes within these: longer than the function's timeout,
+# and on average about what the queue's visibility timeout is.
+KILLED_SECONDS = 300, 1200
 MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
 
@@ -51,6 +67,7 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at what the records of a batch hint at; returns those that must come back."""
     records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
     remaining = parts.deadline(context, RESERVE_SECONDS)
+    _spread(records.values())
     failures = asyncio.run(_track(records, remaining))
     back = _hand_back([(records[mid], error) for mid, error in failures.items()])
     _counts["messages"] = len(records)
@@ -59,6 +76,15 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.flush_metrics()
     _counts.clear()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
+
+
+def _spread(records: Iterable[SQSRecord]) -> None:
+    """Let what was received before come back apart, should this function be killed."""
+    now = time.time()
+    old = [record for record in records if Wait.of(record, now).receives > 1]
+    wrong = hide([(record, random.randint(*KILLED_SECONDS)) for record in old])
+    if wrong:
+        logger.warning("not spread", messages=len(wrong), trouble=next(iter(wrong.values())))
 
 
 async def _track(

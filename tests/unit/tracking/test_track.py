@@ -216,7 +216,8 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
     relay.event(1)
     relay.received = dict.fromkeys(map(str, range(1, 10)), 300)
     bug = {"Error": {"Code": "X"}}
-    for error in (StateError("no capacity"), ClientError(bug, "Query"), MayHaveRunError("m", "x")):
+    waiting = [StateError("no capacity"), ClientError(bug, "Query"), MayHaveRunError("m", "x")]
+    for error in [*waiting, InterruptedError("changed meanwhile")]:
         relay.portal.trouble["crm.item.list", 2] = error
         for _ in range(6):
             (answer,) = relay.track_all()
@@ -248,3 +249,38 @@ def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatc
     relay.event(2)
     relay.track_all()
     assert relay.queues.waits == {"2": 1}
+
+
+def test_what_comes_back_is_spread_before_it_is_read(relay, monkeypatch):
+    """Should the function be killed, old messages come back apart; fresh ones cost no request."""
+    for number in range(1, 41):
+        relay.event(number)
+    relay.received = {str(number): 1 for number in range(1, 21)}
+    spread = {}
+
+    async def no_look(*_):
+        spread.update(relay.queues.waits)
+        return {}
+
+    monkeypatch.setattr(relay.track, "look", no_look)
+    relay.track_all()
+    assert spread.keys() == {str(number) for number in range(1, 21)}
+    assert all(300 <= wait <= 1200 for wait in spread.values())
+    assert max(spread.values()) - min(spread.values()) > 300
+    assert relay.queues.bodies("track") == []
+
+
+def test_what_can_not_be_spread_is_read_all_the_same(relay, monkeypatch):
+    """Without an answer of SQS only a kill would be dearer."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 1, title="b")
+    broken = ClientError({"Error": {"Code": "Unavailable"}}, "ChangeMessageVisibilityBatch")
+    monkeypatch.setattr(
+        relay.queues,
+        "change_message_visibility_batch",
+        lambda **_: (_ for _ in ()).throw(broken),
+    )
+    relay.event(1)
+    relay.received = dict.fromkeys(relay.queues.messages[URL + "track"], 1)
+    assert len(relay.settle()) == 1
