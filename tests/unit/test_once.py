@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from contextlib import contextmanager, suppress
 
@@ -20,7 +21,8 @@ from relay.errors import (
     TransientError,
 )
 from relay.once import checkpoints, claims
-from relay.once.checkpoints import KEEP_SECONDS, Row, digest_of
+from relay.once.checkpoints import CLOCK_SECONDS, KEEP_SECONDS, Row, digest_of
+from relay.once.lease import Lease
 from relay.once.lost import mark_of
 from relay.once.portal import OncePortal
 from relay.once.run import Run
@@ -856,3 +858,147 @@ def test_a_row_that_is_full_says_so_before_the_next_write_is_sent(past, monkeypa
     with pytest.raises(RowError):
         past.deliver(portal, many)
     assert len(portal.calls) == sent
+
+
+@pytest.mark.parametrize(("late", "taken"), [(-1, False), (4, False), (6, True)])
+def test_a_lease_lasts_as_much_longer_as_clocks_may_differ(past, late, taken):
+    """A copy whose clock is ahead must not send while the owner still may."""
+    until = time.time() + 50
+    past.table.rows[KEY] = Row(KEY, "another", until).to_item(time.time())
+    past.offset = 50 + late
+    portal = FakePortal({COMMENT: 7})
+    if taken:
+        assert past.deliver(portal, calls(COMMENT, fields={})) == 7
+    else:
+        with pytest.raises(TransientError, match="IN_PROGRESS") as waits:
+            past.deliver(portal, calls(COMMENT, fields={}))
+        assert waits.value.retry_after == pytest.approx(CLOCK_SECONDS - late, abs=0.5)
+        assert not portal.calls
+
+
+def test_a_lease_is_looked_at_once_more_when_its_request_is_made():
+    """A sibling may have learnt meanwhile that another delivery has the row."""
+    row = Row(KEY)
+    made = []
+
+    class Slow:
+        async def write(self, request):
+            row.take_over(Row(KEY, "another", time.time() + 50))
+            made.append(request.make("S"))
+
+    lease = Lease(row, "mine", time.time() + 120, Slow())
+    lease.check()
+    with pytest.raises(TransientError, match="IN_PROGRESS"):
+        asyncio.run(lease.store())
+    assert not made
+    assert not lease.is_ours
+
+
+def test_a_call_that_comes_while_a_sibling_is_refused_the_lease_sends_nothing(past):
+    """The row that it saw was free; what the refusal brings is heeded by it too."""
+    begun, gate = threading.Event(), threading.Event()
+    real = past.table.transact_write_items
+
+    def slow(TransactItems):  # noqa: N803  boto3's name
+        begun.set()
+        gate.wait(5)
+        real(TransactItems)
+
+    past.table.transact_write_items = slow
+    portal = FakePortal({COMMENT: 7})
+
+    async def react(its):
+        past.table.rows[KEY] = Row(KEY, "another", time.time() + 100).to_item(time.time())
+        first = asyncio.create_task(its.call(COMMENT, fields={"COMMENT": "a"}))
+        await asyncio.to_thread(begun.wait, 5)
+        second = asyncio.create_task(its.call(COMMENT, fields={"COMMENT": "b"}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        gate.set()
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    assert [its.code for its in past.deliver(portal, react)] == ["IN_PROGRESS"] * 2
+    assert not portal.calls
+    assert past.table.rows[KEY]["owner"] == {"S": "another"}
+
+
+def test_after_a_refused_create_no_two_have_one_mark(past):
+    """Else a lookup finds the other's item, and an effect is missing."""
+    marks = []
+
+    def add(fields):
+        marks.append(fields["ORIGIN_ID"])
+        if fields["TITLE"] == "refused":
+            raise PermanentError("crm.deal.add", "ACCESS_DENIED")
+        return len(marks)
+
+    async def react(its):
+        titles = ("refused", "b", "c")
+        deals = (its.call("crm.deal.add", fields={"TITLE": title}) for title in titles)
+        await asyncio.gather(*deals, return_exceptions=True)
+        await its.call("crm.deal.add", fields={"TITLE": "d"})
+
+    past.deliver(FakePortal({"crm.deal.add": add}), react)
+    assert len(marks) == len(set(marks)) == 4
+    numbers = [its.number for its in Row.of(KEY, past.table.rows[KEY], time.time()).writes]
+    assert sorted(numbers) == [1, 2, 3]
+
+
+def test_failures_are_forgotten_with_their_row(past):
+    """A record sent back after a month has all its attempts."""
+
+    async def fail(_portal):
+        raise ZeroDivisionError
+
+    for offset in (0, KEEP_SECONDS + 10):
+        past.offset = offset
+        with pytest.raises(ZeroDivisionError):
+            past.deliver(FakePortal(), fail)
+        assert Row.of(KEY, past.table.rows[KEY], time.time()).failures == 1
+
+
+def test_an_intent_that_could_not_be_stored_is_none(past):
+    """A reaction that catches the table's error and asks again makes one write, the first."""
+    portal = FakePortal({"crm.deal.add": 7})
+
+    async def insist(its):
+        with in_trouble(past.table, "TransactWriteItems"), pytest.raises(StateError):
+            await its.call("crm.deal.add", fields={})
+        return await its.call("crm.deal.add", fields={})
+
+    assert past.deliver(portal, insist) == 7
+    (write,) = Row.of(KEY, past.table.rows[KEY], time.time()).writes
+    assert (write.number, write.done) == (0, True)
+
+
+def test_a_lost_write_stays_the_same_one_through_a_table_s_failure(past):
+    """A reaction that catches the table's error and asks again gets what it made."""
+    portal = FakePortal()
+    portal.fail("crm.deal.add", "MayHaveRunError")
+    with pytest.raises(TransientError):
+        past.deliver(portal, calls("crm.deal.add", fields={}))
+    past.offset = 200
+    portal = FakePortal({"crm.deal.list": [{"ID": "9"}], "crm.deal.add": 10})
+
+    async def insist(its):
+        with in_trouble(past.table, "TransactWriteItems"), pytest.raises(StateError):
+            await its.call("crm.deal.add", fields={})
+        return await its.call("crm.deal.add", fields={})
+
+    assert past.deliver(portal, insist) == 9
+    assert [method for method, _ in portal.calls] == ["crm.deal.list"]
+
+
+def test_a_run_that_has_ended_sends_nothing_new(past):
+    """What a reaction did not wait for, and what was not sent yet, is not sent after it."""
+    portal = FakePortal({COMMENT: 7})
+    tasks = []
+
+    async def react(its):
+        tasks.append(asyncio.create_task(its.call(COMMENT, fields={})))
+        await asyncio.sleep(0)
+
+    past.deliver(portal, react)
+    assert tasks[0].cancelled()
+    assert not portal.calls
+    assert not Row.of(KEY, past.table.rows[KEY], time.time()).writes
