@@ -20,6 +20,8 @@ IGNORED = [
     "tests/integration/portal",
 ]
 
+SLOW_SECONDS = 5.0  # tests above it are left out: what only they catch counts as not caught
+
 
 class Covering:
     """The tests by the lines that they run: the quickest file first, its tests in their order."""
@@ -33,6 +35,7 @@ class Covering:
         """Return the ids of the tests that run a line of a file."""
         contexts = self._data.contexts_by_lineno(str(path.resolve())).get(line, [])
         ids = {context.rpartition("|")[0] for context in contexts if "|" in context}
+        ids = {each for each in ids if self._cases[_key(each)].seconds <= SLOW_SECONDS}
         seconds: defaultdict[str, float] = defaultdict(float)
         for each in ids:
             seconds[_file(each)] += self._cases[_key(each)].seconds

@@ -43,6 +43,7 @@ def debug(monkeypatch):
             ssm.put_parameter(Name=f"/relay/test/{name}", Value=value, Type="SecureString")
         queue = sqs.create_queue(QueueName="spill")["QueueUrl"]
         monkeypatch.setenv("SPILL_QUEUE_URL", queue)
+        monkeypatch.setenv("QUEUE_URL", queue)
         monkeypatch.setenv("DEAD_LETTERS_URL", queue)
         monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:none")
         monkeypatch.setattr(app, "cache", TokenCache())
