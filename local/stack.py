@@ -95,10 +95,16 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
 def _widen_parameter_rights(aws: LocalAws, resources: dict[str, str]) -> None:
     """Let every function what ministack refuses and AWS does not.
 
-    It judges reads of parameters by path on `*` alone, and wants a right of its own for
-    PublishBatch, which on AWS is part of sns:Publish.
+    It judges reads of parameters by path on `*` alone, and wants rights of their own for batches,
+    which on AWS are part of the right to the single action.
     """
-    actions = ["ssm:GetParametersByPath", "sns:PublishBatch"]
+    actions = [
+        "ssm:GetParametersByPath",
+        "sns:PublishBatch",
+        "sqs:ChangeMessageVisibilityBatch",
+        "sqs:DeleteMessageBatch",
+        "sqs:SendMessageBatch",
+    ]
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     for name, role in resources.items():
