@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,9 +22,9 @@ from relay.errors import (
     TransientError,
 )
 from relay.once import checkpoints, claims
-from relay.once.checkpoints import CLOCK_SECONDS, KEEP_SECONDS, Row, digest_of
+from relay.once.checkpoints import CLOCK_SECONDS, KEEP_SECONDS, Row, Write, digest_of, match
 from relay.once.lease import Lease
-from relay.once.lost import mark_of
+from relay.once.lost import find, mark_of
 from relay.once.portal import OncePortal
 from relay.once.run import Run
 from relay.portal import PortalApi
@@ -1002,3 +1003,110 @@ def test_a_run_that_has_ended_sends_nothing_new(past):
     assert tasks[0].cancelled()
     assert not portal.calls
     assert not Row.of(KEY, past.table.rows[KEY], time.time()).writes
+
+
+ORIGIN = {"originatorId": "bitrix24-relay", "originId": "relay-key"}
+OLD_ORIGIN = {"ORIGINATOR_ID": "bitrix24-relay", "ORIGIN_ID": "relay-key"}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "fields"),
+    [
+        *(("crm.item.add", {"entityTypeId": n, "fields": {}}, ORIGIN) for n in (1, 2, 3, "4")),
+        *(
+            ("crm.item.add", {"entityTypeId": n, "fields": {}}, {"xmlId": "relay-key"})
+            for n in (31, 128, 1_032)
+        ),
+        *(("crm.item.add", {"entityTypeId": n, "fields": {}}, None) for n in (0, 5, 30, 32, 127)),
+        ("crm.item.add", {"fields": {}}, None),
+        *(
+            (f"CRM.{name}.add", {"fields": {}}, OLD_ORIGIN)
+            for name in ("Lead", "deal", "contact", "company")
+        ),
+        ("crm.quote.add", {"fields": {}}, None),
+        ("crm.deal.update", {"fields": {}}, None),
+        ("tasks.task.add", {"fields": {"TITLE": "x"}}, {"XML_ID": "relay-key"}),
+        ("tasks.task.add", {}, {"XML_ID": "relay-key"}),
+        ("tasks.task.add", {"fields": {"xmlId": "mine"}}, None),
+        ("crm.deal.add", {"FIELDS": {"ORIGINATOR_ID": "mine"}}, None),
+        ("crm.deal.add", {"FIELDS": {"ORIGIN_ID": "", "TITLE": "x"}}, OLD_ORIGIN),
+    ],
+)
+def test_what_a_create_is_marked_with(method, params, fields):
+    """Where the portal has a field for an external key that the reaction has not used."""
+    mark = mark_of(method, params, "key")
+    assert (mark and dict(mark.fields)) == fields
+
+
+def test_a_mark_is_put_beside_the_fields():
+    """Under the name that the reaction wrote, and what was given stays as it is."""
+    params = {"FIELDS": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "N"}}
+    mark = mark_of("crm.deal.add", params, "key")
+    marked = {"FIELDS": {"TITLE": "x"} | OLD_ORIGIN, "params": {"REGISTER_SONET_EVENT": "N"}}
+    assert mark.put_on(params) == marked
+    assert params["FIELDS"] == {"TITLE": "x"}
+
+
+def looked_for(method, params, answers, since=1_800_000_000.0):
+    """Look for a create; returns what was found and what was asked."""
+    portal = FakePortal(ADMIN | answers)
+    mark = mark_of(method, params, "key")
+    return asyncio.run(find(portal, method, params, mark, since)), portal.calls[0]
+
+
+def test_what_is_looked_for_and_where():
+    """In the list of the same kind, by the mark alone, with all that the create needed beside."""
+    params = {"entityTypeId": 128, "useOriginalUfNames": "Y", "fields": {}}
+    found, asked = looked_for("crm.item.add", params, {"crm.item.list": [{"id": 9}]})
+    assert found == {"item": {"id": 9}}
+    more = {"entityTypeId": 128, "useOriginalUfNames": "Y", "select": ["*"]}
+    assert asked == ("crm.item.list", more | {"filter": {"=xmlId": "relay-key"}})
+    found, asked = looked_for("CRM.Deal.Add", {"fields": {}}, {"crm.deal.list": [{"ID": "9"}]})
+    assert found == 9
+    by = {"=ORIGINATOR_ID": "bitrix24-relay", "=ORIGIN_ID": "relay-key"}
+    assert asked == ("crm.deal.list", {"filter": by, "select": ["ID"]})
+
+
+@pytest.mark.parametrize(("seconds", "unclear"), [(-299, True), (-300, True), (-301, False)])
+def test_a_task_is_looked_for_from_five_minutes_before_it_was_sent(seconds, unclear):
+    """Clocks differ; a portal reads a filter's time in a zone that is up to 14 hours away."""
+    since = 1_800_000_000.0
+    made = datetime.fromtimestamp(since + seconds, UTC).isoformat()
+    answers = {"tasks.task.list": {"tasks": [{"id": "9", "title": "Call", "createdDate": made}]}}
+    if unclear:
+        with pytest.raises(MayHaveRunError, match="is it this one"):
+            looked_for("tasks.task.add", TASK, answers)
+    else:
+        found, (_, asked) = looked_for("tasks.task.add", TASK, answers)
+        assert found is None
+        begin = datetime.fromtimestamp(since - 300 - 14 * 3600, UTC).isoformat()
+        assert asked["filter"] == {">=CREATED_DATE": begin}
+        assert {"XML_ID", "TITLE", "CREATED_DATE"} <= set(asked["select"])
+
+
+def test_a_row_is_stored_and_read_as_it_is():
+    """Whole, and for longer than queue and dead-letter queue keep a message together."""
+    row = Row(KEY, "owner", 1_000.5, 3, 0.0, [Write("m", 4, "digest", 2.5, done=True, result="7")])
+    item = row.to_item(1_000.0)
+    assert float(item["expires"]["N"]) - 1_000 >= 2 * 14 * 24 * 3600
+    stored = Row.of(KEY, item, 1_000.0)
+    names = ("key", "owner", "until", "failures")
+    assert [getattr(stored, name) for name in names] == [KEY, "owner", 1_000.5, 3]
+    assert stored.expires == float(item["expires"]["N"])
+    (write,) = stored.writes
+    its = (write.method, write.number, write.digest, write.at, write.done, write.result)
+    assert its == ("m", 4, "digest", 2.5, True, "7")
+    assert Row.of(KEY, item, stored.expires).writes == []
+    assert Row.of(KEY, item, stored.expires - 1).failures == 3
+
+
+def test_a_call_is_matched_by_its_equal_first_then_in_order():
+    """Where parameters differ the lowest number is taken, wherever it stands in the row."""
+    row = Row(KEY)
+    row.writes = [Write("m", 1, "b", 0), Write("m", 0, "a", 0), Write("n", 0, "c", 0)]
+    second, first, other = row.writes
+    assert match(row, set(), "m", "a", quiet=False) is first
+    assert match(row, set(), "m", "new", quiet=True) is first
+    assert match(row, {first}, "m", "new", quiet=True) is second
+    assert match(row, {first, second}, "m", "new", quiet=True) == "n"
+    assert match(row, {first, second, other}, "m", "new", quiet=False) is None
