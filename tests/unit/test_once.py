@@ -1110,3 +1110,24 @@ def test_a_call_is_matched_by_its_equal_first_then_in_order():
     assert match(row, {first}, "m", "new", quiet=True) is second
     assert match(row, {first, second}, "m", "new", quiet=True) == "n"
     assert match(row, {first, second, other}, "m", "new", quiet=False) is None
+
+
+def test_a_run_that_has_read_too_early_goes_on_with_what_is_stored(past):
+    """Another delivery took the row, and has ended, since: its writes and failures are kept."""
+    portal = FakePortal({COMMENT: 7})
+    past.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"}))
+    stored = Row.of(KEY, past.table.rows[KEY], time.time())
+    stored.failures = 2
+    past.table.rows[KEY] = stored.to_item(time.time())
+
+    async def late():
+        run = Run(Row(KEY), "late", time.time() + 120, State(past.table, "S"), past.log)
+        result = await OncePortal(portal, run).call(COMMENT, fields={"COMMENT": "x"})
+        await run.finish(failed=True)
+        return result
+
+    past.offset = 10
+    assert asyncio.run(late()) == 7
+    assert len(portal.calls) == 1
+    row = Row.of(KEY, past.table.rows[KEY], time.time())
+    assert (row.failures, row.owner, len(row.writes)) == (3, "late", 1)
