@@ -94,6 +94,7 @@ class History:
         self.version = 0
         self.last = {}
         self.busy = True
+        self.planned = None  # what happens when a list is read on
         self.gone = set()
         self.ever_hidden = set()
         self.kill_after = None
@@ -156,6 +157,18 @@ class History:
             favourite = items[:1] * len(items)
             self.write(self.random.choice(items + favourite), self.now, lag)
 
+    def read_on(self):
+        """Do what is planned for the moment after the first pages: the end, or an import."""
+        planned, self.planned = self.planned, None
+        if planned == "killed":
+            raise Killed
+        if planned == "import":  # the new ids have been listed
+            highest = max([*self.portal.items[2], *self.gone])
+            for item_id in range(highest + 1, highest + 60):
+                self.write(item_id, self.now - 90 * DAY, 0)
+            self.write(highest + 60, self.now, 0)
+            self.wait(0)
+
     def step(self):
         """Count a step of a sweep, which may be its last; the portal goes on meanwhile."""
         self.steps += 1
@@ -176,6 +189,7 @@ class History:
 
             async def batch(self, commands, **options):
                 history.step()
+                history.read_on()
                 return await history.portal.batch(commands, **options)
 
         async def hint(_entity, ids, _baseline):
@@ -204,7 +218,7 @@ class History:
     async def go(self, monkeypatch):
         """Let things happen and sweeps run; then two quiet ones and the daily audit."""
         monkeypatch.setattr(walk_module.time, "time", lambda: self.now + self.ahead)
-        for _ in range(self.random.choice([30, 70])):
+        for _ in range(self.random.choice([30, 130])):  # one page, or two below the newest ids
             self.write(len(self.pending) + 1, self.now - DAY * 5, 0)
         self.wait(1)
         await self.sweep(killed=False)
@@ -240,11 +254,12 @@ class History:
             self.write(items[-1], self.now, LAG - 0.01)
             self.wait(LAG - self.random.choice([0.1, 0.3, 0.6, 0.9]))
             return False
-        if what < 0.55:  # more than a page, and only a part of it is told
+        if what < 0.55:  # more than a page, and only a part of it is told, or more comes meanwhile
             for item_id in items:
                 self.write(item_id, self.now, 0)
             self.wait(LAG + 1)
-            return True
+            self.planned = self.random.choice(["import", "killed"])
+            return False
         if what < 0.8 and items:  # read in the second of the first of two edits
             self.write(items[0], self.now, 0)
             self.wait(0)
@@ -404,12 +419,11 @@ def mutate_same_second_known(monkeypatch):
     return Sweep
 
 
-# These histories no longer find mutate_advance_by_page and mutate_any_top: they need steps that
-# lead there.
 @pytest.mark.parametrize(
     "mutate",
     [
         mutate_newest_item,
+        mutate_advance_by_page,
         mutate_own_clock,
         mutate_no_overlap,
         mutate_unfloored,
@@ -417,6 +431,7 @@ def mutate_same_second_known(monkeypatch):
         mutate_absence_deletes,
         mutate_zone_ignored,
         mutate_no_new_ids,
+        mutate_any_top,
         mutate_same_second_known,
     ],
 )

@@ -13,6 +13,7 @@ from relay import settings
 from relay.errors import OperatorError, PermanentError, TransientError
 from relay.tracking import parts, plan, walk
 from relay.tracking.listing import epoch, next_pages
+from relay.tracking.row import ITEM, UNREADABLE
 from relay.tracking.shift import measure
 from relay.tracking.state import LostLeaseError, is_silent
 from tests.tracking_aws import OLD, metric
@@ -490,3 +491,51 @@ def test_what_an_earlier_sweep_left_of_a_refused_kind_is_dropped(relay):
     state["document"]["S"] = json.dumps(document)
     assert relay.sweep() == {"main": "done"}
     assert parts.sweep_state().read("main")["jobs"] == []
+
+
+def edit_document(relay, **times):
+    """Change what a sweep's document says of deals."""
+    state = relay.dynamo.state["sweep#main"]
+    document = json.loads(state["document"]["S"])
+    document["entities"]["deal"] |= times
+    state["document"]["S"] = json.dumps(document)
+
+
+def test_a_sweep_finds_what_changed_as_the_clocks_did(relay):
+    """A filter that is read an hour later than was measured leaves nothing out."""
+    for number in range(1, 41):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.sweep()
+    assert parts.sweep_state().read("main")["shift"]["crm"][0] == 0
+    relay.portal.filter_shift = 3600
+    now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
+    relay.portal.put(2, 1, title="b", updatedTime=now)
+    relay.sweep()
+    assert [one["subject"] for one in relay.settle()] == ["deal/1"]
+
+
+@pytest.mark.parametrize("due", ["audited", "reconciled"])
+def test_what_could_not_be_read_is_looked_at_when_it_is_listed(relay, due):
+    """A right that comes back changes no item's time: the daily audit finds it, as the weekly."""
+    for number in range(1, 41):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.forbidden.add((2, 1))
+    relay.event(1)
+    relay.track_all()
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+    relay.portal.forbidden.clear()
+    edit_document(relay, **{due: 0})
+    relay.sweep()
+    relay.track_all()
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": ITEM}
+
+
+def test_a_refused_kinds_time_stays():
+    """What changes while a kind is refused is found from where it was left."""
+    entity = {"swept": 5, "audited": 5, "reconciled": 5, "top": 7, "refused": True}
+    document = {"entities": {"deal": dict(entity)}}
+    for mode in (plan.CHANGED, plan.NEW, plan.AUDIT, plan.RECONCILE):
+        plan.finish(document, [{"entity": "deal", "mode": mode, "clock": 99, "top": 9}])
+    assert document["entities"]["deal"] == entity
