@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench.mutants.covering import Covering, measure
 from bench.mutants.operators import Mutant, mutants
-from bench.mutants.trial import SURVIVED, outcome, preload, start
+from bench.mutants.trial import SURVIVED, ended_with_us, outcome, preload, start
 
 RELAY = Path("src/relay")
 # The parts on which "once" and "whose change" rest.
@@ -63,7 +63,7 @@ def _try_all(found: list[Mutant], covering: Covering, jobs: int) -> dict[Mutant,
     outcomes: dict[Mutant, str] = {}
     running: dict[int, tuple[Mutant, float]] = {}
     waiting = list(reversed(found))
-    with Console(stderr=True).status("") as status:
+    with Console(stderr=True).status("") as status, ended_with_us(running):
         while waiting or running:
             while waiting and len(running) < jobs:
                 mutant = waiting.pop()

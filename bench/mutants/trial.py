@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -65,6 +66,23 @@ def outcome(process: int, began: float) -> str | None:
         os.waitpid(process, 0)
         return HUNG
     return None
+
+
+@contextmanager
+def ended_with_us(processes: Iterable[int]) -> Iterator[None]:
+    """Kill the trials that still run when this process is told to end."""
+
+    def end(*_: object) -> None:
+        sys.exit(1)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for process in processes:
+            os.killpg(process, signal.SIGKILL)
+            os.waitpid(process, 0)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):

@@ -82,10 +82,14 @@ def test_nothing_is_written_down_at_debug(debug, request_of, capsys):
         text = base64.b64encode(body.encode()).decode() if encoded else body
         request = request_of(text, isBase64Encoded=encoded)
         assert app.handler(request, SimpleNamespace(aws_request_id="i"))["statusCode"] == 202
-        record = {"messageId": "m", "body": json.dumps(request)}
+        record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(request)}
         assert republish.handler({"Records": [record]}, None)["batchItemFailures"]
-    forged = {"messageId": "m", "body": json.dumps(request_of(body.replace(TOKEN, TOKEN + "x")))}
-    republish.handler({"Records": [forged, {"messageId": "n", "body": body}]}, None)
+    forged = json.dumps(request_of(body.replace(TOKEN, TOKEN + "x")))
+    records = [
+        {"messageId": name, "receiptHandle": "r", "body": text}
+        for name, text in (("m", forged), ("n", body))
+    ]
+    republish.handler({"Records": records}, None)
     assert settings.webhook_url("write", "main") == URL
     assert settings.own_secrets("post-json-key") == [SECRET]
     portal = Portal(Webhook.parse(URL, allow_http=True))
