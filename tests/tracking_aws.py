@@ -191,6 +191,11 @@ class FakeQueues:
         self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
         return {}
 
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
+        """Say for how long track's queue hides what was received."""
+        assert QueueUrl == URL + "track"
+        return {"Attributes": dict.fromkeys(AttributeNames, "840")}
+
     def bodies(self, name):
         """Return what is in a queue."""
         return [body for body, _ in self.messages.get(URL + name, {}).values()]

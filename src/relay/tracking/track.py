@@ -47,9 +47,6 @@ MOST_ITEMS = 2500  # what one request can read; more would not be put in the fun
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
 # (two attempts of 3 s).
 RESERVE_SECONDS = 15.0
-# What comes back from a killed function comes within these: longer than the function's timeout,
-# and on average about what the queue's visibility timeout is.
-KILLED_SECONDS = 300, 1200
 MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
 
@@ -82,7 +79,18 @@ def _spread(records: Iterable[SQSRecord]) -> None:
     """Let what was received before come back apart, should this function be killed."""
     now = time.time()
     old = [record for record in records if Wait.of(record, now).receives > 1]
-    wrong = hide([(record, random.randint(*KILLED_SECONDS)) for record in old])
+    if not old:
+        return
+    (queue_url,) = settings.read("QUEUE_URL")
+    name = "VisibilityTimeout"
+    try:
+        its = settings.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("not spread", messages=len(old), trouble=str(error))
+        return
+    # As long as the queue hides it, on average; the shortest is longer than this run still is.
+    seconds = int(its["Attributes"][name])
+    wrong = hide([(record, random.randint(seconds // 2, seconds * 3 // 2)) for record in old])
     if wrong:
         logger.warning("not spread", messages=len(wrong), trouble=next(iter(wrong.values())))
 
