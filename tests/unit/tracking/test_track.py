@@ -281,3 +281,14 @@ def test_what_can_not_be_spread_is_read_all_the_same(relay, monkeypatch, silent)
     relay.event(1)
     relay.received = dict.fromkeys(relay.queues.messages[URL + "track"], 1)
     assert len(relay.settle()) == 1
+
+
+def test_a_kind_that_may_not_be_read_waits_for_the_right(relay):
+    """Its events are no mistakes: somebody must give the right back, and the log says so."""
+    error = PermanentError("crm.item.list", "ACCESS_DENIED")
+    relay.portal.trouble["crm.item.list", 2] = error
+    relay.event(1)
+    (answer,) = relay.track_all()
+    assert len(answer["batchItemFailures"]) == 1
+    assert relay.queues.bodies("dead") == []
+    assert 720 <= relay.queues.waits["1"] <= 900
