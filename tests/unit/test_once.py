@@ -874,6 +874,7 @@ def test_a_lease_lasts_as_much_longer_as_clocks_may_differ(past, late, taken):
         with pytest.raises(TransientError, match="IN_PROGRESS") as waits:
             past.deliver(portal, calls(COMMENT, fields={}))
         assert waits.value.retry_after == pytest.approx(CLOCK_SECONDS - late, abs=0.5)
+        assert waits.value.method == COMMENT
         assert not portal.calls
 
 
@@ -1131,3 +1132,16 @@ def test_a_run_that_has_read_too_early_goes_on_with_what_is_stored(past):
     assert len(portal.calls) == 1
     row = Row.of(KEY, past.table.rows[KEY], time.time())
     assert (row.failures, row.owner, len(row.writes)) == (3, "late", 1)
+
+
+def test_what_is_harmless_costs_no_request_of_its_own(past):
+    """The lease is taken once; what may be sent twice is stored with the end of the run."""
+    portal = FakePortal({"crm.item.update": {"item": {"id": 5}}})
+
+    async def react(its):
+        for title in "abc":
+            await its.call("crm.item.update", entityTypeId=2, id=5, fields={"title": title})
+
+    past.deliver(portal, react)
+    assert past.table.asked == ["TransactWriteItems", "BatchWriteItem"]
+    assert len(Row.of(KEY, past.table.rows[KEY], time.time()).writes) == 3
