@@ -1,7 +1,8 @@
 """`python -m bench.soak [SECONDS] [SEED]`: the fault suite's ordeal for longer, sparing nothing.
 
 Any answer may be lost, that of a create too, and reactions are killed: what may have run is looked
-for after more than a minute, so it takes two minutes longer than the SECONDS that it acts for.
+for after more than a minute, so it takes two minutes longer than the SECONDS that it acts for. A
+reaction of its own (local/ordeal/guest.py) writes to the deals that people write to.
 """
 
 import sys
@@ -12,7 +13,9 @@ from rich.table import Table
 
 from local.aws import LocalAws
 from local.demo import DemoPortal
-from local.ordeal.course import Course, Plan, Report
+from local.ordeal.course import Course
+from local.ordeal.invite import invite
+from local.ordeal.plan import Plan, Report
 from local.run import connect
 from local.stack import deploy
 
@@ -45,10 +48,11 @@ def main(arguments: list[str]) -> int:
 
 def soak(plan: Plan) -> Report:
     """Return what became of an ordeal of a stack of its own."""
-    with LocalAws() as aws, DemoPortal() as portal:
+    with LocalAws(enforce_iam=True) as aws, DemoPortal() as portal:
         stack = deploy(aws, PortalRate="20", PortalBurst="500", GraceSeconds=str(GRACE_SECONDS))
         portal.admin("settings", "PATCH", burst=0)
         connect(aws, portal, stack)
+        invite(aws, stack)
         return Course(aws, portal, stack, plan).run()
 
 

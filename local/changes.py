@@ -38,7 +38,7 @@ class Changes:
         asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         topic, arn = stack.outputs["ChangesTopicArn"], asked["Attributes"]["QueueArn"]
         self._sqs.set_queue_attributes(
-            QueueUrl=self._url, Attributes={"Policy": _let_in(topic, arn)}
+            QueueUrl=self._url, Attributes={"Policy": let_in(topic, arn)}
         )
         self._subscription = self._sns.subscribe(
             TopicArn=topic,
@@ -82,7 +82,7 @@ def read(body: str) -> Change:
     return change
 
 
-def _let_in(topic: str, queue: str) -> str:
+def let_in(topic: str, queue: str) -> str:
     """Return the policy that lets a topic send to a queue."""
     statement = {
         "Effect": "Allow",

@@ -10,12 +10,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.demo import DemoPortal
+from local.ordeal.guest import ASK, DEAL, FIELD, LEAD
+from local.ordeal.listing import deals
 
-DEAL = 2
-FIELDS = ("title", "stageId", "opportunity")
+FIELDS = ("title", "stageId", "opportunity", "comments")
 STAGES = ("NEW", "PREPARATION", "EXECUTING", "WON", "WON")
 HOT = 12  # deals that get half of the edits; their titles come again: A -> B -> A
 FEWEST = 60  # deals that are left alive
+# The first user is the webhook's: what that one does is a person's act as well.
+PEOPLE = (1, 2, 3)
+# What a batch would take for a reference to one of its results.
+HOSTILE = (
+    "$result[c0][item][title]",
+    "$RESULT[c1]",
+    "$total[x]",
+    "$next[c0]",
+    "$error[c0]",
+    "50 % $result[",
+)
+HUGE = (100_000, 1_000_000)  # characters
 
 type State = tuple[Any, ...]
 
@@ -35,6 +48,11 @@ class Acts:
         self._acts = {
             self._rename: 52,
             self._price: 12,
+            self._say: 7,
+            self._ask: 1,
+            self._say_much: 0.3,
+            self._describe: 4,
+            self._convert: 1,
             self._move: 20,
             self._add: 10,
             self._delete: 4,
@@ -58,10 +76,48 @@ class Acts:
         if self._dice.random() < 0.5:  # noqa: PLR2004  half of them
             self.rename_hot()
         else:
-            self._edit(self._dice.choice(self._alive), title=f"deal {self._dice.randrange(10**6)}")
+            self._edit(self._dice.choice(self._alive), title=f"{self._text()} deal")
 
     def _price(self) -> None:
         self._edit(self._dice.choice(self._alive), opportunity=self._dice.randint(1, 9999))
+
+    def _say(self) -> None:
+        self._edit(self._cool(), comments=self._dice.choice(["", self._text(), self._text()]))
+
+    def _ask(self) -> None:
+        """Ask the guest for a lead."""
+        self._edit(self._cool(), comments=f"{ASK} {self._text()}")
+
+    def _say_much(self) -> None:
+        text = f"{self._text()} " * (self._dice.randint(*HUGE) // 10)
+        self._edit(self._cool(), comments=text.strip())
+        self.done["huge values"] += 1
+
+    def _describe(self) -> None:
+        """Edit the field that the guest writes to."""
+        self._edit(self._cool(), **{FIELD: f"by a person: {self._text()}"})
+        self.done["edits of a reaction's field"] += 1
+
+    def _convert(self) -> None:
+        """Convert a lead that the guest has made, or a person's."""
+        leads = self._call(
+            "crm.item.list", entityTypeId=LEAD, filter={"!=stageId": "CONVERTED"}, start=-1
+        )["items"]
+        fields = {"title": self._text()}
+        lead = leads[0] if leads else self._call("crm.item.add", entityTypeId=LEAD, fields=fields)
+        number = lead.get("item", lead)["id"]
+        made = self._portal.admin("convert", id=number, user=self._dice.choice(PEOPLE))["deal"]
+        self._note(self._call("crm.item.get", id=made)["item"])
+        self.done["leads converted"] += 1
+
+    def _text(self) -> str:
+        """Return a new text, hostile at times."""
+        hostile = self._dice.choice(HOSTILE) if self._dice.random() < 0.3 else "text"  # noqa: PLR2004
+        return f"{hostile} {self._dice.randrange(10**6)}"
+
+    def _cool(self) -> int:
+        """Return a deal that is not edited often: a reaction may write a hundred times an hour."""
+        return self._dice.choice(self._alive[HOT:])
 
     def _move(self) -> None:
         self._edit(self._dice.choice(self._alive), stageId=self._dice.choice(STAGES))
@@ -104,8 +160,9 @@ class Acts:
             self.silent.discard(number)
 
     def _call(self, method: str, **params: Any) -> Any:
-        params |= {"entityTypeId": DEAL}
-        return self._portal.admin("call", method=method, params=params)["result"]
+        params = {"entityTypeId": DEAL} | params
+        user = self._dice.choice(PEOPLE)
+        return self._portal.admin("call", method=method, params=params, user=user)["result"]
 
     def _victim(self) -> int | None:
         """Choose a deal to lose: a won one is kept, so that its effects can be counted."""
@@ -133,20 +190,3 @@ class Acts:
 def state_of(fields: Mapping[str, Any]) -> State:
     """Return the fields that are edited here; an empty one is None, however it is spelt."""
     return tuple(fields.get(name) or None for name in FIELDS)
-
-
-def deals(portal: DemoPortal) -> list[dict[str, Any]]:
-    """Return all deals of a portal, by id."""
-    found: list[dict[str, Any]] = []
-    while True:
-        page = portal.call(
-            "crm.item.list",
-            entityTypeId=DEAL,
-            order={"id": "ASC"},
-            select=["*"],
-            filter={">id": found[-1]["id"] if found else 0},
-            start=-1,
-        )["items"]
-        found += page
-        if not page:
-            return found

@@ -2,15 +2,16 @@
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from local.aws import LocalAws
 from local.changes import Changes
 from local.demo import DemoPortal
-from local.ordeal import judge, seen
-from local.ordeal.acts import Acts, deals
+from local.ordeal import authors, judge, seen
+from local.ordeal.acts import FIELDS, Acts
+from local.ordeal.guest import FIELD, LEAD, OURS
+from local.ordeal.listing import deals, listed
+from local.ordeal.plan import Plan, Report
 from local.ordeal.told import Told
 from local.ordeal.troubles import EARLY, Troubles, stale_answers
 from local.stack import Stack
@@ -25,26 +26,6 @@ LATE = 0.5  # not from then on: such a copy waits for half a minute
 ANNOUNCED_AGAIN = 50
 RACES, RACE_EDITS, RACE_SECONDS = 3, 40, 1.0
 POLL_SECONDS = 0.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much of it: so many acts, evenly over so many seconds, a trouble every `every`."""
-
-    seed: int
-    acts: int
-    seconds: float
-    every: float = 0.9
-    hard: bool = False
-    patience_seconds: float = 90
-
-
-@dataclass(slots=True)
-class Report:
-    """What was done, and what does not hold."""
-
-    told: Counter[str] = field(default_factory=Counter)
-    findings: list[str] = field(default_factory=list)
 
 
 class Course:
@@ -170,11 +151,14 @@ class Course:
 
     def _judge_events(self, acts: Acts) -> None:
         """Where a deal's last event came through, no sweep is needed to know how the deal is."""
+        # The guest may write at any time; its field is judged at the end.
         mirror, shown = self._relay.mirror(), self._shown()
         came = seen.last_event_came(self._portal) - {str(number) for number in acts.silent}
         for deal in came:
-            form = mirror.get(deal, judge.Known()).form
-            self._report.findings += judge.end(deal, "by events the mirror", form, shown.get(deal))
+            form, item = mirror.get(deal, judge.Known()).form, shown.get(deal)
+            if form and item:
+                form[FIELD] = judge.UNKNOWN
+            self._report.findings += judge.end(deal, "by events the mirror", form, item)
         self._report.told["known by events alone"] += len(came)
 
     def _judge(self, acts: Acts) -> None:
@@ -190,11 +174,25 @@ class Course:
         letters = self._relay.letters(change.change_id for change in won)
         found = seen.effects(self._portal, (change.id for change in won))
         findings += judge.effects(won, found, letters)
+        findings += authors.origins(self._told.all())
+        if "GuestFunction" in self._stack.resources:
+            self._judge_guest(acts, shown)
         told.update(acts.done)
         told.update(self._told.counts())
         told["won"] += len(won)
         told["tasks"] += sum(map(len, found.tasks.values()))
         told["undecided"] += len({its.change_id for its in letters if its.undecided})
+
+    def _judge_guest(self, acts: Acts, shown: dict[str, dict[str, object]]) -> None:
+        changes = self._told.all()
+        letters = self._relay.letters((its.change_id for its in changes), "Guest")
+        titles = [str(lead["title"]) for lead in listed(self._portal, LEAD)]
+        at = FIELDS.index("comments")
+        said = {state[at] for states in acts.history.values() for state in states}
+        texts = [str(its[FIELD]) for its in shown.values() if str(its[FIELD]).startswith(OURS)]
+        ours = [title for title in titles if title.startswith(OURS)]
+        self._report.findings += authors.guests(changes, ours, letters, (texts, said))
+        self._report.told["leads made by a reaction"] += len(ours)
 
     def _shown(self) -> dict[str, dict[str, object]]:
         return {str(item["id"]): item for item in deals(self._portal)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from local.aws import LocalAws
 from local.demo import DemoPortal
+from local.ordeal import listing
 from local.ordeal.judge import Effects, Known, Letter
 from local.stack import Stack
 from relay.change import Change
@@ -121,10 +122,10 @@ class Relay:
                 yield from page["Records"]
                 at = page.get("NextShardIterator") if page["Records"] else None
 
-    def letters(self, changes: Iterable[str]) -> list[Letter]:
-        """Take the reaction's dead letters of these Changes out of their queue."""
+    def letters(self, changes: Iterable[str], reaction: str = "FollowUp") -> list[Letter]:
+        """Take a reaction's dead letters of these Changes out of their queue."""
         wanted, found = set(changes), []
-        url = self._resources["FollowUpDeadLetters"]
+        url = self._resources[f"{reaction}DeadLetters"]
         while batch := self._sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1
         ).get("Messages"):
@@ -168,28 +169,15 @@ def last_event_came(portal: DemoPortal) -> set[str]:
 def effects(portal: DemoPortal, deals: Iterable[str]) -> Effects:
     """Return the reaction's tasks of all deals, and its comments on these and on those with one."""
     tasks: dict[str, list[str]] = defaultdict(list)
-    for task in _tasks(portal):
+    titles: dict[str, list[str]] = defaultdict(list)
+    for task in listing.tasks(portal):
         for mark in task.get("ufCrmTask") or ():
             if mark.startswith("D_"):
                 tasks[mark.removeprefix("D_")].append(task["id"])
+                titles[mark.removeprefix("D_")].append(task["title"])
     comments = {}
     for deal in {*deals, *tasks}:
         entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
         listed = portal.call("crm.timeline.comment.list", filter=entity)
         comments[deal] = [one["COMMENT"] for one in listed]
-    return Effects(tasks=tasks, comments=comments)
-
-
-def _tasks(portal: DemoPortal) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while True:
-        page = portal.call(
-            "tasks.task.list",
-            order={"ID": "ASC"},
-            select=["ID", "UF_CRM_TASK"],
-            filter={">ID": found[-1]["id"] if found else 0},
-            start=-1,
-        )["tasks"]
-        found += page
-        if not page:
-            return found
+    return Effects(tasks=tasks, titles=titles, comments=comments)

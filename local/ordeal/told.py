@@ -13,11 +13,13 @@ class Told:
 
     def __init__(self) -> None:
         self.begin: dict[str, Known] = {}
+        self.others: list[Change] = []
         self._announced: list[Change] = []
 
     def take(self, changes: Iterable[Change]) -> None:
         """Take in what has been announced."""
-        self._announced += [change for change in changes if change.entity == "deal"]
+        for change in changes:
+            (self._announced if change.entity == "deal" else self.others).append(change)
 
     def by_deal(self, findings: list[str]) -> dict[str, list[Change]]:
         """Return each deal's Changes since then, in order."""
@@ -50,7 +52,15 @@ class Told:
         """Return the Changes that the reaction is to act on, each once."""
         return list({its.change_id: its for its in self._announced if judge.is_won(its)}.values())
 
+    def all(self) -> list[Change]:
+        """Return all that was announced, each once, of whatever kind."""
+        return list({its.change_id: its for its in self._announced + self.others}.values())
+
     def counts(self) -> dict[str, int]:
         """Return how much was announced, and how much of it once more."""
         ids = Counter(change.change_id for change in self._announced)
-        return {"announced": len(ids), "announced once more": ids.total() - len(ids)}
+        return {
+            "announced": len(ids),
+            "announced once more": ids.total() - len(ids),
+            "written by a reaction": sum(its.origin == "relay" for its in self.all()),
+        }

@@ -1,13 +1,17 @@
 """What goes wrong meanwhile: on the way of events, in the portal's answers, in AWS.
 
+The outage is short, as waits are real here; tests/integration/test_outages.py moves the clock.
+
 Hard: any answer may be lost, that of a create too, and reactions are killed. A create that may
 have run waits for more than a minute until it is looked for; so without it creates are spared.
 """
 
+import json
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, Self
@@ -39,17 +43,27 @@ STALE: tuple[dict[str, Any], ...] = (
     {"kind": "slow", "when": "after", "method": "crm.item.*", "seconds": 0.3, "share": 0.6},
 )
 EARLY = 0.15  # until then no deal is won
+OUTAGE_SECONDS = 4.0
+DENIED_SECONDS = 10.0  # at most: until announce has handed something back
+DENIED = {"Effect": "Deny", "Action": ["sns:Publish", "sns:PublishBatch"], "Resource": "*"}
 # A function that is killed, "rate" for a portal that refuses, and when. A few, for the embedded AWS
 # takes seconds to start a function anew, and the relay stands still for seconds after a refusal.
 TIMED = [
     (0.2, "TrackFunction"),
+    (0.3, "denied"),
     (0.35, "AnnounceFunction"),
     (0.5, "AnnounceFunction"),
     (0.6, "rate"),
+    (0.7, "denied"),
     (0.65, "AnnounceFunction"),
     (0.8, "AnnounceFunction"),
 ]
-HARD_TIMED = [(0.3, "FollowUpFunction"), (0.5, "rate"), (0.6, "FollowUpFunction")]
+HARD_TIMED = [
+    (0.3, "FollowUpFunction"),
+    (0.4, "outage"),
+    (0.5, "rate"),
+    (0.6, "FollowUpFunction"),
+]
 
 
 @contextmanager
@@ -86,7 +100,7 @@ class Troubles:
             ]
         )
         self._timed = sorted(TIMED + HARD_TIMED * hard)
-        self._sweeps: list[threading.Thread] = []
+        self._beside: list[threading.Thread] = []
         self._was: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -102,8 +116,8 @@ class Troubles:
         self._portal.admin("settings", "PATCH", events=QUIET)
         for name, seconds in self._was.items():
             self._visibility(name, seconds)
-        for sweep in self._sweeps:
-            sweep.join()
+        for thread in self._beside:
+            thread.join()
 
     def one(self, share: float) -> None:
         """Let the next trouble come; `share` is how much of the time is over."""
@@ -112,6 +126,10 @@ class Troubles:
             _, what = self._timed.pop(0)
             if what == "rate":
                 self._fault({"kind": what}, times=1)
+            elif what == "outage":
+                self._fault({"kind": "html_502"}, method="*", for_seconds=OUTAGE_SECONDS)
+            elif what == "denied":
+                self._start(self._deny)
             else:
                 self.done[f"killed: {what}"] += self._aws.kill(self._stack.resources[what])
 
@@ -138,9 +156,29 @@ class Troubles:
             self._aws.client("lambda").invoke(FunctionName=name)["Payload"].read()
 
         for _ in range(2):
-            self._sweeps.append(threading.Thread(target=sweep))
-            self._sweeps[-1].start()
+            self._start(sweep)
             self.done["sweep beside the events"] += 1
+
+    def _start(self, trouble: Callable[[], None]) -> None:
+        self._beside.append(threading.Thread(target=trouble))
+        self._beside[-1].start()
+
+    def _deny(self) -> None:
+        """Take the right to publish away until announce has handed something back."""
+        iam, functions = self._aws.client("iam"), self._aws.client("lambda")
+        role, name = self._stack.resources["AnnounceFunctionRole"], "no-publishing"
+        document = json.dumps({"Version": "2012-10-17", "Statement": [DENIED]})
+        mappings = functions.list_event_source_mappings(
+            FunctionName=self._stack.resources["AnnounceFunction"]
+        )["EventSourceMappings"]
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+        deadline, failed = time.monotonic() + DENIED_SECONDS, False
+        while not failed and time.monotonic() < deadline:
+            asked = functions.get_event_source_mapping(UUID=mappings[0]["UUID"])
+            failed = asked["LastProcessingResult"] == "FAILED"
+            time.sleep(0.02)
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+        self.done["handed back by announce"] += failed
 
     def _visibility(self, queue: str, seconds: str) -> str:
         """Set for how long a queue hides what was received; returns how long it was."""

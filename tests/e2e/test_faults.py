@@ -6,7 +6,8 @@ goes on for longer, and spares nothing.
 
 import pytest
 
-from local.ordeal.course import Course, Plan
+from local.ordeal.course import Course
+from local.ordeal.plan import Plan
 
 PLAN = Plan(seed=7, acts=1300, seconds=30)
 
@@ -32,4 +33,7 @@ def test_it_was_an_ordeal(report):
     assert told["messages delivered again"] >= told["won"]
     assert told["announced once more"] >= 1
     assert told["sweep beside the events"] >= 4
+    assert told["handed back by announce"] >= 1
+    assert told["huge values"] >= 1
+    assert told["leads converted"] >= 5
     assert sum(number for name, number in told.items() if name.startswith("answers: ")) >= 20

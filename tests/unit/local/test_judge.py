@@ -91,12 +91,28 @@ def test_one_id_has_one_content_and_one_version_one_id():
 
 def test_states_must_be_the_portals_in_its_order():
     """A later one may leave some out, an earlier one must not come after it."""
-    a, b = ("a", "NEW", 5), ("b", "NEW", 5)
+    a, b = ("a", "NEW", 5, None), ("b", "NEW", 5, None)
     edits = [ADDED, EDIT]
-    assert judge.order([a, ("x", "NEW", 5), b], edits, "5") == []
+    assert judge.order([a, ("x", "NEW", 5, None), b], edits, "5") == []
     assert judge.order([a, b, a], [*edits, ADDED, DELETED], "5") == []
+    beside = replace(EDIT, changed=("sourceDescription",))
+    assert judge.order([a, b], [*edits, beside, beside], "5") == []
+    assert len(judge.order([a, b], [*edits, EDIT], "5")) == 1
     assert len(judge.order([b, a], edits, "5")) == 1
     assert len(judge.order([a], edits, "5")) == 1
+
+
+def test_a_value_that_no_change_has_room_for_is_taken_for_any():
+    """What is beside it counts; the next Change that has room for it is a link all the same."""
+    huge = replace(EDIT, changed=("comments", "title"), truncated=("comments",))
+    end, findings = follow(Known(1, FORM), huge)
+    assert findings == judge.end("5", "the last Change", end.form, FORM | {"title": "b"}) == []
+    assert len(judge.end("5", "the last Change", end.form, FORM)) == 1
+    less = replace(huge, version=3, before=Fields(title="b"), after=Fields(FORM))
+    assert follow(end, less)[1] == []
+    known = ("b", "NEW", 5, "x" * 300_000)
+    assert judge.order([known], [huge], "5") == []
+    assert len(judge.order([("a", *known[1:])], [huge], "5")) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,6 +151,14 @@ def test_a_won_deal_has_one_task_and_one_comment(tasks, comments, letters, found
     """One less of each only where a dead letter says that nobody can decide."""
     effects = Effects(tasks={"5": tasks}, comments={"5": comments})
     assert len(judge.effects([WON], effects, letters)) == found
+
+
+def test_a_task_has_the_title_that_was_passed_on():
+    """The Change's own, whatever a batch makes of it."""
+    won = replace(WON, after=Fields(WON.after | {"title": "$result[c0]"}))
+    made = Effects(tasks={"5": ["7"]}, comments={"5": ["Follow-up: task 7"]})
+    assert judge.effects([won], replace(made, titles={"5": ["Call $result[c0]"]}), []) == []
+    assert len(judge.effects([won], replace(made, titles={"5": ["Call "]}), [])) == 1
 
 
 def test_what_nobody_won_has_no_effects():
