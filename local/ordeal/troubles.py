@@ -166,7 +166,8 @@ class Troubles:
     def _deny(self) -> None:
         """Take the right to publish away until announce has handed something back."""
         iam, functions = self._aws.client("iam"), self._aws.client("lambda")
-        role, name = self._stack.resources["AnnounceFunctionRole"], "no-publishing"
+        role = self._stack.resources["AnnounceFunctionRole"]
+        name = f"no-publishing-{threading.get_ident()}"  # two of them may overlap
         document = json.dumps({"Version": "2012-10-17", "Statement": [DENIED]})
         mappings = functions.list_event_source_mappings(
             FunctionName=self._stack.resources["AnnounceFunction"]
