@@ -156,15 +156,15 @@ class _Mutator:
                     continue
                 start, end = self._at(first)[0], self._at(second)[1]
                 between = self._bytes[self._at(first)[1] : self._at(second)[0]].decode()
-                yield self._replace(start, end, both[1] + between + both[0], first, name)
+                yield self._replace(start, end, both[1] + between + both[0], name)
 
     def _mutant(self, node: ast.AST, new: str, name: str) -> Mutant:
-        return self._replace(*self._at(node), new, node, name)
+        return self._replace(*self._at(node), new, name)
 
-    def _replace(self, start: int, end: int, new: str, node: ast.AST, name: str) -> Mutant:
+    def _replace(self, start: int, end: int, new: str, name: str) -> Mutant:
         old = self._bytes[start:end].decode()
         text = (self._bytes[:start] + new.encode() + self._bytes[end:]).decode()
-        line: int = node.lineno  # type: ignore[attr-defined]
+        line = self._bytes[:start].count(b"\n") + 1
         return Mutant(self._path, line, name, old, new, text)
 
     def _at(self, node: ast.AST) -> tuple[int, int]:

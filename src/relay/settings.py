@@ -141,15 +141,6 @@ def webhook_url(kind: str, portal: str) -> str:
     return url
 
 
-def writer(portal: str) -> int | None:
-    """Return the user of a portal's writing webhook, None where it is the reading one's too.
-
-    No secret, but kept beside them. Raises botocore's errors where SSM does not answer.
-    """
-    (user,) = _kept_secrets("writers", portal)
-    return int(user) if user.isdecimal() else None
-
-
 def own_secrets(*names: str) -> list[str]:
     """Return what a reaction of yours keeps below `secrets/`; names all that are missing or empty.
 

@@ -92,12 +92,14 @@ def test_a_webhook_is_kept_for_a_while(ssm, clock):
 
 def test_a_hundred_records_without_a_secret_ask_once(ssm, monkeypatch):
     """SSM answers forty requests a second, all functions of an account together."""
-    put(ssm, "writers/main", "9")
+    put(ssm, "webhook-urls/write/main", "https://a")
     asked, secrets = [], settings.secrets
     monkeypatch.setattr(settings, "secrets", lambda branch: asked.append(branch) or secrets(branch))
-    assert [settings.writer("other") for _ in range(100)] == [None] * 100
-    assert settings.writer("main") == 9
-    assert asked == ["writers"]
+    for _ in range(100):
+        with pytest.raises(ConfigurationError):
+            settings.webhook_url("write", "other")
+    assert settings.webhook_url("write", "main") == "https://a"
+    assert asked == ["webhook-urls/write"]
 
 
 def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch):
@@ -117,13 +119,6 @@ def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch)
         settings.webhook_url("read", "main")
     with pytest.raises(StateError, match="Parameter Store"):
         settings.own_secrets("a")
-
-
-def test_a_writer_of_its_own_is_known_by_its_user(ssm):
-    """Where reader and writer are one user, or nobody said, no one can be told from a person."""
-    put(ssm, "writers/main", "9")
-    put(ssm, "writers/shop", "same")
-    assert [settings.writer(portal) for portal in ("main", "shop", "other")] == [9, None, None]
 
 
 @pytest.mark.usefixtures("ssm")
