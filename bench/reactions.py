@@ -46,7 +46,7 @@ from ops.build import BUILD, ROOT, build
 from relay import portals, settings
 from relay.change import Change, Fields
 from relay.errors import MayHaveRunError, PermanentError
-from relay.portal import Portal, again, delivery, known
+from relay.portal import Portal, retry, sending, webhook_state
 from relay.portal.answers import Answer
 from relay.reaction import Reaction
 from tests.dynamo import Dynamo
@@ -185,11 +185,11 @@ def _joined(world: World, dynamodb: Any = None) -> Iterator[None]:
         patch.object(settings, "client", lambda service: clients[service]),
         patch.object(settings, "webhook_url", lambda *_: url),
         patch.object(portals, "_slots", lambda _name: world),
-        patch.object(delivery, "exchange", world.exchange),
-        patch.object(again, "TRIES", 1),  # its pauses would only take time here
+        patch.object(sending, "exchange", world.exchange),
+        patch.object(retry, "TRIES", 1),  # its pauses would only take time here
         patch("time.time", lambda: real() + world.offset),
     ):
-        known.forget()
+        webhook_state.forget()
         yield
 
 

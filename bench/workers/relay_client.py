@@ -5,13 +5,13 @@ import os
 from typing import Any
 
 from relay.portal import Portal, Webhook
-from relay.portal.limits import Pace
+from relay.portal.slots import Pace
 
 if "TABLE" in os.environ:  # what a list takes in memory is not boto3's
     import boto3
     from botocore.config import Config
 
-    from relay.portal.shared_limit import SharedSlots
+    from relay.portal.shared_slots import SharedSlots
 
 
 def portal() -> Portal:

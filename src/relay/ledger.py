@@ -26,8 +26,8 @@ from typing import Any
 
 from relay.once.lost import PREFIX
 from relay.once.writes import BATCH
+from relay.portal.idempotent import only_reads
 from relay.portal.references import resolve
-from relay.portal.repeat import only_reads
 from relay.spelling import plain, short
 from relay.state import RefusedError
 

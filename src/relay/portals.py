@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from relay import settings
 from relay.portal import Portal, Webhook
-from relay.portal.limits import Pace
-from relay.portal.shared_limit import SharedSlots
+from relay.portal.shared_slots import SharedSlots
+from relay.portal.slots import Pace
 
 
 class Portals:

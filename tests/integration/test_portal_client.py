@@ -12,8 +12,8 @@ from local.portal.faults import ERRORS, TRANSPORT, make_fault
 from local.portal.server import PortalServer
 from relay.errors import MayHaveRunError, OperatorError, PortalError, TransientError
 from relay.portal import Portal, Webhook
-from relay.portal.known import forget
-from relay.portal.limits import OwnSlots, Pace
+from relay.portal.slots import OwnSlots, Pace
+from relay.portal.webhook_state import forget
 
 SECRET = "s3cr3ts3cr3ts3cr"
 SHORT = 1.2  # seconds of the function: no time for a second try

@@ -20,7 +20,7 @@ from local.portal.server import PortalServer
 from relay import settings
 from relay.change import Change, Fields
 from relay.portal import Portal
-from relay.portal.known import forget
+from relay.portal.webhook_state import forget
 from relay.reaction import reaction
 from relay.reactions import post_json
 
@@ -206,7 +206,7 @@ def test_a_reaction_that_fails_is_tried_again_then_put_aside(
     first = replace(FINE, change_id="main.deal.2.b.1", version=1)
     assert stack.deliver(only(raises), first.to_json()) == []  # the table gives slots from now on
     monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.3)
-    monkeypatch.setattr("relay.portal.delivery.LEAST_SECONDS", 0.1)
+    monkeypatch.setattr("relay.portal.sending.LEAST_SECONDS", 0.1)
     monkeypatch.setattr("relay.redelivery.ATTEMPTS", 2)
     monkeypatch.setattr("relay.redelivery.SOON_SECONDS", -2)  # visible at once
     tell = only(bad)

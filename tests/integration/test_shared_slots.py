@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from relay.errors import TransientError
 from relay.portal import Portal
-from relay.portal.limits import OwnSlots, Pace
-from relay.portal.shared_limit import SharedSlots
+from relay.portal.shared_slots import SharedSlots
+from relay.portal.slots import OwnSlots, Pace
 from tests.unit.portal.conftest import clock, reply, webhook, wire
 
 __all__ = ["clock", "webhook", "wire"]

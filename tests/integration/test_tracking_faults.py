@@ -7,8 +7,8 @@ import pytest
 from local.portal.faults import make_fault
 from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
-from relay.portal.known import forget
-from relay.portal.limits import OwnSlots, Pace
+from relay.portal.slots import OwnSlots, Pace
+from relay.portal.webhook_state import forget
 from relay.tracking import parts, track
 from tests.plain import plain
 from tests.tracking_aws import URL

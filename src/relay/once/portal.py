@@ -8,7 +8,7 @@ from relay.errors import PermanentError, PortalError
 from relay.once.run import Run
 from relay.once.writes import BATCH
 from relay.portal import PortalApi
-from relay.portal.repeat import only_reads
+from relay.portal.idempotent import only_reads
 
 
 class OncePortal:

@@ -13,15 +13,15 @@ from relay.errors import (
     TransientError,
 )
 from relay.portal import PortalApi
-from relay.portal.connection import ANSWER_TOO_LARGE, NOT_CONNECTED
+from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
+from relay.portal.idempotent import is_harmless, only_reads
 from relay.portal.ids import Kept, ids_of
 from relay.portal.references import resolve
-from relay.portal.repeat import is_harmless, only_reads
 
 BATCH = "batch"
 MOST_SAID = 500  # characters of a command's error
 type Commands = Mapping[str, tuple[str, Mapping[str, Any]]]
-# Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.again).
+# Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.retry).
 _NOT_SENT = {
     NOT_CONNECTED, "NO_SLOT", "NO_TIME", "QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT"
 }  # fmt: skip

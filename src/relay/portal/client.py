@@ -9,22 +9,22 @@ from typing import Any
 from relay.errors import OperatorError, PermanentError, PortalError, TransientError
 from relay.portal.api import PortalApi
 from relay.portal.batch import NOT_RUN, of_call
-from relay.portal.delivery import Delivery
+from relay.portal.batching import Gathering
 from relay.portal.encoding import NotForBatchError
-from relay.portal.gathering import Gathering
-from relay.portal.known import MOST_COMMANDS, known
-from relay.portal.limits import Slots
 from relay.portal.lists import Listing
+from relay.portal.pending import Command, Explicit, Params, Unit
 from relay.portal.references import needs_calls, resolve
-from relay.portal.unit import Command, Explicit, Params, Unit
+from relay.portal.sending import Delivery
+from relay.portal.slots import Slots
 from relay.portal.webhook import Webhook
+from relay.portal.webhook_state import MOST_COMMANDS, known
 
 
 class Portal:
     """What can be asked of a portal.
 
     `remaining_seconds` says how long the function may still take: nothing waits longer. `slots`
-    is where requests get their time from (`relay.portal.shared_limit`); without it this process
+    is where requests get their time from (`relay.portal.shared_slots`); without it this process
     keeps a limit of its own. A Portal may outlive event loops, and be used in several.
     """
 

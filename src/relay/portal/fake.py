@@ -13,10 +13,10 @@ from typing import Any
 from relay import errors
 from relay.portal.answers import error_of
 from relay.portal.api import PortalApi
+from relay.portal.idempotent import only_reads
 from relay.portal.ids import ids_of
 from relay.portal.pages import items_of
 from relay.portal.references import needs_calls, resolve
-from relay.portal.repeat import only_reads
 
 
 class FakePortal:

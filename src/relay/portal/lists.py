@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any
 
 from relay.errors import PermanentError, PortalError
-from relay.portal.known import MOST_COMMANDS
 from relay.portal.pages import id_of, is_by_id, items_of, unwrap
-from relay.portal.unit import Chain, Params
+from relay.portal.pending import Chain, Params
+from relay.portal.webhook_state import MOST_COMMANDS
 
 PAGE = 50
 AHEAD = 2  # requests whose items are held in memory

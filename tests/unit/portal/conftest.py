@@ -11,8 +11,8 @@ import pytest
 
 from local.portal.references import put_in
 from relay.errors import PortalError, TransientError
-from relay.portal import Webhook, exchange, known
-from relay.portal.connection import Reply
+from relay.portal import Webhook, request, webhook_state
+from relay.portal.http import Reply
 
 SECRET = "s3cr3ts3cr3ts3cr"
 
@@ -203,11 +203,11 @@ def clock(monkeypatch):
 def wire(clock, monkeypatch):
     """Return the portal's end of the wire, to which every Portal is connected."""
     made = Wire(clock)
-    known.forget()
-    monkeypatch.setattr(exchange, "connection", made)
-    monkeypatch.setattr(known, "ThreadPoolExecutor", lambda *_: Inline())
+    webhook_state.forget()
+    monkeypatch.setattr(request, "connection", made)
+    monkeypatch.setattr(webhook_state, "ThreadPoolExecutor", lambda *_: Inline())
     yield made
-    known.forget()
+    webhook_state.forget()
 
 
 @pytest.fixture

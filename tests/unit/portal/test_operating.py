@@ -6,8 +6,8 @@ import pytest
 
 from relay.errors import TransientError
 from relay.portal import Portal
-from relay.portal.known import known
 from relay.portal.operating import Operating
+from relay.portal.webhook_state import known
 
 from .conftest import reply
 

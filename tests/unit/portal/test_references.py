@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from local.portal.references import put_in
 from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal, Text
-from relay.portal.connection import TIMEOUT
 from relay.portal.fake import FakePortal
+from relay.portal.http import TIMEOUT
 from relay.portal.references import is_touched
 
 from .conftest import Reply

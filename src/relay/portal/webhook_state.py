@@ -3,9 +3,9 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from relay.portal.connection import THREADS
-from relay.portal.limits import OwnSlots, Pace
+from relay.portal.http import THREADS
 from relay.portal.operating import Operating
+from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook import Webhook
 
 MOST_COMMANDS = 50  # in one batch (rest-protocol section 5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.portal.repeat import is_harmless
+from relay.portal.idempotent import is_harmless
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from relay.errors import MayHaveRunError, PermanentError, PortalError, TransientError
 from relay.portal.answers import TOO_LARGE
-from relay.portal.connection import ANSWER_TOO_LARGE, NOT_CONNECTED
+from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
 
 TRIES = 4
 COME_BACK_SECONDS = 15.0  # for what has failed TRIES times in a row

@@ -17,8 +17,8 @@ BURST, RATE = 60, 10
 WORK = f"""
 import asyncio, os, sys, boto3
 from relay.portal import Portal, Webhook
-from relay.portal.limits import Pace
-from relay.portal.shared_limit import SharedSlots
+from relay.portal.slots import Pace
+from relay.portal.shared_slots import SharedSlots
 
 slots = SharedSlots(boto3.client("dynamodb"), "limits", "main", Pace({BURST}, {RATE}))
 portal = Portal(Webhook.parse(os.environ["WEBHOOK"], allow_http=True), slots=slots)

@@ -1,7 +1,7 @@
 """One limit for all copies of all functions: each request reserves its slot in DynamoDB.
 
 One item a portal: `empty_at`, the time in milliseconds at which its bucket is empty (see
-relay.portal.limits). Under load that is one conditional write, after idle two: an update has no
+relay.portal.slots). Under load that is one conditional write, after idle two: an update has no
 max(). Slots are handed out in the order of those writes. No row means a full bucket: nobody knows
 what it holds.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.portal.limits import REST_SECONDS, OwnSlots, Pace, no_slot
+from relay.portal.slots import REST_SECONDS, OwnSlots, Pace, no_slot
 
 ATTEMPTS = 20  # each one lost means that another copy won
 CAREFUL_SECONDS = 30.0  # without DynamoDB, before it is asked again

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from relay.portal import Portal, Webhook, exchange
-from relay.portal.known import MOST_COMMANDS, SLOW_SECONDS, Known, forget
+from relay.portal import Portal, Webhook, request
+from relay.portal.webhook_state import MOST_COMMANDS, SLOW_SECONDS, Known, forget
 
 from .conftest import SECRET, reply
 
@@ -53,7 +53,7 @@ def test_portals_that_hang_hold_up_no_other(monkeypatch):
     forget()
     hosts = ["a.bitrix24.com", "b.bitrix24.com", "c.bitrix24.com"]
     wire = Hanging(hosts[:2], 16)
-    monkeypatch.setattr(exchange, "connection", wire)
+    monkeypatch.setattr(request, "connection", wire)
     portals = [Portal(Webhook(host, 7, SECRET)) for host in hosts]
 
     async def use():

@@ -6,7 +6,7 @@ import pytest
 
 from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal
-from relay.portal.known import known
+from relay.portal.webhook_state import known
 
 from .conftest import SlowSlots
 

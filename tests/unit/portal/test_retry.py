@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from relay.errors import MayHaveRunError, OperatorError, PermanentError, TransientError
-from relay.portal import Portal, exchange
-from relay.portal.connection import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
+from relay.portal import Portal, request
+from relay.portal.http import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
 
 from .conftest import SECRET, SlowSlots, parse_str, reply
 
@@ -447,10 +447,10 @@ def test_the_new_address_is_asked_as_it_was_checked(wire, clock, webhook, locati
 )
 def test_only_related_hosts_may_be_the_same_portal(old, new, same):
     """Cloud portals stay in their zone, others keep their name or go below it, IPs never move."""
-    assert exchange.may_be_renamed(old, new) is same
+    assert request.may_be_renamed(old, new) is same
 
 
 def test_at_home_a_port_may_change():
     """The simulated portal is on plain http, where ports are what tells portals apart."""
-    assert exchange.may_be_renamed("localhost:8024", "localhost:9000", any_port=True)
-    assert not exchange.may_be_renamed("127.0.0.1:8024", "127.0.0.1:9000", any_port=True)
+    assert request.may_be_renamed("localhost:8024", "localhost:9000", any_port=True)
+    assert not request.may_be_renamed("127.0.0.1:8024", "127.0.0.1:9000", any_port=True)

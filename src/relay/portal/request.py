@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 
 from relay.errors import OperatorError, PortalError, TransientError
 from relay.portal.answers import Answer, read_answer
-from relay.portal.connection import Reply, connection
-from relay.portal.known import Known
+from relay.portal.http import Reply, connection
 from relay.portal.webhook import Webhook
+from relay.portal.webhook_state import Known
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A last part that begins with a digit makes an IP address, in whatever spelling.

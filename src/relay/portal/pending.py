@@ -9,8 +9,8 @@ from typing import Any
 from relay.errors import PortalError
 from relay.portal.batch import of_call
 from relay.portal.encoding import MOST_QUERY_BYTES, NotForBatchError, to_query
+from relay.portal.idempotent import is_harmless, only_reads
 from relay.portal.references import is_touched
-from relay.portal.repeat import is_harmless, only_reads
 
 Params = Mapping[str, Any]
 

@@ -17,8 +17,8 @@ from urllib3.exceptions import (
 from urllib3.response import HTTPResponse
 
 from relay.errors import MayHaveRunError, OperatorError, TransientError
-from relay.portal import connection
-from relay.portal.connection import Connection
+from relay.portal import http
+from relay.portal.http import Connection
 
 SECRET = "s3cr3ts3cr3ts3cr"
 URL = f"https://acme.bitrix24.com/rest/7/{SECRET}/profile.json"
@@ -157,7 +157,7 @@ def test_a_body_that_drips_ends_with_the_time(wired, monkeypatch):
 
 def test_an_answer_that_would_fill_the_memory_is_refused(wired, monkeypatch):
     """Reading stops at the limit, and the error says the remedy."""
-    monkeypatch.setattr(connection, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 100_000)
     made, _ = wired(b"x" * 200_000)
     with pytest.raises(MayHaveRunError, match=r"ANSWER_TOO_LARGE: .*select fewer fields"):
         made.post("crm.deal.list", URL, b"{}")

@@ -1,9 +1,9 @@
-"""relay.portal.limits: a bucket drains to empty and no further, and holds no more than it may."""
+"""relay.portal.slots: a bucket drains to empty and no further, and holds no more than it may."""
 
 import pytest
 
 from relay.errors import TransientError
-from relay.portal.limits import NO_SLOT, OwnSlots, Pace, no_slot
+from relay.portal.slots import NO_SLOT, OwnSlots, Pace, no_slot
 
 PACE = Pace(burst=50, rate=2, reserve=0)  # usable: 50 less 2.5 s at 2/s = 45
 

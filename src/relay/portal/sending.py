@@ -1,6 +1,6 @@
 """Units -> one request -> what became of each of them: settled, or to be sent again.
 
-A batch is never repeated: each unit in it is judged by itself (relay.portal.again).
+A batch is never repeated: each unit in it is judged by itself (relay.portal.retry).
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from relay.errors import PortalError, TransientError
-from relay.portal.again import Failure
 from relay.portal.answers import TOO_LARGE, Answer
 from relay.portal.batch import body_of, of_call, outcomes_of, times_of
-from relay.portal.connection import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
 from relay.portal.encoding import to_json
-from relay.portal.exchange import exchange
-from relay.portal.known import Known
-from relay.portal.limits import Slots
-from relay.portal.unit import Command, Explicit, Unit
+from relay.portal.http import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
+from relay.portal.pending import Command, Explicit, Unit
+from relay.portal.request import exchange
+from relay.portal.retry import Failure
+from relay.portal.slots import Slots
+from relay.portal.webhook_state import Known
 
 LEAST_SECONDS = 0.5  # with less than this left nothing is begun
 LONGEST_SECONDS = 3600.0  # to wait for a slot where no function's time ends it

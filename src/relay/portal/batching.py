@@ -20,9 +20,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from relay.portal.connection import THREADS
 from relay.portal.encoding import MOST_QUERY_BYTES
-from relay.portal.unit import Unit
+from relay.portal.http import THREADS
+from relay.portal.pending import Unit
 
 ROUNDS = 16  # turns of the loop without a new call; a turn costs microseconds
 GUARD_SECONDS = 1.0  # the longest that coroutines which never rest, or hold, can keep a call
