@@ -16,8 +16,8 @@ from ops.deployed import Deployed, find_stack
 from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
 from relay.tracking.brake import Brake
-from relay.tracking.plan import REFUSED, Document, progress
 from relay.tracking.state import MISSED, Seen, SweepState, is_silent
+from relay.tracking.sweep_plan import REFUSED, Document, progress
 
 OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
 LATE_SECONDS = 3600

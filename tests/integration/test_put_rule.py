@@ -14,13 +14,13 @@ from collections import Counter
 import pytest
 from moto import mock_aws
 
-from relay.tracking import look as look_module
 from relay.tracking import mirror as mirror_module
+from relay.tracking import refresh as look_module
 from relay.tracking import row as row_module
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
-from relay.tracking.look import Rules, look
 from relay.tracking.mirror import Mirror
+from relay.tracking.refresh import Rules, look
 from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
 from tests import put_rule
 from tests.tracking_portal import ItemsPortal, make_tables

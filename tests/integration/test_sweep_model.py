@@ -14,11 +14,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from relay.tracking import plan as plan_module
-from relay.tracking import walk as walk_module
+from relay.tracking import sweep_pass as walk_module
+from relay.tracking import sweep_plan as plan_module
 from relay.tracking.projection import project
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, Known
-from relay.tracking.walk import Sweep
+from relay.tracking.sweep_pass import Sweep
 from tests.tracking_portal import ItemsPortal
 
 RUNS = 250

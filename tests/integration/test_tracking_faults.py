@@ -9,7 +9,7 @@ from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
-from relay.tracking import parts, track
+from relay.tracking import track, wiring
 from tests.plain import plain
 from tests.tracking_aws import URL
 from tests.unit.tracking.conftest import relay
@@ -43,7 +43,7 @@ def tracked(relay, server, monkeypatch):
     webhook = Webhook.parse(server.webhook_url, allow_http=True)
     fast = OwnSlots(Pace(burst=5000, rate=2000))
     monkeypatch.setattr(
-        parts, "portal", lambda _name, left: Portal(webhook, remaining_seconds=left, slots=fast)
+        wiring, "portal", lambda _name, left: Portal(webhook, remaining_seconds=left, slots=fast)
     )
     added = write(webhook, "crm.item.add", [{"fields": {"title": "a"}}] * COUNT)
     relay.ids = sorted(one["item"]["id"] for one in added)

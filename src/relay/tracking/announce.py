@@ -20,10 +20,10 @@ from relay import echo, settings
 from relay.change import Change
 from relay.errors import ConfigurationError, StateError
 from relay.state import State
-from relay.tracking.aside import Entry, RefusedError, set_aside, words
 from relay.tracking.difference import change_of
-from relay.tracking.missed import count
+from relay.tracking.missed_changes import count
 from relay.tracking.row import NewerFormatError, Row
+from relay.tracking.set_aside import Entry, RefusedError, set_aside, words
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024

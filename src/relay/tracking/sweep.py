@@ -13,12 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.errors import StateError
-from relay.tracking import parts
+from relay.tracking import wiring
 from relay.tracking.hint import to_message
 from relay.tracking.kinds import PAGE
-from relay.tracking.plan import Document, progress
 from relay.tracking.state import LostLeaseError, is_silent
-from relay.tracking.walk import LEASE_SECONDS, Sweep
+from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
+from relay.tracking.sweep_plan import Document, progress
 
 DONE = "done"
 
@@ -29,7 +29,7 @@ metrics = Metrics(service="sweep")
 def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
     """Sweep every portal that has a reading webhook; returns how each went."""
     portals = sorted(settings.secrets("webhook-urls/read"))
-    remaining = parts.deadline(context)
+    remaining = wiring.deadline(context)
     said = asyncio.run(_all(portals, remaining))
     # Without a portal there is nothing to be alarmed about.
     metrics.add_metric("swept", MetricUnit.Count, said.count(DONE) if portals else 1)
@@ -56,7 +56,7 @@ async def _guarded(portal: str, remaining: Callable[[], float]) -> str:
 
 async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
     """Sweep a portal under its lease; raises what ended the sweep early."""
-    owner, state = uuid.uuid4().hex, parts.sweep_state()
+    owner, state = uuid.uuid4().hex, wiring.sweep_state()
     document = await asyncio.to_thread(state.acquire, portal, owner, time.time(), LEASE_SECONDS)
     if document is None:
         return "under way elsewhere"
@@ -69,8 +69,8 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
     try:
         sweep = Sweep(
             portal=portal,
-            client=await asyncio.to_thread(parts.portal, portal, remaining),
-            mirror=parts.mirror(),
+            client=await asyncio.to_thread(wiring.portal, portal, remaining),
+            mirror=wiring.mirror(),
             document=document,
             hint=lambda entity, ids, baseline: asyncio.to_thread(
                 hint, portal, entity, ids, baseline=baseline
@@ -116,7 +116,7 @@ def _report(portal: str, document: Document, sweep: Sweep | None) -> None:
     )
     hours = float(settings.read("SILENT_HOURS")[0])
     try:
-        last_events = parts.seen().read(portal)
+        last_events = wiring.seen().read(portal)
     except (BotoCoreError, ClientError) as error:  # what is only for an alarm ends no sweep
         logger.warning("events not read", portal=portal, reason=str(error))
         return

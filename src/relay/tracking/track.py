@@ -36,12 +36,12 @@ from relay.redelivery import (
     patience,
     seconds_until_retry,
 )
-from relay.tracking import parts
+from relay.tracking import wiring
 from relay.tracking.brake import HeldError
 from relay.tracking.hint import EVENT, Hint, merge, parse
-from relay.tracking.look import Rules, look
-from relay.tracking.plan import Document, is_baselined
+from relay.tracking.refresh import Rules, look
 from relay.tracking.row import Key, NewerFormatError
+from relay.tracking.sweep_plan import Document, is_baselined
 
 MOST_ITEMS = 2500  # what one request can read; more would not be put in the function's time
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
@@ -63,7 +63,7 @@ _failures: Counter[str] = Counter()
 def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at what the records of a batch hint at; returns those that must come back."""
     records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
-    remaining = parts.deadline(context, RESERVE_SECONDS)
+    remaining = wiring.deadline(context, RESERVE_SECONDS)
     _spread(records.values())
     failures = asyncio.run(_track(records, remaining))
     back = _hand_back([(records[mid], error) for mid, error in failures.items()])
@@ -142,14 +142,14 @@ async def _look(
 ) -> dict[Key, Exception]:
     now = time.time()
     # SSM may hang, and the portals of a batch share this loop.
-    portal = await asyncio.to_thread(parts.portal, name, remaining)
-    mirror = parts.mirror()
+    portal = await asyncio.to_thread(wiring.portal, name, remaining)
+    mirror = wiring.mirror()
     await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(one.get("seen", 0) for one in document.get("entities", {}).values())
     rules = Rules(
         baselined=lambda entity: is_baselined(document, entity),
-        allow=lambda wanted: parts.brake().take(name, wanted, rows, now),
+        allow=lambda wanted: wiring.brake().take(name, wanted, rows, now),
         grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         count=_count,
     )
@@ -169,7 +169,7 @@ def _note_events(name: str, hints: Mapping[Key, Hint], now: float) -> None:
     if not events:
         return
     try:
-        parts.seen().note(name, events, now)
+        wiring.seen().note(name, events, now)
     except (BotoCoreError, ClientError) as error:
         logger.warning("events not noted", portal=name, reason=str(error))
 
@@ -179,7 +179,7 @@ def _document(name: str, entities: set[str]) -> Document:
     read_at, document = _documents.get(name, (float("-inf"), {}))
     complete = all(is_baselined(document, entity) for entity in entities)
     if not complete or time.monotonic() - read_at >= DOCUMENT_SECONDS:
-        document = parts.sweep_state().read(name)
+        document = wiring.sweep_state().read(name)
         _documents[name] = time.monotonic(), document
     return document
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from relay import settings
-from relay.tracking import announce, missed, parts, sweep, track
+from relay.tracking import announce, missed_changes, sweep, track, wiring
 from tests.tracking_aws import URL, FakeDynamo, FakeQueues, FakeTopic, Relay
 from tests.tracking_portal import ItemsPortal
 
@@ -18,7 +18,7 @@ def relay(monkeypatch):
     clients = {"dynamodb": dynamo, "sqs": queues, "sns": topic}
     monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
     monkeypatch.setattr(settings, "secrets", lambda _branch: {"main": "a URL"})
-    monkeypatch.setattr(parts, "portal", lambda _name, _remaining: portal)
+    monkeypatch.setattr(wiring, "portal", lambda _name, _remaining: portal)
     for name, value in {
         "MIRROR_TABLE": "Mirror",
         "STATE_TABLE": "State",
@@ -31,9 +31,9 @@ def relay(monkeypatch):
         "SILENT_HOURS": "6",
     }.items():
         monkeypatch.setenv(name, value)
-    parts.forget()
+    wiring.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
     track._failures.clear()  # noqa: SLF001  as in a new environment
-    missed._seen.clear()  # noqa: SLF001  as in a new environment
+    missed_changes._seen.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
-    parts.forget()
+    wiring.forget()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ops import redrive
 from relay import echo, settings
 from relay.change import Change
-from relay.tracking import announce, parts
+from relay.tracking import announce, wiring
 from relay.tracking import difference as difference_module
 from relay.tracking.announce import to_change
 from relay.tracking.difference import change_of
@@ -251,7 +251,7 @@ def test_what_no_event_could_announce_is_not_missed(relay, capsys):
     relay.portal.put(2, 1, title="a", categoryId=0, updatedTime=OLD)
     relay.portal.put(3, 1, name="a", updatedTime=OLD)
     relay.baseline()
-    parts.seen().note("main", {"deal"}, time.time())
+    wiring.seen().note("main", {"deal"}, time.time())
     now = datetime.now(UTC).isoformat(timespec="seconds")
     relay.portal.put(2, 1, categoryId=9, updatedTime=now)
     relay.portal.put(3, 1, name="b", updatedTime=now)

@@ -176,7 +176,7 @@ def test_mass_disappearance_waits_for_a_release(relay, capsys):
     assert len(relay.queues.messages[URL + "track"]) == 80
     assert min(relay.queues.waits.values()) >= 720
     assert relay.settle() == []
-    brake = relay.sweep_module.parts.brake()
+    brake = relay.sweep_module.wiring.brake()
     assert brake.release("main", time.time())
     assert not brake.release("main", time.time())
     assert len(relay.settle()) == 80
@@ -338,14 +338,14 @@ def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
 
 def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
     """Of two portals in a batch, the one that can't be read waits."""
-    real = relay.track.parts.portal
+    real = relay.track.wiring.portal
 
     def portal(name, remaining):
         if name == "other":
             raise OperatorError("webhook", "NONE")
         return real(name, remaining)
 
-    monkeypatch.setattr(relay.track.parts, "portal", portal)
+    monkeypatch.setattr(relay.track.wiring, "portal", portal)
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
     relay.event(1, "add", portal="other")
@@ -538,7 +538,7 @@ def test_an_alarm_that_can_not_be_fed_stops_no_tracking(relay, monkeypatch):
     def fail(*_):
         raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
 
-    monkeypatch.setattr(relay.track.parts.seen(), "note", fail)
+    monkeypatch.setattr(relay.track.wiring.seen(), "note", fail)
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
     assert len(relay.settle()) == 1

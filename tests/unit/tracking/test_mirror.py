@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay.errors import StateError
-from relay.tracking import look as look_module
 from relay.tracking import mirror as mirror_module
-from relay.tracking import parts
+from relay.tracking import refresh as look_module
+from relay.tracking import wiring
 from relay.tracking.hint import Hint
-from relay.tracking.look import Rules
 from relay.tracking.mirror import Mirror
+from relay.tracking.refresh import Rules
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Look
 from tests.tracking_aws import KEY, OLD, URL, row
 
@@ -25,7 +25,7 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
     def meddle(_look, base):
         return row(seq=base.seq + 1, text='{"title":"z"}')
 
-    monkeypatch.setattr(parts.mirror(), "put_one", meddle)
+    monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
     monkeypatch.setattr(look_module, "verdict", lambda *_: "look again")
     relay.event(1)
     relay.track_all()
@@ -75,7 +75,7 @@ def test_rules_without_a_counter_count_nothing(relay):
     """Who looks without metrics needs none."""
     relay.portal.put(2, 1, title="a")
     rules = Rules(baselined=lambda _entity: True, allow=lambda wanted: wanted)
-    failed = asyncio.run(look_module.look({KEY: Hint(KEY)}, relay.portal, parts.mirror(), rules))
+    failed = asyncio.run(look_module.look({KEY: Hint(KEY)}, relay.portal, wiring.mirror(), rules))
     assert failed == {}
 
 

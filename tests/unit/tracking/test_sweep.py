@@ -11,18 +11,18 @@ from botocore.exceptions import ClientError
 
 from relay import settings
 from relay.errors import OperatorError, PermanentError, TransientError
-from relay.tracking import parts, plan, walk
-from relay.tracking.listing import epoch, next_pages
+from relay.tracking import sweep_pass, sweep_plan, wiring
+from relay.tracking.filter_offset import measure
 from relay.tracking.row import ITEM, UNREADABLE
-from relay.tracking.shift import measure
 from relay.tracking.state import LostLeaseError, is_silent
+from relay.tracking.sweep_lists import epoch, next_pages
 from tests.tracking_aws import OLD, metric
 from tests.tracking_portal import ItemsPortal, seconds
 
 
 def test_a_lost_lease_ends_a_sweep(relay):
     """Whose lease another sweep has taken writes nothing any more."""
-    state = parts.sweep_state()
+    state = wiring.sweep_state()
     assert state.acquire("main", "one", 100, 10) == {}
     assert state.acquire("main", "two", 105, 10) is None
     assert state.acquire("main", "two", 111, 10) == {}
@@ -42,9 +42,9 @@ def test_state_passes_other_errors_on(relay, monkeypatch):
     monkeypatch.setattr(relay.dynamo, "update_item", fail)
     monkeypatch.setattr(relay.dynamo, "put_item", fail)
     with pytest.raises(ClientError):
-        parts.sweep_state().acquire("main", "one", 100, 10)
+        wiring.sweep_state().acquire("main", "one", 100, 10)
     with pytest.raises(ClientError):
-        parts.sweep_state().save("main", "one", {})
+        wiring.sweep_state().save("main", "one", {})
 
 
 def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
@@ -53,7 +53,7 @@ def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
     def save(*_):
         raise LostLeaseError("another sweep of main has taken over")
 
-    monkeypatch.setattr(parts.sweep_state(), "save", save)
+    monkeypatch.setattr(wiring.sweep_state(), "save", save)
     assert relay.sweep() == {"main": "another sweep of main has taken over"}
 
 
@@ -77,7 +77,7 @@ def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
     def broken(*_):
         raise OperatorError("webhook", "NONE")
 
-    monkeypatch.setattr(parts, "portal", broken)
+    monkeypatch.setattr(wiring, "portal", broken)
     assert relay.sweep() == {"main": "OperatorError: webhook: NONE"}
 
 
@@ -110,17 +110,17 @@ def test_kinds_that_are_refused_are_left_out(relay):
     relay.portal.trouble["crm.type.list", 0] = PermanentError("crm.type.list", "ACCESS_DENIED")
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    document = parts.sweep_state().read("main")
+    document = wiring.sweep_state().read("main")
     assert set(document["entities"]) == {"deal", "contact", "company", "quote", "invoice"}
     relay.portal.trouble["crm.item.list", 3] = PermanentError("crm.item.list", "ACCESS_DENIED")
     assert relay.sweep() == {"main": "done"}
-    document = parts.sweep_state().read("main")
-    assert plan.progress(document)["contact"] == plan.REFUSED
+    document = wiring.sweep_state().read("main")
+    assert sweep_plan.progress(document)["contact"] == sweep_plan.REFUSED
     document["asked"] = 0
     relay.dynamo.state["sweep#main"]["document"]["S"] = json.dumps(document)
     relay.portal.trouble.clear()
     assert relay.sweep() == {"main": "done"}
-    assert plan.progress(parts.sweep_state().read("main"))["contact"] == "done"
+    assert sweep_plan.progress(wiring.sweep_state().read("main"))["contact"] == "done"
 
 
 def test_a_blocked_portal_is_not_a_refused_kind(relay):
@@ -144,7 +144,7 @@ def test_many_smart_processes_are_listed(relay):
     for number in (*range(128, 228, 2), 1030):
         relay.portal.items[number] = {}
     relay.sweep()
-    assert "dynamic_1030" in parts.sweep_state().read("main")["entities"]
+    assert "dynamic_1030" in wiring.sweep_state().read("main")["entities"]
 
 
 def test_a_baseline_that_stalls_is_hinted_again(relay):
@@ -156,8 +156,8 @@ def test_a_baseline_that_stalls_is_hinted_again(relay):
     for _ in range(2):
         relay.sweep()
         assert not relay.queues.bodies("track")
-    document = parts.sweep_state().read("main")
-    assert plan.progress(document)["deal"] == "0 of 2"
+    document = wiring.sweep_state().read("main")
+    assert sweep_plan.progress(document)["deal"] == "0 of 2"
     relay.sweep()
     assert relay.settle() == []
     assert len(relay.dynamo.mirror) == 2
@@ -179,8 +179,8 @@ def test_once_a_week_everything_is_read(relay):
 def test_changes_without_events_raise_the_alarm(relay, capsys):
     """A webhook that sends nothing for hours while things change is called dead."""
     now = time.time()
-    parts.seen().note("main", {"deal"}, now - 7 * 3600)
-    parts.seen().note("main", {"missed"}, now)
+    wiring.seen().note("main", {"deal"}, now - 7 * 3600)
+    wiring.seen().note("main", {"missed"}, now)
     relay.sweep()
     assert '"silent":[1.0]' in capsys.readouterr().out
     assert not is_silent({"deal": now - 60, "missed": now}, now, 6)
@@ -209,7 +209,7 @@ def test_an_unmeasured_shift_is_measured_later(relay):
     """A measurement that failed is tried with the next sweep."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    assert parts.sweep_state().read("main")["shift"]["crm"][0] == 0
+    assert wiring.sweep_state().read("main")["shift"]["crm"][0] == 0
 
 
 def test_a_chain_that_breaks_is_continued():
@@ -282,7 +282,7 @@ def test_an_item_without_a_time_is_always_looked_at(relay):
     relay.portal.put(2, 1, title="a", updatedTime="")
     relay.sweep()
     relay.settle()
-    assert parts.sweep_state().read("main")["shift"] == {}
+    assert wiring.sweep_state().read("main")["shift"] == {}
 
 
 def test_a_portal_that_is_blocked_in_the_middle_is_swept_later(relay):
@@ -301,7 +301,7 @@ def test_a_kind_that_went_is_kept_for_its_return(relay):
     relay.baseline()
     kept = relay.portal.items.pop(128)
     state = relay.dynamo.state["sweep#main"]
-    for expected in (plan.REFUSED, plan.REFUSED, "done"):
+    for expected in (sweep_plan.REFUSED, sweep_plan.REFUSED, "done"):
         document = json.loads(state["document"]["S"])
         document["asked"] = 0
         state["document"]["S"] = json.dumps(document)
@@ -309,9 +309,9 @@ def test_a_kind_that_went_is_kept_for_its_return(relay):
         relay.portal.calls.clear()
         relay.sweep()
         state = relay.dynamo.state["sweep#main"]
-        document = parts.sweep_state().read("main")
-        assert plan.progress(document)["dynamic_128"] == expected
-        if expected == plan.REFUSED and kept is not None:
+        document = wiring.sweep_state().read("main")
+        assert sweep_plan.progress(document)["dynamic_128"] == expected
+        if expected == sweep_plan.REFUSED and kept is not None:
             assert not any(params.get("entityTypeId") == 128 for _, params in relay.portal.calls)
             relay.portal.items |= {128: kept} if "once" in relay.received else {}
             relay.received["once"] = 1
@@ -323,10 +323,10 @@ def test_a_measurement_without_a_result_is_repeated(relay, monkeypatch):
     async def nothing(*_):
         return None
 
-    monkeypatch.setattr(walk, "measure", nothing)
+    monkeypatch.setattr(sweep_pass, "measure", nothing)
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    assert parts.sweep_state().read("main")["shift"] == {}
+    assert wiring.sweep_state().read("main")["shift"] == {}
 
 
 def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):
@@ -383,7 +383,7 @@ def two_portals(monkeypatch):
         for number in range(1, 121):
             portal.put(2, number, title="x", updatedTime=OLD)
     monkeypatch.setattr(settings, "secrets", lambda _branch: dict.fromkeys(portals, "a URL"))
-    monkeypatch.setattr(parts, "portal", lambda name, _remaining: portals[name])
+    monkeypatch.setattr(wiring, "portal", lambda name, _remaining: portals[name])
     return portals
 
 
@@ -455,14 +455,14 @@ def test_a_mistake_of_ours_refuses_no_kind(relay, capsys):
     for _ in range(2):
         assert "INVALID_ARG_VALUE" in relay.sweep()["main"]
         assert metric(capsys, "unfinished") == 1
-        document = parts.sweep_state().read("main")
-        assert plan.progress(document)["deal"] == "done"
+        document = wiring.sweep_state().read("main")
+        assert sweep_plan.progress(document)["deal"] == "done"
         assert document["entities"]["deal"]["swept"] == before
         assert document["entities"]["contact"]["swept"] > before
         assert document["jobs"] == []
     relay.portal.trouble.clear()
     assert relay.sweep() == {"main": "done"}
-    assert parts.sweep_state().read("main")["entities"]["deal"]["swept"] > before
+    assert wiring.sweep_state().read("main")["entities"]["deal"]["swept"] > before
 
 
 def test_types_that_can_not_be_listed_stay(relay):
@@ -476,7 +476,7 @@ def test_types_that_can_not_be_listed_stay(relay):
     document["asked"] = 0
     state["document"]["S"] = json.dumps(document)
     assert "ODD" in relay.sweep()["main"]
-    progress = plan.progress(parts.sweep_state().read("main"))
+    progress = sweep_plan.progress(wiring.sweep_state().read("main"))
     assert (progress["dynamic_128"], progress["contact"]) == ("done", "done")
 
 
@@ -490,7 +490,7 @@ def test_what_an_earlier_sweep_left_of_a_refused_kind_is_dropped(relay):
     document["entities"]["deal"]["refused"] = True
     state["document"]["S"] = json.dumps(document)
     assert relay.sweep() == {"main": "done"}
-    assert parts.sweep_state().read("main")["jobs"] == []
+    assert wiring.sweep_state().read("main")["jobs"] == []
 
 
 def edit_document(relay, **times):
@@ -507,7 +507,7 @@ def test_a_sweep_finds_what_changed_as_the_clocks_did(relay):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
     relay.sweep()
-    assert parts.sweep_state().read("main")["shift"]["crm"][0] == 0
+    assert wiring.sweep_state().read("main")["shift"]["crm"][0] == 0
     relay.portal.filter_shift = 3600
     now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
     relay.portal.put(2, 1, title="b", updatedTime=now)
@@ -536,6 +536,6 @@ def test_a_refused_kinds_time_stays():
     """What changes while a kind is refused is found from where it was left."""
     entity = {"swept": 5, "audited": 5, "reconciled": 5, "top": 7, "refused": True}
     document = {"entities": {"deal": dict(entity)}}
-    for mode in (plan.CHANGED, plan.NEW, plan.AUDIT, plan.RECONCILE):
-        plan.finish(document, [{"entity": "deal", "mode": mode, "clock": 99, "top": 9}])
+    for mode in (sweep_plan.CHANGED, sweep_plan.NEW, sweep_plan.AUDIT, sweep_plan.RECONCILE):
+        sweep_plan.finish(document, [{"entity": "deal", "mode": mode, "clock": 99, "top": 9}])
     assert document["entities"]["deal"] == entity

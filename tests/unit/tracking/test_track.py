@@ -12,7 +12,7 @@ from relay.errors import (
     TransientError,
 )
 from relay.tracking import brake as brake_module
-from relay.tracking import parts
+from relay.tracking import wiring
 from relay.tracking.kinds import entity_of
 from relay.tracking.row import UNREADABLE, Base, Look
 from tests.tracking_aws import KEY, OLD, URL, Context, refused
@@ -20,7 +20,7 @@ from tests.tracking_aws import KEY, OLD, URL, Context, refused
 
 def test_the_brake_counts_over_all_functions(relay, monkeypatch):
     """A function that meets another's count counts on from there; one that never wins waits."""
-    held = parts.brake()
+    held = wiring.brake()
     assert held.take("main", 5, 1000, 7200) == 5
     update, others = relay.dynamo.update_item, [7]
 
@@ -51,9 +51,9 @@ def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
     look = Look(
         key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
     )
-    conflict = parts.mirror().put_one(look, Base(5, "b"))
+    conflict = wiring.mirror().put_one(look, Base(5, "b"))
     assert conflict.seq == 1
-    assert parts.mirror().put_one(look, Base(1, "b")) is None
+    assert wiring.mirror().put_one(look, Base(1, "b")) is None
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 
@@ -139,10 +139,10 @@ def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
         return "https://demo.bitrix24.example/rest/1/fakesecret0fakesecret/"
 
     monkeypatch.setattr(settings, "webhook_url", url)
-    portal = parts.portal("main", parts.deadline(Context))
+    portal = wiring.portal("main", wiring.deadline(Context))
     assert asked == [("read", "main")]
     assert portal.webhook.user_id == 1
-    assert 290 < parts.deadline(Context)() <= 295
+    assert 290 < wiring.deadline(Context)() <= 295
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])

@@ -7,7 +7,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.change import Change
-from relay.tracking import parts
+from relay.tracking import wiring
 from relay.tracking.hint import SWEEP
 from relay.tracking.state import MISSED, is_subscribed
 
@@ -41,12 +41,12 @@ def count(announced: Sequence[Change]) -> None:
     for portal, number in missed.items():
         if number:
             metrics.add_metric("MissedChanges", MetricUnit.Count, number)
-            parts.seen().note(portal, {MISSED}, now)
+            wiring.seen().note(portal, {MISSED}, now)
 
 
 def _events(portal: str) -> dict[str, float]:
     read_at, seen = _seen.get(portal, (float("-inf"), {}))
     if time.monotonic() - read_at >= SEEN_SECONDS:
-        seen = parts.seen().read(portal)
+        seen = wiring.seen().read(portal)
         _seen[portal] = time.monotonic(), seen
     return seen

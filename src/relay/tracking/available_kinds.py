@@ -6,7 +6,7 @@ from collections.abc import Collection
 from relay.errors import PermanentError, PortalError
 from relay.portal import PortalApi
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
-from relay.tracking.listing import first_page
+from relay.tracking.sweep_lists import first_page
 
 # The portal's answers for a kind that is off or gone, and for one that the owner may not see.
 _REFUSALS = {

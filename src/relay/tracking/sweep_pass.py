@@ -19,9 +19,11 @@ from typing import Any, NamedTuple, Protocol
 
 from relay.errors import OperatorError, PermanentError, PortalError
 from relay.portal import PortalApi
-from relay.tracking.listing import Listed, Page, epoch, first_page, next_pages
-from relay.tracking.offered import is_refusal, offered
-from relay.tracking.plan import (
+from relay.tracking.available_kinds import is_refusal, offered
+from relay.tracking.filter_offset import kind_of, measure
+from relay.tracking.row import ITEM, Key, Known
+from relay.tracking.sweep_lists import Listed, Page, epoch, first_page, next_pages
+from relay.tracking.sweep_plan import (
     BASELINE,
     CHANGED,
     COMPLETION,
@@ -34,8 +36,6 @@ from relay.tracking.plan import (
     plan,
     set_types,
 )
-from relay.tracking.row import ITEM, Key, Known
-from relay.tracking.shift import kind_of, measure
 
 TYPES_SECONDS = 3600
 ANEW, LATER = "anew", "later"  # when a list that failed is read

@@ -13,8 +13,8 @@ from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
+from relay.tracking.portal_read import AbsentError, GoneTypeError, Seen, read
 from relay.tracking.projection import fit, is_template, names_digest, project
-from relay.tracking.read import AbsentError, GoneTypeError, Seen, read
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
 
 LOOKS = 2  # enough, but for an ADD event among others: after a second conflict its hint returns

@@ -16,7 +16,7 @@ All times are the portal's: its clock may be hours off. Only `asked` is ours.
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from relay.tracking.shift import UNKNOWN_SECONDS, kind_of
+from relay.tracking.filter_offset import UNKNOWN_SECONDS, kind_of
 
 # An item's time of change is taken before its change can be seen; clocks differ; and one of the
 # two time zones that a filter depends on may have changed its offset since it was measured.
