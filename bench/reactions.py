@@ -43,7 +43,7 @@ from bench.ingress import BARE
 from local.aws import credentials
 from local.emulator import RUNTIME, Emulator
 from ops.build import BUILD, ROOT, build
-from relay import portals, settings
+from relay import portal_clients, settings
 from relay.change import Change, Fields
 from relay.errors import MayHaveRunError, PermanentError
 from relay.portal import Portal, retry, sending, webhook_state
@@ -184,7 +184,7 @@ def _joined(world: World, dynamodb: Any = None) -> Iterator[None]:
     with (
         patch.object(settings, "client", lambda service: clients[service]),
         patch.object(settings, "webhook_url", lambda *_: url),
-        patch.object(portals, "_slots", lambda _name: world),
+        patch.object(portal_clients, "_slots", lambda _name: world),
         patch.object(sending, "exchange", world.exchange),
         patch.object(retry, "TRIES", 1),  # its pauses would only take time here
         patch("time.time", lambda: real() + world.offset),

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from local.aws import LocalAws
 from local.stack import Stack
 from relay.change import Change
-from relay.echo import FOLLOWS, plain
+from relay.echo.derived_fields import FOLLOWS
+from relay.echo.same_value import plain
 
 SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"

@@ -1,7 +1,7 @@
 """Changes, and Events where they are wanted -> an EventBridge bus, each as it is.
 
 An entry's detail is the CloudEvent, its detail-type the CloudEvent's type, its source `SOURCE`. A
-record whose entry failed waits (relay.redelivery); EventBridge too may deliver twice, and
+record whose entry failed waits (relay.queue); EventBridge too may deliver twice, and
 `detail.id` is then the same.
 """
 
@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.change import ACTIONS, TYPE_PREFIX
 from relay.errors import StateError
-from relay.redelivery import NotOursError, Wait, hand_back, seconds_until_retry
+from relay.queue import NotOursError, Wait, hand_back, seconds_until_retry
 
 SOURCE = "bitrix24-relay"
 ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before

@@ -25,13 +25,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from relay import state
+from relay import state_table
 from relay.errors import MayHaveRunError, TransientError
-from relay.once import checkpoints, claims, lease, run
-from relay.once.checkpoints import Row, Write
-from relay.once.portal import OncePortal
-from relay.once.run import Run
-from relay.state import State
+from relay.reaction import checkpoint, lease, matching, run
+from relay.reaction.checkpoint import Row, Write
+from relay.reaction.portal import OncePortal
+from relay.reaction.run import Run
+from relay.state_table import State
 from tests.dynamo import Dynamo
 
 KEY = "done#follow_up#main.deal.5.1.7"
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
             time=lambda: self.world.now, strftime=time.strftime, gmtime=time.gmtime
         )
         run.time = lease.time = clock
-        state.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
+        state_table.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
 
     @property
     def creates(self):
@@ -325,7 +325,7 @@ class Machine(RuleBasedStateMachine):
         """Let less than a lease pass: no process is slower than its function's time."""
         self.world.now += seconds
         for delivery in list(self.alive):
-            if self.world.now > delivery.run.lease.until - checkpoints.CUT_OFF_SECONDS:
+            if self.world.now > delivery.run.lease.until - checkpoint.CUT_OFF_SECONDS:
                 self.end(delivery)
 
     @precondition(lambda self: not self.alive)
@@ -378,11 +378,11 @@ async def pause(_seconds):
 @pytest.fixture(autouse=True)
 def controlled(monkeypatch):
     """Put every request and every moment into the machine's hand."""
-    monkeypatch.setattr(state, "_in_thread", in_process)
-    monkeypatch.setattr(claims, "_pause", pause)
+    monkeypatch.setattr(state_table, "_in_thread", in_process)
+    monkeypatch.setattr(matching, "_pause", pause)
     monkeypatch.setattr(run, "time", time)
     monkeypatch.setattr(lease, "time", time)
-    monkeypatch.setattr(state, "time", time)
+    monkeypatch.setattr(state_table, "time", time)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("asyncio").setLevel(logging.NOTSET)
@@ -429,10 +429,10 @@ def no_method(monkeypatch):
             if write.digest == digest:
                 return write
         if left and not quiet:
-            raise checkpoints.DoneBefore
+            raise checkpoint.DoneBefore
         return left[0] if left else None
 
-    monkeypatch.setattr(claims, "match", match)
+    monkeypatch.setattr(matching, "match", match)
 
 
 def no_number(monkeypatch):
@@ -458,12 +458,12 @@ def by_position(monkeypatch):
         same = [w for w in row.writes if w not in claimed and w.method == method]
         return same[0] if same else None
 
-    monkeypatch.setattr(claims, "match", match)
+    monkeypatch.setattr(matching, "match", match)
 
 
 def no_giving_back(monkeypatch):
     """Take a call that is made again for another one."""
-    monkeypatch.setattr(claims.Claims, "give_back", lambda *_: None)
+    monkeypatch.setattr(matching.Claims, "give_back", lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from local.portal.conversion import convert_lead
 from local.portal.items import Actor
 from local.portal.server import PortalServer
 from relay.change import Change, Fields
-from relay.echo import is_echo, mark
-from relay.ledger import Fact, Note, created, written
-from relay.once.lost import mark_of
+from relay.echo.detect import is_echo, mark
+from relay.echo.ledger import Fact, Note, created, written
+from relay.echo.stamps import mark_of
 from relay.tracking.kinds import entity_type_id, read_command
 from relay.tracking.projection import difference, project
 

@@ -6,13 +6,13 @@ import pytest
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.echo import mark
-from relay.ledger import BUDGET
+from relay.echo.detect import mark
+from relay.echo.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portals import Portals
+from relay.portal_clients import Portals
 from relay.reaction import Reaction
-from relay.state import State
+from relay.state_table import State
 from relay.tracking.projection import difference
 from tests.dynamo import Dynamo
 
@@ -122,7 +122,7 @@ def circle(monkeypatch):
         clients = {"sqs": its, "dynamodb": its.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
         monkeypatch.setattr(Portals, "get", lambda *_: its.portal)
-        monkeypatch.setattr("relay.reaction.time.time", lambda: 1_772_366_399.0)
+        monkeypatch.setattr("relay.reaction.runner.time.time", lambda: 1_772_366_399.0)
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")
         return its

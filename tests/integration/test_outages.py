@@ -16,18 +16,18 @@ from cfnlint.decode.cfn_yaml import load
 
 from relay import settings
 from relay.change import Change, Fields
+from relay.echo.ledger import BUDGET
 from relay.errors import (
     ConfigurationError,
     OperatorError,
     StateError,
     TransientError,
 )
-from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portals import Portals
+from relay.portal_clients import Portals
+from relay.queue import KEEP_SECONDS, LAST_SECONDS, Wait, seconds_until_retry
 from relay.reaction import Reaction
-from relay.redelivery import KEEP_SECONDS, LAST_SECONDS, Wait, seconds_until_retry
 from relay.tracking import track
 from tests.dynamo import Dynamo
 from tests.tracking_aws import KEY, OLD, event_message
@@ -161,7 +161,7 @@ class Outage:
         clients = {"sqs": self.queue, "dynamodb": self.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
         monkeypatch.setattr(Portals, "get", self.get)
-        monkeypatch.setattr("relay.reaction.time.time", lambda: self.clock[0])
+        monkeypatch.setattr("relay.reaction.runner.time.time", lambda: self.clock[0])
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")
 

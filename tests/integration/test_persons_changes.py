@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from relay.change import Change, Fields
-from relay.echo import is_echo
-from relay.ledger import Note, written
+from relay.echo.detect import is_echo
+from relay.echo.ledger import Note, written
 from relay.tracking.projection import difference, project
 from tests.dynamo import Dynamo
 

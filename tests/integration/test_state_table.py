@@ -1,4 +1,4 @@
-"""relay.state against a DynamoDB that is not ours: what it refuses, returns and counts."""
+"""relay.state_table against a DynamoDB that is not ours: what it refuses, returns and counts."""
 
 import asyncio
 import time
@@ -7,13 +7,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from relay.echo.ledger import BUDGET, NOTE_BYTES, ROW_BYTES, Note, written
 from relay.errors import RowError, TransientError
-from relay.ledger import BUDGET, NOTE_BYTES, ROW_BYTES, Note, written
-from relay.once.checkpoints import Row
-from relay.once.portal import OncePortal
-from relay.once.run import Run
 from relay.portal.fake import FakePortal
-from relay.state import RefusedError, State
+from relay.reaction.checkpoint import Row
+from relay.reaction.portal import OncePortal
+from relay.reaction.run import Run
+from relay.state_table import RefusedError, State
 
 KEY = "done#follow_up#main.deal.5.b.7"
 

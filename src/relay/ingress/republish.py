@@ -1,6 +1,6 @@
 """Spill queue -> verify -> publish: what could not be done when the request came.
 
-A record that still can't be verified or published waits (relay.redelivery).
+A record that still can't be verified or published waits (relay.queue).
 One whose token is nobody's, or that is no request, goes to the dead-letter queue with its reason,
 where it can be looked at and sent back. No record holds up another.
 """
@@ -18,7 +18,7 @@ from relay.errors import RejectedRequest
 from relay.ingress.app import NoTokensError, identity, log_published, verify
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
-from relay.redelivery import NotOursError, Wait, hand_back, patience
+from relay.queue import NotOursError, Wait, hand_back, patience
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")

@@ -12,6 +12,7 @@ from relay.portal.answers import UNREADABLE, Answer, error_of
 from relay.portal.encoding import to_json
 
 Outcome = Any  # a result, or the PortalError of a command
+BATCH = "batch"  # the method
 NOT_RUN = "NOT_RUN"  # ours: an earlier command of a halting batch failed
 
 

@@ -16,10 +16,11 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from relay import echo, settings
+from relay import settings
 from relay.change import Change
+from relay.echo import detect
 from relay.errors import ConfigurationError, StateError
-from relay.state import State
+from relay.state_table import State
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
 from relay.tracking.row import NewerFormatError, Row
@@ -122,7 +123,7 @@ def _mark(entries: Sequence[Entry]) -> None:
             for entry in entries
             if entry.change
         }
-        marked = echo.mark(found, state.load, since)
+        marked = detect.mark(found, state.load, since)
         for entry, change in zip(entries, marked, strict=True):
             entry.change, entry.text = change, change.to_json()
             entry.text.encode()

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.errors import MayHaveRunError, OperatorError
-from relay.redelivery import (
+from relay.queue import (
     NextBatchError,
     NotOursError,
     Wait,

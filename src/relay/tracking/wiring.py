@@ -7,7 +7,7 @@ from typing import Any
 
 from relay import settings
 from relay.portal import Portal
-from relay.portals import Portals
+from relay.portal_clients import Portals
 from relay.tracking.brake import Brake
 from relay.tracking.mirror import THREADS, Mirror
 from relay.tracking.state import Seen, SweepState

@@ -12,8 +12,9 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from ops import redrive
-from relay import echo, settings
+from relay import settings
 from relay.change import Change
+from relay.echo import detect
 from relay.tracking import announce, wiring
 from relay.tracking import difference as difference_module
 from relay.tracking.announce import to_change
@@ -494,14 +495,14 @@ def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay, image):
 def test_a_change_that_no_ledger_judges_is_set_aside_alone(relay, monkeypatch):
     """A mistake of ours in judging one Change holds up no other."""
     records = edited(relay, 3)
-    mark = echo.mark
+    mark = detect.mark
 
     def failing(changes, *others):
         if any(change.id == "2" for change in changes):
             raise KeyError("fm")
         return mark(changes, *others)
 
-    monkeypatch.setattr(echo, "mark", failing)
+    monkeypatch.setattr(detect, "mark", failing)
     assert announced_from(records) == []
     assert len(relay.queues.bodies("dead")) == 1
     assert [one["subject"] for one in relay.topic.published] == ["deal/1", "deal/3"]

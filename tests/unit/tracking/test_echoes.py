@@ -4,7 +4,7 @@ import time
 
 from botocore.exceptions import EndpointConnectionError
 
-from relay.ledger import Note, written
+from relay.echo.ledger import Note, written
 from tests.tracking_aws import Context
 
 OLD = "2026-03-01T12:00:00+03:00"

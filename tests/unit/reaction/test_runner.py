@@ -12,7 +12,8 @@ from relay import settings
 from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
 from relay.event import Event
 from relay.portal import Portal
-from relay.reaction import RESERVE_SECONDS, Reaction, reaction
+from relay.reaction import Reaction, reaction
+from relay.reaction.runner import RESERVE_SECONDS
 from tests.dynamo import Dynamo
 
 EVENT = Event(
@@ -290,7 +291,7 @@ def test_a_hanging_ssm_holds_up_only_the_portal_that_it_hides(sqs, monkeypatch, 
         seen.append(event.portal)
 
     monkeypatch.setattr(settings, "webhook_url", url)
-    monkeypatch.setattr("relay.reaction.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("relay.reaction.runner.PATIENCE_SECONDS", 0.01)
     shop = replace(EVENT, portal="shop", event_id="shop.contact.7.add").to_json()
     seconds = RESERVE_SECONDS + 0.3
     assert handle(note, shop, EVENT.to_json(), seconds=seconds) == ["m0"]

@@ -1,4 +1,4 @@
-"""relay.noting: what a run notes before its calls, and what only their answers prove."""
+"""relay.reaction.write_notes: what is noted before calls, and what only answers prove."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -7,11 +7,11 @@ from itertools import count
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from relay.echo.ledger import BUDGET, ROW_BYTES
 from relay.errors import LoopError
-from relay.ledger import BUDGET, ROW_BYTES
-from relay.noting import Noting
-from relay.once.checkpoints import Write
-from relay.state import State
+from relay.reaction.checkpoint import Write
+from relay.reaction.write_notes import Noting
+from relay.state_table import State
 from tests.dynamo import Dynamo
 
 USER = 7

@@ -11,14 +11,15 @@ from botocore.exceptions import ClientError
 
 from relay import settings
 from relay.change import Change, Fields
+from relay.echo.ledger import BUDGET
 from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
-from relay.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portals import Portals
-from relay.reaction import RESERVE_SECONDS, Reaction, reaction
-from relay.state import State
-from tests.unit.test_reaction import batch_of, handle, sqs  # noqa: F401  its queue and its batches
+from relay.portal_clients import Portals
+from relay.reaction import Reaction, reaction
+from relay.reaction.runner import RESERVE_SECONDS
+from relay.state_table import State
+from tests.unit.reaction.test_runner import batch_of, handle, sqs  # noqa: F401  its queue and its batches
 
 CHANGE = Change(
     change_id="main.deal.5.b.2",
@@ -134,7 +135,7 @@ def test_a_double_in_one_batch_is_handled_from_the_record(portal, capsys):
 def test_a_loop_waits_for_the_hours_end_and_is_told(portal, monkeypatch, capsys):
     """Somebody answers each write of ours: the budget stops it, with a metric for the alarm."""
     clock = [1_772_366_400.0]  # an hour begins
-    monkeypatch.setattr("relay.noting.time.time", lambda: clock[0])
+    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
 
     @reaction
@@ -226,7 +227,7 @@ def test_a_mark_that_can_not_be_taken_back_is_the_next_tries(portal):
 def test_of_writes_that_are_noted_together_as_many_pass_as_fit(portal, monkeypatch, before):
     """A hundred changes of deals that all write to their company at once get 30 writes an hour."""
     clock = [1_772_366_400.0]
-    monkeypatch.setattr("relay.noting.time.time", lambda: clock[0])
+    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
 
     @reaction
@@ -266,7 +267,7 @@ def test_each_write_of_a_record_counts(portal):
 
 def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, monkeypatch, capsys):
     """Acknowledged without its row, a second delivery would do it all again."""
-    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.2)
+    monkeypatch.setattr("relay.reaction.runner.RESERVE_SECONDS", 0.2)
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
     slow = {}
 
@@ -319,7 +320,7 @@ def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
         }
         batch["Records"][0]["messageAttributes"] = attributes
     real = time.time
-    monkeypatch.setattr("relay.reaction.time.time", lambda: real() + 1000)
+    monkeypatch.setattr("relay.reaction.runner.time.time", lambda: real() + 1000)
     tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
     assert len(portal.calls) == calls
     assert len(portal.sqs.sent) == 2
@@ -362,7 +363,7 @@ def hanging(heeds):
 @pytest.mark.parametrize("heeds", [True, False])
 def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
     """It is cancelled, and left where it does not heed that; a chain behind it comes back."""
-    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.05)
+    monkeypatch.setattr("relay.reaction.runner.RESERVE_SECONDS", 0.05)
     bodies = [version(2).to_json(), version(3).to_json(), version(2, "6").to_json()]
     assert handle(hanging(heeds), *bodies, seconds=0.2) == ["m0", "m1"]
     out = capsys.readouterr().out
@@ -395,7 +396,7 @@ def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatc
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("relay.memory.Memory.store", broken)
+    monkeypatch.setattr("relay.reaction.batch_store.Memory.store", broken)
     seen = []
     assert handle(noting(seen), version(2).to_json(), version(3).to_json()) == ["m1"]
     assert not portal.sqs.sent
@@ -403,8 +404,8 @@ def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatc
 
 def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
     """No loop runs meanwhile, so nothing else could; the others come back at once."""
-    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.4)
-    monkeypatch.setattr("relay.reaction.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("relay.reaction.runner.RESERVE_SECONDS", 0.4)
+    monkeypatch.setattr("relay.reaction.runner.GRACE_SECONDS", 0.05)
 
     @reaction
     async def block(change: Change) -> None:
@@ -439,7 +440,7 @@ def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
 
 def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
     """Its record comes back; who gets it next waits for the lease."""
-    monkeypatch.setattr("relay.reaction.RESERVE_SECONDS", 0.2)
+    monkeypatch.setattr("relay.reaction.runner.RESERVE_SECONDS", 0.2)
 
     async def call(_method, **params):
         while params["USER_ID"] == "5":

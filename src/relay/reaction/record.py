@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay.change import Change
 from relay.event import Event
-from relay.once.checkpoints import KEEP_SECONDS, Row
-from relay.once.run import UNDECIDED, Run
-from relay.redelivery import NotOursError
+from relay.queue import NotOursError
+from relay.reaction.checkpoint import KEEP_SECONDS, Row
+from relay.reaction.run import UNDECIDED, Run
 
 
 @dataclass(slots=True, eq=False)

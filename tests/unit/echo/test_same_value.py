@@ -1,8 +1,8 @@
-"""relay.spelling: the value that was written is the value that was read, or in doubt it is not."""
+"""relay.echo.same_value: what was written is what was read, or in doubt it is not."""
 
 import pytest
 
-from relay.spelling import is_same, moment, short
+from relay.echo.same_value import is_same, moment, short
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from relay.errors import TransientError
-from relay.once.checkpoints import CLOCK_SECONDS, Row
-from relay.state import State
+from relay.reaction.checkpoint import CLOCK_SECONDS, Row
+from relay.state_table import State
 
 AGAIN_SECONDS = 30.0  # at most, until a record that another copy works on is looked at again
 

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from relay.errors import PermanentError, PortalError
-from relay.once.run import Run
-from relay.once.writes import BATCH
 from relay.portal import PortalApi
+from relay.portal.batch import BATCH
 from relay.portal.idempotent import only_reads
+from relay.reaction.run import Run
 
 
 class OncePortal:

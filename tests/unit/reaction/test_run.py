@@ -1,4 +1,4 @@
-"""relay.once, relay.state: what one run of a reaction does and does not do again."""
+"""relay.once, relay.state_table: what one run of a reaction does and does not do again."""
 
 import asyncio
 import json
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import state
+from relay import state_table
+from relay.echo.stamps import mark_of
 from relay.errors import (
     DivergedError,
     MayHaveRunError,
@@ -21,15 +22,15 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from relay.once import checkpoints, claims
-from relay.once.checkpoints import CLOCK_SECONDS, KEEP_SECONDS, Row, Write, digest_of, match
-from relay.once.lease import Lease
-from relay.once.lost import find, mark_of
-from relay.once.portal import OncePortal
-from relay.once.run import Run
 from relay.portal import PortalApi
 from relay.portal.fake import FakePortal
-from relay.state import State
+from relay.reaction import checkpoint, matching
+from relay.reaction.checkpoint import CLOCK_SECONDS, KEEP_SECONDS, Row, Write, digest_of, match
+from relay.reaction.lease import Lease
+from relay.reaction.lookup import find
+from relay.reaction.portal import OncePortal
+from relay.reaction.run import Run
+from relay.state_table import State
 from tests.dynamo import Dynamo
 from tests.plain import plain
 
@@ -76,8 +77,8 @@ def past(monkeypatch):
     past = Past()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + past.offset)
-    monkeypatch.setattr(claims, "QUIET_SECONDS", 0.001)
-    monkeypatch.setattr(state, "_pause", lambda _attempt: None)
+    monkeypatch.setattr(matching, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(state_table, "_pause", lambda _attempt: None)
     return past
 
 
@@ -843,7 +844,7 @@ def test_only_a_row_s_size_is_for_good(past, message, expected):
 
 def test_a_row_that_is_full_says_so_before_the_next_write_is_sent(past, monkeypatch):
     """What was done stays noted; the record goes to a person, who reads what to change."""
-    monkeypatch.setattr(checkpoints, "ROW_BYTES", 400)
+    monkeypatch.setattr(checkpoint, "ROW_BYTES", 400)
     portal = FakePortal({COMMENT: 7})
 
     async def many(its):

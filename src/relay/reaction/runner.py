@@ -3,7 +3,7 @@
 A reaction knows nothing of this: it is a coroutine that takes an event or a change and, if it
 wants one, a portal. All records of a batch run at once, so that calls which wait at the same time
 can share requests; changes of one item run in their order. What was done for a record is not done
-again (relay.once); what becomes of one whose reaction raised stands in relay.redelivery.
+again (relay.once); what becomes of one whose reaction raised stands in relay.queue.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.change import Change
 from relay.errors import ConfigurationError, HungError, RelayError, StateError, TransientError
-from relay.memory import Memory
-from relay.once.checkpoints import CUT_OFF_SECONDS
-from relay.once.portal import OncePortal
 from relay.portal import Portal
-from relay.portals import Portals
-from relay.records import Record, chains, parse
-from relay.redelivery import Wait, hand_back, is_failure, seconds_until_retry
-from relay.signature import read_signature
+from relay.portal_clients import Portals
+from relay.queue import Wait, hand_back, is_failure, seconds_until_retry
+from relay.reaction.batch_store import Memory
+from relay.reaction.checkpoint import CUT_OFF_SECONDS
+from relay.reaction.portal import OncePortal
+from relay.reaction.record import Record, chains, parse
+from relay.reaction.signature import read_signature
 
 RESERVE_SECONDS = (
     2.0  # of the function's time, kept to note results and hand back what is unfinished

@@ -1,4 +1,4 @@
-"""relay.echo: what a reaction wrote is told from what somebody else did."""
+"""relay.echo.detect: what a reaction wrote is told from what somebody else did."""
 
 import json
 from dataclasses import replace
@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from relay.change import Change, Fields
-from relay.echo import CALL_SECONDS, is_echo, mark, notes_of
-from relay.ledger import (
+from relay.echo.detect import CALL_SECONDS, is_echo, mark, notes_of
+from relay.echo.ledger import (
     BUDGET,
     CLOCK_SECONDS,
     HOUR,

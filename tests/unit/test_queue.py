@@ -1,4 +1,4 @@
-"""relay.redelivery: the class of an error decides what becomes of a record."""
+"""relay.queue: the class of an error decides what becomes of a record."""
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -17,7 +17,7 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from relay.redelivery import (
+from relay.queue import (
     ATTEMPTS,
     KEEP_SECONDS,
     MAX_VISIBILITY_SECONDS,

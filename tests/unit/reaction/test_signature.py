@@ -1,4 +1,4 @@
-"""relay.signature: the first mistakes of whoever writes a reaction are told at import."""
+"""relay.reaction.signature: the first mistakes of whoever writes a reaction are told at import."""
 
 import re
 

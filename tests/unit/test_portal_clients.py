@@ -1,10 +1,10 @@
-"""relay.portals: one client a portal, with the pace that the stack was given."""
+"""relay.portal_clients: one client a portal, with the pace that the stack was given."""
 
 import pytest
 
-from relay import portals, settings
+from relay import portal_clients, settings
 from relay.errors import ConfigurationError
-from relay.portals import Portals
+from relay.portal_clients import Portals
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_client_is_made_once(urls):
 def test_the_pace_is_the_stacks(monkeypatch):
     """Plan and reserve come from the template's parameters, for every function the same."""
     made = []
-    monkeypatch.setattr(portals, "SharedSlots", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(portal_clients, "SharedSlots", lambda *arguments: made.append(arguments))
     Portals("write", lambda: 60.0).get("main")
     ((client, table, name, pace),) = made
     assert (client, table, name) == ("dynamodb", "state", "main")

@@ -19,8 +19,7 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-from relay.errors import LoopError
-from relay.ledger import (
+from relay.echo.ledger import (
     BUDGET,
     HOUR,
     Fact,
@@ -34,9 +33,10 @@ from relay.ledger import (
     writes_in,
     written,
 )
-from relay.once.checkpoints import Write
-from relay.once.writes import was_not_sent
-from relay.state import RefusedError, State
+from relay.errors import LoopError
+from relay.reaction.checkpoint import Write
+from relay.reaction.writes import was_not_sent
+from relay.state_table import RefusedError, State
 
 
 class Noting:

@@ -2,7 +2,7 @@
 
 An echo (`origin: relay`) is
 - an update whose every changed field was noted in the ledger with the value that was read, by the
-  user who saved last, or follows from one that was (relay.follows);
+  user who saved last, or follows from one that was (relay.echo.derived_fields);
 - a new item whose id, or whose mark with its kind and its user, was noted;
 - a deletion that was noted.
 In doubt a change is a person's: a loop is ended by the budget, a lost change by nothing.
@@ -19,10 +19,10 @@ from datetime import datetime
 from typing import Any
 
 from relay.change import Change
-from relay.follows import FOLLOWS, Cause
-from relay.ledger import CLOCK_SECONDS, NOTED_SECONDS, gone_key, made_key, row_keys
-from relay.once.lost import PREFIX
-from relay.spelling import DAYS, is_same, moment, plain
+from relay.echo.derived_fields import FOLLOWS, Cause
+from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, gone_key, made_key, row_keys
+from relay.echo.same_value import DAYS, is_same, moment, plain
+from relay.echo.stamps import PREFIX
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call

@@ -1,9 +1,9 @@
-"""What reactions write, noted: announce tells an echo by it (relay.echo).
+"""What reactions write, noted: announce tells an echo by it (relay.echo.detect).
 
 | what | row | when | holds |
 |---|---|---|---|
 | a write to an item | `echo#...` of this item and hour | before it is sent | fields, user, time |
-| a create that bears a mark | `made#...#<mark>` (relay.once.lost) | before | kind and user |
+| a create that bears a mark | `made#...#<mark>` (relay.echo.stamps) | before | kind and user |
 | any other create | `made#...#<kind>/<id>` | after its answer | |
 | a deletion | `gone#...` | after its answer | |
 
@@ -24,12 +24,12 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from relay.once.lost import PREFIX
-from relay.once.writes import BATCH
+from relay.echo.same_value import plain, short
+from relay.echo.stamps import PREFIX
+from relay.portal.batch import BATCH
 from relay.portal.idempotent import only_reads
 from relay.portal.references import resolve
-from relay.spelling import plain, short
-from relay.state import RefusedError
+from relay.state_table import RefusedError
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind

@@ -10,11 +10,11 @@ from aws_lambda_powertools.logging import Logger
 
 from relay import settings
 from relay.errors import RelayError
-from relay.noting import Noting
-from relay.once.run import Run
-from relay.records import Record
-from relay.redelivery import is_failure
-from relay.state import State
+from relay.queue import is_failure
+from relay.reaction.record import Record
+from relay.reaction.run import Run
+from relay.reaction.write_notes import Noting
+from relay.state_table import State
 
 
 class Memory:

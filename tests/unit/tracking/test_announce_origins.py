@@ -2,7 +2,7 @@
 
 import time
 
-from relay.ledger import Note, written
+from relay.echo.ledger import Note, written
 from tests.unit.tracking.conftest import relay  # noqa: F401  the handlers, joined
 
 OLD = "2026-03-01T12:00:00+03:00"

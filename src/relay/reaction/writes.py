@@ -13,12 +13,12 @@ from relay.errors import (
     TransientError,
 )
 from relay.portal import PortalApi
+from relay.portal.batch import BATCH
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
 from relay.portal.idempotent import is_harmless, only_reads
 from relay.portal.ids import Kept, ids_of
 from relay.portal.references import resolve
 
-BATCH = "batch"
 MOST_SAID = 500  # characters of a command's error
 type Commands = Mapping[str, tuple[str, Mapping[str, Any]]]
 # Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.retry).

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from relay.change import Change
-from relay.spelling import is_same, moment
+from relay.echo.same_value import is_same, moment
 
 NEAR_SECONDS = 300  # between a note and the portal's stamp: a call's time, and two clocks
 _DAY_SECONDS = 24 * 3600

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from relay.errors import DivergedError
-from relay.once.checkpoints import DoneBefore, Row, Write, match
+from relay.reaction.checkpoint import DoneBefore, Row, Write, match
 
 QUIET_SECONDS = 0.5  # without a call of the run, before a recorded write is given to another call
 _pause = asyncio.sleep

@@ -2,7 +2,7 @@
 
 A write is looked up among the record's checkpoints first; it is sent with its intent stored where
 running it twice would show, and its result is noted. How that holds in every order of events
-stands in relay.once.checkpoints.
+stands in relay.reaction.checkpoint.
 """
 
 import asyncio
@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 
+from relay.echo.stamps import Mark, mark_of
 from relay.errors import MayHaveRunError, PortalError, TransientError
-from relay.once import lost
-from relay.once.checkpoints import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write, digest_of
-from relay.once.claims import Claims
-from relay.once.lease import Lease
-from relay.once.writes import BATCH, is_harmless_write, replay, send, stored
 from relay.portal import PortalApi
+from relay.portal.batch import BATCH
 from relay.portal.ids import ids_of
-from relay.state import RefusedError, State
+from relay.reaction import lookup
+from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write, digest_of
+from relay.reaction.lease import Lease
+from relay.reaction.matching import Claims
+from relay.reaction.writes import is_harmless_write, replay, send, stored
+from relay.state_table import RefusedError, State
 
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
 
@@ -155,7 +157,7 @@ class Run:
         if not harmless:
             if write in self._lost:
                 raise self._lost[write]
-            mark = lost.mark_of(write.method, params, _mark_key(self._row.key, write))
+            mark = mark_of(write.method, params, _mark_key(self._row.key, write))
             if not fresh:
                 result = await self._look(portal, write, params, mark)
                 if result is not None:
@@ -200,7 +202,7 @@ class Run:
                 return write, fresh
 
     async def _look(
-        self, portal: PortalApi, write: Write, params: Mapping[str, Any], mark: lost.Mark | None
+        self, portal: PortalApi, write: Write, params: Mapping[str, Any], mark: Mark | None
     ) -> Any:
         """Return the result of a write whose intent is all that is known of it; None: not made."""
         decided = write.at < self._decided
@@ -209,7 +211,7 @@ class Run:
                 return None
             raise self._undecided(write, "nothing that it makes can be looked for")
         try:
-            result = await lost.find(portal, write.method, params, mark, write.at)
+            result = await lookup.find(portal, write.method, params, mark, write.at)
         except MayHaveRunError as unclear:
             if decided:
                 return None
@@ -222,7 +224,7 @@ class Run:
         portal: PortalApi,
         write: Write,
         params: Mapping[str, Any],
-        mark: lost.Mark | None,
+        mark: Mark | None,
         digest: str,
         *,
         harmless: bool,

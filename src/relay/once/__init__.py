@@ -1,1 +1,0 @@
-"""What was done for a record is not done again: portal -> run -> claims, lease -> checkpoints."""
