@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from relay.tracking.state import SweepState
 from relay.tracking.sweep_plan import REFUSED, progress
+from relay.tracking.sweep_state import SweepState
 
 PAUSE_SECONDS = 2.0
 

@@ -16,8 +16,9 @@ from ops.deployed import Deployed, find_stack
 from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
 from relay.errors import ConfigurationError, PortalError
 from relay.tracking.brake import Brake
-from relay.tracking.state import MISSED, Seen, SweepState, is_silent
+from relay.tracking.event_times import MISSED, LastEvents, is_silent
 from relay.tracking.sweep_plan import REFUSED, Document, progress
+from relay.tracking.sweep_state import SweepState
 
 OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
 LATE_SECONDS = 3600
@@ -107,7 +108,7 @@ def _tracking(portal: str, table: str, silent_hours: float) -> Iterator[Finding]
     if held:
         said = f"disappearances have been held back for {_ago(now - held)}"
         yield BAD, f"{said}; if they are true: `make release PORTAL={portal}`"
-    seen = Seen(client, table).read(portal)
+    seen = LastEvents(client, table).read(portal)
     last = max((at for name, at in seen.items() if name != MISSED), default=0)
     if is_silent(seen, now, silent_hours):
         yield BAD, "changes, but not one event: switch the outgoing webhook on, with its events"

@@ -7,7 +7,7 @@ import boto3
 
 from ops.deployed import find_stack
 from relay.tracking.brake import RELEASE_SECONDS, Brake
-from relay.tracking.state import SweepState
+from relay.tracking.sweep_state import SweepState
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from relay.portal.shared_slots import SharedSlots
 from relay.portal.slots import Pace
 
 
-class Portals:
+class PortalClients:
     """One function's clients of the portals, each made when it is first asked for.
 
     `kind` is whose webhook is used: `read` or `write`. All copies of all functions share one limit

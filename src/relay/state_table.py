@@ -54,7 +54,7 @@ class Request(Protocol):
         """Return the request's part of a transaction, or the item to put."""
 
 
-class State:
+class StateTable:
     """The table during one batch of records, in one event loop."""
 
     def __init__(self, client: Any, table: str) -> None:

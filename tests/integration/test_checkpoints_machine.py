@@ -31,7 +31,7 @@ from relay.reaction import checkpoint, lease, matching, run
 from relay.reaction.checkpoint import Row, Write
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_table import State
+from relay.state_table import StateTable
 from tests.dynamo import Dynamo
 
 KEY = "done#follow_up#main.deal.5.1.7"
@@ -101,7 +101,7 @@ class Delivery:
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda *_: None)
         row = Row.of(KEY, world.dynamo.rows.get(KEY), world.now)
-        table = State(world.dynamo, "State")
+        table = StateTable(world.dynamo, "State")
         token = f"token {next(world.numbers)}"
         self.run = Run(row, token, world.now + LEASE, table, lambda *_, **__: None)
         self.task = self.loop.create_task(self.react(program, order))

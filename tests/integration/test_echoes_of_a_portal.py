@@ -16,7 +16,7 @@ from local.portal.server import PortalServer
 from relay.change import Change, Fields
 from relay.echo.detect import is_echo, mark
 from relay.echo.ledger import Fact, Note, created, written
-from relay.echo.stamps import mark_of
+from relay.echo.stamps import stamp_of
 from relay.tracking.kinds import entity_type_id, read_command
 from relay.tracking.projection import difference, project
 
@@ -204,7 +204,7 @@ def test_a_file_is_nobodys_echo(call):
 def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
     """The portal copies a lead's mark to its company, contact and deal, whoever converts it."""
     params = {"fields": {"TITLE": "A", "NAME": "B", "OPPORTUNITY": 5}}
-    marked = mark_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
+    marked = stamp_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
     number = call("crm.lead.add", **marked)
     fact = Fact.of_mark("main", created("crm.lead.add", marked), 1, time.time())
     rows = {fact.name: fact.make("State")}

@@ -10,9 +10,9 @@ from relay.echo.detect import mark
 from relay.echo.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
-from relay.state_table import State
+from relay.state_table import StateTable
 from relay.tracking.projection import difference
 from tests.dynamo import Dynamo
 
@@ -68,7 +68,7 @@ class Circle:
                         after=Fields(item),
                     )
                 )
-        marked = mark(found, State(self.table, "State").load)
+        marked = mark(found, StateTable(self.table, "State").load)
         return [change for change in marked if change.origin == "portal"]
 
     def run(self, *reactions):
@@ -121,7 +121,7 @@ def circle(monkeypatch):
         its = Circle(rule)
         clients = {"sqs": its, "dynamodb": its.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(Portals, "get", lambda *_: its.portal)
+        monkeypatch.setattr(PortalClients, "get", lambda *_: its.portal)
         monkeypatch.setattr("relay.reaction.runner.time.time", lambda: 1_772_366_399.0)
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")

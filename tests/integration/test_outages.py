@@ -25,7 +25,7 @@ from relay.errors import (
 )
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 from relay.queue import KEEP_SECONDS, LAST_SECONDS, Wait, seconds_until_retry
 from relay.reaction import Reaction
 from relay.tracking import track
@@ -160,7 +160,7 @@ class Outage:
         self.portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
         clients = {"sqs": self.queue, "dynamodb": self.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(Portals, "get", self.get)
+        monkeypatch.setattr(PortalClients, "get", self.get)
         monkeypatch.setattr("relay.reaction.runner.time.time", lambda: self.clock[0])
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")

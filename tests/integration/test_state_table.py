@@ -13,7 +13,7 @@ from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Row
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_table import RefusedError, State
+from relay.state_table import RefusedError, StateTable
 
 KEY = "done#follow_up#main.deal.5.b.7"
 
@@ -37,7 +37,7 @@ def run(client, token, row=None):
     portal = FakePortal({"crm.timeline.comment.add": 7, "tasks.task.add": {"task": {"id": "1"}}})
 
     async def react():
-        state = State(client, "State")
+        state = StateTable(client, "State")
         stored = row or Row.of(KEY, state.load([KEY]).get(KEY), time.time())
         its = Run(stored, token, time.time() + 60, state, lambda *_, **__: None)
         once = OncePortal(portal, its)
@@ -76,7 +76,7 @@ def test_notes_are_counted_up_to_the_budget(client):
     its = [written("crm.deal.update", {"id": n, "fields": {"TITLE": "x"}}) for n in (5, 6)]
 
     async def write():
-        state = State(client, "State")
+        state = StateTable(client, "State")
         for number in range(BUDGET):
             await state.write(Note("main", its[0], "tidy", f"t.{number}", 1, now))
         notes = [Note("main", each, "tidy", "t.last", 1, now) for each in its]
@@ -106,10 +106,10 @@ def test_the_budget_of_the_version_before_is_left_alone(client):
     note = Note("main", written("crm.deal.update", {"id": 5, "fields": {}}), "tidy", "t", 1, now)
     key = note.make("State")["Update"]["Key"]
     client.put_item(TableName="State", Item=key | {"count tidy": {"N": "30"}})
-    asyncio.run(State(client, "State").write(note))
-    asyncio.run(State(client, "State").write(note.unsent()))
+    asyncio.run(StateTable(client, "State").write(note))
+    asyncio.run(StateTable(client, "State").write(note.unsent()))
     with pytest.raises(RefusedError):
-        asyncio.run(State(client, "State").write(note.unsent()))
+        asyncio.run(StateTable(client, "State").write(note.unsent()))
     assert client.get_item(TableName="State", Key=key)["Item"]["count tidy"] == {"N": "30"}
 
 
@@ -119,7 +119,7 @@ def test_notes_have_room_up_to_a_limit(client):
     fields = {f"ufCrm{number:03}": "x" * 60 for number in range(90)}
 
     async def write():
-        state = State(client, "State")
+        state = StateTable(client, "State")
         full = 0
         for number in range(BUDGET):
             for reaction in ("a", "b"):
@@ -152,7 +152,7 @@ def test_a_row_that_is_too_large_is_refused_for_good(client, conditional):
             return {"Put": put | {"Item": item}} if conditional else item
 
     async def write(*rows):
-        state = State(client, "State")
+        state = StateTable(client, "State")
         return await asyncio.gather(*map(state.write, rows), return_exceptions=True)
 
     large = Text("large", 420_000)

@@ -17,7 +17,7 @@ import pytest
 from relay.tracking import sweep_pass as walk_module
 from relay.tracking import sweep_plan as plan_module
 from relay.tracking.projection import project
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, Known
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowSummary
 from relay.tracking.sweep_pass import Sweep
 from tests.tracking_portal import ItemsPortal
 
@@ -51,9 +51,9 @@ class Rows:
             key = Key("main", "deal", item_id)
             if item and (2, item_id) in self.portal.forbidden:
                 known = self.rows.get(key)
-                self.rows[key] = Known(UNREADABLE, known.updated if known else "", now)
+                self.rows[key] = RowSummary(UNREADABLE, known.updated if known else "", now)
                 continue
-            self.rows[key] = Known(ITEM if item else TOMBSTONE, updated, now)
+            self.rows[key] = RowSummary(ITEM if item else TOMBSTONE, updated, now)
             self.versions[item_id] = item and item["version"]
 
     async def known(self, keys):
@@ -375,7 +375,7 @@ def mutate_absence_deletes(monkeypatch):
             listed = {key.id for key in keys}
             suspects = super()._suspects(job, keys, known, young)
             for item_id in set(suspects) - listed:
-                self.mirror.rows[Key("main", "deal", item_id)] = Known(TOMBSTONE, "", 0)
+                self.mirror.rows[Key("main", "deal", item_id)] = RowSummary(TOMBSTONE, "", 0)
             return [one for one in suspects if one in listed]
 
     del monkeypatch

@@ -4,7 +4,7 @@ import pytest
 
 from relay import portal_clients, settings
 from relay.errors import ConfigurationError
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def urls(monkeypatch):
 
 def test_a_client_is_made_once(urls):
     """The same portal is the same client until its webhook is another."""
-    known = Portals("write", lambda: 60.0)
+    known = PortalClients("write", lambda: 60.0)
     first = known.get("main")
     assert known.get("main") is first
     urls["write", "main"] = "https://main.example/rest/1/anothersecret/"
@@ -37,7 +37,7 @@ def test_the_pace_is_the_stacks(monkeypatch):
     """Plan and reserve come from the template's parameters, for every function the same."""
     made = []
     monkeypatch.setattr(portal_clients, "SharedSlots", lambda *arguments: made.append(arguments))
-    Portals("write", lambda: 60.0).get("main")
+    PortalClients("write", lambda: 60.0).get("main")
     ((client, table, name, pace),) = made
     assert (client, table, name) == ("dynamodb", "state", "main")
     assert (pace.burst, pace.rate, pace.reserve) == (250, 5, 0.2)
@@ -48,6 +48,6 @@ def test_plain_http_needs_its_switch(urls, monkeypatch):
     """A portal without TLS is called on a developer's desk only."""
     urls["write", "main"] = "http://127.0.0.1:8024/rest/1/writesecret/"
     with pytest.raises(ConfigurationError, match="https"):
-        Portals("write", lambda: 60.0).get("main")
+        PortalClients("write", lambda: 60.0).get("main")
     monkeypatch.setenv("ALLOW_HTTP", "true")
-    assert Portals("write", lambda: 60.0).get("main").webhook.scheme == "http"
+    assert PortalClients("write", lambda: 60.0).get("main").webhook.scheme == "http"

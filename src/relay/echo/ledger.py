@@ -27,7 +27,7 @@ from typing import Any
 from relay.echo.same_value import plain, short
 from relay.echo.stamps import PREFIX
 from relay.portal.batch import BATCH
-from relay.portal.idempotent import only_reads
+from relay.portal.idempotent import is_read
 from relay.portal.references import resolve
 from relay.state_table import RefusedError
 
@@ -76,7 +76,7 @@ def writes_in(method: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Map
     if method != BATCH:
         yield method, params
         return
-    yield from (call for call in params["commands"].values() if not only_reads(call[0]))
+    yield from (call for call in params["commands"].values() if not is_read(call[0]))
 
 
 def done_in(
@@ -90,7 +90,7 @@ def done_in(
         yield method, params, result, False
         return
     for name, (command, given) in params["commands"].items():
-        if name in result["results"] and not only_reads(command):
+        if name in result["results"] and not is_read(command):
             resolved = resolve(given, result["results"])
             late = written(command, given) is None
             yield command, resolved, result["results"][name], late

@@ -25,7 +25,7 @@ _INVOICE, _FIRST_DYNAMIC = 31, 128
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Stamp:
     """The fields that are added to a create."""
 
     fields: Mapping[str, str]
@@ -36,7 +36,7 @@ class Mark:
         return {**params, name: {**fields, **self.fields}}
 
 
-def mark_of(method: str, params: Mapping[str, Any], key: str) -> Mark | None:
+def stamp_of(method: str, params: Mapping[str, Any], key: str) -> Stamp | None:
     """Return what a create is to be found by; None where nothing can be looked for."""
     method = method.lower()
     _, fields = fields_of(params)
@@ -58,7 +58,7 @@ def mark_of(method: str, params: Mapping[str, Any], key: str) -> Mark | None:
     else:
         return None
     taken = {plain(name) for name, given in fields.items() if given}
-    return None if taken & {plain(name) for name in mark} else Mark(mark)
+    return None if taken & {plain(name) for name in mark} else Stamp(mark)
 
 
 def fields_of(params: Mapping[str, Any]) -> tuple[str, Any]:

@@ -22,15 +22,15 @@ from contextlib import contextmanager
 
 from relay.portal.encoding import MOST_QUERY_BYTES
 from relay.portal.http import THREADS
-from relay.portal.pending import Unit
+from relay.portal.pending import PendingCall
 
 ROUNDS = 16  # turns of the loop without a new call; a turn costs microseconds
 GUARD_SECONDS = 1.0  # the longest that coroutines which never rest, or hold, can keep a call
 
-Send = Callable[[list[Unit]], Awaitable[list[Unit]]]
+Send = Callable[[list[PendingCall]], Awaitable[list[PendingCall]]]
 
 
-class Gathering:
+class Batcher:
     """The units of one event loop that wait, and the requests that are coming for them."""
 
     def __init__(
@@ -43,8 +43,8 @@ class Gathering:
         self._size = size
         self._take_slot = take_slot
         self._send = send
-        self._waiting: deque[Unit] = deque()
-        self._open: set[Unit] = set()
+        self._waiting: deque[PendingCall] = deque()
+        self._open: set[PendingCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes = asyncio.Semaphore(THREADS)
         self._coming = 0
@@ -53,7 +53,7 @@ class Gathering:
         self._looking = False
         self._guard: asyncio.TimerHandle | None = None
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: PendingCall) -> None:
         """Let a unit wait; its future tells what became of it."""
         self._open.add(unit)
         unit.future.add_done_callback(lambda _: self._settled(unit))
@@ -74,7 +74,7 @@ class Gathering:
         while self._open:
             await asyncio.wait([unit.future for unit in self._open])
 
-    def _wait(self, unit: Unit) -> None:
+    def _wait(self, unit: PendingCall) -> None:
         delay = unit.not_before - time.time()
         if delay > 0:
             asyncio.get_running_loop().call_later(delay, self._wait, unit)
@@ -157,7 +157,7 @@ class Gathering:
         while self._requests() > self._coming:
             self._waiting.pop().break_off(refusal)
 
-    def _fill(self) -> list[Unit]:
+    def _fill(self) -> list[PendingCall]:
         """Take the units of the next request out of what waits.
 
         Reads and writes don't mix: if an answer is too large, reads are asked for in smaller parts,
@@ -165,8 +165,8 @@ class Gathering:
         """
         if not self._waiting or self._waiting[0].alone:
             return [self._waiting.popleft()] if self._waiting else []
-        size, room, left = self._size(), MOST_QUERY_BYTES, deque[Unit]()
-        units: list[Unit] = []
+        size, room, left = self._size(), MOST_QUERY_BYTES, deque[PendingCall]()
+        units: list[PendingCall] = []
         reads = self._waiting[0].reads
         while self._waiting and size > 0:
             unit = self._waiting.popleft()
@@ -180,7 +180,7 @@ class Gathering:
         self._waiting.extendleft(reversed(left))
         return units
 
-    def _settled(self, unit: Unit) -> None:
+    def _settled(self, unit: PendingCall) -> None:
         self._open.discard(unit)
         if not unit.future.cancelled():
             unit.future.exception()  # a cancelled caller never looks

@@ -9,12 +9,12 @@ from typing import Any
 from relay.errors import OperatorError, PermanentError, PortalError, TransientError
 from relay.portal.api import PortalApi
 from relay.portal.batch import NOT_RUN, of_call
-from relay.portal.batching import Gathering
+from relay.portal.batching import Batcher
 from relay.portal.encoding import NotForBatchError
 from relay.portal.lists import Listing
-from relay.portal.pending import Command, Explicit, Params, Unit
+from relay.portal.pending import Command, ExplicitBatch, Params, PendingCall
 from relay.portal.references import needs_calls, resolve
-from relay.portal.sending import Delivery
+from relay.portal.sending import Sender
 from relay.portal.slots import Slots
 from relay.portal.webhook import Webhook
 from relay.portal.webhook_state import MOST_COMMANDS, known
@@ -37,10 +37,8 @@ class Portal:
     ) -> None:
         self.webhook = webhook
         about = known(webhook)
-        self._delivery = Delivery(
-            about, slots or about.own_slots, remaining_seconds or (lambda: inf)
-        )
-        self._gatherings: dict[asyncio.AbstractEventLoop, Gathering] = {}
+        self._delivery = Sender(about, slots or about.own_slots, remaining_seconds or (lambda: inf))
+        self._gatherings: dict[asyncio.AbstractEventLoop, Batcher] = {}
 
     @property
     def requests(self) -> int:
@@ -119,24 +117,24 @@ class Portal:
         """Wait until no call is under way in this event loop, cancelled callers' included."""
         await self._gathering().finish()
 
-    def _gathering(self) -> Gathering:
+    def _gathering(self) -> Batcher:
         loop = asyncio.get_running_loop()
         if loop not in self._gatherings:
             self._gatherings = {
                 other: its for other, its in self._gatherings.items() if not other.is_closed()
             }
-            self._gatherings[loop] = Gathering(
+            self._gatherings[loop] = Batcher(
                 self._delivery.size, self._delivery.take_slot, self._delivery.send
             )
         return self._gatherings[loop]
 
     async def _one(self, method: str, params: Params) -> Any:
-        (outcome,) = await self._ask(Unit(method, params))
+        (outcome,) = await self._ask(PendingCall(method, params))
         if isinstance(outcome, PortalError):
             raise outcome
         return outcome
 
-    async def _ask(self, unit: Unit) -> Sequence[Any]:
+    async def _ask(self, unit: PendingCall) -> Sequence[Any]:
         self._delivery.accept(unit)
         self._gathering().add(unit)
         return await asyncio.shield(unit.future)
@@ -150,11 +148,11 @@ class Portal:
                 yield item
 
 
-def _explicit(commands: Mapping[str, tuple[str, Params]], *, halt: bool) -> Explicit | None:
+def _explicit(commands: Mapping[str, tuple[str, Params]], *, halt: bool) -> ExplicitBatch | None:
     """Return the commands as one request; None where a query can't hold them."""
     asked = {name: Command(method, params) for name, (method, params) in commands.items()}
     try:
-        return Explicit(asked, halt=halt)
+        return ExplicitBatch(asked, halt=halt)
     except NotForBatchError:
         return None
 

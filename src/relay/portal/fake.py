@@ -13,7 +13,7 @@ from typing import Any
 from relay import errors
 from relay.portal.answers import error_of
 from relay.portal.api import PortalApi
-from relay.portal.idempotent import only_reads
+from relay.portal.idempotent import is_read
 from relay.portal.ids import ids_of
 from relay.portal.pages import items_of
 from relay.portal.references import needs_calls, resolve
@@ -107,7 +107,7 @@ class FakePortal:
 
 
 def _kept(method: str, answer: Any) -> Any:
-    return answer if only_reads(method) else ids_of(answer)
+    return answer if is_read(method) else ids_of(answer)
 
 
 _is_one: type[PortalApi] = FakePortal  # mypy proves it

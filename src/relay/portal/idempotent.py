@@ -29,17 +29,17 @@ _FILE_NAME = re.compile(r"[^/\n]*\.[A-Za-z0-9]{1,8}")
 _FILE = re.compile(r"n\d+|(?:data:[^,]*,)?[A-Za-z0-9+/=\r\n]{64,}")
 
 
-def only_reads(method: str) -> bool:
+def is_read(method: str) -> bool:
     """Say whether a method leaves the portal as it is."""
     last = method.lower().rpartition(".")[2]
     return last in _READS or last.startswith("get")
 
 
-def is_harmless(method: str, params: Mapping[str, Any]) -> bool:
+def is_idempotent(method: str, params: Mapping[str, Any]) -> bool:
     """Say whether running a call twice leaves the portal as running it once does."""
     method = method.lower()
     last = method.rpartition(".")[2]
-    if only_reads(method) or last == "set":
+    if is_read(method) or last == "set":
         return True
     if last == "update" and method.startswith(("crm.", "tasks.task.")):
         fields = next((value for name, value in params.items() if name.lower() == "fields"), None)

@@ -16,7 +16,7 @@ from typing import Any
 
 from relay.errors import PermanentError, PortalError
 from relay.portal.pages import id_of, is_by_id, items_of, unwrap
-from relay.portal.pending import Chain, Params
+from relay.portal.pending import Params, PendingPages
 from relay.portal.webhook_state import MOST_COMMANDS
 
 PAGE = 50
@@ -27,7 +27,7 @@ _CAMEL = ("crm.item.", "crm.type.", "crm.category.", "catalog.", "sale.")
 _FLAT_ORDER = ("user.get", "user.search", "department.get")
 
 CallAll = Callable[[str, Sequence[Params]], Awaitable[Sequence[Any]]]
-AskChain = Callable[[Chain], Awaitable[Sequence[Any]]]
+AskChain = Callable[[PendingPages], Awaitable[Sequence[Any]]]
 
 
 class Listing:
@@ -181,7 +181,7 @@ class Listing:
                 return
             last = id_of(page[-1])[1]
 
-    def _chain(self, last: int, end: int | None = None, *, dense: bool = False) -> Chain:
+    def _chain(self, last: int, end: int | None = None, *, dense: bool = False) -> PendingPages:
         bound = {} if end is None else {f"<={self._id}": end}
         most = MOST_COMMANDS if end is None else min(-(-(end - last) // PAGE), MOST_COMMANDS)
 
@@ -190,7 +190,7 @@ class Listing:
             return self._by_id(**{f">{self._id}": after}, **bound)
 
         # Dense ranges that shared their requests would only wait for each other.
-        return Chain(self._method, page, least=most if dense else 1, most=most)
+        return PendingPages(self._method, page, least=most if dense else 1, most=most)
 
     async def _last_id(self) -> int | None:
         """Return the highest id of the list, None where that can't be had."""

@@ -9,7 +9,7 @@ from typing import Any
 from relay.errors import PortalError
 from relay.portal.batch import of_call
 from relay.portal.encoding import MOST_QUERY_BYTES, NotForBatchError, to_query
-from relay.portal.idempotent import is_harmless, only_reads
+from relay.portal.idempotent import is_idempotent, is_read
 from relay.portal.references import is_touched
 
 Params = Mapping[str, Any]
@@ -25,10 +25,10 @@ class Command:
     @property
     def harmless(self) -> bool:
         """Whether running it twice does what running it once does."""
-        return is_harmless(self.method, self.params)
+        return is_idempotent(self.method, self.params)
 
 
-class Unit:
+class PendingCall:
     """One call. Its future gives a list with its one outcome, as those of larger units do.
 
     Parameters that a batch would not carry unchanged go alone, as JSON.
@@ -46,7 +46,7 @@ class Unit:
         self.ends_at = inf  # when the function that asked is over
         self.params = params
         self.alone = alone
-        self.reads = only_reads(method)
+        self.reads = is_read(method)
         self.query = ""
         if is_touched(params):
             self.go_alone()
@@ -90,7 +90,7 @@ class Unit:
             self.future.set_exception(broken)
 
 
-class Chain(Unit):
+class PendingPages(PendingCall):
     """Pages of a list: each command begins where the one before it ends.
 
     It uses as many commands as there is room for, between `least` and `most`. `page` makes the
@@ -118,7 +118,7 @@ class Chain(Unit):
         return _queries(commands)
 
 
-class Explicit(Unit):
+class ExplicitBatch(PendingCall):
     """A batch that somebody has put together: its own keys, its own request."""
 
     def __init__(self, commands: Mapping[str, Command], *, halt: bool) -> None:

@@ -24,7 +24,7 @@ from relay.errors import OperatorError, PortalError, TransientError
 from relay.portal.answers import Answer, read_answer
 from relay.portal.http import Reply, connection
 from relay.portal.webhook import Webhook
-from relay.portal.webhook_state import Known
+from relay.portal.webhook_state import WebhookState
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A last part that begins with a digit makes an IP address, in whatever spelling.
@@ -33,7 +33,7 @@ _CLOUD = re.compile(r"[a-z0-9-]+\.(bitrix24\.(?:com|com\.br|com\.tr|[a-z]{2}))")
 _logger = logging.getLogger("relay.portal")
 
 
-def exchange(known: Known, method: str, body: bytes, seconds: float) -> Answer:
+def exchange(known: WebhookState, method: str, body: bytes, seconds: float) -> Answer:
     """Send one request, read its answer; raises the PortalError that it means."""
     reply = connection.post(method, known.webhook.url(method), body, seconds)
     if reply.status in _REDIRECTS:

@@ -14,21 +14,21 @@ from relay.portal.answers import TOO_LARGE, Answer
 from relay.portal.batch import body_of, of_call, outcomes_of, times_of
 from relay.portal.encoding import to_json
 from relay.portal.http import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
-from relay.portal.pending import Command, Explicit, Unit
+from relay.portal.pending import Command, ExplicitBatch, PendingCall
 from relay.portal.request import exchange
 from relay.portal.retry import Failure
 from relay.portal.slots import Slots
-from relay.portal.webhook_state import Known
+from relay.portal.webhook_state import WebhookState
 
 LEAST_SECONDS = 0.5  # with less than this left nothing is begun
 LONGEST_SECONDS = 3600.0  # to wait for a slot where no function's time ends it
-Plan = list[tuple[Unit, dict[str, Command]]]
+Plan = list[tuple[PendingCall, dict[str, Command]]]
 
 
-class Delivery:
+class Sender:
     """How one portal object sends: with its slots, within its function's time."""
 
-    def __init__(self, known: Known, slots: Slots, remaining: Callable[[], float]) -> None:
+    def __init__(self, known: WebhookState, slots: Slots, remaining: Callable[[], float]) -> None:
         self._known = known
         self._slots = slots
         self._remaining = remaining
@@ -46,12 +46,12 @@ class Delivery:
         slot = await self._in_thread(self._slots.take, latest)
         await asyncio.sleep(max(slot - time.time(), 0))
 
-    def accept(self, unit: Unit) -> None:
+    def accept(self, unit: PendingCall) -> None:
         """Give a new unit its end; raises TransientError if its method must wait longer."""
         unit.ends_at = time.time() + self._remaining()
         self._check(unit)
 
-    def _check(self, unit: Unit) -> None:
+    def _check(self, unit: PendingCall) -> None:
         """Let a unit wait whose method must; raises TransientError if that is after its time.
 
         A function may be frozen with a call that waits, and thawed for another message while the
@@ -67,10 +67,10 @@ class Delivery:
             raise TransientError(unit.method, "OPERATION_TIME_LIMIT", said, retry_after=seconds)
         unit.not_before = time.time() + seconds if seconds else 0.0
 
-    async def send(self, units: list[Unit]) -> list[Unit]:
+    async def send(self, units: list[PendingCall]) -> list[PendingCall]:
         """Send units in one request and settle them; returns those that are to be sent again."""
-        ready: list[Unit] = []
-        unsettled: list[Unit] = []
+        ready: list[PendingCall] = []
+        unsettled: list[PendingCall] = []
         for unit in units:
             try:
                 self._check(unit)
@@ -90,7 +90,7 @@ class Delivery:
                     unsettled.append(unit)
         return unsettled
 
-    def _plan(self, units: list[Unit]) -> Plan:
+    def _plan(self, units: list[PendingCall]) -> Plan:
         """Give each unit its commands; those that can use more share the room that is left."""
         chains = sum(unit.most > 1 for unit in units)
         share = max(self.size() - sum(unit.least for unit in units), 0) // max(chains, 1)
@@ -109,7 +109,7 @@ class Delivery:
         first = plan[0][0]
         operating = self._known.operating
         try:
-            if len(commands) == 1 and not isinstance(first, Explicit):
+            if len(commands) == 1 and not isinstance(first, ExplicitBatch):
                 ((key, command),) = commands.items()
                 answer = await self._exchange(command.method, to_json(command.params), 1)
                 operating.note(command.method, answer.time)
@@ -145,7 +145,7 @@ class Delivery:
 
     def _settle(
         self,
-        unit: Unit,
+        unit: PendingCall,
         commands: dict[str, Command],
         outcomes: dict[str, Any],
         together: int,
@@ -156,11 +156,11 @@ class Delivery:
         unit.tries += 1
         error = next(iter(outcomes.values()))
         # What somebody has put together is sent again only if nothing of it was answered.
-        if isinstance(error, PortalError) and (whole or not isinstance(unit, Explicit)):
+        if isinstance(error, PortalError) and (whole or not isinstance(unit, ExplicitBatch)):
             failure = Failure(
                 error,
                 unit.tries,
-                1 if isinstance(unit, Explicit) else together,
+                1 if isinstance(unit, ExplicitBatch) else together,
                 harmless=all(command.harmless for command in commands.values()),
                 blocked_for=self._known.wait_for(unit.method),
                 jitter=self._jitter,
@@ -170,7 +170,7 @@ class Delivery:
                 unit.not_before = time.time() + pause
                 return False
             final = failure.final()
-            failed = outcomes if isinstance(unit, Explicit) else list(outcomes)[:1]
+            failed = outcomes if isinstance(unit, ExplicitBatch) else list(outcomes)[:1]
             outcomes |= {key: of_call(final, commands[key].method) for key in failed}
         unit.finish([self._masked(outcome) for outcome in outcomes.values()])
         return True

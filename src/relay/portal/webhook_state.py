@@ -13,7 +13,7 @@ SLOW_SECONDS = 20.0  # a third of what the portal allows a request
 QUICK_SECONDS = 5.0
 
 
-class Known:
+class WebhookState:
     """One webhook's state: where it answers, how much it can do at once, what must wait."""
 
     def __init__(self, webhook: Webhook) -> None:
@@ -48,12 +48,12 @@ class Known:
         return max(self.operating.blocked_until(method) - time.time(), 0)
 
 
-_known: dict[Webhook, Known] = {}
+_known: dict[Webhook, WebhookState] = {}
 
 
-def known(webhook: Webhook) -> Known:
+def known(webhook: Webhook) -> WebhookState:
     """Return what this process knows of a webhook."""
-    return _known.setdefault(webhook, Known(webhook))
+    return _known.setdefault(webhook, WebhookState(webhook))
 
 
 def forget() -> None:

@@ -13,11 +13,11 @@ from relay.errors import RelayError
 from relay.queue import is_failure
 from relay.reaction.record import Record
 from relay.reaction.run import Run
-from relay.reaction.write_notes import Noting
-from relay.state_table import State
+from relay.reaction.write_notes import WriteNotes
+from relay.state_table import StateTable
 
 
-class Memory:
+class BatchStore:
     """The rows of one batch in the State table.
 
     `until` is when nothing of this invocation can be under way any more.
@@ -35,7 +35,7 @@ class Memory:
     def load(self, records: list[Record]) -> None:
         """Read what is known of the records; raises ConfigurationError, StateError."""
         (table,) = settings.read("STATE_TABLE")
-        self._state = State(settings.client("dynamodb"), table)
+        self._state = StateTable(settings.client("dynamodb"), table)
         stored = self._state.load(key for its in records for key in its.keys(self._reaction))
         known: dict[str, Any] = {}
         for record in records:
@@ -49,7 +49,7 @@ class Memory:
         def log(message: str, **more: Any) -> None:
             self._logger.warning(message, **about, **more)
 
-        noting = Noting(
+        noting = WriteNotes(
             state=self._state,
             portal=record.subject.portal,
             reaction=self._reaction,

@@ -9,7 +9,7 @@ from typing import Any
 
 from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Row
-from relay.state_table import State
+from relay.state_table import StateTable
 
 AGAIN_SECONDS = 30.0  # at most, until a record that another copy works on is looked at again
 
@@ -17,7 +17,7 @@ AGAIN_SECONDS = 30.0  # at most, until a record that another copy works on is lo
 class Lease:
     """The right to write a row; `until` is when nothing of this run can be under way any more."""
 
-    def __init__(self, row: Row, token: str, until: float, state: State) -> None:
+    def __init__(self, row: Row, token: str, until: float, state: StateTable) -> None:
         self.row = row
         self.token = token
         self.until = until

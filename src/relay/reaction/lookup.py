@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from relay.echo.same_value import plain
-from relay.echo.stamps import Mark, fields_of
+from relay.echo.stamps import Stamp, fields_of
 from relay.errors import MayHaveRunError
 from relay.portal import PortalApi
 
@@ -33,7 +33,7 @@ SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-pr
 
 
 async def find(
-    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Mark, since: float
+    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Stamp, since: float
 ) -> Any | None:
     """Return the result of a create that did run, None if it did not.
 
@@ -48,7 +48,7 @@ async def find(
 
 
 async def _search(
-    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Mark, since: float
+    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Stamp, since: float
 ) -> Any | None:
     by = {f"={name}": value for name, value in mark.fields.items()}
     if method.lower() == "crm.item.add":
@@ -65,7 +65,7 @@ async def _search(
 
 
 async def _find_task(
-    portal: PortalApi, params: Mapping[str, Any], mark: Mark, since: float
+    portal: PortalApi, params: Mapping[str, Any], mark: Stamp, since: float
 ) -> Any | None:
     given = {plain(name): value for name, value in fields_of(params)[1].items()}
     title = str(given.get("title"))

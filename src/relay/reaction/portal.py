@@ -7,7 +7,7 @@ from typing import Any
 from relay.errors import PermanentError, PortalError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
-from relay.portal.idempotent import only_reads
+from relay.portal.idempotent import is_read
 from relay.reaction.run import Run
 
 
@@ -25,7 +25,7 @@ class OncePortal:
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Return the `result` of a REST method, of a write its ids only; raises a PortalError."""
-        if not only_reads(method):
+        if not is_read(method):
             return await self._run.write(self._portal, method, params)
         return await self._counted(self._portal.call(method, **params))
 
@@ -52,7 +52,7 @@ class OncePortal:
         calls of their own, which share requests by themselves, are safer.
         """
         how = {"halt": halt, "return_errors": return_errors}
-        if all(only_reads(method) for method, _ in commands.values()):
+        if all(is_read(method) for method, _ in commands.values()):
             return await self._counted(self._portal.batch(commands, **how))
         params = {"commands": commands, "halt": halt}
         outcomes = await self._run.write(self._portal, BATCH, params)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 
-from relay.echo.stamps import Mark, mark_of
+from relay.echo.stamps import Stamp, stamp_of
 from relay.errors import MayHaveRunError, PortalError, TransientError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
@@ -21,12 +21,12 @@ from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
 from relay.reaction.writes import is_harmless_write, replay, send, stored
-from relay.state_table import RefusedError, State
+from relay.state_table import RefusedError, StateTable
 
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
 
 
-class Noting(Protocol):
+class WriteNotes(Protocol):
     """Who hears of a run's writes; only `before` may raise."""
 
     async def before(self, write: Write, params: Mapping[str, Any]) -> None:
@@ -52,12 +52,12 @@ class Run:
         row: Row,
         token: str,
         until: float,
-        state: State,
+        state: StateTable,
         log: Callable[..., None],
         *,
         redriven: bool = False,
         decided: float = 0.0,
-        noting: Noting | None = None,
+        noting: WriteNotes | None = None,
     ) -> None:
         self.lease = Lease(row, token, until, state)
         self.claims = Claims(row, redriven=redriven)
@@ -157,7 +157,7 @@ class Run:
         if not harmless:
             if write in self._lost:
                 raise self._lost[write]
-            mark = mark_of(write.method, params, _mark_key(self._row.key, write))
+            mark = stamp_of(write.method, params, _mark_key(self._row.key, write))
             if not fresh:
                 result = await self._look(portal, write, params, mark)
                 if result is not None:
@@ -202,7 +202,7 @@ class Run:
                 return write, fresh
 
     async def _look(
-        self, portal: PortalApi, write: Write, params: Mapping[str, Any], mark: Mark | None
+        self, portal: PortalApi, write: Write, params: Mapping[str, Any], mark: Stamp | None
     ) -> Any:
         """Return the result of a write whose intent is all that is known of it; None: not made."""
         decided = write.at < self._decided
@@ -224,7 +224,7 @@ class Run:
         portal: PortalApi,
         write: Write,
         params: Mapping[str, Any],
-        mark: Mark | None,
+        mark: Stamp | None,
         digest: str,
         *,
         harmless: bool,

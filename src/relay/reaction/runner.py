@@ -24,9 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.change import Change
 from relay.errors import ConfigurationError, HungError, RelayError, StateError, TransientError
 from relay.portal import Portal
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 from relay.queue import Wait, hand_back, is_failure, seconds_until_retry
-from relay.reaction.batch_store import Memory
+from relay.reaction.batch_store import BatchStore
 from relay.reaction.checkpoint import CUT_OFF_SECONDS
 from relay.reaction.portal import OncePortal
 from relay.reaction.record import Record, chains, parse
@@ -53,7 +53,7 @@ class Reaction:
         self.name = react.__name__
         self._logger = Logger(service=self.name)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
-        self._portals = Portals("write", self.remaining_seconds)
+        self._portals = PortalClients("write", self.remaining_seconds)
         # Of the batch's portals: the client before, and the one that is being made.
         self._resolving: dict[str, tuple[Portal | None, asyncio.Future[Portal]]] = {}
         self._deadline = float("inf")
@@ -95,12 +95,12 @@ class Reaction:
             await self._end(tasks, records, memory)
         return await asyncio.to_thread(self._conclude, records)
 
-    def _memory(self, records: list[Record], seconds: float) -> Memory | None:
+    def _memory(self, records: list[Record], seconds: float) -> BatchStore | None:
         """Return what is known of the records, where anything is kept of them."""
         if not (self._wants_portal or self._record_type is Change):
             return None
         until = time.time() + seconds + CUT_OFF_SECONDS
-        memory = Memory(self.name, until, self._logger, self._counts)
+        memory = BatchStore(self.name, until, self._logger, self._counts)
         try:
             memory.load(records)
         except RelayError as error:
@@ -108,7 +108,7 @@ class Reaction:
                 record.error = error
         return memory
 
-    async def _run_chain(self, chain: list[Record], memory: Memory | None) -> None:
+    async def _run_chain(self, chain: list[Record], memory: BatchStore | None) -> None:
         for record in chain:
             if memory:
                 record.run = memory.run_of(record)
@@ -168,7 +168,7 @@ class Reaction:
             return ""  # it was not asked for a portal: its items have no address then
 
     async def _end(
-        self, tasks: list[asyncio.Task[None]], records: list[Record], memory: Memory | None
+        self, tasks: list[asyncio.Task[None]], records: list[Record], memory: BatchStore | None
     ) -> None:
         """Wait for all; what is not done in time is cancelled, what does not heed that is left."""
         seconds = self.remaining_seconds()

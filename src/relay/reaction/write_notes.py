@@ -36,10 +36,10 @@ from relay.echo.ledger import (
 from relay.errors import LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.writes import was_not_sent
-from relay.state_table import RefusedError, State
+from relay.state_table import RefusedError, StateTable
 
 
-class Noting:
+class WriteNotes:
     """What one run notes for a record; `user` returns the user that it writes as.
 
     `turns` has a lock for each row, shared by the runs of a batch.
@@ -48,7 +48,7 @@ class Noting:
     def __init__(  # noqa: PLR0913  a run, and where it notes
         self,
         *,
-        state: State,
+        state: StateTable,
         portal: str,
         reaction: str,
         record: str,

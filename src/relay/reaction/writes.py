@@ -15,7 +15,7 @@ from relay.errors import (
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
-from relay.portal.idempotent import is_harmless, only_reads
+from relay.portal.idempotent import is_idempotent, is_read
 from relay.portal.ids import Kept, ids_of
 from relay.portal.references import resolve
 
@@ -87,7 +87,7 @@ def _filled(name: str, params: Mapping[str, Any], written: Kept) -> Any:
 
 
 def _reads(commands: Commands) -> Commands:
-    return {name: command for name, command in commands.items() if only_reads(command[0])}
+    return {name: command for name, command in commands.items() if is_read(command[0])}
 
 
 async def _run_batch(portal: PortalApi, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +113,8 @@ async def _run_batch(portal: PortalApi, params: Mapping[str, Any]) -> dict[str, 
 def is_harmless_write(method: str, params: Mapping[str, Any]) -> bool:
     """Say whether running a write twice leaves the portal as running it once does."""
     if method == BATCH:
-        return all(is_harmless(name, its) for name, its in params["commands"].values())
-    return is_harmless(method, params)
+        return all(is_idempotent(name, its) for name, its in params["commands"].values())
+    return is_idempotent(method, params)
 
 
 def was_not_sent(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from relay import settings
 from relay.change import Change
 from relay.echo import detect
 from relay.errors import ConfigurationError, StateError
-from relay.state_table import State
+from relay.state_table import StateTable
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
 from relay.tracking.row import NewerFormatError, Row
@@ -116,7 +116,7 @@ def _mark(entries: Sequence[Entry]) -> None:
     """
     try:
         (table,) = settings.read("STATE_TABLE")
-        state = State(settings.client("dynamodb"), table)
+        state = StateTable(settings.client("dynamodb"), table)
         found = [entry.change for entry in entries if entry.change]
         since = {
             entry.change.change_id: former_reading(entry.record)

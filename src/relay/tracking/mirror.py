@@ -23,10 +23,10 @@ from relay.tracking.row import (
     UNREADABLE,
     Base,
     Key,
-    Known,
-    Look,
     NewerFormatError,
+    Reading,
     Row,
+    RowSummary,
     to_item,
 )
 
@@ -39,7 +39,7 @@ _MARK = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
 _KNOWN = "pk, id, kind, updated, read_at"
 
 
-def verdict(old: Row, first_base: int, look: Look) -> str:
+def verdict(old: Row, first_base: int, look: Reading) -> str:
     """Say what a reading does that met a conflict: it is `done`, or must `look again`."""
     if look.added and look.kind == ITEM and old.open:
         return "look again"  # nobody else announces what was added
@@ -65,15 +65,15 @@ class Mirror:
         found = await self._get(keys, _BASE, consistent=True, names={"#format": "format"})
         return {key: _base(key, found.get(key, {})) for key in keys}
 
-    async def known(self, keys: Sequence[Key]) -> dict[Key, Known]:
+    async def known(self, keys: Sequence[Key]) -> dict[Key, RowSummary]:
         """Return what the mirror knows of these items, where there are rows."""
         found = await self._get(keys, _KNOWN, consistent=False, names={})
         for item in found.values():
             if isinstance(item, Exception):
                 raise item
-        return {key: Known.of(item) for key, item in found.items() if isinstance(item, dict)}
+        return {key: RowSummary.of(item) for key, item in found.items() if isinstance(item, dict)}
 
-    async def put(self, looks: Sequence[tuple[Look, Base]]) -> list[Row | Exception | None]:
+    async def put(self, looks: Sequence[tuple[Reading, Base]]) -> list[Row | Exception | None]:
         """Write what was seen: None where it was written, the row that was there on a conflict."""
         running = (self._run(self.put_one, look, base) for look, base in looks)
         return list(await asyncio.gather(*running))
@@ -82,7 +82,7 @@ class Mirror:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, *arguments)
 
-    def put_one(self, look: Look, base: Base) -> Row | Exception | None:
+    def put_one(self, look: Reading, base: Base) -> Row | Exception | None:
         """Write one reading."""
         # Only a new row is born; the random part keeps apart two mirrors made in one millisecond.
         born = f"{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}"
@@ -109,7 +109,7 @@ class Mirror:
             return _row_error(look.key, error) or error
         return None
 
-    def _mark(self, look: Look, base: Base) -> None:
+    def _mark(self, look: Reading, base: Base) -> None:
         """Mark a row unreadable and leave its content: it is still what was last known."""
         self._client.update_item(
             TableName=self._table,
@@ -130,7 +130,7 @@ class Mirror:
 
     async def range(
         self, portal: str, entity: str, low: int, high: int | None
-    ) -> AsyncIterator[dict[Key, Known]]:
+    ) -> AsyncIterator[dict[Key, RowSummary]]:
         """Yield what the mirror knows of the items above `low`, up to `high`, page by page."""
         ask = {
             "TableName": self._table,
@@ -145,7 +145,7 @@ class Mirror:
         while True:
             answer = await self._run(lambda: self._client.query(**ask))
             if answer["Items"]:
-                yield {Key.of(item): Known.of(item) for item in answer["Items"]}
+                yield {Key.of(item): RowSummary.of(item) for item in answer["Items"]}
             if "LastEvaluatedKey" not in answer:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

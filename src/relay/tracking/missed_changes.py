@@ -8,8 +8,8 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.change import Change
 from relay.tracking import wiring
+from relay.tracking.event_times import MISSED, is_subscribed
 from relay.tracking.hint import SWEEP
-from relay.tracking.state import MISSED, is_subscribed
 
 SEEN_SECONDS = 60
 # A funnel move raises no event for an outgoing webhook (rest-protocol section 15).

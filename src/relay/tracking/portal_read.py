@@ -28,7 +28,7 @@ _NOT_THERE = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
 _FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
 
 
-class Seen(NamedTuple):
+class PortalView(NamedTuple):
     """What a reading saw of one item; `item` is None unless it is there."""
 
     kind: str
@@ -47,7 +47,7 @@ class AbsentError(LookupError):
 
 async def read(
     portal: PortalApi, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
-) -> dict[Key, Seen | Exception]:
+) -> dict[Key, PortalView | Exception]:
     """Return what the portal says of these items.
 
     `deleted` are those with a deletion event; `early` those of which absence is not judged yet.
@@ -71,7 +71,7 @@ async def _read_page(
     keys: list[Key],
     deleted: Collection[Key],
     early: Collection[Key],
-) -> dict[Key, Seen | Exception]:
+) -> dict[Key, PortalView | Exception]:
     read_at = time.time()
     method, params = read_command(entity, [key.id for key in keys])
     try:
@@ -81,17 +81,17 @@ async def _read_page(
             # The type went with its items: an item whose deletion was told is deleted, and what
             # becomes of the others nobody can say.
             gone = GoneTypeError(f"{entity} is no longer there")
-            told = Seen(TOMBSTONE, None, read_at)
+            told = PortalView(TOMBSTONE, None, read_at)
             return {key: told if key in deleted else gone for key in keys}
         if isinstance(error, PermanentError) and error.code.upper() in _FORBIDDEN:
             said = f"the webhook's owner may not read any {entity}; give the right back"
             error = OperatorError(method, error.code, said)
         return dict.fromkeys(keys, error)
     by_id = {int(item["id"]): item for item in items}
-    seen: dict[Key, Seen | Exception] = {
-        key: Seen(ITEM, by_id[key.id], read_at) for key in keys if key.id in by_id
+    seen: dict[Key, PortalView | Exception] = {
+        key: PortalView(ITEM, by_id[key.id], read_at) for key in keys if key.id in by_id
     }
-    seen |= {key: Seen(TOMBSTONE, None, read_at) for key in keys if key in deleted} | seen
+    seen |= {key: PortalView(TOMBSTONE, None, read_at) for key in keys if key in deleted} | seen
     wait = AbsentError("no longer listed; its event may be on the way")
     seen |= {key: wait for key in keys if key in early and key not in seen}
     absent = [key for key in keys if key not in seen]
@@ -102,11 +102,13 @@ async def _read_page(
 
 async def _confirm(
     portal: PortalApi, entity: str, absent: list[Key]
-) -> dict[Key, Seen | Exception]:
+) -> dict[Key, PortalView | Exception]:
     seen = dict(
         zip(absent, await asyncio.gather(*(_get(portal, key) for key in absent)), strict=True)
     )
-    missing = [key for key, one in seen.items() if isinstance(one, Seen) and one.kind == TOMBSTONE]
+    missing = [
+        key for key, one in seen.items() if isinstance(one, PortalView) and one.kind == TOMBSTONE
+    ]
     if missing:
         # NOT_FOUND is said of an item and of its type. That the type is there must be seen
         # after it, or a smart process deleted meanwhile would take all of its items along.
@@ -122,7 +124,7 @@ async def _confirm(
     return seen
 
 
-async def _get(portal: PortalApi, key: Key) -> Seen | Exception:
+async def _get(portal: PortalApi, key: Key) -> PortalView | Exception:
     read_at = time.time()
     method, params = get_command(key.entity, key.id)
     try:
@@ -130,14 +132,14 @@ async def _get(portal: PortalApi, key: Key) -> Seen | Exception:
     except PermanentError as error:
         code = error.code.upper()
         if code in _NOT_THERE:
-            return Seen(TOMBSTONE, None, read_at, confirmed=False)
+            return PortalView(TOMBSTONE, None, read_at, confirmed=False)
         # A task's error is the same for one that is gone and one that may not be seen, so it
         # is never taken for a deletion.
         if code in _FORBIDDEN or key.entity == TASK:
-            return Seen(UNREADABLE, None, read_at)
+            return PortalView(UNREADABLE, None, read_at)
         return error
     except Exception as error:  # noqa: BLE001  this hint comes back, no others
         return error
     if item is None:
-        return Seen(UNREADABLE, None, read_at)
-    return Seen(ITEM, item, read_at)
+        return PortalView(UNREADABLE, None, read_at)
+    return PortalView(ITEM, item, read_at)

@@ -13,9 +13,9 @@ from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
-from relay.tracking.portal_read import AbsentError, GoneTypeError, Seen, read
+from relay.tracking.portal_read import AbsentError, GoneTypeError, PortalView, read
 from relay.tracking.projection import fit, is_template, names_digest, project
-from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Look
+from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Reading
 
 LOOKS = 2  # enough, but for an ADD event among others: after a second conflict its hint returns
 
@@ -68,7 +68,7 @@ async def _read(
     portal: PortalApi,
     rules: Rules,
     failed: dict[Key, Exception],
-) -> list[Look]:
+) -> list[Reading]:
     """Read the items; what can't be read or must wait goes into `failed`."""
     deleted = {key for key in pending if hints[key].deleted}
     early = {
@@ -80,7 +80,7 @@ async def _read(
     vanished = [  # of a tombstone it is no news
         key
         for key, one in seen.items()
-        if isinstance(one, Seen) and not one.confirmed and pending[key].kind != TOMBSTONE
+        if isinstance(one, PortalView) and not one.confirmed and pending[key].kind != TOMBSTONE
     ]
     allowed = await asyncio.to_thread(rules.allow, len(vanished)) if vanished else 0
     for key in vanished[allowed:]:
@@ -105,14 +105,14 @@ async def _read(
     return looks
 
 
-def _seen(hint: Hint, seen: Seen, rules: Rules) -> Look:
+def _seen(hint: Hint, seen: PortalView, rules: Rules) -> Reading:
     text = updated = names = ""
     if seen.item is not None:
         form = project(hint.key.entity, seen.item)
         updated = str(form.get(updated_field(hint.key.entity), ""))
         text = fit(form, CONTENT_BYTES)[1]
         names = names_digest(seen.item)
-    return Look(
+    return Reading(
         key=hint.key,
         kind=seen.kind,
         text=text,

@@ -70,7 +70,7 @@ class Base(NamedTuple):
         return cls(int(item["seq"]["N"]), item["born"]["S"], item["kind"]["S"], _is_open(item))
 
 
-class Known(NamedTuple):
+class RowSummary(NamedTuple):
     """As much of a row as a sweep needs; `updated` is the portal's time of the last change."""
 
     kind: str
@@ -78,13 +78,13 @@ class Known(NamedTuple):
     read_at: float
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> "Known":
+    def of(cls, item: Mapping[str, Any]) -> "RowSummary":
         """Return this of a row as DynamoDB spells it."""
         return cls(item["kind"]["S"], item["updated"]["S"], float(item["read_at"]["N"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Reading:
     """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM.
 
     `names` is the digest of the names of the fields that the portal showed, empty ones included.
@@ -163,7 +163,7 @@ def _is_open(item: Mapping[str, Any]) -> bool:
     return (quiet and item["kind"]["S"] != TOMBSTONE) or item.get("added") == {"S": OPEN}
 
 
-def to_item(look: Look, base: Base, born: str) -> dict[str, Any]:
+def to_item(look: Reading, base: Base, born: str) -> dict[str, Any]:
     """Return the row that follows from a reading, as DynamoDB spells it."""
     item = look.key.to_item() | {
         "seq": {"N": str(base.seq + 1)},

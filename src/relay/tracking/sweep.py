@@ -14,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.errors import StateError
 from relay.tracking import wiring
+from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
 from relay.tracking.kinds import PAGE
-from relay.tracking.state import LostLeaseError, is_silent
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
 from relay.tracking.sweep_plan import Document, progress
+from relay.tracking.sweep_state import LostLeaseError
 
 DONE = "done"
 

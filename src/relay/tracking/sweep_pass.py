@@ -21,7 +21,7 @@ from relay.errors import OperatorError, PermanentError, PortalError
 from relay.portal import PortalApi
 from relay.tracking.available_kinds import is_refusal, offered
 from relay.tracking.filter_offset import kind_of, measure
-from relay.tracking.row import ITEM, Key, Known
+from relay.tracking.row import ITEM, Key, RowSummary
 from relay.tracking.sweep_lists import Listed, Page, epoch, first_page, next_pages
 from relay.tracking.sweep_plan import (
     BASELINE,
@@ -53,12 +53,12 @@ class Failed(NamedTuple):
 class Rows(Protocol):
     """What is needed of the mirror here."""
 
-    async def known(self, keys: Sequence[Key]) -> dict[Key, Known]:
+    async def known(self, keys: Sequence[Key]) -> dict[Key, RowSummary]:
         """Return what is known of these items."""
 
     def range(
         self, portal: str, entity: str, low: int, high: int | None
-    ) -> AsyncIterator[dict[Key, Known]]:
+    ) -> AsyncIterator[dict[Key, RowSummary]]:
         """Yield what is known of the items in a range of ids, in their order, page by page."""
 
 
@@ -193,7 +193,7 @@ class Sweep:
 
     async def _slices(
         self, job: Job, page: Page
-    ) -> AsyncIterator[tuple[dict[Key, Listed], dict[Key, Known]]]:
+    ) -> AsyncIterator[tuple[dict[Key, Listed], dict[Key, RowSummary]]]:
         """Yield the listed items of a page beside the rows of the same ids, in bounded parts.
 
         A list that ends early, as an owner's who lost rights, has a million rows behind it.
@@ -212,7 +212,7 @@ class Sweep:
         yield keys, {}
 
     def _suspects(
-        self, job: Job, keys: dict[Key, Listed], known: dict[Key, Known], young: float
+        self, job: Job, keys: dict[Key, Listed], known: dict[Key, RowSummary], young: float
     ) -> list[int]:
         """Return the ids that track must look at, deleted ones perhaps among them."""
         mode = job["mode"]
@@ -230,7 +230,7 @@ class Sweep:
             }
         return sorted(suspects)
 
-    def _is_suspect(self, mode: str, item: Listed, row: Known | None, young: float) -> bool:
+    def _is_suspect(self, mode: str, item: Listed, row: RowSummary | None, young: float) -> bool:
         updated = epoch(item.updated)
         if mode in {CHANGED, NEW} and updated > young:
             return False

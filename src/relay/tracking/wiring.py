@@ -7,10 +7,11 @@ from typing import Any
 
 from relay import settings
 from relay.portal import Portal
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 from relay.tracking.brake import Brake
+from relay.tracking.event_times import LastEvents
 from relay.tracking.mirror import THREADS, Mirror
-from relay.tracking.state import Seen, SweepState
+from relay.tracking.sweep_state import SweepState
 
 RESERVE_SECONDS = 5.0  # of the function's time, kept to put what was read and hand back the rest
 
@@ -38,9 +39,9 @@ def sweep_state() -> SweepState:
 
 
 @cache
-def seen() -> Seen:
+def seen() -> LastEvents:
     """Return which events came when."""
-    return Seen(*_state_table())
+    return LastEvents(*_state_table())
 
 
 @cache
@@ -51,7 +52,7 @@ def brake() -> Brake:
 
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     """Return a portal through its reading webhook."""
-    return Portals("read", remaining_seconds).get(name)
+    return PortalClients("read", remaining_seconds).get(name)
 
 
 def deadline(context: Any, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:

@@ -9,7 +9,8 @@ from ops.deployed import Deployed
 from ops.webhook import NO_ADMIN, Tried
 from relay.errors import OperatorError
 from relay.tracking.brake import Brake
-from relay.tracking.state import MISSED, Seen, SweepState
+from relay.tracking.event_times import MISSED, LastEvents
+from relay.tracking.sweep_state import SweepState
 from tests.tracking_aws import FakeDynamo
 
 STACK = Deployed("relay", {}, {"AllowHttp": "false"})
@@ -49,7 +50,7 @@ def findings():
 def test_a_portal_that_is_well_needs_nothing(table):
     """Filled, swept, and with events."""
     swept(table, 200, deal="done", task="done")
-    Seen(table, "State").note("main", {"deal"}, time.time() - 400)
+    LastEvents(table, "State").note("main", {"deal"}, time.time() - 400)
     said = findings()
     assert {how for how, _ in said} == {doctor.OK}
     assert [what for _, what in said] == [
@@ -73,8 +74,8 @@ def test_a_portal_that_is_well_needs_nothing(table):
         ),
         (
             lambda table: (
-                Seen(table, "State").note("main", {"deal"}, time.time() - 9 * HOUR),
-                Seen(table, "State").note("main", {MISSED}, time.time()),
+                LastEvents(table, "State").note("main", {"deal"}, time.time() - 9 * HOUR),
+                LastEvents(table, "State").note("main", {MISSED}, time.time()),
             ),
             "switch the outgoing webhook on",
         ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.portal.idempotent import is_harmless
+from relay.portal.idempotent import is_idempotent
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from relay.portal.idempotent import is_harmless
 )
 def test_reads_and_replacements_are_harmless(method):
     """Twice is as once."""
-    assert is_harmless(method, {})
+    assert is_idempotent(method, {})
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_reads_and_replacements_are_harmless(method):
 )
 def test_updates_are_harmless_if_they_add_no_rows(method, fields, harmless):
     """Equal values change nothing; phones, e-mails and files are added once more."""
-    assert is_harmless(method, {"id": 1, "FIELDS": fields}) is harmless
+    assert is_idempotent(method, {"id": 1, "FIELDS": fields}) is harmless
 
 
 FILE = ["contract.pdf", "JVBERi0xLjQK"]
@@ -73,13 +73,13 @@ FILE = ["contract.pdf", "JVBERi0xLjQK"]
 @pytest.mark.parametrize("method", ["crm.item.update", "tasks.task.update"])
 def test_a_file_is_told_by_its_shape(method, value, harmless):
     """A user field's name says nothing of what it holds; in doubt it is one more file."""
-    assert is_harmless(method, {"fields": {"ufCrm7": value}}) is harmless
+    assert is_idempotent(method, {"fields": {"ufCrm7": value}}) is harmless
 
 
 @pytest.mark.parametrize("name", ["file", "FILES", "Phone"])
 def test_what_adds_rows_is_told_by_name_too(name):
     """Whatever its value is."""
-    assert not is_harmless("crm.timeline.comment.update", {"fields": {name: "1"}})
+    assert not is_idempotent("crm.timeline.comment.update", {"fields": {name: "1"}})
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_what_adds_rows_is_told_by_name_too(name):
 )
 def test_everything_else_is_not(method):
     """A second item, message or workflow; a deletion that says "not found"; the unknown."""
-    assert not is_harmless(method, {"fields": {"title": "a"}})
+    assert not is_idempotent(method, {"fields": {"title": "a"}})

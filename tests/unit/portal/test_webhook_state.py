@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from relay.portal import Portal, Webhook, request
-from relay.portal.webhook_state import MOST_COMMANDS, SLOW_SECONDS, Known, forget
+from relay.portal.webhook_state import MOST_COMMANDS, SLOW_SECONDS, WebhookState, forget
 
 from .conftest import SECRET, reply
 
@@ -16,14 +16,14 @@ from .conftest import SECRET, reply
 )
 def test_a_lone_slow_call_leaves_batches_as_they_are(webhook, say):
     """One call that takes long says nothing of fifty."""
-    known = Known(webhook)
+    known = WebhookState(webhook)
     say(known)
     assert known.size == MOST_COMMANDS
 
 
 def test_what_was_too_much_is_halved_and_never_more_than_before(webhook):
     """Two together become one; fifty that were under way say nothing new to four."""
-    known = Known(webhook)
+    known = WebhookState(webhook)
     known.too_much(8)
     assert known.size == 4
     known.too_much(50)

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay import state_table
-from relay.echo.stamps import mark_of
+from relay.echo.stamps import stamp_of
 from relay.errors import (
     DivergedError,
     MayHaveRunError,
@@ -30,7 +30,7 @@ from relay.reaction.lease import Lease
 from relay.reaction.lookup import find
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_table import State
+from relay.state_table import StateTable
 from tests.dynamo import Dynamo
 from tests.plain import plain
 
@@ -59,7 +59,7 @@ class Past:
             until = time.time() + 120
             token = f"token {len(self.table.asked)}"
             how = {"redriven": redriven, "decided": decided}
-            self.run = Run(row, token, until, State(self.table, "S"), self.log, **how)
+            self.run = Run(row, token, until, StateTable(self.table, "S"), self.log, **how)
             failed = True
             try:
                 result = await react(OncePortal(portal, self.run))
@@ -161,7 +161,7 @@ def test_two_deliveries_at_once_one_waits(past):
         runs = []
         for number in range(2):
             row = Row.of(KEY, None, time.time())
-            table = State(past.table, "S")
+            table = StateTable(past.table, "S")
             runs.append(Run(row, f"t{number}", time.time() + 120, table, past.log))
         portals = [OncePortal(Slow(), run) for run in runs]
         first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
@@ -190,7 +190,9 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(p
                 await gate.wait()
                 return 7
 
-        its = Run(Row.of(KEY, None, 0), "t", time.time() + 120, State(past.table, "S"), past.log)
+        its = Run(
+            Row.of(KEY, None, 0), "t", time.time() + 120, StateTable(past.table, "S"), past.log
+        )
         task = asyncio.create_task(OncePortal(Slow(), its).call(COMMENT, fields={}))
         await begun.wait()
         task.cancel()
@@ -367,7 +369,7 @@ def test_a_lost_task_that_is_nowhere_is_made(past):
 )
 def test_what_leaves_no_mark_is_for_a_person_to_decide(past, method, params):
     """The error says what to look for and what to do then; sent back by a person it is sent."""
-    assert mark_of(method, params, "key") is None
+    assert stamp_of(method, params, "key") is None
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
     with pytest.raises(MayHaveRunError, match=r"delete this message, if not, `make redrive`"):
@@ -511,7 +513,7 @@ def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(past, monkey
             return {"Put": put} if self.conditional else item
 
     async def write():
-        table = State(past.table, "S")
+        table = StateTable(past.table, "S")
         rows = [Row("too large" if number == 7 else f"row {number}") for number in range(20)]
         return await asyncio.gather(*map(table.write, rows), return_exceptions=True)
 
@@ -775,7 +777,7 @@ def test_failures_are_counted_even_before_the_first_write(past):
 def test_a_throttled_table_is_asked_again(past):
     """What DynamoDB did not process is sent again; after some tries it is an error."""
     past.table.unprocessed = 2
-    table = State(past.table, "S")
+    table = StateTable(past.table, "S")
     assert table.load(["a"]) == {}
     past.table.unprocessed = 9
     with pytest.raises(StateError, match="throttled"):
@@ -1036,14 +1038,14 @@ OLD_ORIGIN = {"ORIGINATOR_ID": "bitrix24-relay", "ORIGIN_ID": "relay-key"}
 )
 def test_what_a_create_is_marked_with(method, params, fields):
     """Where the portal has a field for an external key that the reaction has not used."""
-    mark = mark_of(method, params, "key")
+    mark = stamp_of(method, params, "key")
     assert (mark and dict(mark.fields)) == fields
 
 
 def test_a_mark_is_put_beside_the_fields():
     """Under the name that the reaction wrote, and what was given stays as it is."""
     params = {"FIELDS": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "N"}}
-    mark = mark_of("crm.deal.add", params, "key")
+    mark = stamp_of("crm.deal.add", params, "key")
     marked = {"FIELDS": {"TITLE": "x"} | OLD_ORIGIN, "params": {"REGISTER_SONET_EVENT": "N"}}
     assert mark.put_on(params) == marked
     assert params["FIELDS"] == {"TITLE": "x"}
@@ -1052,7 +1054,7 @@ def test_a_mark_is_put_beside_the_fields():
 def looked_for(method, params, answers, since=1_800_000_000.0):
     """Look for a create; returns what was found and what was asked."""
     portal = FakePortal(ADMIN | answers)
-    mark = mark_of(method, params, "key")
+    mark = stamp_of(method, params, "key")
     return asyncio.run(find(portal, method, params, mark, since)), portal.calls[0]
 
 
@@ -1123,7 +1125,7 @@ def test_a_run_that_has_read_too_early_goes_on_with_what_is_stored(past):
     past.table.rows[KEY] = stored.to_item(time.time())
 
     async def late():
-        run = Run(Row(KEY), "late", time.time() + 120, State(past.table, "S"), past.log)
+        run = Run(Row(KEY), "late", time.time() + 120, StateTable(past.table, "S"), past.log)
         result = await OncePortal(portal, run).call(COMMENT, fields={"COMMENT": "x"})
         await run.finish(failed=True)
         return result

@@ -15,10 +15,10 @@ from relay.echo.ledger import BUDGET
 from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import Portals
+from relay.portal_clients import PortalClients
 from relay.reaction import Reaction, reaction
 from relay.reaction.runner import RESERVE_SECONDS
-from relay.state_table import State
+from relay.state_table import StateTable
 from tests.unit.reaction.test_runner import batch_of, handle, sqs  # noqa: F401  its queue and its batches
 
 CHANGE = Change(
@@ -47,7 +47,7 @@ def portal(monkeypatch, sqs):  # noqa: F811  the fixture
     """Return the portal that reactions get."""
     fake = FakePortal()
     fake.webhook = type("Webhook", (), {"host": "main.bitrix24.com", "user_id": 1})
-    monkeypatch.setattr(Portals, "get", lambda *_: fake)
+    monkeypatch.setattr(PortalClients, "get", lambda *_: fake)
     fake.sqs = sqs
     return fake
 
@@ -109,7 +109,7 @@ def test_a_reaction_without_a_portal_needs_no_webhook(monkeypatch, portal):
     def missing(*_):
         raise ConfigurationError("no URL")
 
-    monkeypatch.setattr(Portals, "get", missing)
+    monkeypatch.setattr(PortalClients, "get", missing)
     seen = []
     assert handle(noting(seen), CHANGE.to_json()) == []
     assert seen[0].portal_url == ""
@@ -277,13 +277,13 @@ def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, mon
         await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
         slow["store"] = slow["seconds"]
 
-    write = State.write
+    write = StateTable.write
 
     async def write_slowly(self, request):
         await asyncio.sleep(slow.pop("store", 0))
         await write(self, request)
 
-    monkeypatch.setattr(State, "write", write_slowly)
+    monkeypatch.setattr(StateTable, "write", write_slowly)
     slow["seconds"] = 9
     assert handle(tidy, CHANGE.to_json(), seconds=0.3) == ["m0"]
     assert not portal.sqs.sent
@@ -396,7 +396,7 @@ def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatc
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("relay.reaction.batch_store.Memory.store", broken)
+    monkeypatch.setattr("relay.reaction.batch_store.BatchStore.store", broken)
     seen = []
     assert handle(noting(seen), version(2).to_json(), version(3).to_json()) == ["m1"]
     assert not portal.sqs.sent

@@ -10,8 +10,8 @@ from botocore.exceptions import EndpointConnectionError
 from relay.echo.ledger import BUDGET, ROW_BYTES
 from relay.errors import LoopError
 from relay.reaction.checkpoint import Write
-from relay.reaction.write_notes import Noting
-from relay.state_table import State
+from relay.reaction.write_notes import WriteNotes
+from relay.state_table import StateTable
 from tests.dynamo import Dynamo
 
 USER = 7
@@ -24,8 +24,8 @@ class Run:
         self.table, self.counts, self.logged = Dynamo(), Counter(), []
         self.reaction = reaction
         self.numbers = count()
-        self.noting = Noting(
-            state=State(self.table, "State"),
+        self.noting = WriteNotes(
+            state=StateTable(self.table, "State"),
             portal="main",
             reaction=reaction,
             record="main.deal.5.b.2",

@@ -19,6 +19,7 @@ from relay.tracking import announce, wiring
 from relay.tracking import difference as difference_module
 from relay.tracking.announce import to_change
 from relay.tracking.difference import change_of
+from relay.tracking.event_times import is_subscribed
 from relay.tracking.projection import canonical_json
 from relay.tracking.row import (
     ITEM,
@@ -26,11 +27,10 @@ from relay.tracking.row import (
     UNREADABLE,
     Base,
     Key,
-    Look,
     NewerFormatError,
+    Reading,
     to_item,
 )
-from relay.tracking.state import is_subscribed
 from tests.samples import passes
 from tests.tracking_aws import (
     OLD,
@@ -396,7 +396,7 @@ def record(number, version, at):
 
 def look_item(number, seq, **form):
     """Return a row of the mirror as DynamoDB spells it."""
-    look = Look(
+    look = Reading(
         key=Key("main", "deal", number),
         kind=ITEM,
         text=canonical_json(form),

@@ -13,7 +13,7 @@ from relay.tracking import wiring
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror
 from relay.tracking.refresh import Rules
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Look
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, row
 
 
@@ -81,7 +81,7 @@ def test_rules_without_a_counter_count_nothing(relay):
 
 def test_a_conflict_is_settled_by_who_read_later():
     """A later reading, or the same content, ends it; else one more look."""
-    look = Look(
+    look = Reading(
         key=KEY, kind=ITEM, text='{"title":"b"}', updated="", read_at=1.0, via="event", quiet=False
     )
     assert mirror_module.verdict(row(seq=3), 1, look) == "done"
@@ -96,7 +96,7 @@ def test_a_conflict_is_settled_by_who_read_later():
 
 def test_an_addition_yields_to_no_row_that_is_open():
     """An ADD event's reading looks again until its own put announces the item."""
-    look = Look(
+    look = Reading(
         key=KEY, kind=ITEM, text='{"title":"a"}', updated="", read_at=1.0, via="event",
         quiet=False, added=True,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from relay.errors import (
 from relay.tracking import brake as brake_module
 from relay.tracking import wiring
 from relay.tracking.kinds import entity_of
-from relay.tracking.row import UNREADABLE, Base, Look
+from relay.tracking.row import UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, Context, refused
 
 
@@ -48,7 +48,7 @@ def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
     """The mark of what can't be read meets conflicts as any put does."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    look = Look(
+    look = Reading(
         key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
     )
     conflict = wiring.mirror().put_one(look, Base(5, "b"))
