@@ -11,6 +11,7 @@ from local.stack import Stack
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS
 from relay.echo.same_value import plain
+from relay.errors import NotOursError
 
 SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"
@@ -78,7 +79,7 @@ def read(body: str) -> Change:
         change = Change.from_cloudevent(json.loads(body))
         told = words(change), step(change), _time(change)
         json.dumps(told, ensure_ascii=False).encode()
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (NotOursError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"{error!r:.200}") from error
     return change
 

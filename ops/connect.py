@@ -20,7 +20,7 @@ from ops.baseline import fill
 from ops.deployed import Deployed, find_stack
 from ops.subscribed import subscribed_events
 from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
-from relay.errors import ConfigurationError, PortalError
+from relay.errors import CallError, ConfigurationError
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -41,7 +41,7 @@ def ask_webhook(what: str, stack: Deployed, scopes: tuple[str, ...], known: str 
         url = ask(what) or known
         try:
             tried = try_webhook(url, scopes, allow_http=stack.allow_http)
-        except (ConfigurationError, PortalError) as error:
+        except (ConfigurationError, CallError) as error:
             console.print(f"[red]{error}[/]")
             if not sys.stdin.isatty():
                 raise SystemExit(1) from None

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from ops.deployed import Deployed, find_stack
 from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
-from relay.errors import ConfigurationError, PortalError
+from relay.errors import CallError, ConfigurationError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents, is_silent
 from relay.tracking.sweep_plan import REFUSED, Document, progress
@@ -90,7 +90,7 @@ def _webhooks(secrets: dict[str, str], stack: Deployed) -> Iterator[Finding]:
             continue
         try:
             tried = try_webhook(url, scopes, allow_http=stack.allow_http)
-        except (ConfigurationError, PortalError) as error:
+        except (ConfigurationError, CallError) as error:
             yield BAD, f"webhook to {kind} with: {error}; `make connect` takes a new one"
         else:
             yield OK, f"webhook to {kind} with: {tried.host} as {tried.user}"

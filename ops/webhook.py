@@ -26,7 +26,7 @@ class Tried(NamedTuple):
 
 
 def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried:
-    """Ask a portal who this webhook is; raises ConfigurationError or PortalError."""
+    """Ask a portal who this webhook is; raises ConfigurationError or CallError."""
 
     async def ask() -> Tried:
         webhook = Webhook.parse(url, allow_http=allow_http)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from relay.errors import NotOursError
+
 TYPE_PREFIX = "com.bitrix24."
 SOURCE_PREFIX = "urn:bitrix24:"
 ACTIONS = ("added", "updated", "deleted")
@@ -109,15 +111,15 @@ class Change:
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
-        """Return the change that `to_json` wrote; raises ValueError for another document."""
+        """Return the change that `to_json` wrote; raises NotOursError for another document."""
         try:
             data = cloudevent["data"]
             if not cloudevent["specversion"].startswith("1."):
-                raise ValueError(f"specversion is {cloudevent['specversion']}, not 1.x")
+                raise NotOursError(f"specversion is {cloudevent['specversion']}, not 1.x")
             if type(data["version"]) is not int or not isinstance(cloudevent["id"], str):
-                raise ValueError("version is no number, or id no text")  # they order changes
+                raise NotOursError("version is no number, or id no text")  # they order changes
             if data["action"] not in ACTIONS:
-                raise ValueError(f"action is {data['action']!r}, not one of {', '.join(ACTIONS)}")
+                raise NotOursError(f"action is {data['action']!r}, not one of {', '.join(ACTIONS)}")
             return cls(
                 change_id=cloudevent["id"],
                 portal=cloudevent["source"].removeprefix(SOURCE_PREFIX),
@@ -135,4 +137,4 @@ class Change:
                 truncated=tuple(data.get("truncated", ())),
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a change of this relay: {error!r}") from error
+            raise NotOursError(f"not a change of this relay: {error!r}") from error

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from relay.errors import NotOursError
+
 TYPE_PREFIX = "com.bitrix24.event."
 SOURCE_PREFIX = "urn:bitrix24:"
 
@@ -71,13 +73,13 @@ class Event:
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
-        """Return the event that `to_json` wrote; raises ValueError where it is another document."""
+        """Return the event that `to_json` wrote; raises NotOursError for another document."""
         try:
             data = cloudevent["data"]
             if not cloudevent["specversion"].startswith("1."):
-                raise ValueError(f"specversion is {cloudevent['specversion']}, not 1.x")
+                raise NotOursError(f"specversion is {cloudevent['specversion']}, not 1.x")
             if not cloudevent["type"].startswith(TYPE_PREFIX):
-                raise ValueError(f"type is {cloudevent['type']!r}, not {TYPE_PREFIX}*")
+                raise NotOursError(f"type is {cloudevent['type']!r}, not {TYPE_PREFIX}*")
             return cls(
                 event_id=cloudevent["id"],
                 portal=cloudevent["source"].removeprefix(SOURCE_PREFIX),
@@ -94,4 +96,4 @@ class Event:
                 payload=data["payload"],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not an event of this relay: {error!r}") from error
+            raise NotOursError(f"not an event of this relay: {error!r}") from error

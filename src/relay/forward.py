@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.change import ACTIONS, TYPE_PREFIX
-from relay.errors import StateError
-from relay.queue import NotOursError, Wait, hand_back, seconds_until_retry
+from relay.errors import NotOursError, RefusedError, StateError
+from relay.queue import Wait, hand_back, seconds_until_retry
 
 SOURCE = "bitrix24-relay"
 ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before
@@ -31,10 +31,6 @@ WRONG = "ValidationException"
 
 logger = Logger(service="forward")
 metrics = Metrics(service="forward")
-
-
-class RefusedError(Exception):
-    """When EventBridge will never take an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +148,10 @@ def _put(group: list[Entry]) -> list[tuple[SQSRecord, Exception]]:
 def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[SQSRecord]:
     """Let records wait or dead-letter them; returns what still is the queue's."""
     now = time.time()
-    judged = [(record, error, _seconds(error, Wait.of(record, now))) for record, error in failed]
+    judged = [
+        (record, error, seconds_until_retry(error, Wait.of(record, now)))
+        for record, error in failed
+    ]
     wrong = hand_back(judged)
     waiting = []
     for record, error, seconds in judged:
@@ -165,7 +164,3 @@ def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[SQSRecord]:
         logger.warning("comes back", seconds=seconds, trouble=trouble, **about)
         waiting.append(record)
     return waiting
-
-
-def _seconds(error: Exception, wait: Wait) -> int | None:
-    return None if isinstance(error, RefusedError) else seconds_until_retry(error, wait)

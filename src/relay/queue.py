@@ -7,7 +7,7 @@ LoopError                            waits like that, but for the end of its hou
 NextBatchError                       waits a second: nothing was tried
 PermanentError, MayHaveRunError,
 DivergedError, RowError,
-not a record of ours                 the dead-letter queue at once, with the reason
+NotOursError, RefusedError                      the dead-letter queue at once, with the reason
 anything else, HungError among it    waits ATTEMPTS - 1 times, then the dead-letter queue
 
 Only the last counts as a failure: waiting uses up no attempt. After KEEP_SECONDS a record that
@@ -29,13 +29,16 @@ from botocore.exceptions import ConnectionError as NotReachedError
 
 from relay import settings
 from relay.errors import (
+    CallError,
     ConfigurationError,
     DivergedError,
     LoopError,
     MayHaveRunError,
+    NextBatchError,
+    NotOursError,
     OperatorError,
     PermanentError,
-    PortalError,
+    RefusedError,
     RowError,
     StateError,
     TransientError,
@@ -50,14 +53,6 @@ SPREAD_SECONDS = 150  # at most, over which records spread that were told the sa
 MAX_VISIBILITY_SECONDS = 12 * 3600 - 300 - 900
 ENTRIES = 10  # SQS's limit for one request
 THREADS = 8
-
-
-class NotOursError(ValueError):
-    """When a record is not what this relay publishes."""
-
-
-class NextBatchError(Exception):
-    """When a record is left to the next batch, untried."""
 
 
 class Wait(NamedTuple):
@@ -76,7 +71,7 @@ class Wait(NamedTuple):
 
 # SQS refuses a message with one of these in it.
 _UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NEVER = (PermanentError, MayHaveRunError, DivergedError, RowError, NotOursError)
+_NEVER = (PermanentError, MayHaveRunError, DivergedError, RowError, NotOursError, RefusedError)
 _WAITS = (
     TransientError, OperatorError, ConfigurationError, StateError, LoopError, NextBatchError
 )  # fmt: skip
@@ -202,7 +197,7 @@ def dead_letter(record: SQSRecord, error: Exception) -> None:
     """Put a record into the dead-letter queue with its reason; raises botocore's errors."""
     (queue_url,) = settings.read("DEAD_LETTERS_URL")
     reason = {"reason": str(error) or "no message", "error": type(error).__name__}
-    if isinstance(error, PortalError):
+    if isinstance(error, CallError):
         reason |= {"method": error.method, "code": error.code or "none"}
     settings.client("sqs").send_message(
         QueueUrl=queue_url,

@@ -9,13 +9,13 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import batched
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import RowError, StateError
+from relay.errors import ConditionFailedError, RowError, StateError
 
 READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
 ATTEMPTS = 5
@@ -26,14 +26,6 @@ _INVALID = "ValidationException"
 # "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
 _TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
 _in_thread = asyncio.to_thread
-
-
-class RefusedError(Exception):
-    """When the condition of a request does not hold; has the stored row, None without one."""
-
-    def __init__(self, item: Mapping[str, Any] | None) -> None:
-        super().__init__("the row is not as expected")
-        self.item = item
 
 
 class Request(Protocol):
@@ -86,7 +78,7 @@ class StateTable:
     async def write(self, request: Request) -> None:
         """Write, together with what else is to be written now; returns when it is stored.
 
-        Raises RefusedError where a condition does not hold, RowError where the row is too large
+        Raises ConditionFailedError where a condition does not hold, RowError for a row too large
         for any table, StateError where the table is at fault. Requests of one name never overtake
         each other.
         """
@@ -183,7 +175,7 @@ class StateTable:
                 again = []
                 for (request, item), reason in zip(left, reasons, strict=True):
                     if reason["Code"] == _REFUSED:
-                        wrong[request.name] = RefusedError(reason.get("Item"))
+                        wrong[request.name] = ConditionFailedError(reason.get("Item"))
                     elif reason["Code"] in _AGAIN:
                         again.append((request, item))
                     else:

@@ -429,7 +429,7 @@ def no_method(monkeypatch):
             if write.digest == digest:
                 return write
         if left and not quiet:
-            raise checkpoint.DoneBefore
+            raise checkpoint.SiblingsPendingError
         return left[0] if left else None
 
     monkeypatch.setattr(matching, "match", match)

@@ -10,7 +10,7 @@ import pytest
 
 from local.portal.faults import ERRORS, TRANSPORT, make_fault
 from local.portal.server import PortalServer
-from relay.errors import MayHaveRunError, OperatorError, PortalError, TransientError
+from relay.errors import CallError, MayHaveRunError, OperatorError, TransientError
 from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
@@ -114,7 +114,7 @@ def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_sai
     fields = {"title": "new"}
     try:
         asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields=fields))
-    except PortalError as error:
+    except CallError as error:
         shown = "".join(traceback.format_exception(error)) + repr(vars(error))
     else:
         pytest.fail("no error")
@@ -215,6 +215,6 @@ def test_an_answer_of_50_mb_is_not_read_to_its_end(server, monkeypatch):
     rows = server.portal.items[2].rows
     monkeypatch.setitem(rows, 1, rows[1] | {"title": "x" * 50_000_000})
     portal = client(server, remaining_seconds=lambda: 20)
-    with pytest.raises(PortalError, match=r"ANSWER_TOO_LARGE: .*select fewer fields") as caught:
+    with pytest.raises(CallError, match=r"ANSWER_TOO_LARGE: .*select fewer fields") as caught:
         asyncio.run(portal.call("crm.item.get", entityTypeId=2, id=1))
     assert not isinstance(caught.value, MayHaveRunError)

@@ -8,12 +8,12 @@ import pytest
 from moto import mock_aws
 
 from relay.echo.ledger import BUDGET, NOTE_BYTES, ROW_BYTES, Note, written
-from relay.errors import RowError, TransientError
+from relay.errors import ConditionFailedError, RowError, TransientError
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Row
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_table import RefusedError, StateTable
+from relay.state_table import StateTable
 
 KEY = "done#follow_up#main.deal.5.b.7"
 
@@ -88,7 +88,7 @@ def test_notes_are_counted_up_to_the_budget(client):
         return notes, outcomes
 
     notes, (refused, fine) = asyncio.run(write())
-    assert isinstance(refused, RefusedError)
+    assert isinstance(refused, ConditionFailedError)
     assert notes[0].is_over(refused.item)
     assert not notes[0].is_too_large(refused.item)
     assert fine is None
@@ -108,7 +108,7 @@ def test_the_budget_of_the_version_before_is_left_alone(client):
     client.put_item(TableName="State", Item=key | {"count tidy": {"N": "30"}})
     asyncio.run(StateTable(client, "State").write(note))
     asyncio.run(StateTable(client, "State").write(note.unsent()))
-    with pytest.raises(RefusedError):
+    with pytest.raises(ConditionFailedError):
         asyncio.run(StateTable(client, "State").write(note.unsent()))
     assert client.get_item(TableName="State", Key=key)["Item"]["count tidy"] == {"N": "30"}
 
@@ -127,7 +127,7 @@ def test_notes_have_room_up_to_a_limit(client):
                 note = Note("main", its, reaction, f"{reaction}.{number}", 1, now)
                 try:
                     await state.write(note)
-                except RefusedError as refusal:
+                except ConditionFailedError as refusal:
                     full += note.is_too_large(refusal.item)
                     await state.write(note.bare())
         return full

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.change import Change
+from relay.errors import NotOursError
 
 CHANGE = Change(
     change_id="main.deal.662.19a1.3",
@@ -79,5 +80,5 @@ def test_plain_dicts_read_as_they_do_in_production():
 )
 def test_other_documents_are_refused(document):
     """A message of somebody else is no change."""
-    with pytest.raises(ValueError, match=r"not a change|not one of"):
+    with pytest.raises(NotOursError, match=r"not a change|not one of"):
         Change.from_cloudevent(document)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.errors import NotOursError
 from relay.event import Event
 
 texts = st.none() | st.text(st.characters(codec=None), max_size=8)
@@ -48,6 +49,6 @@ def test_an_event_survives_its_journey(event):
     ],
 )
 def test_another_document_is_no_event(document):
-    """What is not one of this relay's events is refused with ValueError."""
-    with pytest.raises(ValueError, match=r"not an event|not com\.bitrix24"):
+    """What is not one of this relay's events is refused with NotOursError."""
+    with pytest.raises(NotOursError, match=r"not an event|not com\.bitrix24"):
         Event.from_cloudevent(document)

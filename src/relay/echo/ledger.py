@@ -26,10 +26,10 @@ from typing import Any
 
 from relay.echo.same_value import plain, short
 from relay.echo.stamps import PREFIX
+from relay.errors import ConditionFailedError
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
 from relay.portal.references import resolve
-from relay.state_table import RefusedError
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind
@@ -254,9 +254,9 @@ class Note:
         return Unsent(self._key, self._budget, self._mark, self._own)
 
     def make(self, table: str) -> dict[str, Any]:
-        """Return the update as a part of a transaction; raises RefusedError if it never fits."""
+        """Return the update for a transaction; raises ConditionFailedError if it never fits."""
         if len(self._marks) > BUDGET:
-            raise RefusedError(None)
+            raise ConditionFailedError(None)
         names = {"#marks": self._budget, "#expires": "expires"}
         values: dict[str, Any] = {
             ":marks": {"SS": sorted(self._marks)},

@@ -20,7 +20,13 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
-from relay.errors import ConfigurationError, InvalidToken, RejectedRequest
+from relay.errors import (
+    ConfigurationError,
+    InvalidTokenError,
+    NoTokensError,
+    RejectedRequestError,
+    StaleTokensError,
+)
 from relay.event import Event
 from relay.ingress.form import Form, read_form
 from relay.ingress.publish import publish, spill
@@ -34,14 +40,6 @@ cache = TokenCache()
 
 AwsError = (BotoCoreError, ClientError)
 MAX_EPOCH_MS = 253_402_300_800_000  # the year 10000: datetime ends there
-
-
-class NoTokensError(Exception):
-    """When there is nothing to compare a token with; the cause is SSM's error, if it was one."""
-
-
-class StaleTokensError(NoTokensError):
-    """When a token is unknown and SSM, which may have it by now, does not answer."""
 
 
 def handler(request: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def _receive(request: Mapping[str, Any], invocation_id: str) -> dict[str, Any]:
             publish(event)
         except (NoTokensError, *AwsError) as trouble:
             return _spill(request, request_id, received_at, name, trouble)
-    except RejectedRequest as refusal:
+    except RejectedRequestError as refusal:
         metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
         logger.info("refused", code=refusal.code, reason=str(refusal), request_id=request_id)
         return _answer(refusal.status, error=refusal.code, message=str(refusal))
@@ -109,13 +107,13 @@ def _verified(form: Form, request_id: str, received_at: float) -> Event:
     except StaleTokensError as trouble:
         if cache.doubt():
             raise
-        raise InvalidToken(str(trouble)) from None
+        raise InvalidTokenError(str(trouble)) from None
 
 
 def verify(form: Form, request_id: str, received_at: float) -> Event:
     """Return the event of a verified form.
 
-    Raises InvalidToken, NoTokensError where no token is stored or could be read, and
+    Raises InvalidTokenError, NoTokensError where no token is stored or could be read, and
     StaleTokensError where an unknown token may have been stored since SSM answered last.
     """
     tokens, token = cache.tokens(), token_of(form)
@@ -124,7 +122,7 @@ def verify(form: Form, request_id: str, received_at: float) -> Event:
         raise NoTokensError(str(missing)) from cache.failed
     try:
         portal = verify_token(token, tokens)
-    except InvalidToken as refusal:
+    except InvalidTokenError as refusal:
         if cache.look_again():
             portal = verify_token(token, cache.tokens())
         elif cache.failed and token:

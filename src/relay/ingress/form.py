@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from relay.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
+from relay.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 MAX_BODY_BYTES = 240 * 1024  # an event with all that is added to it fits SNS's 256 KiB
 MAX_FIELDS = 10_000  # what Bitrix24's own PHP is set up to read (max_input_vars)
@@ -25,14 +25,14 @@ type Form = dict[str, Any]
 
 
 def read_form(request: Mapping[str, Any]) -> Form:
-    """Return the form in an API Gateway request (payload format 2.0); raises RejectedRequest."""
+    """Return the form in a request (payload format 2.0); raises RejectedRequestError."""
     http = _mapping(_mapping(request.get("requestContext")).get("http"))
     if http.get("method", "POST") != "POST":
-        raise MalformedRequest("only POST is served")
+        raise MalformedRequestError("only POST is served")
     content_type = _mapping(request.get("headers")).get("content-type")
     media_type = str(content_type).partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
-        raise UnsupportedMediaType("send application/x-www-form-urlencoded")
+        raise UnsupportedMediaTypeError("send application/x-www-form-urlencoded")
     return parse_form(_read_body(request))
 
 
@@ -50,9 +50,11 @@ def _read_body(request: Mapping[str, Any]) -> bytes:
         try:
             body = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise MalformedRequest("the body is not the base64 it is said to be") from None
+            raise MalformedRequestError("the body is not the base64 it is said to be") from None
     if len(body) > MAX_BODY_BYTES:
-        raise RequestTooLarge(f"a body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}")
+        raise RequestTooLargeError(
+            f"a body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}"
+        )
     return body
 
 

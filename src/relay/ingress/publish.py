@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay import settings
-from relay.errors import RequestTooLarge
+from relay.errors import RequestTooLargeError
 from relay.event import Event
 
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
@@ -14,12 +14,12 @@ MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
 def publish(event: Event) -> None:
     """Publish an event on the Events topic; raises botocore's errors, after 6 s at the latest.
 
-    Raises RequestTooLarge where the event's JSON is more than SNS takes.
+    Raises RequestTooLargeError where the event's JSON is more than SNS takes.
     """
     (topic_arn,) = settings.read("EVENTS_TOPIC_ARN")
     message = event.to_json()
     if len(message.encode()) > MAX_MESSAGE_BYTES:
-        raise RequestTooLarge(f"an event may have {MAX_MESSAGE_BYTES} bytes as JSON")
+        raise RequestTooLargeError(f"an event may have {MAX_MESSAGE_BYTES} bytes as JSON")
     # The group makes the queues behind the topic fair: one portal's flood does not delay another.
     settings.client("sns").publish(TopicArn=topic_arn, Message=message, MessageGroupId=event.portal)
 

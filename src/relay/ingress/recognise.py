@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from relay.errors import MalformedRequest
+from relay.errors import MalformedRequestError
 from relay.event import Event
 
 CATALOGUE: dict[str, dict[str, Any]] = json.loads(
@@ -29,16 +29,16 @@ _CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_t
 
 
 def event_name(form: Mapping[str, Any]) -> str:
-    """Return the event's code in upper case; raises MalformedRequest where there is none.
+    """Return the event's code in upper case; raises MalformedRequestError where there is none.
 
     It is logged before anything is verified, so it has to look like a code.
     """
     name = form.get("event")
     if not isinstance(name, str) or not name.strip():
-        raise MalformedRequest("there is no event in the form")
+        raise MalformedRequestError("there is no event in the form")
     name = name.strip().upper()
     if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise MalformedRequest("what the form calls its event is no event's code")
+        raise MalformedRequestError("what the form calls its event is no event's code")
     return name
 
 

@@ -14,11 +14,11 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import RejectedRequest
-from relay.ingress.app import NoTokensError, identity, log_published, verify
+from relay.errors import NoTokensError, NotOursError, RejectedRequestError
+from relay.ingress.app import identity, log_published, verify
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
-from relay.queue import NotOursError, Wait, hand_back, patience
+from relay.queue import Wait, hand_back, patience
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")
@@ -35,7 +35,7 @@ def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
             _republish(record)
         except (NoTokensError, BotoCoreError, ClientError) as trouble:
             judged.append((record, trouble, patience(Wait.of(record, time.time()))))
-        except (RejectedRequest, NotOursError) as refusal:
+        except (RejectedRequestError, NotOursError) as refusal:
             judged.append((record, refusal, None))
     wrong = hand_back(judged)
     back = [its for its in judged if its[2] is not None or its[0].message_id in wrong]
@@ -59,7 +59,7 @@ def _republish(record: SQSRecord) -> None:
         request_id, received_at = identity(request)
         event = verify(read_form(request), request_id, received_at)
         publish(event)
-    except RejectedRequest as refusal:
+    except RejectedRequestError as refusal:
         metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
         raise
     except _NO_REQUEST as error:

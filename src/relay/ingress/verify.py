@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from relay.errors import InvalidToken
+from relay.errors import InvalidTokenError
 
 
 def token_of(form: Mapping[str, Any]) -> bytes:
@@ -16,7 +16,7 @@ def token_of(form: Mapping[str, Any]) -> bytes:
 
 
 def verify_token(token: bytes, tokens: Mapping[str, Sequence[str]]) -> str:
-    """Return the portal that owns the token; raises InvalidToken, always after the same work.
+    """Return the portal that owns the token; raises InvalidTokenError, always after the same work.
 
     `tokens` holds each portal's, the one before a rotation beside the new one. Digests are compared
     instead of tokens: they are equally long, so not even a token's length can be measured.
@@ -28,5 +28,5 @@ def verify_token(token: bytes, tokens: Mapping[str, Sequence[str]]) -> str:
             if hmac.compare_digest(came, sha256(candidate.encode()).digest()):
                 owner = portal
     if not owner or not token:
-        raise InvalidToken("auth[application_token] is not one of this relay's tokens")
+        raise InvalidTokenError("auth[application_token] is not one of this relay's tokens")
     return owner

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from relay.errors import (
+    CallError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
-    PortalError,
     TransientError,
 )
 
@@ -22,7 +22,7 @@ UNREADABLE = "UNREADABLE_ANSWER"  # ours: neither a result nor an error could be
 TOO_LARGE = "REQUEST_TOO_LARGE"  # ours: the web server before the portal refused the body
 
 # Compared in capitals: codes arrive in mixed case (rest-protocol 3.1).
-CLASSES: dict[str, type[PortalError]] = {
+CLASSES: dict[str, type[CallError]] = {
     # Refused before execution.
     "QUERY_LIMIT_EXCEEDED": TransientError,
     "OPERATION_TIME_LIMIT": TransientError,
@@ -82,7 +82,7 @@ def read_answer(method: str, status: int, body: bytes | bytearray) -> Answer:
     return Answer(answer["result"], time if isinstance(time, dict) else {})
 
 
-def error_of(method: str, said: Any, status: int = HTTPStatus.OK) -> PortalError:
+def error_of(method: str, said: Any, status: int = HTTPStatus.OK) -> CallError:
     """Return the error that `{"error": …, "error_description": …}` means."""
     if not isinstance(said, dict):
         said = {"error": "", "error_description": said}
@@ -101,7 +101,7 @@ def error_of(method: str, said: Any, status: int = HTTPStatus.OK) -> PortalError
     return CLASSES.get(code.upper(), PermanentError)(method, code, said)
 
 
-def _no_json(method: str, status: int) -> PortalError:
+def _no_json(method: str, status: int) -> CallError:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return PermanentError(method, TOO_LARGE, "the portal's web server takes no body this large")
     return MayHaveRunError(method, UNREADABLE, f"not JSON, HTTP {status}")

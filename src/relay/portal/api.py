@@ -13,7 +13,7 @@ class PortalApi(Protocol):
         """How many requests were sent."""
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the `result` of a REST method; raises a PortalError."""
+        """Return the `result` of a REST method; raises a CallError."""
 
     def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
         """Iterate over all items of a list method, in the order of their ids."""

@@ -7,11 +7,11 @@ such a value, and are lists or objects as PHP happens to encode them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from relay.errors import MayHaveRunError, PermanentError, PortalError, TransientError
+from relay.errors import CallError, MayHaveRunError, PermanentError, TransientError
 from relay.portal.answers import UNREADABLE, Answer, error_of
 from relay.portal.encoding import to_json
 
-Outcome = Any  # a result, or the PortalError of a command
+Outcome = Any  # a result, or the CallError of a command
 BATCH = "batch"  # the method
 NOT_RUN = "NOT_RUN"  # ours: an earlier command of a halting batch failed
 
@@ -62,7 +62,7 @@ def _section(section: Any, keys: Sequence[str]) -> dict[str, Any]:
     return {}
 
 
-def of_call(error: PortalError, method: str, *, hide: Callable[[str], str] = str) -> PortalError:
+def of_call(error: CallError, method: str, *, hide: Callable[[str], str] = str) -> CallError:
     """Return an error as one call's own: of the request it travelled in, with the same remedy."""
     code, description = hide(error.code), hide(error.description)
     if isinstance(error, TransientError):

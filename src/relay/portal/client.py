@@ -6,11 +6,10 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
 
-from relay.errors import OperatorError, PermanentError, PortalError, TransientError
+from relay.errors import CallError, NotForBatchError, OperatorError, PermanentError, TransientError
 from relay.portal.api import PortalApi
 from relay.portal.batch import NOT_RUN, of_call
 from relay.portal.batching import Batcher
-from relay.portal.encoding import NotForBatchError
 from relay.portal.lists import Listing
 from relay.portal.pending import Command, ExplicitBatch, Params, PendingCall
 from relay.portal.references import needs_calls, resolve
@@ -46,7 +45,7 @@ class Portal:
         return self._delivery.requests
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the `result` of a REST method; raises a PortalError.
+        """Return the `result` of a REST method; raises a CallError.
 
         Calls that wait at the same time share requests. A caller that is cancelled does not stop
         what it asked for.
@@ -84,7 +83,7 @@ class Portal:
         else:
             outcomes = await self._one_by_one(commands, halt=halt)
         for outcome in outcomes.values():
-            if isinstance(outcome, PortalError) and not return_errors:
+            if isinstance(outcome, CallError) and not return_errors:
                 raise outcome
         return outcomes
 
@@ -94,14 +93,14 @@ class Portal:
         """Return the outcomes of a batch's commands as plain calls, in order."""
         outcomes: dict[str, Any] = {}
         results: dict[str, Any] = {}
-        stop: PortalError | None = None
+        stop: CallError | None = None
         for name, (method, params) in commands.items():
             if stop:
                 outcomes[name] = of_call(stop, method)
                 continue
             try:
                 outcomes[name] = results[name] = await self._one(method, resolve(params, results))
-            except PortalError as error:
+            except CallError as error:
                 outcomes[name] = error
                 if halt:
                     stop = PermanentError(method, NOT_RUN, "an earlier command failed")
@@ -130,7 +129,7 @@ class Portal:
 
     async def _one(self, method: str, params: Params) -> Any:
         (outcome,) = await self._ask(PendingCall(method, params))
-        if isinstance(outcome, PortalError):
+        if isinstance(outcome, CallError):
             raise outcome
         return outcome
 

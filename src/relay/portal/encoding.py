@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from relay.errors import NotForBatchError
+
 # PHP drops what is beyond max_input_vars, 1,000 unless the portal sets more.
 MOST_VALUES = 1000
 # PHP drops a value that is nested deeper (max_input_nesting_level), and a whole JSON body.
@@ -21,10 +23,6 @@ MOST_QUERY_BYTES = 1_000_000  # in one batch; web servers accept more
 # Empty, these are as good as absent.
 _OPTIONAL = frozenset({"filter", "order", "select"})
 _EMPTY: tuple[Any, ...] = ({}, [], ())
-
-
-class NotForBatchError(ValueError):
-    """When parameters can't be written as a query; JSON takes them."""
 
 
 def to_json(params: Any) -> bytes:

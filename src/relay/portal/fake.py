@@ -44,7 +44,7 @@ class FakePortal:
         of_tree = getattr(errors, name, None)
         self._answers[method] = (
             of_tree(method, name.upper(), description)
-            if isinstance(of_tree, type) and issubclass(of_tree, errors.PortalError)
+            if isinstance(of_tree, type) and issubclass(of_tree, errors.CallError)
             else error_of(method, {"error": name, "error_description": description})
         )
 
@@ -68,7 +68,7 @@ class FakePortal:
         needs_calls(commands)  # raises what a Portal raises
         results: dict[str, Any] = {}
         for name, (method, params) in commands.items():
-            if halt and any(isinstance(its, errors.PortalError) for its in results.values()):
+            if halt and any(isinstance(its, errors.CallError) for its in results.values()):
                 said = "an earlier command failed"
                 results[name] = errors.PermanentError(method, "NOT_RUN", said)
                 continue
@@ -76,10 +76,10 @@ class FakePortal:
                 ran = {
                     earlier: result
                     for earlier, result in results.items()
-                    if not isinstance(result, errors.PortalError)
+                    if not isinstance(result, errors.CallError)
                 }
                 results[name] = self._answer(method, resolve(dict(params), ran))
-            except errors.PortalError as error:
+            except errors.CallError as error:
                 if not return_errors:
                     raise
                 results[name] = error

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from relay.errors import MayHaveRunError, OperatorError, PortalError, TransientError
+from relay.errors import CallError, MayHaveRunError, OperatorError, TransientError
 
 THREADS = 8  # requests under way at the same time; the pool keeps as many connections
 CONNECT_SECONDS = 3.05
@@ -114,7 +114,7 @@ class Connection:
             return Reply(answer.status_code, answered, location)
 
 
-def _translate(method: str, trouble: Exception) -> PortalError:
+def _translate(method: str, trouble: Exception) -> CallError:
     if "CERTIFICATE_VERIFY_FAILED" in str(trouble):
         return OperatorError(method, "BAD_CERTIFICATE", "the portal's certificate is not valid")
     reason = getattr(trouble.args[0] if trouble.args else None, "reason", None)

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Never
 
+from relay.errors import NotKeptError
+
 MOST_IDS = 100  # of one result
 MOST_LEVELS = 6
 MOST_LETTERS = 64  # of a name on the way to ids
@@ -29,14 +31,6 @@ _ID = re.compile(r"[\w.:{}-]{1,64}", re.ASCII)
 _ID_NAME = re.compile(r"(?i:(?:\w{0,60}_)?ids?)|\w{0,60}[a-z0-9]I[Dd]s?", re.ASCII)
 _FOREIGN = frozenset({"xmlid", "originid", "originatorid"})
 _NOTHING = object()
-
-
-class NotKeptError(KeyError):
-    """When a reaction reads more of a write's result than its ids."""
-
-    def __str__(self) -> str:
-        """Return the message as a sentence; a KeyError would quote it."""
-        return str(self.args[0])
 
 
 class Kept(dict[str, Any]):

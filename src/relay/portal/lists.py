@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from relay.errors import PermanentError, PortalError
+from relay.errors import CallError, PermanentError
 from relay.portal.pages import id_of, is_by_id, items_of, unwrap
 from relay.portal.pending import Params, PendingPages
 from relay.portal.webhook_state import MOST_COMMANDS
@@ -166,7 +166,7 @@ class Listing:
         Raises where the first is such a one.
         """
         for at, outcome in enumerate(outcomes):
-            problem = outcome if isinstance(outcome, PortalError) else None
+            problem = outcome if isinstance(outcome, CallError) else None
             page = [] if problem else items_of(outcome)
             # A reference that was not replaced gives an error, or the list from its beginning.
             if page and id_of(page[0])[1] <= last:
@@ -201,7 +201,7 @@ class Listing:
             asked["order"] = "DESC"
         try:
             (result,) = await self._call_all(self._method, [asked])
-        except PortalError:
+        except CallError:
             return None
         ids = [id_of(item)[1] for item in items_of(result)]
         return ids[0] if ids and ids == sorted(ids, reverse=True) else None

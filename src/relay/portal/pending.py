@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from relay.errors import PortalError
+from relay.errors import CallError, NotForBatchError
 from relay.portal.batch import of_call
-from relay.portal.encoding import MOST_QUERY_BYTES, NotForBatchError, to_query
+from relay.portal.encoding import MOST_QUERY_BYTES, to_query
 from relay.portal.idempotent import is_idempotent, is_read
 from relay.portal.references import is_touched
 
@@ -84,7 +84,7 @@ class PendingCall:
             return
         if isinstance(broken, asyncio.CancelledError):
             self.future.cancel()
-        elif isinstance(broken, PortalError):
+        elif isinstance(broken, CallError):
             self.future.set_exception(of_call(broken, self.method))
         else:
             self.future.set_exception(broken)

@@ -20,7 +20,7 @@ import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from relay.errors import OperatorError, PortalError, TransientError
+from relay.errors import CallError, OperatorError, TransientError
 from relay.portal.answers import Answer, read_answer
 from relay.portal.http import Reply, connection
 from relay.portal.webhook import Webhook
@@ -34,7 +34,7 @@ _logger = logging.getLogger("relay.portal")
 
 
 def exchange(known: WebhookState, method: str, body: bytes, seconds: float) -> Answer:
-    """Send one request, read its answer; raises the PortalError that it means."""
+    """Send one request, read its answer; raises the CallError that it means."""
     reply = connection.post(method, known.webhook.url(method), body, seconds)
     if reply.status in _REDIRECTS:
         moved = _follow(method, known.webhook, reply, seconds)
@@ -66,7 +66,7 @@ def _follow(method: str, webhook: Webhook, reply: Reply, seconds: float) -> Webh
         profile = read_answer("profile", proof.status, proof.body).result
     except TransientError:
         raise
-    except PortalError as error:
+    except CallError as error:
         problem = error.code
     else:
         if isinstance(profile, dict) and str(profile.get("ID")) == str(webhook.user_id):

@@ -14,7 +14,7 @@
 
 from dataclasses import dataclass
 
-from relay.errors import MayHaveRunError, PermanentError, PortalError, TransientError
+from relay.errors import CallError, MayHaveRunError, PermanentError, TransientError
 from relay.portal.answers import TOO_LARGE
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
 
@@ -32,7 +32,7 @@ class Failure:
     request, so that they share the next one too.
     """
 
-    error: PortalError
+    error: CallError
     tries: int
     together: int
     harmless: bool
@@ -53,7 +53,7 @@ class Failure:
                 return self.jitter * 2 ** (self.tries - 1) if self.tries < TRIES else None
         return None
 
-    def final(self) -> PortalError:
+    def final(self) -> CallError:
         """Return what the caller is told if it is not sent again now."""
         error, pause = self.error, self.pause()
         if isinstance(error, MayHaveRunError) and self.harmless:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from relay.errors import PortalError, TransientError
+from relay.errors import CallError, TransientError
 from relay.portal.answers import TOO_LARGE, Answer
 from relay.portal.batch import body_of, of_call, outcomes_of, times_of
 from relay.portal.encoding import to_json
@@ -119,7 +119,7 @@ class Sender:
             answer = await self._exchange("batch", body, len(queries))
             operating.note_batch(answer.time, times_of(methods, answer), methods)
             outcomes = outcomes_of(methods, answer, halt=first.halt)
-        except PortalError as error:
+        except CallError as error:
             if _is(error, "OPERATION_TIME_LIMIT"):
                 operating.exhausted(error.method)
             return {key: of_call(error, method) for key, method in methods.items()}, True
@@ -136,7 +136,7 @@ class Sender:
         self.requests += 1
         try:
             answer = await self._in_thread(exchange, self._known, method, body, seconds)
-        except PortalError as error:
+        except CallError as error:
             if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
                 self._known.too_much(commands)
             raise
@@ -156,7 +156,7 @@ class Sender:
         unit.tries += 1
         error = next(iter(outcomes.values()))
         # What somebody has put together is sent again only if nothing of it was answered.
-        if isinstance(error, PortalError) and (whole or not isinstance(unit, ExplicitBatch)):
+        if isinstance(error, CallError) and (whole or not isinstance(unit, ExplicitBatch)):
             failure = Failure(
                 error,
                 unit.tries,
@@ -187,7 +187,7 @@ class Sender:
 
     def _masked(self, outcome: Any) -> Any:
         """Hide the secret where a portal repeats it in what it says of an error."""
-        if isinstance(outcome, PortalError):
+        if isinstance(outcome, CallError):
             return of_call(outcome, outcome.method, hide=self._known.webhook.mask)
         return outcome
 
@@ -197,4 +197,4 @@ def _no_time(method: str) -> TransientError:
 
 
 def _is(outcome: Any, code: str) -> bool:
-    return isinstance(outcome, PortalError) and outcome.code.upper() == code
+    return isinstance(outcome, CallError) and outcome.code.upper() == code

@@ -24,16 +24,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from relay.errors import RowError
+from relay.errors import RowError, SiblingsPendingError
 
 KEEP_SECONDS = 30 * 24 * 3600  # queue and dead-letter queue keep a message 14 days each
 CUT_OFF_SECONDS = 60.0  # the portal ends a request then (rest-protocol section 4)
 CLOCK_SECONDS = 5.0  # how far the clocks of two copies may differ
 ROW_BYTES = 390_000  # of compressed writes; DynamoDB's limit for a row is 400 KB
-
-
-class DoneBefore(Exception):  # noqa: N818  not an error
-    """When a call must wait for its siblings: another recorded one may be theirs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +113,7 @@ def match(
 ) -> Write | str | None:
     """Return the recorded write that a call is; None if it is a new one.
 
-    A call without its equal must wait (raises DoneBefore) while what is recorded may be a
+    A call without its equal must wait (raises SiblingsPendingError) while what is recorded may be a
     sibling's; once the run is quiet it takes the first of its method, whatever its parameters:
     the record wins. A name returned is that of a recorded method which the run never called.
     """
@@ -128,6 +124,6 @@ def match(
     if not left:
         return None
     if not quiet:
-        raise DoneBefore
+        raise SiblingsPendingError
     same = [write for write in left if write.method == method]
     return min(same, key=lambda write: write.number) if same else left[0].method

@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 
-from relay.errors import DivergedError
-from relay.reaction.checkpoint import DoneBefore, Row, Write, match
+from relay.errors import DivergedError, SiblingsPendingError
+from relay.reaction.checkpoint import Row, Write, match
 
 QUIET_SECONDS = 0.5  # without a call of the run, before a recorded write is given to another call
 _pause = asyncio.sleep
@@ -43,7 +43,7 @@ class Claims:
         while True:
             try:
                 found = match(self._row, self._claimed, method, digest, quiet=quiet)
-            except DoneBefore:
+            except SiblingsPendingError:
                 await self._until_quiet(method)
                 quiet = True
                 continue

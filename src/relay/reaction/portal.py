@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from relay.errors import PermanentError, PortalError
+from relay.errors import CallError, PermanentError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
@@ -24,7 +24,7 @@ class OncePortal:
         return self._portal.requests
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """Return the `result` of a REST method, of a write its ids only; raises a PortalError."""
+        """Return the `result` of a REST method, of a write its ids only; raises a CallError."""
         if not is_read(method):
             return await self._run.write(self._portal, method, params)
         return await self._counted(self._portal.call(method, **params))
@@ -63,7 +63,7 @@ class OncePortal:
             outcomes["results"][name] = PermanentError(*said)
         results = {name: outcomes["results"][name] for name in commands}
         for its in results.values():
-            if isinstance(its, PortalError) and not return_errors:
+            if isinstance(its, CallError) and not return_errors:
                 raise its
         return results
 

@@ -10,8 +10,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay.change import Change
+from relay.errors import NotOursError
 from relay.event import Event
-from relay.queue import NotOursError
 from relay.reaction.checkpoint import KEEP_SECONDS, Row
 from relay.reaction.run import UNDECIDED, Run
 
@@ -133,7 +133,7 @@ def parse(message: Mapping[str, Any], record_type: type[Change] | type[Event]) -
     record = Record(SQSRecord(dict(message)))
     try:
         record.subject = record_type.from_cloudevent(json.loads(record.message.body))
-    except (ValueError, RecursionError) as error:
+    except (NotOursError, ValueError, RecursionError) as error:
         said = "if newer code wrote it, deploy that, then `make redrive`"
         record.error = NotOursError(f"{error}; {said}")
     return record

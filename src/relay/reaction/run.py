@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from relay.echo.stamps import Stamp, stamp_of
-from relay.errors import MayHaveRunError, PortalError, TransientError
+from relay.errors import CallError, ConditionFailedError, MayHaveRunError, TransientError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
 from relay.portal.ids import ids_of
@@ -21,7 +21,7 @@ from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Row, Write
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
 from relay.reaction.writes import is_harmless_write, replay, send, stored
-from relay.state_table import RefusedError, StateTable
+from relay.state_table import StateTable
 
 UNDECIDED = "UNDECIDED"  # the code of an error that asks a person
 
@@ -68,7 +68,7 @@ class Run:
         self._noting = noting
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lost: dict[Write, TransientError] = {}
-        self._refusal: RefusedError | None = None
+        self._refusal: ConditionFailedError | None = None
         self._busy_until = 0.0
 
     async def write(self, portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
@@ -135,7 +135,7 @@ class Run:
         try:
             result = await replay(portal, write.method, params, write.result)
             answered = write.method != BATCH or not any(
-                isinstance(its, PortalError) for its in result["results"].values()
+                isinstance(its, CallError) for its in result["results"].values()
             )
         finally:
             if not answered:
@@ -184,7 +184,7 @@ class Run:
                 self.lease.check(method)
                 with portal.busy():
                     await self.lease.store()
-            except RefusedError as refusal:
+            except ConditionFailedError as refusal:
                 if refusal is not self._refusal:  # else a sibling has seen to it
                     self._refusal = refusal
                     self.claims.take_over(Row.of(self._row.key, refusal.item, time.time()))

@@ -22,7 +22,14 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.change import Change
-from relay.errors import ConfigurationError, HungError, RelayError, StateError, TransientError
+from relay.errors import (
+    ConfigurationError,
+    HungError,
+    RelayError,
+    StateError,
+    StoppedError,
+    TransientError,
+)
 from relay.portal import Portal
 from relay.portal_clients import PortalClients
 from relay.queue import Wait, hand_back, is_failure, seconds_until_retry
@@ -120,7 +127,7 @@ class Reaction:
             except Exception as error:  # noqa: BLE001  whatever a reaction raises is judged
                 failed = error
             except (asyncio.CancelledError, SystemExit) as error:
-                failed = RuntimeError(f"{self.name} raised {type(error).__name__}")
+                failed = StoppedError(f"{self.name} raised {type(error).__name__}")
             if record.error:
                 return  # given up meanwhile: it did not heed its cancellation
             record.error, record.handled = failed, failed is None
@@ -232,7 +239,7 @@ class Reaction:
                 self._counts["handled"] += 1
                 self._logger.info("handled", **record.about())
                 continue
-            error = record.error or RuntimeError(f"{self.name} did not get to it")
+            error = record.error or StoppedError(f"{self.name} did not get to it")
             wait = Wait.of(record.message, time.time())
             failures = min(record.row.failures, wait.receives) if record.row else wait.receives
             seconds = seconds_until_retry(error, wait, max(failures, 1))

@@ -33,10 +33,10 @@ from relay.echo.ledger import (
     writes_in,
     written,
 )
-from relay.errors import LoopError
+from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.writes import was_not_sent
-from relay.state_table import RefusedError, StateTable
+from relay.state_table import StateTable
 
 
 class WriteNotes:
@@ -125,7 +125,7 @@ class WriteNotes:
         note = fresh()
         try:
             await self._state.write(note)
-        except RefusedError as refusal:
+        except ConditionFailedError as refusal:
             note = await self._alone(fresh, note.name, refusal, its, now)
         self._noted[write].append(note)
 
@@ -133,7 +133,7 @@ class WriteNotes:
         self,
         fresh: Callable[[], Note],
         name: str,
-        refusal: RefusedError,
+        refusal: ConditionFailedError,
         its: Written,
         now: float,
     ) -> Note:
@@ -152,7 +152,7 @@ class WriteNotes:
                     note = note.bare()
                 try:
                     await self._state.write(note)
-                except RefusedError as again:
+                except ConditionFailedError as again:
                     refusal = again
                 else:
                     return note

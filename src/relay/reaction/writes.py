@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.errors import (
+    CallError,
     DivergedError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
-    PortalError,
     TransientError,
 )
 from relay.portal import PortalApi
@@ -93,7 +93,7 @@ def _reads(commands: Commands) -> Commands:
 async def _run_batch(portal: PortalApi, params: Mapping[str, Any]) -> dict[str, Any]:
     """Run a batch; raise its error if none of it ran, or if that is not known."""
     outcomes = await portal.batch(**params, return_errors=True)
-    errors = {name: its for name, its in outcomes.items() if isinstance(its, PortalError)}
+    errors = {name: its for name, its in outcomes.items() if isinstance(its, CallError)}
     for error in errors.values():
         if isinstance(error, MayHaveRunError) or len(errors) == len(outcomes):
             raise error

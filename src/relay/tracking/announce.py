@@ -19,12 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from relay import settings
 from relay.change import Change
 from relay.echo import detect
-from relay.errors import ConfigurationError, StateError
+from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
 from relay.state_table import StateTable
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
-from relay.tracking.row import NewerFormatError, Row
-from relay.tracking.set_aside import Entry, RefusedError, set_aside, words
+from relay.tracking.row import Row
+from relay.tracking.set_aside import Entry, set_aside, words
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from relay.errors import PermanentError, PortalError
+from relay.errors import CallError, PermanentError
 from relay.portal import PortalApi
 from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
 from relay.tracking.sweep_lists import first_page
@@ -38,7 +38,7 @@ async def _smart_processes(client: PortalApi, known: Collection[str]) -> set[str
         start = len(numbers)
         try:
             answer = await client.call("crm.type.list", order={"id": "ASC"}, start=start)
-        except PortalError as error:
+        except CallError as error:
             if is_refusal(error):
                 return set()
             if isinstance(error, PermanentError):
@@ -53,14 +53,14 @@ async def _smart_processes(client: PortalApi, known: Collection[str]) -> set[str
 async def _may_list(client: PortalApi, entity: str) -> bool:
     try:
         await first_page(client, entity, 10**9, None)
-    except PortalError as error:
+    except CallError as error:
         if not isinstance(error, PermanentError) and not is_refusal(error):
             raise
         return not is_refusal(error)
     return True
 
 
-def is_refusal(error: PortalError) -> bool:
+def is_refusal(error: CallError) -> bool:
     """Say whether the portal does not offer a kind of items to this webhook.
 
     Any other answer is the whole portal's trouble or a mistake of ours.

@@ -17,10 +17,6 @@ HOUR_SECONDS = 3600
 RELEASE_SECONDS = 24 * HOUR_SECONDS
 
 
-class HeldError(RuntimeError):
-    """When a disappearance waits for `make release`."""
-
-
 class Brake:
     """The disappearances of each portal, counted over all functions by the hour."""
 

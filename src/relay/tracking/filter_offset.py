@@ -8,6 +8,7 @@ which it still comes is as far off as the filter is.
 import asyncio
 from datetime import datetime, timedelta
 
+from relay.errors import ItemChangedError
 from relay.portal import PortalApi
 from relay.tracking.kinds import TASK, items_of, list_command, updated_field
 
@@ -34,7 +35,7 @@ async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetim
             return None
         quarters = [coarse + quarter * QUARTER_SECONDS for quarter in range(4)]
         return await _latest(portal, entity, item_id, updated, quarters)
-    except InterruptedError:
+    except ItemChangedError:
         return None
 
 
@@ -54,5 +55,5 @@ async def _comes(
     method, params = list_command(entity, ids=[item_id], since=since)
     items = items_of(entity, await portal.call(method, **params))
     if items and datetime.fromisoformat(items[0][updated_field(entity)]) != updated:
-        raise InterruptedError("changed while it was measured")
+        raise ItemChangedError("changed while it was measured")
     return bool(items)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from relay.errors import NotOursError
 from relay.event import TYPE_PREFIX, Event
 from relay.tracking.kinds import ENTITY_TYPE_IDS, entity_of, entity_type_id
 from relay.tracking.row import MOST_ID, Key
@@ -42,19 +43,19 @@ class Hint:
 def parse(message_id: str, body: str) -> list[Hint]:
     """Return the hints in a message; none in an event of a kind that is not mirrored.
 
-    Raises ValueError for a message that is neither, and for one that names no item.
+    Raises NotOursError for a message that is neither, and for one that names no item.
     """
     try:
         message = json.loads(body)
-    except RecursionError as error:
-        raise ValueError("not a message of this relay: it is nested too deeply") from error
+    except (ValueError, RecursionError) as error:
+        raise NotOursError(f"not a message of this relay: {error}") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ValueError("not a message of this relay: it has no type")  # noqa: TRY004  its body
+        raise NotOursError("not a message of this relay: it has no type")
     if message["type"] == _HINT:
         return _of_sweep(message_id, message)
     if message["type"].startswith(TYPE_PREFIX):
         return _of_event(message_id, Event.from_cloudevent(message))
-    raise ValueError(f"neither an event nor a hint: {message['type']}")
+    raise NotOursError(f"neither an event nor a hint: {message['type']}")
 
 
 def to_message(portal: str, entity: str, ids: Iterable[int], *, baseline: bool) -> str:
@@ -76,17 +77,19 @@ def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
             for number in numbers
         ]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"not a hint of this relay: {error!r}") from error
+        raise NotOursError(f"not a hint of this relay: {error!r}") from error
 
 
 def _of_event(message_id: str, event: Event) -> list[Hint]:
     entity = str(event.entity)
-    if event.entity_type_id is not None and entity not in ENTITY_TYPE_IDS:
-        entity = str(entity_of(int(event.entity_type_id)))
     try:
+        if event.entity_type_id is not None and entity not in ENTITY_TYPE_IDS:
+            entity = str(entity_of(int(event.entity_type_id)))
         entity_type_id(entity)
     except KeyError:
         return []
+    except (ValueError, TypeError) as error:
+        raise NotOursError(f"not an event of this relay: {error!r}") from error
     # 5 is the old invoice: the item methods do not serve it, and its ids are others.
     if event.entity_type_id == 5 or not event.id:  # noqa: PLR2004
         return []
@@ -104,11 +107,11 @@ def _of_event(message_id: str, event: Event) -> list[Hint]:
 
 
 def _item_id(value: Any) -> int:
-    """Return an item's number; raises ValueError for what no portal and no table takes as one."""
+    """Return an item's number; raises NotOursError for what no portal and no table takes as one."""
     text = str(value)
     if text.isdecimal() and len(text) <= len(str(MOST_ID)) and 0 < int(text) <= MOST_ID:
         return int(text)
-    raise ValueError(f"no item has the id {text[:50]!r}")
+    raise NotOursError(f"no item has the id {text[:50]!r}")
 
 
 def merge(hints: Iterable[Hint]) -> dict[Key, Hint]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from relay.errors import RowError, StateError
+from relay.errors import NewerFormatError, RowError, StateError
 from relay.tracking.projection import FORMAT
 from relay.tracking.row import (
     ITEM,
@@ -23,7 +23,6 @@ from relay.tracking.row import (
     UNREADABLE,
     Base,
     Key,
-    NewerFormatError,
     Reading,
     Row,
     RowSummary,

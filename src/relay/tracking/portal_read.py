@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import batched
 from typing import Any, NamedTuple
 
-from relay.errors import OperatorError, PermanentError, TransientError
+from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
 from relay.portal import PortalApi
 from relay.tracking.kinds import (
     PAGE,
@@ -35,14 +35,6 @@ class PortalView(NamedTuple):
     item: Mapping[str, Any] | None
     read_at: float
     confirmed: bool = True  # a deletion: by its event, not only by the item's absence
-
-
-class GoneTypeError(LookupError):
-    """When the portal no longer has this kind of items; what is known of them stays."""
-
-
-class AbsentError(LookupError):
-    """When an item is no longer listed, and its deletion may be told yet."""
 
 
 async def read(

@@ -7,13 +7,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from relay.errors import TransientError
+from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.portal import PortalApi
-from relay.tracking.brake import HeldError
 from relay.tracking.hint import Hint
 from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
-from relay.tracking.portal_read import AbsentError, GoneTypeError, PortalView, read
+from relay.tracking.portal_read import PortalView, read
 from relay.tracking.projection import fit, is_template, names_digest, project
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Reading
 

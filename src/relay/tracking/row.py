@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from relay.errors import NewerFormatError
 from relay.tracking.projection import FORMAT, Form
 
 ITEM, TOMBSTONE, UNREADABLE = "item", "tombstone", "unreadable"
@@ -29,10 +30,6 @@ OPEN, NOW = "open", "now"
 MOST_ID = 2**63 - 1  # a portal counts in PHP's integers
 # DynamoDB's limit is 400 KB; the other attributes need less than 1 KB (DECISIONS.md).
 CONTENT_BYTES = 380_000
-
-
-class NewerFormatError(RuntimeError):
-    """When a row was written by newer code than this; it is left for that code."""
 
 
 class Key(NamedTuple):

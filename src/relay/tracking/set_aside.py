@@ -14,15 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.change import Change
+from relay.errors import RefusedError
 
 QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 
 logger = Logger(service="announce")
 metrics = Metrics(service="announce")
-
-
-class RefusedError(Exception):
-    """When SNS will never take a Change."""
 
 
 @dataclass(slots=True)

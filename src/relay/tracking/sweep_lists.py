@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from relay.errors import PortalError
+from relay.errors import CallError
 from relay.portal import PortalApi
 from relay.tracking.kinds import PAGE, items_of, list_command, reference, updated_field
 from relay.tracking.projection import is_template, project
@@ -42,7 +42,7 @@ async def next_pages(portal: PortalApi, entity: str, after: int, since: str | No
     last: int | None = after
     for number in range(CHAIN):
         answer = answers[f"p{number}"]
-        if isinstance(answer, PortalError):
+        if isinstance(answer, CallError):
             if not number:
                 raise answer
             # Everything up to the page before is known; the rest is asked for again.

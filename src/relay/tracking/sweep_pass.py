@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
 
-from relay.errors import OperatorError, PermanentError, PortalError
+from relay.errors import CallError, OperatorError, PermanentError
 from relay.portal import PortalApi
 from relay.tracking.available_kinds import is_refusal, offered
 from relay.tracking.filter_offset import kind_of, measure
@@ -47,7 +47,7 @@ GRACE_SECONDS = 30  # what has just changed is left to its event, and to the nex
 class Failed(NamedTuple):
     """A list that could not be read, for a reason that concerns this list alone."""
 
-    error: PortalError
+    error: CallError
 
 
 class Rows(Protocol):
@@ -79,7 +79,7 @@ class Sweep:
     grace_seconds: float = GRACE_SECONDS
     hinted: int = 0
     refused: int = 0
-    errors: list[PortalError] = field(default_factory=list)
+    errors: list[CallError] = field(default_factory=list)
     sample: dict[str, tuple[str, Listed]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -153,7 +153,7 @@ class Sweep:
         """Return what follows in a list, or the error that concerns this list alone."""
         try:
             return await pages(self.client, job["entity"], job["after"], job["since"])
-        except PortalError as error:
+        except CallError as error:
             if isinstance(error, OperatorError) and not is_refusal(error):
                 raise
             return Failed(error)
@@ -182,7 +182,7 @@ class Sweep:
         job["after"] = page.last if page.last is not None else after
         job["done"] = page.last is None
 
-    def _fail(self, job: Job, error: PortalError) -> None:
+    def _fail(self, job: Job, error: CallError) -> None:
         """Note that a list can't be read; the head of this module says what follows."""
         if is_refusal(error):
             self.document["entities"][job["entity"]]["refused"] = job["done"] = True

@@ -8,9 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-
-class LostLeaseError(RuntimeError):
-    """When another sweep of this portal has taken over."""
+from relay.errors import LostLeaseError
 
 
 class SweepState:

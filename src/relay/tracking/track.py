@@ -24,10 +24,16 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
-from relay.errors import MayHaveRunError, OperatorError
-from relay.queue import (
+from relay.errors import (
+    HeldError,
+    ItemChangedError,
+    MayHaveRunError,
+    NewerFormatError,
     NextBatchError,
     NotOursError,
+    OperatorError,
+)
+from relay.queue import (
     Wait,
     hand_back,
     hide,
@@ -37,10 +43,9 @@ from relay.queue import (
     seconds_until_retry,
 )
 from relay.tracking import wiring
-from relay.tracking.brake import HeldError
 from relay.tracking.hint import EVENT, Hint, merge, parse
 from relay.tracking.refresh import Rules, look
-from relay.tracking.row import Key, NewerFormatError
+from relay.tracking.row import Key
 from relay.tracking.sweep_plan import Document, is_baselined
 
 MOST_ITEMS = 2500  # what one request can read; more would not be put in the function's time
@@ -104,8 +109,8 @@ async def _track(
     for message_id, record in records.items():
         try:
             its = parse(message_id, record.body)
-        except ValueError as error:
-            failures[message_id] = NotOursError(str(error))
+        except NotOursError as error:
+            failures[message_id] = error
             continue
         if hints and len(hints) + len(its) > MOST_ITEMS:
             failures[message_id] = NextBatchError(f"more than {MOST_ITEMS} items")
@@ -193,7 +198,7 @@ def _keep(failures: dict[str, Exception], message_id: str, reason: Exception) ->
 
 def _waits_for_aws(error: Exception) -> bool:
     """Say whether AWS, or an answer, lacks: a read is always harmless, so it is made again."""
-    return isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, InterruptedError))
+    return isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, ItemChangedError))
 
 
 def wait_seconds(error: Exception, wait: Wait, failures: int = 1) -> int | None:

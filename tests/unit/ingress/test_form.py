@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qs_codec import decode
 
-from relay.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
+from relay.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 from relay.ingress.form import (
     LAST_FIELDS,
     MAX_BODY_BYTES,
@@ -128,8 +128,8 @@ def test_broken_text_is_kept_as_well_as_it_can_be(body, text):
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_form_or_refused(body):
-    """Whatever comes, the answer is a form or MalformedRequest."""
-    with contextlib.suppress(MalformedRequest):
+    """Whatever comes, the answer is a form or MalformedRequestError."""
+    with contextlib.suppress(MalformedRequestError):
         assert isinstance(parse_form(body), dict)
 
 
@@ -155,7 +155,7 @@ def test_a_base64_body_is_decoded(request_of):
     """API Gateway hands binary bodies over in base64."""
     body = base64.b64encode(b"event=X").decode()
     assert read_form(request_of(body, isBase64Encoded=True)) == {"event": "X"}
-    with pytest.raises(MalformedRequest, match="base64"):
+    with pytest.raises(MalformedRequestError, match="base64"):
         read_form(request_of("%%%", isBase64Encoded=True))
 
 
@@ -168,7 +168,7 @@ def test_a_body_over_the_limit_is_refused(request_of, encoded):
         if fits:
             assert read_form(request_of(text, isBase64Encoded=encoded))
         else:
-            with pytest.raises(RequestTooLarge, match="245760"):
+            with pytest.raises(RequestTooLargeError, match="245760"):
                 read_form(request_of(text, isBase64Encoded=encoded))
 
 
@@ -182,7 +182,7 @@ def test_an_absent_body_is_an_empty_form(request_of):
 )
 def test_another_media_type_is_refused(request_of, content_type):
     """Only forms are read."""
-    with pytest.raises(UnsupportedMediaType):
+    with pytest.raises(UnsupportedMediaTypeError):
         read_form(request_of("event=X", content_type))
 
 
@@ -196,5 +196,5 @@ def test_another_method_is_refused(request_of):
     """The gateway lets only POST through; if it did not, this is the answer."""
     request = request_of("event=X")
     request["requestContext"]["http"]["method"] = "PUT"
-    with pytest.raises(MalformedRequest, match="only POST"):
+    with pytest.raises(MalformedRequestError, match="only POST"):
         read_form(request)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from relay.errors import MalformedRequest
+from relay.errors import MalformedRequestError
 from relay.ingress.form import parse_form
 from relay.ingress.recognise import CATALOGUE, event_name, to_event
 from tests.conftest import DATA, TOKEN
@@ -141,14 +141,14 @@ def test_the_case_of_a_code_does_not_matter(body_of, name):
 @pytest.mark.parametrize("form", [{}, {"event": ""}, {"event": ["A"]}, {"event": {"a": "b"}}])
 def test_a_form_without_a_code_is_refused(form):
     """A form that names no event is not one."""
-    with pytest.raises(MalformedRequest, match="no event"):
+    with pytest.raises(MalformedRequestError, match="no event"):
         event_name(form)
 
 
 @pytest.mark.parametrize("name", ["A" * 101, "A\nB", "A\0"])
 def test_what_is_no_code_is_refused(name):
     """A text of any length and kind must not get into the log as a name."""
-    with pytest.raises(MalformedRequest, match="no event's code"):
+    with pytest.raises(MalformedRequestError, match="no event's code"):
         event_name({"event": name})
 
 

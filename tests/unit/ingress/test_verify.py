@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from relay.errors import InvalidToken
+from relay.errors import InvalidTokenError
 from relay.ingress import verify
 from relay.ingress.verify import token_of, verify_token
 from tests.conftest import TOKEN
@@ -24,7 +24,7 @@ def test_a_stored_token_names_its_portal(token, portal):
 @pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "0", TOKEN.upper(), "нет", "\0", " "])
 def test_any_other_token_is_refused_with_one_answer(token):
     """Empty, a prefix, another case, another script: the same error, which says no more."""
-    with pytest.raises(InvalidToken) as refusal:
+    with pytest.raises(InvalidTokenError) as refusal:
         verify_token(token.encode(), TOKENS)
     assert str(refusal.value) == "auth[application_token] is not one of this relay's tokens"
 
@@ -37,7 +37,7 @@ def test_every_token_costs_the_same_work(token, monkeypatch):
     monkeypatch.setattr(
         verify.hmac, "compare_digest", lambda a, b: compared.append(len(a + b)) or original(a, b)
     )
-    with contextlib.suppress(InvalidToken):
+    with contextlib.suppress(InvalidTokenError):
         verify_token(token.encode(), TOKENS)
     assert compared == [64] * 4
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from local.portal.references import put_in
-from relay.errors import PortalError, TransientError
+from relay.errors import CallError, TransientError
 from relay.portal import Webhook, request, webhook_state
 from relay.portal.http import Reply
 
@@ -107,7 +107,7 @@ class Wire:
             return self.batch(body)
         try:
             return reply(result=self.run(method, body), time=self.time)
-        except PortalError as error:
+        except CallError as error:
             return reply(400, error=error.code, error_description=error.description)
 
     def run(self, method, params):
@@ -128,7 +128,7 @@ class Wire:
             try:
                 results[key] = self.run(method, params)
                 times[key] = self.time
-            except PortalError as error:
+            except CallError as error:
                 errors[key] = {"error": error.code, "error_description": error.description}
                 if body["halt"]:
                     break

@@ -8,12 +8,12 @@ import qs_codec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.errors import NotForBatchError
 from relay.portal.encoding import (
     MOST_JSON_LEVELS,
     MOST_LEVELS,
     MOST_QUERY_BYTES,
     MOST_VALUES,
-    NotForBatchError,
     to_json,
     to_query,
 )

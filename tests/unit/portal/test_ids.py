@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.portal.ids import MOST_IDS, Kept, NotKeptError, ids_of
+from relay.errors import NotKeptError
+from relay.portal.ids import MOST_IDS, Kept, ids_of
 
 SECRET = "https://acme.bitrix24.com/rest/1/s3cr3tsecret/crm.controller.item.getFile/?id=9"
 ITEM = {

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 from relay import state_table
 from relay.echo.stamps import stamp_of
 from relay.errors import (
+    CallError,
     DivergedError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
-    PortalError,
     RowError,
     StateError,
     TransientError,
@@ -436,11 +436,11 @@ def test_a_reaction_that_asks_again_after_a_lost_answer_begins_no_second_write(
 
     async def insist(its):
         for _ in range(3):
-            with suppress(PortalError):
+            with suppress(CallError):
                 await its.call(method, **params)
         await its.call(method, **params)
 
-    with pytest.raises(PortalError, match=code):
+    with pytest.raises(CallError, match=code):
         past.deliver(portal, insist)
     assert len(portal.calls) == 1
 

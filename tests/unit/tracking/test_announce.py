@@ -15,22 +15,14 @@ from ops import redrive
 from relay import settings
 from relay.change import Change
 from relay.echo import detect
+from relay.errors import NewerFormatError
 from relay.tracking import announce, wiring
 from relay.tracking import difference as difference_module
 from relay.tracking.announce import to_change
 from relay.tracking.difference import change_of
 from relay.tracking.event_times import is_subscribed
 from relay.tracking.projection import canonical_json
-from relay.tracking.row import (
-    ITEM,
-    TOMBSTONE,
-    UNREADABLE,
-    Base,
-    Key,
-    NewerFormatError,
-    Reading,
-    to_item,
-)
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Key, Reading, to_item
 from tests.samples import passes
 from tests.tracking_aws import (
     OLD,

@@ -10,13 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from relay import settings
-from relay.errors import OperatorError, PermanentError, TransientError
+from relay.errors import LostLeaseError, OperatorError, PermanentError, TransientError
 from relay.tracking import sweep_pass, sweep_plan, wiring
 from relay.tracking.event_times import is_silent
 from relay.tracking.filter_offset import measure
 from relay.tracking.row import ITEM, UNREADABLE
 from relay.tracking.sweep_lists import epoch, next_pages
-from relay.tracking.sweep_state import LostLeaseError
 from tests.tracking_aws import OLD, metric
 from tests.tracking_portal import ItemsPortal, seconds
 

@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError
 
 from relay import settings
 from relay.errors import (
+    ItemChangedError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
@@ -217,7 +218,7 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
     relay.received = dict.fromkeys(map(str, range(1, 10)), 300)
     bug = {"Error": {"Code": "X"}}
     waiting = [StateError("no capacity"), ClientError(bug, "Query"), MayHaveRunError("m", "x")]
-    for error in [*waiting, InterruptedError("changed meanwhile")]:
+    for error in [*waiting, ItemChangedError("changed meanwhile")]:
         relay.portal.trouble["crm.item.list", 2] = error
         for _ in range(6):
             (answer,) = relay.track_all()
