@@ -7,14 +7,10 @@ from cfnlint.decode.cfn_yaml import load
 
 from ops.build import ROOT
 from relay.event import TYPE_PREFIX
+from relay.kinds import KINDS
 
 TRACKED = {
-    *(
-        f"ONCRM{item}{action}"
-        for item in ("LEAD", "DEAL", "CONTACT", "COMPANY", "QUOTE", "DYNAMICITEM")
-        for action in ("ADD", "UPDATE", "DELETE")
-    ),
-    *("ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"),
+    f"{kind.event}{action}" for kind in KINDS.values() for action in ("ADD", "UPDATE", "DELETE")
 }
 
 

@@ -12,16 +12,8 @@ from relay.change import TYPE_PREFIX as CHANGE_PREFIX
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
 from relay.event import Event
 from relay.ingress.recognise import CATALOGUE, to_event
+from relay.kinds import KINDS, TASK, Kind, kind_of
 
-ENTITIES = {
-    "lead": 1,
-    "deal": 2,
-    "contact": 3,
-    "company": 4,
-    "quote": 7,
-    "invoice": 31,
-    "task": None,
-}
 MOST_KEYS, MOST_COMBINATIONS = 5, 150  # SNS's limits
 SAMPLE_SECONDS = 1766047125
 
@@ -44,12 +36,11 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
     ON without an action means added and updated: what an item is born with has changed as well.
     """
     entity, dot, action = on.partition(".")
-    dynamic = re.fullmatch(r"dynamic_([1-9]\d{0,8})", entity)
+    kind = _kind_of(entity)
     actions = (action,) if dot else ("added", "updated")
-    if set(actions) <= set(ACTIONS) and (entity in ENTITIES or dynamic):
-        type_id = int(dynamic[1]) if dynamic else ENTITIES[entity]
+    if kind and set(actions) <= set(ACTIONS):
         names = _names(fields, action)
-        found = _of_changes(entity, type_id, actions, names, _values(names, to))
+        found = _of_changes(kind, actions, names, _values(names, to))
     elif on.upper() in CATALOGUE:
         if fields or to:
             raise ValueError("FIELD and TO are of changes: an event does not say what changed")
@@ -103,12 +94,15 @@ def _values(names: list[str], to: str) -> list[int | str]:
     return [int(one) if number and re.fullmatch(r"-?\d{1,9}", one) else one for one in values]
 
 
+def _kind_of(entity: str) -> Kind | None:
+    try:
+        return kind_of(entity)
+    except KeyError:
+        return None
+
+
 def _of_changes(
-    entity: str,
-    type_id: int | None,
-    actions: tuple[str, ...],
-    names: list[str],
-    values: list[int | str],
+    kind: Kind, actions: tuple[str, ...], names: list[str], values: list[int | str]
 ) -> Subscription:
     data: dict[str, Any] = {"origin": ["portal"]}
     if names:
@@ -118,17 +112,17 @@ def _of_changes(
             names[0]: [{"numeric": ["=", one]} if isinstance(one, int) else one for one in values]
         }
     action = actions[-1]
-    person = "responsibleId" if entity == "task" else "assignedById"
+    person = "responsibleId" if kind.name == TASK else "assignedById"
     item = {"id": 1, "title": "A sample", person: 1}
     after = {name: _value(name, 3) for name in names or ["title"]} | item
     after |= dict.fromkeys(names, values[0]) if values else {}
     changed = {"added": sorted(after), "updated": sorted(names or ["title"]), "deleted": []}[action]
     before = {name: _value(name, 2) for name in changed} if action == "updated" else {}
     sample = Change(
-        change_id=f"main.{entity}.1.{SAMPLE_SECONDS}.2",
+        change_id=f"main.{kind.name}.1.{SAMPLE_SECONDS}.2",
         portal="main",
-        entity=entity,
-        entity_type_id=type_id,
+        entity=kind.name,
+        entity_type_id=kind.entity_type_id,
         id="1",
         action=action,
         version=2,
@@ -137,7 +131,7 @@ def _of_changes(
         before=item if action == "deleted" else before,
         after={} if action == "deleted" else after,
     )
-    policy = {"type": [f"{CHANGE_PREFIX}{entity}.{one}" for one in actions], "data": data}
+    policy = {"type": [f"{CHANGE_PREFIX}{kind.name}.{one}" for one in actions], "data": data}
     return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
 
 
@@ -163,7 +157,7 @@ def _known(on: str) -> str:
     said = f"; did you mean {', '.join(near)}?" if near else ""
     return (
         f"there is nothing called {on!r}{said}\n"
-        f"changes: {', '.join(ENTITIES)} or dynamic_<entityTypeId>,"
+        f"changes: {', '.join(KINDS)} or dynamic_<entityTypeId>,"
         f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
         f"events: {', '.join(sorted(CATALOGUE))}"
     )

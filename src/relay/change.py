@@ -6,14 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from relay.errors import NotOursError
+from relay.kinds import kind_of
 
 TYPE_PREFIX = "com.bitrix24."
 SOURCE_PREFIX = "urn:bitrix24:"
 ACTIONS = ("added", "updated", "deleted")
-_PAGES = {
-    **{name: f"/crm/{name}/details/{{}}/" for name in ("lead", "deal", "contact", "company")},
-    "task": "/company/personal/user/0/tasks/task/view/{}/",
-}
 
 
 class Fields(dict[str, Any]):
@@ -65,10 +62,7 @@ class Change:
         """The item's page in the portal; empty where its host is not known."""
         if not self.portal_host:
             return ""
-        return f"https://{self.portal_host}{_PAGES.get(self.entity, self._page())}".format(self.id)
-
-    def _page(self) -> str:
-        return f"/crm/type/{self.entity_type_id}/details/{{}}/"
+        return f"https://{self.portal_host}{kind_of(self.entity).page}".format(self.id)
 
     def moved(self, name: str, *, to: Any = ..., from_: Any = ...) -> bool:
         """Say whether this field changed - to that value, from that value, where they are given.

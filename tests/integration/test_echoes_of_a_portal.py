@@ -17,7 +17,8 @@ from relay.change import Change, Fields
 from relay.echo.detect import is_echo, mark
 from relay.echo.ledger import Fact, Note, created, written
 from relay.echo.stamps import stamp_of
-from relay.tracking.kinds import entity_type_id, read_command
+from relay.kinds import kind_of
+from relay.tracking.commands import read_command
 from relay.tracking.projection import difference, project
 
 NOON = "2026-03-01T12:00:00.000+00:00"
@@ -78,7 +79,7 @@ def make(call, entity, **fields):
     if entity == "task":
         made = call("tasks.task.add", fields={"TITLE": "a", "RESPONSIBLE_ID": 1} | fields)
         return int(made["task"]["id"])
-    number = entity_type_id(entity)
+    number = kind_of(entity).entity_type_id
     return call("crm.item.add", entityTypeId=number, fields={"title": "a"} | fields)["item"]["id"]
 
 
@@ -149,7 +150,7 @@ def judge(call, entity, number, method, **params):
 def test_a_write_of_an_item_is_an_echo(call, entity, fields):
     """Whatever the portal sets with it."""
     number = make(call, entity)
-    how = {"entityTypeId": entity_type_id(entity), "id": number, "fields": fields}
+    how = {"entityTypeId": kind_of(entity).entity_type_id, "id": number, "fields": fields}
     changed, ours = judge(call, entity, number, "crm.item.update", **how)
     assert changed, "nothing was written"
     assert ours, changed

@@ -27,6 +27,7 @@ from typing import Any
 from relay.echo.same_value import plain, short
 from relay.echo.stamps import PREFIX
 from relay.errors import ConditionFailedError
+from relay.kinds import KINDS, name_of
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
 from relay.portal.references import resolve
@@ -38,9 +39,8 @@ KEEP_SECONDS = 25 * HOUR  # a stream that stood still for a day still finds them
 CLOCK_SECONDS = 5  # how far the clocks of two copies may differ
 NOTE_BYTES = 8_000
 ROW_BYTES = 200_000  # of notes; DynamoDB's limit for a row is 400 KB
-_TYPES = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote", 31: "invoice"}
-_NAMES = set(_TYPES.values())
-_OWNERS = {"L": "lead", "D": "deal", "Q": "quote", "SI": "invoice"}
+_NAMES = {kind.name for kind in KINDS.values() if kind.has_own_methods}
+_OWNERS = {kind.owner_code: kind.name for kind in KINDS.values() if kind.owner_code}
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
 # What a task's own methods set.
 _TASK_STATUS = {"complete": 5, "start": 3, "pause": 2, "defer": 6, "renew": 2, "approve": 5}
@@ -371,7 +371,7 @@ def _is_map(value: Any) -> bool:
 
 def _entity(type_id: Any) -> str:
     text = str(type_id)
-    return (_TYPES.get(int(text)) if text.isdecimal() else None) or f"dynamic_{text}"
+    return name_of(int(text)) if text.isdecimal() else f"dynamic_{text}"
 
 
 def _owner(abbreviation: Any) -> str:
@@ -379,6 +379,6 @@ def _owner(abbreviation: Any) -> str:
     if text in _OWNERS:
         return _OWNERS[text]
     try:
-        return f"dynamic_{int(text.removeprefix('T'), 16)}"
+        return name_of(int(text.removeprefix("T"), 16))
     except ValueError:
         return text.lower()

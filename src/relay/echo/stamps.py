@@ -11,17 +11,19 @@
 | comments, to-dos, messages, workflows | none | no field holds a key |
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from relay.echo.same_value import plain
+from relay.kinds import KINDS, TASK, kind_of, name_of
 
 ORIGINATOR = "bitrix24-relay"
 PREFIX = "relay-"
-_CLASSIC = {f"crm.{name}.add" for name in ("lead", "deal", "contact", "company")}
-_ORIGIN_TYPES = {1, 2, 3, 4}
-_INVOICE, _FIRST_DYNAMIC = 31, 128
+_KEY_FIELDS = {
+    f"crm.{kind.name}.add": kind.key_fields for kind in KINDS.values() if kind.has_own_methods
+} | {"tasks.task.add": KINDS[TASK].key_fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +40,12 @@ class Stamp:
 
 def stamp_of(method: str, params: Mapping[str, Any], key: str) -> Stamp | None:
     """Return what a create is to be found by; None where nothing can be looked for."""
-    method = method.lower()
+    names = _key_fields(method.lower(), params)
     _, fields = fields_of(params)
-    if not isinstance(fields, Mapping):
+    if not names or not isinstance(fields, Mapping):
         return None
     value = PREFIX + key
-    if method == "tasks.task.add":
-        mark = {"XML_ID": value}
-    elif method in _CLASSIC:
-        mark = {"ORIGINATOR_ID": ORIGINATOR, "ORIGIN_ID": value}
-    elif method == "crm.item.add":
-        number = _type_number(params)
-        if number in _ORIGIN_TYPES:
-            mark = {"originatorId": ORIGINATOR, "originId": value}
-        elif number == _INVOICE or number >= _FIRST_DYNAMIC:
-            mark = {"xmlId": value}
-        else:
-            return None
-    else:
-        return None
+    mark = {name: ORIGINATOR if plain(name) == "originatorid" else value for name in names}
     taken = {plain(name) for name, given in fields.items() if given}
     return None if taken & {plain(name) for name in mark} else Stamp(mark)
 
@@ -67,6 +56,12 @@ def fields_of(params: Mapping[str, Any]) -> tuple[str, Any]:
     return name, params.get(name, {})
 
 
-def _type_number(params: Mapping[str, Any]) -> int:
+def _key_fields(method: str, params: Mapping[str, Any]) -> Sequence[str]:
+    """Return the fields that may hold a create's key, spelled as its method takes them."""
+    if method != "crm.item.add":
+        return [re.sub("([A-Z])", r"_\1", name).upper() for name in _KEY_FIELDS.get(method, ())]
     number = str(params.get("entityTypeId", ""))
-    return int(number) if number.isdecimal() else 0
+    try:
+        return kind_of(name_of(int(number) if number.isdecimal() else 0)).key_fields
+    except KeyError:
+        return ()

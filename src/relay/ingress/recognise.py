@@ -9,14 +9,11 @@ from typing import Any
 
 from relay.errors import MalformedRequestError
 from relay.event import Event
+from relay.kinds import KINDS, OLD_INVOICE, name_of
 
 CATALOGUE: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("catalogue.json").read_text("utf-8")
 )
-
-# From the docs' object types (api-reference/crm/data-types.md): the old invoice is 5, the new 31.
-_ENTITY_TYPE_IDS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "invoice": 5, "quote": 7}
-_OLD_INVOICE, _INVOICE = 5, 31
 
 MAX_NAME_CHARACTERS = 100  # the longest documented code has 46
 
@@ -51,7 +48,7 @@ def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at:
     sent = float(sent_at) if isinstance(sent_at, str) and _EPOCH.fullmatch(sent_at) else None
     auth = form["auth"]
     once = action in {"add", "delete"} and item_id and _NUMBER.fullmatch(item_id)
-    if once and entity_type_id != _OLD_INVOICE:  # its ids are not those of the new invoices
+    if once and entity_type_id != OLD_INVOICE:  # its ids are not those of the new invoices
         numbered = f"message-{item_id}" if _is_chat_comment(name, payload) else item_id
         event_id = f"{portal}.{entity}.{numbered}.{action}"
     else:
@@ -80,13 +77,15 @@ def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | No
     if known is None:
         return None, None, None, None
     entity: str = known["entity"]
-    entity_type_id = _ENTITY_TYPE_IDS.get(entity)
+    entity_type_id = KINDS[entity].entity_type_id if entity in KINDS else None
+    if entity == "invoice":  # the catalogue's: new invoices have the events of smart processes
+        entity_type_id = OLD_INVOICE
     if entity == "dynamic_item":
         type_id = dynamic[2] if dynamic else _at(payload, "data.FIELDS.ENTITY_TYPE_ID")
         if type_id is None or not _NUMBER.fullmatch(type_id):
             return None, None, None, None  # its id alone says nothing
         entity_type_id = int(type_id)
-        entity = "invoice" if entity_type_id == _INVOICE else f"dynamic_{entity_type_id}"
+        entity = name_of(entity_type_id)
     item_id = None
     if _is_chat_comment(name, payload):
         item_id = _at(payload, "data.FIELDS_AFTER.MESSAGE_ID")

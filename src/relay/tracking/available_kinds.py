@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Collection
 
 from relay.errors import CallError, PermanentError
+from relay.kinds import FIRST_DYNAMIC, KINDS, name_of
 from relay.portal import PortalApi
-from relay.tracking.kinds import ENTITY_TYPE_IDS, FIRST_DYNAMIC, PAGE, TASK, entity_of
+from relay.tracking.commands import PAGE
 from relay.tracking.sweep_lists import first_page
 
 # The portal's answers for a kind that is off or gone, and for one that the owner may not see.
@@ -25,7 +26,7 @@ async def offered(client: PortalApi, known: Collection[str] = ()) -> set[str]:
     `known` are those of before: where the portal answers otherwise than yes or no, smart processes
     stay as they are, and a kind counts as offered, so that its own list shows what is wrong.
     """
-    names = {*ENTITY_TYPE_IDS, TASK}
+    names = set(KINDS)
     names |= await _smart_processes(client, known)
     ordered = sorted(names)
     allowed = await asyncio.gather(*(_may_list(client, name) for name in ordered))
@@ -42,12 +43,12 @@ async def _smart_processes(client: PortalApi, known: Collection[str]) -> set[str
             if is_refusal(error):
                 return set()
             if isinstance(error, PermanentError):
-                return set(known) - {*ENTITY_TYPE_IDS, TASK}
+                return set(known) - set(KINDS)
             raise
         page = [int(one["entityTypeId"]) for one in answer["types"]]
         numbers.update(page)
         if len(page) < PAGE or len(numbers) == start:
-            return {str(entity_of(number)) for number in numbers if number >= FIRST_DYNAMIC}
+            return {name_of(number) for number in numbers if number >= FIRST_DYNAMIC}
 
 
 async def _may_list(client: PortalApi, entity: str) -> bool:

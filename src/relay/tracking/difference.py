@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.change import Change
-from relay.tracking.kinds import entity_type_id
+from relay.kinds import kind_of
 from relay.tracking.projection import (
     Form,
     canonical_json,
@@ -60,7 +60,7 @@ def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]
             change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
             portal=key.portal,
             entity=key.entity,
-            entity_type_id=entity_type_id(key.entity),
+            entity_type_id=kind_of(key.entity).entity_type_id,
             id=str(key.id),
             action=action,
             version=row.seq,

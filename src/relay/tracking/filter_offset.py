@@ -9,8 +9,9 @@ import asyncio
 from datetime import datetime, timedelta
 
 from relay.errors import ItemChangedError
+from relay.kinds import TASK, kind_of
 from relay.portal import PortalApi
-from relay.tracking.kinds import TASK, items_of, list_command, updated_field
+from relay.tracking.commands import items_of, list_command
 
 HOUR_SECONDS = 3600
 QUARTER_SECONDS = 900  # time zones differ by quarters of an hour
@@ -18,7 +19,7 @@ MOST_HOURS = 14  # time zones go from UTC-12 to UTC+14
 UNKNOWN_SECONDS = -MOST_HOURS * HOUR_SECONDS
 
 
-def kind_of(entity: str) -> str:
+def time_filter_of(entity: str) -> str:
     """Return which kinds of items share a filter's reading of times."""
     return TASK if entity == TASK else "crm"
 
@@ -54,6 +55,6 @@ async def _comes(
     since = (updated + timedelta(seconds=step)).isoformat()
     method, params = list_command(entity, ids=[item_id], since=since)
     items = items_of(entity, await portal.call(method, **params))
-    if items and datetime.fromisoformat(items[0][updated_field(entity)]) != updated:
+    if items and datetime.fromisoformat(items[0][kind_of(entity).updated_field]) != updated:
         raise ItemChangedError("changed while it was measured")
     return bool(items)

@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.errors import NotOursError
 from relay.event import TYPE_PREFIX, Event
-from relay.tracking.kinds import ENTITY_TYPE_IDS, entity_of, entity_type_id
+from relay.kinds import OLD_INVOICE, kind_of, name_of
 from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
@@ -67,7 +67,7 @@ def to_message(portal: str, entity: str, ids: Iterable[int], *, baseline: bool) 
 def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
     try:
         portal, entity, numbers = str(message["portal"]), str(message["entity"]), message["ids"]
-        entity_type_id(entity)
+        kind_of(entity)
         return [
             Hint(
                 Key(portal, entity, _item_id(number)),
@@ -82,19 +82,16 @@ def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
 
 def _of_event(message_id: str, event: Event) -> list[Hint]:
     entity = str(event.entity)
+    if event.entity_type_id == OLD_INVOICE or not event.id or event.action not in ACTIONS:
+        return []
     try:
-        if event.entity_type_id is not None and entity not in ENTITY_TYPE_IDS:
-            entity = str(entity_of(int(event.entity_type_id)))
-        entity_type_id(entity)
+        if event.entity_type_id is not None:
+            entity = name_of(int(event.entity_type_id))
+        kind_of(entity)
     except KeyError:
         return []
     except (ValueError, TypeError) as error:
         raise NotOursError(f"not an event of this relay: {error!r}") from error
-    # 5 is the old invoice: the item methods do not serve it, and its ids are others.
-    if event.entity_type_id == 5 or not event.id:  # noqa: PLR2004
-        return []
-    if event.action not in ACTIONS:
-        return []
     return [
         Hint(
             Key(str(event.portal), entity, _item_id(event.id)),

@@ -11,10 +11,10 @@ from itertools import batched
 from typing import Any, NamedTuple
 
 from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
+from relay.kinds import TASK
 from relay.portal import PortalApi
-from relay.tracking.kinds import (
+from relay.tracking.commands import (
     PAGE,
-    TASK,
     get_command,
     item_of,
     items_of,

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from relay.tracking.kinds import TASK, TASK_FIELDS
+from relay.kinds import TASK
+from relay.tracking.commands import TASK_FIELDS
 
 type Form = dict[str, Any]
 

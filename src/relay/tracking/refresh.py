@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
+from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.tracking.hint import Hint
-from relay.tracking.kinds import updated_field
 from relay.tracking.mirror import Mirror, verdict
 from relay.tracking.portal_read import PortalView, read
 from relay.tracking.projection import fit, is_template, names_digest, project
@@ -108,7 +108,7 @@ def _seen(hint: Hint, seen: PortalView, rules: Rules) -> Reading:
     text = updated = names = ""
     if seen.item is not None:
         form = project(hint.key.entity, seen.item)
-        updated = str(form.get(updated_field(hint.key.entity), ""))
+        updated = str(form.get(kind_of(hint.key.entity).updated_field, ""))
         text = fit(form, CONTENT_BYTES)[1]
         names = names_digest(seen.item)
     return Reading(

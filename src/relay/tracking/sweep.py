@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.errors import LostLeaseError, StateError
 from relay.tracking import wiring
+from relay.tracking.commands import PAGE
 from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
-from relay.tracking.kinds import PAGE
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
 from relay.tracking.sweep_plan import Document, progress
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from relay.errors import CallError
+from relay.kinds import kind_of
 from relay.portal import PortalApi
-from relay.tracking.kinds import PAGE, items_of, list_command, reference, updated_field
+from relay.tracking.commands import PAGE, items_of, list_command, reference
 from relay.tracking.projection import is_template, project
 
 CHAIN = 50  # commands in a batch
@@ -57,7 +58,7 @@ async def next_pages(portal: PortalApi, entity: str, after: int, since: str | No
 
 
 def _page(entity: str, raw: list[dict[str, Any]]) -> Page:
-    name = updated_field(entity)
+    name = kind_of(entity).updated_field
     items = [
         Listed(int(item["id"]), str(project(entity, {name: item.get(name)}).get(name, "")))
         for item in raw

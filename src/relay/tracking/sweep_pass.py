@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from relay.errors import CallError, OperatorError, PermanentError
 from relay.portal import PortalApi
 from relay.tracking.available_kinds import is_refusal, offered
-from relay.tracking.filter_offset import kind_of, measure
+from relay.tracking.filter_offset import measure, time_filter_of
 from relay.tracking.row import ITEM, Key, RowSummary
 from relay.tracking.sweep_lists import Listed, Page, epoch, first_page, next_pages
 from relay.tracking.sweep_plan import (
@@ -166,7 +166,7 @@ class Sweep:
             return
         for item in page.items:
             if item.updated:
-                self.sample.setdefault(kind_of(entity), (entity, item))
+                self.sample.setdefault(time_filter_of(entity), (entity, item))
         lacking = 0
         young = clock.timestamp() - self.grace_seconds
         async for listed, known in self._slices(job, page):

@@ -16,7 +16,7 @@ All times are the portal's: its clock may be hours off. Only `asked` is ours.
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from relay.tracking.filter_offset import UNKNOWN_SECONDS, kind_of
+from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
 
 # An item's time of change is taken before its change can be seen; clocks differ; and one of the
 # two time zones that a filter depends on may have changed its offset since it was measured.
@@ -69,7 +69,7 @@ def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job
 
 
 def _since(document: Document, entity: str, swept: float, clock: datetime) -> str:
-    seconds, _ = document.get("shift", {}).get(kind_of(entity), (UNKNOWN_SECONDS, 0))
+    seconds, _ = document.get("shift", {}).get(time_filter_of(entity), (UNKNOWN_SECONDS, 0))
     since = datetime.fromtimestamp(int(swept - OVERLAP_SECONDS + seconds), UTC)
     return since.astimezone(timezone(clock.utcoffset() or timedelta())).isoformat()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.kinds import TASK
 from relay.tracking import projection
-from relay.tracking.kinds import TASK
 from relay.tracking.projection import (
     canonical_json,
     difference,

@@ -14,7 +14,6 @@ from relay.errors import (
 )
 from relay.tracking import brake as brake_module
 from relay.tracking import wiring
-from relay.tracking.kinds import entity_of
 from relay.tracking.row import UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, Context, refused
 
@@ -118,12 +117,6 @@ def test_an_item_that_only_get_shows_is_put(relay):
     )
     relay.event(1)
     assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
-
-
-def test_types_that_no_method_serves_have_no_name():
-    """Requisites and old invoices are no kinds of items."""
-    assert entity_of(8) is None
-    assert entity_of(31) == "invoice"
 
 
 def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):

@@ -1,15 +1,12 @@
-"""The kinds of items that are mirrored, and how each is asked for.
+"""The REST commands of tracking: how items of each kind are read, confirmed and listed.
 
-Names and shapes of the methods: rest-protocol sections 6, 9.3, 9.5 and 15.
+Methods and shapes of answers: rest-protocol sections 6, 9.3, 9.5 and 15.
 """
 
 from typing import Any
 
-TASK = "task"
-ENTITY_TYPE_IDS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7, "invoice": 31}
-_NAMES = {number: name for name, number in ENTITY_TYPE_IDS.items()}
-_DYNAMIC = "dynamic_"
-FIRST_DYNAMIC = 128  # smart processes begin here (rest-protocol 9.3)
+from relay.kinds import TASK, kind_of
+
 PAGE = 50  # items that a list command returns
 
 # A task's fields are chosen, not left out: what a task shows depends on who asks and when.
@@ -55,30 +52,6 @@ TASK_FIELDS = {
 }
 
 
-def entity_of(entity_type_id: int) -> str | None:
-    """Return an item type's name here; None for those that no item method serves."""
-    if entity_type_id >= FIRST_DYNAMIC:
-        return f"{_DYNAMIC}{entity_type_id}"
-    return _NAMES.get(entity_type_id)
-
-
-def entity_type_id(entity: str) -> int | None:
-    """Return the portal's number of a kind; None for a task, which has none.
-
-    Raises KeyError for a kind that is not mirrored.
-    """
-    if entity == TASK:
-        return None
-    if entity.startswith(_DYNAMIC) and entity.removeprefix(_DYNAMIC).isdecimal():
-        return int(entity.removeprefix(_DYNAMIC))
-    return ENTITY_TYPE_IDS[entity]
-
-
-def updated_field(entity: str) -> str:
-    """Return the name of the field that says when an item was last changed."""
-    return "changedDate" if entity == TASK else "updatedTime"
-
-
 def read_command(entity: str, ids: list[int]) -> tuple[str, dict[str, Any]]:
     """Return method and parameters that read whole items by their ids."""
     if entity == TASK:
@@ -89,7 +62,7 @@ def read_command(entity: str, ids: list[int]) -> tuple[str, dict[str, Any]]:
             "start": -1,
         }
     return "crm.item.list", {
-        "entityTypeId": entity_type_id(entity),
+        "entityTypeId": kind_of(entity).entity_type_id,
         "filter": {"@id": ids},
         "order": {"id": "ASC"},
         "select": ["*"],  # without it phones and e-mails (`fm`) are left out
@@ -103,7 +76,7 @@ def get_command(entity: str, item_id: int) -> tuple[str, dict[str, Any]]:
     if entity == TASK:
         return "tasks.task.get", {"taskId": item_id, "select": list(TASK_FIELDS)}
     return "crm.item.get", {
-        "entityTypeId": entity_type_id(entity),
+        "entityTypeId": kind_of(entity).entity_type_id,
         "id": item_id,
         "useOriginalUfNames": "Y",
     }
@@ -127,7 +100,7 @@ def list_command(
             "start": -1,
         }
     return "crm.item.list", {
-        "entityTypeId": entity_type_id(entity),
+        "entityTypeId": kind_of(entity).entity_type_id,
         "filter": {">id": after, **by_id, **by_time},
         "order": {"id": "ASC"},
         "select": ["id", "updatedTime", "isRecurring"],  # unknown names are ignored

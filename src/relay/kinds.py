@@ -1,0 +1,82 @@
+"""The kinds of items that the relay mirrors: one table, for everybody who needs a fact of a kind.
+
+Numbers, names and methods: rest-protocol sections 9.3, 9.5 and 15; api-reference/crm/data-types.md.
+Ingress imports this module at its cold start, so it imports nothing that is slow to load.
+"""
+
+from typing import NamedTuple
+
+OLD_INVOICE = 5  # the entityTypeId of the former invoices, which no item method serves
+FIRST_DYNAMIC = 128  # the entityTypeIds of smart processes begin here
+_DYNAMIC = "dynamic_"
+
+
+class Kind(NamedTuple):
+    """One kind of items. Field names are those of the answers of its list method.
+
+    name             in Changes, in filters, in the mirror's keys; `dynamic_<n>`: a smart process
+    entity_type_id   in the methods `crm.item.*`; None for tasks, which have methods of their own
+    event            the beginning of its event codes, before ADD, UPDATE and DELETE
+    page             the path of an item's page in the portal; `{}` stands for the item's id
+    owner_code       its name in `crm.item.productrow.set`; empty where there are no product rows
+    has_own_methods  whether `crm.<name>.add` and the like write to it beside `crm.item.*`
+    key_fields       can hold the key by which a create is found again; empty where none can
+    updated_field    holds the time of the last change
+    """
+
+    name: str
+    entity_type_id: int | None
+    event: str
+    page: str
+    owner_code: str = ""
+    has_own_methods: bool = False
+    key_fields: tuple[str, ...] = ()
+    updated_field: str = "updatedTime"
+
+
+def _with_own_methods(number: int, name: str, owner_code: str = "") -> Kind:
+    keys = ("originatorId", "originId")  # made for keys of other systems
+    page = f"/crm/{name}/details/{{}}/"
+    return Kind(name, number, f"ONCRM{name.upper()}", page, owner_code, True, keys)
+
+
+def _smart_process(number: int, name: str = "", owner_code: str = "") -> Kind:
+    name = name or f"{_DYNAMIC}{number}"
+    page = f"/crm/type/{number}/details/{{}}/"
+    return Kind(name, number, "ONCRMDYNAMICITEM", page, owner_code, key_fields=("xmlId",))
+
+
+TASK = "task"
+KINDS = {
+    kind.name: kind
+    for kind in (
+        _with_own_methods(1, "lead", "L"),
+        _with_own_methods(2, "deal", "D"),
+        _with_own_methods(3, "contact"),
+        _with_own_methods(4, "company"),
+        Kind("quote", 7, "ONCRMQUOTE", "/crm/type/7/details/{}/", "Q", has_own_methods=True),
+        _smart_process(31, "invoice", "SI"),
+        Kind(
+            TASK,
+            None,
+            "ONTASK",
+            "/company/personal/user/0/tasks/task/view/{}/",
+            key_fields=("xmlId",),
+            updated_field="changedDate",
+        ),
+    )
+}
+_NAMES = {kind.entity_type_id: kind.name for kind in KINDS.values()}
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a name; raises KeyError for a name of nothing that is mirrored."""
+    number = name.removeprefix(_DYNAMIC)
+    if number != name and number.isdecimal() and int(number) >= FIRST_DYNAMIC:
+        return _smart_process(int(number))
+    return KINDS[name]
+
+
+def name_of(entity_type_id: int) -> str:
+    """Return the name of a kind by its number; `kind_of` says whether it is mirrored."""
+    return _NAMES.get(entity_type_id, f"{_DYNAMIC}{entity_type_id}")
