@@ -8,11 +8,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.aws import LocalAws, client, credentials
+from local.demo import DemoPortal
 from relay.portal import Webhook
 
 ROOT = Path(__file__).parents[1]
@@ -58,22 +56,6 @@ WORKS = [
 ]
 
 
-@contextmanager
-def portal(work: Work) -> Iterator[dict[str, str]]:
-    """Start a portal for one run; gives its addresses."""
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder) / "state.json"
-        command = [sys.executable, "-m", "local.portal", "--https-port", "0"]
-        command += ["--plan", work.plan, "--state-file", str(state)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:  # noqa: S603
-            try:
-                assert process.stdout is not None  # noqa: S101  for the reader: it is a pipe
-                process.stdout.readline()
-                yield json.loads(state.read_text())
-            finally:
-                process.terminate()
-
-
 def prepare(work: Work, at: dict[str, str]) -> dict[str, int]:
     """Fill the portal and its bucket; returns the counters from which a run begins."""
     admin = at["portal_url"].rstrip("/") + "/admin/"
@@ -100,7 +82,8 @@ def counters(at: dict[str, str]) -> dict[str, int]:
 def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
     """Let one client do one work; returns its figures."""
     module, folder = CLIENTS[name]
-    with portal(work) as at:
+    with DemoPortal(plan=work.plan) as portal:
+        at = portal.state
         webhook = Webhook.parse(at["webhook_url"], allow_http=True)
         environment = {
             "PATH": os.environ["PATH"],
@@ -114,27 +97,21 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
             environment["TABLE"] = new_table(endpoint, empty=not work.full)
         command = [f"{folder}/bin/python", "-m", "bench.workers"]
         command += [module, work.work, str(work.count)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        workers = [
-            subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)  # noqa: S603
-            for _ in range(work.processes)
-        ]
-        stop = threading.Timer(LONGEST_SECONDS, lambda: [worker.kill() for worker in workers])
+        workers = [_worker(command, environment) for _ in range(work.processes)]
+        stop = threading.Timer(LONGEST_SECONDS, _kill, [workers])
         stop.start()
         try:
             for worker in workers:
-                worker.stdout.readline()
+                _await_ready(worker)
             before = prepare(work, at)
             began = time.monotonic()
             for worker in workers:
-                worker.stdin.write("go\n")
-                worker.stdin.flush()
+                _let_go(worker)
             said = [worker.communicate()[0].strip().splitlines() for worker in workers]
             seconds = time.monotonic() - began
         finally:
             stop.cancel()
-            for worker in workers:
-                worker.kill()
+            _kill(workers)
         after = counters(at)
     told = [json.loads(lines[-1]) for lines in said if lines]
     expected = work.processes * work.count if work.work != "everything" else work.deals
@@ -149,6 +126,33 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
         "peak": max((one["peak"] for one in told), default=0),
         "cpu_each": sum(one["cpu"] for one in told) * 1000 / expected,
     }
+
+
+def _worker(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603  our own command
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _await_ready(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdout is not None  # noqa: S101  it is a pipe
+    worker.stdout.readline()
+
+
+def _let_go(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin is not None  # noqa: S101  it is a pipe
+    worker.stdin.write("go\n")
+    worker.stdin.flush()
+
+
+def _kill(workers: list[subprocess.Popen[str]]) -> None:
+    for worker in workers:
+        worker.kill()
 
 
 def new_table(endpoint: str, *, empty: bool) -> str:

@@ -5,33 +5,25 @@ medians are told. SSM is a server on this machine, and the time of its answer is
 """
 
 import json
-import shutil
 import statistics
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.cold_starts import cold_start, compiled_copy
 from local.aws import credentials
-from local.emulator import RUNTIME, Emulator
+from local.emulator import RUNTIME
 from ops.build import BUILD, ROOT, build
 
 ROUNDS = 5
 CALLS = 2000
 
-BARE = """
-import boto3
-sns = boto3.client("sns")
-def handler(event, context):
-    return {}
-"""
 TIMED = """
 import time
 from relay import settings
@@ -103,14 +95,7 @@ def inits() -> tuple[list[float], list[float], list[float]]:
     """Return milliseconds: a bare function's inits, ingress's, and SSM's part of those."""
     bare, ingress, answers = [], [], []
     event = json.loads((ROOT / "events" / "http_forged.json").read_text("utf-8"))
-    with tempfile.TemporaryDirectory() as folder, _ssm() as endpoint:
-        artefact = Path(folder) / "artefact"
-        shutil.copytree(BUILD / "IngressFunction", artefact)
-        (artefact / "bare.py").write_text(BARE)
-        (artefact / "timed.py").write_text(TIMED)
-        for target in (artefact, ROOT / ".venv-lambda" / "lib"):
-            compiled = [RUNTIME, "-m", "compileall", "-qq", target]
-            subprocess.run(compiled, check=False, capture_output=True)  # noqa: S603
+    with compiled_copy("IngressFunction", timed=TIMED) as artefact, _ssm() as endpoint:
         variables = {
             **credentials(endpoint),
             "SECRETS_PREFIX": "/relay/bench",
@@ -119,12 +104,10 @@ def inits() -> tuple[list[float], list[float], list[float]]:
             "POWERTOOLS_METRICS_NAMESPACE": "Relay/bench",
         }
         for _ in range(ROUNDS):
-            with Emulator("bare.handler", variables, artefact) as emulator:
-                emulator.invoke({})
-                bare.append(emulator.init_milliseconds())
-            with Emulator("timed.handler", variables, artefact) as emulator:
-                answers.append(emulator.invoke(event))
-                ingress.append(emulator.init_milliseconds())
+            bare.append(cold_start("bare.handler", {}, variables, artefact)[0])
+            milliseconds, answer = cold_start("timed.handler", event, variables, artefact)
+            ingress.append(milliseconds)
+            answers.append(float(str(answer)))
     return bare, ingress, answers
 
 

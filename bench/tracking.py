@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched
+from logging import StreamHandler
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,7 +245,9 @@ def _quiet() -> None:
     """Let the handlers write their logs and metrics, and nobody read them."""
     nothing = Path(os.devnull).open("w")  # noqa: SIM115  for as long as the process lives
     for logger in (track.logger, sweep.logger, announce.logger):
-        logger.registered_handler.setStream(nothing)
+        handler = logger.registered_handler
+        if isinstance(handler, StreamHandler):
+            handler.setStream(nothing)
 
 
 @contextmanager
@@ -278,7 +282,7 @@ def _batches(world: World, table: Table, ids: list[int]) -> None:
         _edit(world, ids)
         records = _events(ids)
         with _unheard():
-            spent.append(world.spend(lambda records=records: _track_all(records)))
+            spent.append(world.spend(partial(_track_all, records)))
         puts.append(world.spend(lambda: world.put(len(ids))))
     table.line("1,000 changed deals: requests", max(one.requests for one in spent), "", 2)
     seconds = statistics.median(one.seconds for one in spent)

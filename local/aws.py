@@ -1,28 +1,23 @@
-"""The embedded AWS: one process, its own folder, gone without a trace when closed."""
+"""The embedded AWS: one process that ends with all of its functions' workers."""
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from local.process import end
+from local.program import Program
 
 REGION = "eu-central-1"
 HOST = "127.0.0.1"
-START_SECONDS = 30
 FILTER_DELAY_SECONDS = 0.5
 PROGRAM = Path(__file__).with_name("faithful_aws.py")
 
@@ -75,11 +70,13 @@ def client(endpoint: str, service: str) -> Any:
     )
 
 
-class LocalAws:
-    """A running local/faithful_aws.py; a context manager that ends it and removes what it made.
+class LocalAws(Program):
+    """A running local/faithful_aws.py.
 
     A changed filter of a subscription is in force after `filter_delay_seconds`; AWS says up to 900.
     """
+
+    NAME, START_SECONDS, END_SECONDS = "the embedded AWS", 30, 10
 
     def __init__(
         self,
@@ -92,16 +89,18 @@ class LocalAws:
         self.endpoint = f"http://{HOST}:{self.port}"
         self.enforces_iam = enforce_iam
         self._filter_delay_seconds = filter_delay_seconds
-        self._folder = Path(tempfile.mkdtemp(prefix="relay-aws-"))
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        """Start it and wait until it answers; raises RuntimeError with its log if it does not."""
-        environment = {
+    def command(self) -> list[str]:
+        """Return the command of local/faithful_aws.py; it can't import what lies beside it."""
+        return [sys.executable, "-P", str(PROGRAM)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what configures ministack; its functions inherit it."""
+        return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self._folder),
-            "TMPDIR": str(self._folder),
-            "STATE_DIR": str(self._folder / "state"),
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "STATE_DIR": str(self.folder / "state"),
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": HOST,
             "MINISTACK_HOST": HOST,
@@ -111,39 +110,14 @@ class LocalAws:
             "AUTH": "true" if self.enforces_iam else "false",
             "FILTER_DELAY_SECONDS": str(self._filter_delay_seconds),
         }
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  our own tool
-                [sys.executable, "-P", PROGRAM],  # -P: it can't import what lies beside it
-                env=environment,
-                cwd=self._folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                tail = (self._folder / "log").read_text(errors="replace")[-2000:]
-                self.close()
-                raise RuntimeError(f"the embedded AWS did not start:\n{tail}")
-            time.sleep(0.05)
-        return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self.close()
-
-    def close(self) -> None:
-        """End the process and its functions' workers, and remove its folder."""
-        if self._process is not None:
-            end(self._process, 10)
-            self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def is_ready(self) -> bool:
+        """Say whether its health check answers."""
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the embedded AWS."""
@@ -168,17 +142,10 @@ class LocalAws:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # ended meanwhile, or somebody else's
                 parent = int(_stat(process)[1])
-                if self._process is not None and parent == self._process.pid:
+                if parent == self.process.pid:
                     variables = (process / "environ").read_bytes().split(b"\0")
                     found += [process] * (known in variables)
         return found
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 def _stat(process: Path) -> list[str]:

@@ -2,78 +2,61 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from local.aws import HOST, free_port
-from local.process import end
+from local.program import Program
 from ops.build import ROOT
 
-START_SECONDS = 20
 
+class DemoPortal(Program):
+    """A running simulated portal; `state` holds its addresses, the secret webhook URL among them.
 
-class DemoPortal:
-    """A running portal; a context manager that ends it and removes what it made.
-
-    `state` holds its addresses, the secret webhook URL among them.
+    `plan` names the limit on requests: `standard`, `enterprise` or `unlimited`.
     """
 
-    def __init__(self, port: int | None = None, https_port: int | None = None) -> None:
+    NAME, START_SECONDS, END_SECONDS = "the simulated portal", 20, 5
+
+    def __init__(
+        self, port: int | None = None, https_port: int | None = None, *, plan: str = "standard"
+    ) -> None:
         self.port, self._https_port = port or free_port(), https_port or free_port()
         self.url = f"http://{HOST}:{self.port}"
-        self._folder = Path(tempfile.mkdtemp(prefix="relay-portal-"))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._plan = plan
         self.state: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers; raises RuntimeError with what it said if not."""
-        state = self._folder / "state.json"
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  our own tool
-                [
-                    *(sys.executable, "-m", "local.portal"),
-                    *("--port", str(self.port), "--https-port", str(self._https_port)),
-                    *("--ca-file", str(self._folder / "ca.pem"), "--state-file", str(state)),
-                ],
-                cwd=ROOT,
-                env={"PATH": os.environ["PATH"], "TMPDIR": str(self._folder)},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the launcher, which ends it in order
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not state.is_file():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                said = (self._folder / "log").read_text(errors="replace")[-2000:]
-                self.close()
-                raise RuntimeError(f"the simulated portal did not start:\n{said}")
-            time.sleep(0.05)
-        self.state = json.loads(state.read_text("utf-8"))
+        """Start it and read its addresses."""
+        super().__enter__()
+        self.state = json.loads(self._state_file().read_text("utf-8"))
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self.close()
+    def command(self) -> list[str]:
+        """Return the command of local/portal."""
+        return [
+            *(sys.executable, "-m", "local.portal", "--plan", self._plan),
+            *("--port", str(self.port), "--https-port", str(self._https_port)),
+            *("--ca-file", str(self.folder / "ca.pem"), "--state-file", str(self._state_file())),
+        ]
 
-    def close(self) -> None:
-        """End the process and remove its folder."""
-        if self._process is not None:
-            end(self._process, 5)
-            self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def environment(self) -> dict[str, str]:
+        """Return where programs are found and temporary files go."""
+        return {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder)}
+
+    def is_ready(self) -> bool:
+        """Say whether it has written its addresses down."""
+        return self._state_file().is_file()
+
+    def working_folder(self) -> Path:
+        """Return the project's folder, from which `local.portal` is imported."""
+        return ROOT
+
+    def _state_file(self) -> Path:
+        return self.folder / "state.json"
 
     def admin(self, name: str, verb: str = "POST", **values: Any) -> Any:
         """Return the answer of the portal's admin API (local/portal/README.md)."""

@@ -8,20 +8,15 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import tempfile
-import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from local.aws import HOST, free_port, in_use
-from local.process import end
+from local.program import Program
 from ops.build import ROOT
 
 RUNTIME = ROOT / ".venv-lambda" / "bin" / "python"
-START_SECONDS = 15
 
 
 def _emulator() -> Path:
@@ -30,68 +25,47 @@ def _emulator() -> Path:
     return ROOT / ".venv-sam" / folder / f"aws-lambda-rie-{machine}"
 
 
-class Emulator:
-    """One function's environment, started anew; a context manager that ends it.
+class Emulator(Program):
+    """One function's environment, started anew; its init begins with the first invocation.
 
-    `variables` are the function's, `folder` holds its code.
+    `variables` are the function's, `artefact` is the folder of its code.
     """
 
-    def __init__(self, handler: str, variables: dict[str, str], folder: Path) -> None:
-        self._handler, self._variables, self._folder = handler, variables, folder
+    NAME, START_SECONDS, END_SECONDS = "the runtime emulator", 15, 5
+
+    def __init__(self, handler: str, variables: dict[str, str], artefact: Path) -> None:
+        self._handler, self._variables, self._artefact = handler, variables, artefact
         self._port = free_port()
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  open as long as the process
-        self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Self:
-        """Start it; the function's own init begins with the first invocation."""
-        with tempfile.NamedTemporaryFile(delete=False) as copy:
-            shutil.copyfile(_emulator(), copy.name)  # the package ships it without the right to run
-        self._copy = Path(copy.name)
-        self._copy.chmod(0o700)
-        self._process = subprocess.Popen(  # noqa: S603  our own tool
-            [
-                self._copy,
-                *("--runtime-interface-emulator-address", f"{HOST}:{self._port}"),
-                *("--runtime-api-address", f"{HOST}:{free_port()}"),
-                *(RUNTIME, "-m", "awslambdaric", self._handler),
-            ],
-            cwd=self._folder,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "LAMBDA_TASK_ROOT": str(self._folder),
-                "AWS_LAMBDA_FUNCTION_NAME": self._handler,
-                "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
-                **self._variables,
-            },
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + START_SECONDS
-        while not in_use(self._port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                log = self.log()
-                self.close()
-                raise RuntimeError(f"the runtime emulator did not start:\n{log}")
-            time.sleep(0.02)
-        return self
+    def command(self) -> list[str]:
+        """Return the emulator's command; SAM CLI ships the program without the right to run."""
+        program = self.folder / "emulator"
+        shutil.copyfile(_emulator(), program)
+        program.chmod(0o700)
+        return [
+            str(program),
+            *("--runtime-interface-emulator-address", f"{HOST}:{self._port}"),
+            *("--runtime-api-address", f"{HOST}:{free_port()}"),
+            *(str(RUNTIME), "-m", "awslambdaric", self._handler),
+        ]
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self.close()
+    def environment(self) -> dict[str, str]:
+        """Return the function's variables, with Lambda's own."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "LAMBDA_TASK_ROOT": str(self._artefact),
+            "AWS_LAMBDA_FUNCTION_NAME": self._handler,
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
+            **self._variables,
+        }
 
-    def close(self) -> None:
-        """End the emulator and the function."""
-        if self._process is not None:
-            end(self._process, 5)
-            self._process = None
-        self._copy.unlink(missing_ok=True)
-        self._log.close()
+    def is_ready(self) -> bool:
+        """Say whether invocations can be posted."""
+        return in_use(self._port)
+
+    def working_folder(self) -> Path:
+        """Return the folder of the function's code, as in Lambda."""
+        return self._artefact
 
     def invoke(self, event: Any) -> Any:
         """Return the function's answer to one event; an error it raised included."""
@@ -99,12 +73,6 @@ class Emulator:
         request = urllib.request.Request(url, json.dumps(event).encode())
         with urllib.request.urlopen(request, timeout=65) as answer:  # noqa: S310  our own
             return json.loads(answer.read() or b"null")
-
-    def log(self) -> str:
-        """Return all that function and emulator have printed."""
-        self._log.flush()
-        self._log.seek(0)
-        return self._log.read()
 
     def init_milliseconds(self) -> float:
         """Return the time that the function's init took."""

@@ -125,7 +125,8 @@ def changing_visibilities(change: Callable[[Request, str], Any]) -> Callable[...
 
     def changed(request: Request, url: str) -> Any:
         queue, entries = sqs._get_q(request.get("QueueUrl", url)), request.get("Entries", [])
-        failed, rest = [], []
+        failed: list[dict[str, Any]] = []
+        rest: list[Request] = []
         for entry in entries:
             if refused := _refusal(queue, entry):
                 code, reason = refused
@@ -134,7 +135,7 @@ def changing_visibilities(change: Callable[[Request, str], Any]) -> Callable[...
                 )
             else:
                 rest.append(entry)
-        answer = {"Successful": [], "Failed": []}
+        answer: dict[str, Any] = {"Successful": [], "Failed": []}
         if rest or not entries:
             answer = change(request | {"Entries": rest}, url)
         return answer | {"Failed": answer["Failed"] + failed}

@@ -59,7 +59,7 @@ def main() -> None:
     build("local", quiet=True)
     if _has_docker():
         print("through `sam local invoke` (Docker is running)", file=sys.stderr)
-        command = [SAM, "local", "invoke", function, "-e", path]
+        command = [str(SAM), "local", "invoke", function, "-e", str(path)]
         ended = subprocess.run(command, cwd=ROOT, env=sam_environment(), check=False)  # noqa: S603
         sys.exit(ended.returncode)
     if not STACK_FILE.is_file():

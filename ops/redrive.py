@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -57,7 +57,7 @@ def redrive(aws: Callable[[str], Any], resources: dict[str, str], say: Say, *, g
         round_ = _Round(name, letters, say)
         try:
             if go:
-                round_.send(lambda page, of=name: _send(aws, resources, of, page))
+                round_.send(partial(_send, aws, resources, name))
             else:
                 round_.look()
         finally:
@@ -102,7 +102,8 @@ class _Round:
         """Send what was there at the start, and delete what was sent."""
         equal: set[bytes] = set()
         for page in self._letters.pages():
-            fresh, late = [], 0
+            fresh: list[Letter] = []
+            late = 0
             room = max(self._letters.counted, len(page) if not self.found else 0) - self.found
             for letter in page:
                 if (its := _digest(letter)) in equal:

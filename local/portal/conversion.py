@@ -42,7 +42,11 @@ def convert_lead(portal: Portal, number: int, actor: Actor) -> dict[str, int]:
         rows = lead.get("fm", []) if target.has_fm else []
         multi = [(f"n{at}", dict(row, id=None)) for at, row in enumerate(rows)]
         made[target.code] = add_item(portal, target, values, actor, multi)["id"]
-    links = {"companyId": made["company"], "contactId": made["contact"]}
-    links |= {"contactIds": [made["contact"]], "stageId": _CONVERTED}
+    links = {
+        "companyId": made["company"],
+        "contactId": made["contact"],
+        "contactIds": [made["contact"]],
+        "stageId": _CONVERTED,
+    }
     update_item(portal, entity, lead, links, actor)
     return made

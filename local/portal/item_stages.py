@@ -1,5 +1,7 @@
 """Stages of items: which one fits the funnel, what follows from it, which ones there were."""
 
+from typing import Any
+
 from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
@@ -14,7 +16,7 @@ def with_stage(portal: Portal, entity: EntityType, values: Row, old: Row | None)
     has_funnels = "categoryId" in entity.fields
     default = directories.default_category(entity.number)
     before = old.get("categoryId", default) if old else default
-    category = values.get("categoryId", before) if has_funnels else 0
+    category: Any = values.get("categoryId", before) if has_funnels else 0
     if has_funnels:
         if not directories.has_category(entity.number, category):
             raise _invalid(entity, "categoryId")

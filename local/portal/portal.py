@@ -4,6 +4,7 @@ import random
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from local.portal.clock import Clock
@@ -179,7 +180,7 @@ class Portal:
                     webhook,
                     event,
                     subject,
-                    lambda webhook=webhook: self._event_fields(webhook, event, data),
+                    partial(self._event_fields, webhook, event, data),
                 )
                 self.strip.queued(delivery.number, event, subject, self.clock.now())
                 self.outbox.put(delivery)

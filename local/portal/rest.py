@@ -149,9 +149,8 @@ def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
         kind = "no_auth" if portal.settings.auth_error == "NO_AUTH_FOUND" else "invalid_credentials"
         raise refuse(kind)
     if webhook.expires is not None and portal.clock.now() >= webhook.expires:
-        settings = portal.settings
-        kind = {"NO_AUTH_FOUND": "no_auth", "INVALID_CREDENTIALS": "invalid_credentials"}
-        raise refuse(kind.get(settings.expired_error, "expired"))
+        kinds = {"NO_AUTH_FOUND": "no_auth", "INVALID_CREDENTIALS": "invalid_credentials"}
+        raise refuse(kinds.get(portal.settings.expired_error, "expired"))
     owner = portal.users.get(webhook.user)
     if owner is None or not owner["active"]:
         raise refuse("invalid_credentials")

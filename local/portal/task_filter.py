@@ -53,7 +53,9 @@ def _read(key: str, value: Any, clock: Clock, shift_hours: float) -> str:
 def _compares(one: str, operator: str, other: str) -> bool:
     if not one:
         return False
-    left, right = (int(one), int(other)) if one.isdigit() and other.isdigit() else (one, other)
+    left, right = (0, one), (0, other)
+    if one.isdigit() and other.isdigit():
+        left, right = (int(one), ""), (int(other), "")
     if left == right:
         return operator.endswith("=")
     return (left > right) is (operator[0] == ">")

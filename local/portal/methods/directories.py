@@ -1,5 +1,6 @@
 """Stages, funnels and the history of stages [crm/status/, crm-stage-history-list.md]."""
 
+from functools import partial
 from typing import Any
 
 from local.portal.call import Call, method
@@ -36,9 +37,7 @@ def status_list(call: Call) -> Page:
         if all(_equal(row.get(name), value) for name, value in conditions if name in row)
     ]
     for name, direction in reversed(entries(order)):
-        rows.sort(
-            key=lambda row, name=name: _sortable(row.get(name.upper())), reverse=_falls(direction)
-        )
+        rows.sort(key=partial(_sortable, name=name.upper()), reverse=_falls(direction))
     return Page(rows, len(rows))
 
 
@@ -47,8 +46,8 @@ def _equal(value: Any, wanted: Any) -> bool:
     return str(value) in texts
 
 
-def _sortable(value: Any) -> tuple[int, str]:
-    text = str(value)
+def _sortable(row: Row, name: str) -> tuple[int, str]:
+    text = str(row.get(name))
     return (int(text) if text.isdigit() else 0, text)
 
 
@@ -108,13 +107,11 @@ def _history_match(row: Row, given: Any) -> bool:
         if operator in {">", ">=", "<", "<="}:
             if isinstance(wanted, list | dict):
                 raise invalid_argument(f"Invalid filter: field '{plain}' has invalid value")
-            one, other = (
-                (value, str(wanted)) if isinstance(value, str) else (value, _int(wanted, plain))
-            )
+            other: Any = str(wanted) if isinstance(value, str) else _int(wanted, plain)
             hit = (
-                (one > other or (one == other and operator == ">="))
-                if operator[0] == ">"
-                else (one < other or (one == other and operator == "<="))
+                operator.endswith("=")
+                if value == other
+                else ((value > other) is (operator[0] == ">"))
             )
         else:
             hit = _equal(value, wanted) is not operator.startswith("!")

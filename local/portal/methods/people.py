@@ -79,7 +79,8 @@ def _changed(user: Row, name: str, wanted: Any, clock: Clock) -> bool:
         limit = clock.parse(wanted)
     except ValueError:
         return False
-    return user["changed"] >= limit if name.startswith(">") else user["changed"] <= limit
+    changed: str = user["changed"]
+    return changed >= limit if name.startswith(">") else changed <= limit
 
 
 def _page_start(call: Call) -> int:
