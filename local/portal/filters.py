@@ -10,7 +10,7 @@ from typing import Any
 from local.portal.errors import invalid_argument
 from local.portal.php import entries
 from local.portal.portal import Portal
-from local.portal.schema import EntityType, Field
+from local.portal.shape import Field, Shape
 from local.portal.table import Row
 from local.portal.values import convert
 
@@ -24,7 +24,7 @@ _TIMES = {"updatedTime", "createdTime", "movedTime", "lastActivityTime"}
 class FilterCompiler:
     """Turns a request's filter into one test of a row; `names` as in `read_fields`."""
 
-    def __init__(self, portal: Portal, entity: EntityType, names: str) -> None:
+    def __init__(self, portal: Portal, entity: Shape, names: str) -> None:
         self.portal, self.entity, self.names = portal, entity, names
 
     def compile(self, given: Any, depth: int = 0) -> Predicate | None:
@@ -180,7 +180,7 @@ def _multi_field_test(name: str, operator: str, value: Any) -> Predicate:
     return test
 
 
-def compile_order(entity: EntityType, given: Any, names: str) -> list[tuple[str, bool]]:
+def compile_order(entity: Shape, given: Any, names: str) -> list[tuple[str, bool]]:
     """Keys to sort by, each with whether it falls."""
     order = []
     for name, direction in entries(given):

@@ -61,6 +61,7 @@ class Portal:
         self.directories = Directories()
         self.users: dict[int, Row] = {}
         self.comments, self.tasks, self.activities = Table(), Table(), Table()
+        self.tables: dict[str, Table] = {}  # rows of the families
         self.history: dict[tuple[int, int], list[Row]] = {}  # of stages, by type and item
         self.last_history_id = 0
         self.changes: dict[tuple[str, int], deque[Row]] = {}

@@ -7,11 +7,12 @@ from typing import Any
 from local.portal.errors import RestError
 from local.portal.php import entries
 from local.portal.portal import Portal
-from local.portal.schema import EntityType, Field
+from local.portal.shape import Field, Shape
 from local.portal.table import Row
 
 _TRUE = {"y", "1", "true"}
-_INTEGERS = {"integer", "user", "crm_category", "location"}
+_INTEGERS = {"integer", "int", "user", "crm_category", "location"}
+_AS_THEY_ARE = {"object", "array", "any"}
 _CODES = {"crm_status", "crm_currency"}
 # Read-only in crm.deal.fields, yet set by the request on the page of crm.item.add
 _WRITABLE_IN_ITEMS = {"leadId", "quoteId"}
@@ -22,7 +23,7 @@ class InvalidValueError(ValueError):
     """A value that its field can't hold."""
 
 
-def read_fields(portal: Portal, entity: EntityType, given: Any, names: str) -> tuple[Row, Any]:
+def read_fields(portal: Portal, entity: Shape, given: Any, names: str) -> tuple[Row, Any]:
     """Values to store and the rows of multi-fields; unknown fields are ignored silently.
 
     `names` says how fields are called: "classic", "item" or "original" (useOriginalUfNames=Y).
@@ -87,8 +88,12 @@ def convert(portal: Portal, field: Field, value: Any, shift_hours: float = 0.0) 
     kind = field.type
     if kind == "file":
         return _file(portal, value)
+    if kind in _AS_THEY_ARE:
+        return value
     if isinstance(value, list | dict):
         raise InvalidValueError("an array")
+    if kind == "bool":
+        return str(value).lower() in _TRUE
     read: Any = str
     if kind in _INTEGERS or (kind.startswith("crm_") and kind not in _CODES):
         read = _integer

@@ -3,7 +3,8 @@
 from typing import Any
 
 from local.portal.portal import Portal
-from local.portal.schema import MULTI_FIELDS, EntityType, Field
+from local.portal.schema import MULTI_FIELDS, EntityType
+from local.portal.shape import Field
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
 

@@ -1,5 +1,6 @@
 """REST methods by section; importing them registers them."""
 
+from local.portal.engine import register_families
 from local.portal.methods import (
     activities,
     around,
@@ -29,3 +30,5 @@ __all__ = [
     "timeline",
     "types",
 ]
+
+register_families()

@@ -1,0 +1,162 @@
+"""The engine behind `family.py`: one function for each kind of method, for all families."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES, Family, title_of
+from local.portal.filters import FilterCompiler, compile_order
+from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.php import entries
+from local.portal.rows import find_row, insert, run_hook, show, table_of, within
+from local.portal.table import Row
+from local.portal.tokens import fill
+from local.portal.values import read_value
+
+
+def _allow(call: Call, family: Family, operation: str) -> None:
+    if family.scope == "crm" and call.portal.denied(call.user):
+        raise family.error(operation, "denied")
+    writes = operation in {"add", "update", "delete"}
+    if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):
+        raise family.error(operation, "denied")
+
+
+def _given(call: Call, family: Family, operation: str) -> Row:
+    if family.data.get("flat"):
+        return {k: v for k, v in call.params.items() if k not in family.id_names}
+    value = call.get(family.given_name.lower())
+    if not isinstance(value, dict) and (value or operation == "add" or value is None):
+        raise family.error(operation, "given", family.given_name)
+    return dict(entries(value))
+
+
+def _values(call: Call, family: Family, operation: str) -> Row:
+    values: Row = {}
+    for name, value in _given(call, family, operation).items():
+        field = family.find(name) or (family.lower.get(name) if family.data.get("flat") else None)
+        if field is None or field.readonly or (operation == "update" and "i" in field.flags):
+            continue
+        try:
+            if field.multiple:
+                values[field.key] = [read_value(call.portal, field, v) for _, v in entries(value)]
+            else:
+                values[field.key] = read_value(call.portal, field, value)
+        except RestError:
+            raise family.error(operation, "value", field.name) from None
+    return values | within(call, family, operation)
+
+
+def _fields(call: Call, family: Family) -> Any:
+    _allow(call, family, "fields")
+    rows = {
+        name: field.describe() | ({"upperName": _upper(name)} if family.native else {})
+        for name, field in family.classic.items()
+        if "h" not in field.flags
+    }
+    if family.data.get("titles"):
+        return {name: title_of(name) for name in rows}
+    return {"fields": rows} if "wrap" in family.data else rows
+
+
+def _upper(name: str) -> str:
+    return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
+
+
+def _add(call: Call, family: Family) -> Any:
+    _allow(call, family, "add")
+    values = _values(call, family, "add")
+    for field in family.fields.values():
+        if "R" in field.flags and values.get(field.key) in (None, "", []):
+            raise family.error("add", "required", field.name)
+    run_hook(family.name, "check", call, values, None)
+    row = insert(call, family, values)
+    return _wrote(call, family, "add", row)
+
+
+def _update(call: Call, family: Family) -> Any:
+    _allow(call, family, "update")
+    old = find_row(call, family, "update")
+    values = _values(call, family, "update")
+    run_hook(family.name, "check", call, values, old)
+    row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values
+    table_of(call, family).put(row["id"], row)
+    return _wrote(call, family, "update", row)
+
+
+def _delete(call: Call, family: Family) -> Any:
+    _allow(call, family, "delete")
+    row = find_row(call, family, "delete")
+    run_hook(family.name, "deleting", call, row)
+    table_of(call, family).pop(row["id"])
+    return _wrote(call, family, "delete", row)
+
+
+def _wrote(call: Call, family: Family, operation: str, row: Row) -> Any:
+    run_hook(family.name, operation, call, row)
+    call.portal.revision += 1
+    if event := family.data.get("event"):
+        data = {"FIELDS": {family.key.upper(): row.get(family.key, row["id"])}}
+        call.portal.emit(event + operation.upper(), data, f"{family.name}/{row['id']}")
+    answer = family.answers[operation]
+    if answer == "row":
+        return wrapped(call, family, row)
+    return {"id": row.get(family.key, row["id"]), "true": True, "null": None, "empty": []}[answer]
+
+
+def wrapped(call: Call, family: Family, row: Row) -> Any:
+    """A row as get answers with it."""
+    view = show(call, family, row)
+    return {family.data["wrap"][0]: view} if "wrap" in family.data else view
+
+
+def _get(call: Call, family: Family) -> Any:
+    _allow(call, family, "get")
+    return wrapped(call, family, find_row(call, family, "get"))
+
+
+def _list(call: Call, family: Family) -> Page:
+    _allow(call, family, "list")
+    given = dict(entries(call.get("filter", default={}))) | within(call, family, "list")
+    order = compile_order(family, call.get("order", default={}), family.names)
+    test = FilterCompiler(call.portal, family, family.names).compile(given)
+    rows, ordered = candidates(table_of(call, family), given, order)
+    page = cut(filter(test, rows), order, read_start(call.get("start")), ordered=ordered)
+    views = [show(call, family, row, "list") for row in page.result]
+    page.result = [_selected(call, family, view) for view in views]
+    if "wrap" in family.data:
+        page.result = {family.data["wrap"][1]: page.result}
+    return page
+
+
+def _selected(call: Call, family: Family, view: Row) -> Row:
+    select = [str(name) for _, name in entries(call.get("select", default=[]))]
+    if not select or "*" in select:
+        return view
+    wanted = {family.key.lower(), *(name.lower() for name in select)}
+    return {name: value for name, value in view.items() if name.lower() in wanted}
+
+
+_RUN: dict[str, Callable[[Call, Family], Any]] = {
+    "fields": _fields,
+    "add": _add,
+    "get": _get,
+    "list": _list,
+    "update": _update,
+    "delete": _delete,
+}
+
+
+def _run(run: Callable[[Call, Family], Any], family: Family, call: Call) -> Any:
+    return run(call, family)
+
+
+def register_families() -> None:
+    """Make methods of all descriptions."""
+    for family in FAMILIES.values():
+        for operation, method in family.operations.items():
+            name = f"{family.name}.{method}"
+            run = partial(_run, _RUN[operation], family)
+            METHODS.setdefault(name.lower(), Method(name, family.scope, run))

@@ -1,0 +1,139 @@
+"""Families of methods as data: `data/families/*.toml` says all that one engine has to know.
+
+A family is a table of rows with some of the methods `fields`, `add`, `get`, `list`, `update` and
+`delete`. Keys of its description, each with the default that most families want:
+
+`operations`  names of the methods, `add=register` where a method has another name
+`style`       `text`: UPPER_SNAKE names, numbers as texts; `native`: camelCase, numbers as numbers
+`wrap`        names around an item and around a list; `fields` is wrapped wherever items are
+`answers`     what add, update and delete answer: id, row, true, null, empty
+`key`         name of the field that identifies a row; other than ID it is a text, and several
+              names make a key of several fields, which then come in `fields`
+`id`          parameters that carry the key, the first of them named in errors
+`flat`        fields stand at the top level of the parameters
+`given`       name of the parameter with the fields
+`within`      parameters that every call names: part of the row, and of each search
+`rights`      `admin`: only administrators write
+`event`       prefix of its events
+`errors`      texts as `code|text|status`, by kind or by `operation.kind`
+`rows`        what a new portal has of it
+
+A line of `fields`: name, type, flags (as in `fields.json`; also `n` a number in a `text` family,
+`t` a text in a `native` one, `g` shown by get alone, `h` never listed by `fields`, `w` written but
+never shown, `U` filled by every update), and after `=` what it holds where nobody said: JSON or a
+token of `tokens.py`.
+"""
+
+import json
+import tomllib
+
+from local.portal.errors import RestError
+from local.portal.schema import DATA
+from local.portal.shape import Field, Shape
+from local.portal.table import Row
+
+_OPERATIONS = "fields add get list update delete"
+_TEXT_ERRORS = {
+    "id": "|ID is not defined or invalid.",
+    "missing": "|Not found",
+    "given": "|Parameter 'fields' must be array.",
+    "required": "|The field {name} is required.",
+    "value": '|Invalid value for field "{name}"',
+    "denied": "|Access denied.",
+}
+_NATIVE_ERRORS = {
+    "id": "100|Could not find value for parameter {{{name}}}",
+    "missing": "NOT_FOUND|Element not found",
+    "given": "100|Could not find value for parameter {{{name}}}",
+    "required": "BX_EMPTY_REQUIRED|The required field '{title}' is not filled",
+    "value": 'CRM_FIELD_ERROR_VALUE_NOT_VALID|Invalid value for field "{name}"',
+    "denied": "ACCESS_DENIED|Access denied",
+}
+
+
+class Family(Shape):
+    """One description, with its fields ready to use."""
+
+    def __init__(self, name: str, data: Row) -> None:
+        super().__init__()
+        self.name, self.data = name, data
+        self.native = data.get("style", "text") == "native"
+        self.names = "item" if self.native else "classic"
+        self.scope: str = data.get("scope", name.partition(".")[0])
+        self.key: str = data.get("key", "id" if self.native else "ID")
+        self.text_key = self.key.lower() != "id"
+        self.key_parts = self.key.split() if " " in self.key else []
+        self.id_names: list[str] = data.get("id", "id").split()
+        self.given_name: str = data.get("given", "fields")
+        self.within: list[str] = data.get("within", [])
+        self.operations = dict(_operation(word) for word in self._words())
+        self.answers: Row = {"add": "id", "update": "true", "delete": "true"}
+        if self.native:
+            self.answers = {"add": "row", "update": "row", "delete": "null"}
+        self.answers |= data.get("answers", {})
+        self.defaults: Row = {}
+        self.touched: Row = {}
+        self.lower: dict[str, Field] = {}
+        for line in data["fields"].strip().splitlines():
+            self._add_line(line)
+
+    def _words(self) -> list[str]:
+        words: str = self.data.get("operations", _OPERATIONS)
+        return words.split()
+
+    def _add_line(self, line: str) -> None:
+        left, sign, default = line.partition("=")
+        name, kind, *flags = left.split()
+        key = self.key_of(name)
+        self.add_field(Field(name, key, kind, flags[0] if flags else "", title_of(name)))
+        field = self.fields[key]
+        self.lower[name.lower()] = field
+        self.blank[key] = [] if field.multiple else None
+        if sign and default.strip().startswith("$"):
+            self.defaults[key] = default.strip()
+            if "U" in field.flags:
+                self.touched[key] = default.strip()
+        elif sign:
+            self.defaults[key] = self.blank[key] = json.loads(default)
+
+    def key_of(self, name: str) -> str:
+        """The key of a field in a stored row."""
+        return "id" if name.lower() == "id" else name
+
+    def find(self, name: str, *, original: bool = False) -> Field | None:
+        """Look a field up by its name; one name a field."""
+        return super().find(name, original=original) or (
+            None if self.native else self.classic.get(name.upper())
+        )
+
+    def error(self, operation: str, kind: str, name: str = "") -> RestError:
+        """Make the error that this family's pages document."""
+        errors = self.data.get("errors", {})
+        fallback = (_NATIVE_ERRORS if self.native else _TEXT_ERRORS)[kind]
+        text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
+        code, _, rest = text.partition("|")
+        words, _, status = rest.partition("|")
+        words = words.format(name=name, title=title_of(name))
+        return RestError(code, words, int(status or 400))
+
+
+def _operation(word: str) -> tuple[str, str]:
+    operation, _, method = word.partition("=")
+    return operation, method or operation
+
+
+def title_of(name: str) -> str:
+    """Make words of a field's name: `ENTITY_ID` reads `Entity id`."""
+    return name.replace("_", " ").capitalize() if name.isupper() else name
+
+
+def load_families() -> dict[str, Family]:
+    """Read all descriptions."""
+    found: dict[str, Family] = {}
+    for path in sorted((DATA / "families").glob("*.toml")):
+        for name, data in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            found[name] = Family(name, data)
+    return found
+
+
+FAMILIES = load_families()

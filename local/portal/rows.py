@@ -1,0 +1,124 @@
+"""Rows of families: where they lie, how one is found, stored and shown."""
+
+from collections.abc import Callable
+from typing import Any
+
+from local.portal.call import Call
+from local.portal.family import Family
+from local.portal.php import entries, int_or_none
+from local.portal.shape import Field
+from local.portal.table import Row, Table
+from local.portal.tokens import fill
+from local.portal.view import classic_value
+
+# What is special about a family: `(family, moment)` to a function. Moments: `check` gets the values
+# before they are stored and the old row or None, `added`, `updated` and `deleted` get the row,
+# `show` gets the row and its view and may change the view.
+Hook = Callable[..., Any]
+HOOKS: dict[tuple[str, str], Hook] = {}
+
+
+def hook(family: str, *moments: str) -> Callable[[Hook], Hook]:
+    """Register what is special about a family."""
+
+    def register(run: Hook) -> Hook:
+        for moment in moments:
+            HOOKS[family, moment] = run
+        return run
+
+    return register
+
+
+def run_hook(name: str, moment: str, *arguments: Any) -> None:
+    """Do what is special at this moment, if anything is."""
+    run = HOOKS.get((name, moment))
+    if run is not None:
+        run(*arguments)
+
+
+def table_of(call: Call, family: Family) -> Table:
+    """Find the rows of a family, those of a new portal among them."""
+    tables = call.portal.tables
+    if family.name not in tables:
+        tables[family.name] = Table()
+        for row in family.data.get("rows", ()):
+            number = int(row.get(family.key, 0)) if not family.text_key else 0
+            insert(call, family, {family.key_of(k): v for k, v in row.items()}, number)
+    return tables[family.name]
+
+
+def insert(call: Call, family: Family, values: Row, number: int = 0) -> Row:
+    """Store a new row with its defaults."""
+    table = table_of(call, family)
+    number = number or table.next_id()
+    row = {key: fill(call, value, number) for key, value in family.defaults.items()}
+    row |= values | {"id": number}
+    table.put(number, row)
+    return row
+
+
+def show(call: Call, family: Family, row: Row, operation: str = "get") -> Row:
+    """Show a row as its family does."""
+    view = {}
+    for key, field in family.fields.items():
+        if "w" in field.flags or ("g" in field.flags and operation == "list"):
+            continue
+        value = row.get(key, family.blank.get(key))
+        view[field.name] = _shown(family, field, value)
+    run_hook(family.name, "show", call, row, view)
+    return view
+
+
+def _shown(family: Family, field: Field, value: Any) -> Any:
+    if isinstance(value, list | dict | bool) and not field.multiple:
+        return value
+    if family.native is not ("t" in field.flags) or "n" in field.flags:
+        return value
+    if field.type == "double" and value is not None:
+        return f"{float(value):.2f}"
+    return classic_value(field, value) if value != "" else ""
+
+
+def within(call: Call, family: Family, operation: str) -> Row:
+    """What every call of the family names, numbers as numbers."""
+    found: Row = {}
+    for name in family.within:
+        value = call.get(name.lower())
+        if value is None:
+            raise family.error(operation, "within", name)
+        found[name] = int_or_none(value) if int_or_none(value) is not None else value
+    return found
+
+
+def find_row(call: Call, family: Family, operation: str) -> Row:
+    """The row of the request's id, or the family's error."""
+    if family.key_parts:
+        return _row_of_parts(call, family, operation)
+    value = call.get(*(name.lower() for name in family.id_names))
+    if value is None or value == "" or isinstance(value, list | dict | bool):
+        raise family.error(operation, "id", family.id_names[0])
+    table = table_of(call, family)
+    if family.text_key:
+        row = next((r for r in table.walk() if str(r.get(family.key)) == str(value)), None)
+    else:
+        number = int_or_none(value) or 0
+        if number <= 0 and not family.native:
+            raise family.error(operation, "id", family.id_names[0])
+        row = table.get(number)
+    named = within(call, family, operation)
+    if row is None or any(str(row.get(k)) != str(v) for k, v in named.items()):
+        raise family.error(operation, "missing", str(value))
+    return row
+
+
+def _row_of_parts(call: Call, family: Family, operation: str) -> Row:
+    given = call.get(family.given_name) or call.params
+    parts = {str(k).replace("_", "").lower(): v for k, v in entries(given)}
+    wanted = {name: parts.get(name.replace("_", "").lower()) for name in family.key_parts}
+    for name, value in wanted.items():
+        if int_or_none(value) is None:
+            raise family.error(operation, "id", name)
+    for row in table_of(call, family).walk():
+        if all(str(row.get(name)) == str(value) for name, value in wanted.items()):
+            return row
+    raise family.error(operation, "missing")
