@@ -35,8 +35,8 @@
 | - OperatorError | the operator: no call to this portal works before |
 | - MayHaveRunError | the operator: the answer was lost, the call may have run |
 
-`relay.queue` has the policy: which of these wait, and which go to the dead-letter queue. Python's
-own TypeError and ValueError stand for wrong arguments, which no message can cause.
+relay.retry_policy says which of these wait, and which go to the dead-letter queue. Python's own
+TypeError and ValueError stand for wrong arguments, which no message can cause.
 """
 
 from collections.abc import Mapping

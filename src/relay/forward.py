@@ -6,7 +6,6 @@ record whose entry failed waits (relay.queue); EventBridge too may deliver twice
 """
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.change import ACTIONS, TYPE_PREFIX
 from relay.errors import NotOursError, RefusedError, StateError
-from relay.queue import Wait, hand_back, seconds_until_retry
+from relay.queue import Unhandled, hand_back
 
 SOURCE = "bitrix24-relay"
 ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before
@@ -44,25 +43,30 @@ class Entry:
 
 def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
     """Put a batch onto the bus; returns the records that must come back."""
-    failed: list[tuple[SQSRecord, Exception]] = []
+    unhandled: list[Unhandled] = []
     entries: list[Entry] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
             entries.append(to_entry(record))
         except (NotOursError, RefusedError) as error:
-            failed.append((record, error))
+            unhandled.append(Unhandled(record, error))
     groups = list(_groups(entries))
     for at, group in enumerate(groups):
         try:
-            failed += _put(group)
+            unhandled += _put(group)
         except (BotoCoreError, ClientError) as trouble:  # the others would wait for it in turn
             away = StateError(f"EventBridge: {trouble}")
-            failed += [(entry.record, away) for each in groups[at:] for entry in each]
+            unhandled += [Unhandled(entry.record, away) for each in groups[at:] for entry in each]
             break
-    waiting = _hand_back(failed)
-    metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
+    outcomes = hand_back(unhandled)
+    for outcome in outcomes:
+        outcome.log(logger)
+    back = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
+    if dead := len(outcomes) - len(back):
+        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
+    metrics.add_metric("waiting", MetricUnit.Count, len(back))
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
+    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in back]}
 
 
 def to_entry(record: SQSRecord) -> Entry:
@@ -121,7 +125,7 @@ def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
         yield group
 
 
-def _put(group: list[Entry]) -> list[tuple[SQSRecord, Exception]]:
+def _put(group: list[Entry]) -> list[Unhandled]:
     """Put a group; returns what was not taken, each record with the reason."""
     try:
         answer = settings.client("events", read_seconds=5).put_events(
@@ -132,35 +136,15 @@ def _put(group: list[Entry]) -> list[tuple[SQSRecord, Exception]]:
             raise
         if len(group) > 1:  # one of them must not hold up the others
             return [failure for entry in group for failure in _put([entry])]
-        return [(group[0].record, RefusedError(str(error)))]
-    failed: list[tuple[SQSRecord, Exception]] = []
-    for entry, said in zip(group, answer["Entries"], strict=True):
-        code = said.get("ErrorCode")
+        return [Unhandled(group[0].record, RefusedError(str(error)))]
+    unhandled: list[Unhandled] = []
+    for entry, answered in zip(group, answer["Entries"], strict=True):
+        code = answered.get("ErrorCode")
         if code is None:
             metrics.add_metric("forwarded", MetricUnit.Count, 1)
         elif code in LATER:
-            failed.append((entry.record, StateError(f"EventBridge: {code}")))
+            unhandled.append(Unhandled(entry.record, StateError(f"EventBridge: {code}")))
         else:
-            failed.append((entry.record, RefusedError(f"{code}: {said.get('ErrorMessage')}")))
-    return failed
-
-
-def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[SQSRecord]:
-    """Let records wait or dead-letter them; returns what still is the queue's."""
-    now = time.time()
-    judged = [
-        (record, error, seconds_until_retry(error, Wait.of(record, now)))
-        for record, error in failed
-    ]
-    wrong = hand_back(judged)
-    waiting = []
-    for record, error, seconds in judged:
-        trouble = wrong.get(record.message_id)
-        about: dict[str, Any] = {"message_id": record.message_id, "reason": str(error)}
-        if seconds is None and trouble is None:
-            logger.error("dead-lettered", **about)
-            metrics.add_metric("dead_lettered", MetricUnit.Count, 1)
-            continue
-        logger.warning("comes back", seconds=seconds, trouble=trouble, **about)
-        waiting.append(record)
-    return waiting
+            refusal = RefusedError(f"{code}: {answered.get('ErrorMessage')}")
+            unhandled.append(Unhandled(entry.record, refusal))
+    return unhandled

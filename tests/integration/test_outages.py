@@ -26,8 +26,13 @@ from relay.errors import (
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portal_clients import PortalClients
-from relay.queue import KEEP_SECONDS, LAST_SECONDS, Wait, seconds_until_retry
 from relay.reaction import Reaction
+from relay.retry_policy import (
+    LONGEST_WAIT_SECONDS,
+    MAX_AGE_SECONDS,
+    Delivery,
+    seconds_until_retry,
+)
 from relay.tracking import track
 from tests.dynamo import Dynamo
 from tests.tracking_aws import KEY, OLD, event_message
@@ -322,7 +327,7 @@ def shortest_waits(monkeypatch, seconds):
     monkeypatch.setattr(random, "uniform", lambda low, _high: low)
     error, age = TransientError("m", "NOT_CONNECTED", retry_after=15), 0.0
     for receives in itertools.count(1):
-        wait = seconds_until_retry(error, Wait(receives, age))
+        wait = seconds_until_retry(error, Delivery(receives, age))
         if wait is None or age > seconds:
             return receives
         age += wait
@@ -341,8 +346,8 @@ def test_receives_visibility_and_retention_fit_each_other(monkeypatch, name):
     assert shortest_waits(monkeypatch, 14 * DAY) < most <= 1000  # SQS's limit
     assert most * visibility <= retention - 5 * DAY
     assert DAY / visibility < most
-    assert retention >= 2 * KEEP_SECONDS
+    assert retention >= 2 * MAX_AGE_SECONDS
     letters = name.removesuffix("Queue") + "DeadLetters"
     resource = RESOURCES.get(letters) or RESOURCES["Fn::ForEach::React"][2][letters]
     assert resource["Properties"]["MessageRetentionPeriod"] == retention
-    assert LAST_SECONDS <= 15 * 60
+    assert LONGEST_WAIT_SECONDS <= 15 * 60

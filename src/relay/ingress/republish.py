@@ -6,7 +6,6 @@ where it can be looked at and sent back. No record holds up another.
 """
 
 import json
-import time
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -14,11 +13,11 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.errors import NoTokensError, NotOursError, RejectedRequestError
+from relay.errors import NotOursError, RejectedRequestError, RelayError
 from relay.ingress.app import identity, log_published, verify
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
-from relay.queue import Wait, hand_back, patience
+from relay.queue import Unhandled, hand_back
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")
@@ -29,28 +28,19 @@ _NO_REQUEST = (ValueError, TypeError, LookupError, AttributeError, RecursionErro
 
 def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Publish each record of an SQS batch; returns those that must come back."""
-    judged: list[tuple[SQSRecord, Exception, int | None]] = []
+    unhandled: list[Unhandled] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
             _republish(record)
-        except (NoTokensError, BotoCoreError, ClientError) as trouble:
-            judged.append((record, trouble, patience(Wait.of(record, time.time()))))
-        except (RejectedRequestError, NotOursError) as refusal:
-            judged.append((record, refusal, None))
-    wrong = hand_back(judged)
-    back = [its for its in judged if its[2] is not None or its[0].message_id in wrong]
-    for record, error, seconds in judged:
-        if seconds is None and record.message_id not in wrong:
-            logger.warning("refused", reason=str(error), message_id=record.message_id)
-    for record, error, seconds in back:
-        metrics.add_metric("waiting", MetricUnit.Count, 1)
-        about: dict[str, Any] = {
-            "message_id": record.message_id,
-            "trouble": wrong.get(record.message_id),
-        }
-        logger.warning("waiting", because=str(error), seconds=seconds, **about)
+        except (RelayError, BotoCoreError, ClientError) as error:
+            unhandled.append(Unhandled(record, error))
+    outcomes = hand_back(unhandled, repeatable=True)
+    for outcome in outcomes:
+        outcome.log(logger)
+    back = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
+    metrics.add_metric("waiting", MetricUnit.Count, len(back))
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": its[0].message_id} for its in back]}
+    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in back]}
 
 
 def _republish(record: SQSRecord) -> None:

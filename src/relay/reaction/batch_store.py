@@ -10,10 +10,10 @@ from aws_lambda_powertools.logging import Logger
 
 from relay import settings
 from relay.errors import RelayError
-from relay.queue import is_failure
 from relay.reaction.record import Record
 from relay.reaction.run import Run
 from relay.reaction.write_notes import WriteNotes
+from relay.retry_policy import Policy, policy_of
 from relay.state_table import StateTable
 
 
@@ -73,7 +73,7 @@ class BatchStore:
         """Store what the run has done, and that it was: its own failures too."""
         jobs: list[Any] = []
         if record.run:
-            failed = record.error is not None and is_failure(record.error)
+            failed = record.error is not None and policy_of(record.error) is Policy.RETRY
             jobs.append(record.run.finish(failed=failed))
         if record.newest and record.handled and record.newest.note(record.subject):
             jobs.append(self._note(record))

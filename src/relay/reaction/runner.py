@@ -3,7 +3,7 @@
 A reaction knows nothing of this: it is a coroutine that takes an event or a change and, if it
 wants one, a portal. All records of a batch run at once, so that calls which wait at the same time
 can share requests; changes of one item run in their order. What was done for a record is not done
-again (relay.once); what becomes of one whose reaction raised stands in relay.queue.
+again (relay.once); what becomes of one whose reaction raised stands in relay.retry_policy.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import update_wrapper
@@ -32,12 +32,13 @@ from relay.errors import (
 )
 from relay.portal import Portal
 from relay.portal_clients import PortalClients
-from relay.queue import Wait, hand_back, is_failure, seconds_until_retry
+from relay.queue import Unhandled, hand_back
 from relay.reaction.batch_store import BatchStore
 from relay.reaction.checkpoint import CUT_OFF_SECONDS
 from relay.reaction.portal import OncePortal
 from relay.reaction.record import Record, chains, parse
 from relay.reaction.signature import read_signature
+from relay.retry_policy import Delivery, Policy, policy_of
 
 RESERVE_SECONDS = (
     2.0  # of the function's time, kept to note results and hand back what is unfinished
@@ -231,7 +232,8 @@ class Reaction:
 
     def _conclude(self, records: list[Record]) -> list[Record]:
         """Hand back or dead-letter what was not handled; returns what still is the queue's."""
-        judged = []
+        unhandled = []
+        waiting = []
         for record in records:
             if record.run and record.run.replayed:
                 self._counts["replayed"] += 1
@@ -240,33 +242,19 @@ class Reaction:
                 self._logger.info("handled", **record.about())
                 continue
             error = record.error or StoppedError(f"{self.name} did not get to it")
-            wait = Wait.of(record.message, time.time())
-            failures = min(record.row.failures, wait.receives) if record.row else wait.receives
-            seconds = seconds_until_retry(error, wait, max(failures, 1))
-            judged.append((record, error, seconds))
-        wrong = hand_back([(record.message, error, seconds) for record, error, seconds in judged])
-        return [each[0] for each in judged if self._tell(*each, wrong)]
-
-    def _tell(
-        self, record: Record, error: Exception, seconds: int | None, wrong: Mapping[str, str]
-    ) -> bool:
-        """Count and log what became of a record; says whether it still is the queue's."""
-        about = record.about() | {"error": type(error).__name__, "reason": str(error)}
-        about["receives"] = Wait.of(record.message, 0).receives
-        trouble = wrong.get(record.message.message_id)
-        if trouble:
-            about["trouble"] = trouble  # it comes back after the queue's visibility timeout
-        # Whoever wrote the reaction wants to know where it went wrong.
-        trace = error if is_failure(error) and error.__traceback__ else None
-        if is_failure(error):
-            self._counts["failed"] += 1
-        if seconds is None and not trouble:
-            self._counts["dead_lettered"] += 1
-            self._logger.error("dead-lettered", exc_info=trace, **about)
-            return False
-        self._counts["waiting"] += 1
-        self._logger.warning("comes back", exc_info=trace, seconds=seconds, **about)
-        return True
+            receives = Delivery.of(record.message, 0).receives
+            failures = min(record.row.failures, receives) if record.row else receives
+            unhandled.append(Unhandled(record.message, error, max(failures, 1)))
+            waiting.append(record)
+            if policy_of(error) is Policy.RETRY:
+                self._counts["failed"] += 1
+        back = []
+        for record, outcome in zip(waiting, hand_back(unhandled), strict=True):
+            outcome.log(self._logger, **record.about())
+            self._counts["waiting" if outcome.comes_back else "dead_lettered"] += 1
+            if outcome.comes_back:
+                back.append(record)
+        return back
 
 
 def reaction(react: Callable[..., Awaitable[None]]) -> Reaction:

@@ -24,7 +24,7 @@ from relay.state_table import StateTable
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
 from relay.tracking.row import Row
-from relay.tracking.set_aside import Entry, set_aside, words
+from relay.tracking.set_aside import Entry, set_aside
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
@@ -214,6 +214,6 @@ def _put_aside(entry: Entry) -> list[Entry]:
     """Set aside what has an error; returns it where it waits instead, or that failed."""
     newer = isinstance(entry.error, NewerFormatError) and not entry.is_older(NEWER_SECONDS)
     if newer or isinstance(entry.error, _NOT_NOW):
-        logger.warning("left for later", reason=words(entry.error))
+        logger.warning("left for later", reason=repr(entry.error))
         return [entry]
     return [] if set_aside(entry) else [entry]

@@ -12,9 +12,9 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
 from relay.change import Change
 from relay.errors import RefusedError
+from relay.queue import dead_letter
 
 QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 
@@ -45,26 +45,15 @@ class Entry:
 
 def set_aside(entry: Entry) -> bool:
     """Put a record into a queue of its own, whole; says if it is there."""
-    (queue_url,) = settings.read("DEAD_LETTERS_URL")
     entry.error = entry.error or RefusedError("not announced before the stream would drop it")
-    reason = words(entry.error)
     body = json.dumps(entry.record)  # in ASCII, of which SQS refuses nothing
     if len(body) > QUEUE_BYTES:  # `make redrive` reads both
         body = base64.b64encode(zlib.compress(body.encode())).decode()
     try:
-        settings.client("sqs").send_message(
-            QueueUrl=queue_url,
-            MessageBody=body,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
-        )
+        dead_letter(body, entry.error)
     except (BotoCoreError, ClientError) as trouble:
-        logger.warning("not set aside", reason=reason, trouble=str(trouble))
+        logger.warning("not set aside", reason=repr(entry.error), trouble=str(trouble))
         return False
-    logger.error("set aside", reason=reason)
+    logger.error("set aside", reason=repr(entry.error))
     metrics.add_metric("poison", MetricUnit.Count, 1)
     return True
-
-
-def words(error: Exception | None) -> str:
-    """Return an error in ASCII: its text may hold what SQS refuses."""
-    return ascii(f"{type(error).__name__}: {error}")[1:-1][:1000]

@@ -24,24 +24,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
-from relay.errors import (
-    HeldError,
-    ItemChangedError,
-    MayHaveRunError,
-    NewerFormatError,
-    NextBatchError,
-    NotOursError,
-    OperatorError,
-)
-from relay.queue import (
-    Wait,
-    hand_back,
-    hide,
-    is_failure,
-    operator_patience,
-    patience,
-    seconds_until_retry,
-)
+from relay.errors import NextBatchError, NotOursError, OperatorError
+from relay.queue import Unhandled, hand_back, retry_later
+from relay.retry_policy import Delivery, Policy, policy_of
 from relay.tracking import wiring
 from relay.tracking.hint import EVENT, Hint, merge, parse
 from relay.tracking.refresh import Rules, look
@@ -83,7 +68,7 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
 def _spread(records: Iterable[SQSRecord]) -> None:
     """Let what was received before come back apart, should this function be killed."""
     now = time.time()
-    old = [record for record in records if Wait.of(record, now).receives > 1]
+    old = [record for record in records if Delivery.of(record, now).receives > 1]
     if not old:
         return
     (queue_url,) = settings.read("QUEUE_URL")
@@ -95,7 +80,9 @@ def _spread(records: Iterable[SQSRecord]) -> None:
         return
     # As long as the queue hides it, on average; the shortest is longer than this run still is.
     seconds = int(its["Attributes"][name])
-    wrong = hide([(record, random.randint(seconds // 2, seconds * 3 // 2)) for record in old])
+    wrong = retry_later(
+        [(record, random.randint(seconds // 2, seconds * 3 // 2)) for record in old]
+    )
     if wrong:
         logger.warning("not spread", messages=len(wrong), trouble=next(iter(wrong.values())))
 
@@ -116,7 +103,7 @@ async def _track(
             failures[message_id] = NextBatchError(f"more than {MOST_ITEMS} items")
             continue
         for hint in its:
-            hint.again = Wait.of(record, time.time()).receives > 1
+            hint.again = Delivery.of(record, time.time()).receives > 1
         hints += its
     by_portal: dict[str, dict[Key, Hint]] = defaultdict(dict)
     for key, hint in merge(hints).items():
@@ -190,30 +177,15 @@ def _document(name: str, entities: set[str]) -> Document:
 
 
 def _keep(failures: dict[str, Exception], message_id: str, reason: Exception) -> None:
-    """Note why a message is not done; what can wait outweighs what can never work."""
-    known = failures.get(message_id)
-    if known is None or wait_seconds(known, Wait()) is None:
+    """Note why a message is not done; an error that waits outweighs one that is final."""
+    first = failures.get(message_id)
+    if first is None or policy_of(first, repeatable=True) is Policy.DEAD_LETTER:
         failures[message_id] = reason
-
-
-def _waits_for_aws(error: Exception) -> bool:
-    """Say whether AWS, or an answer, lacks: a read is always harmless, so it is made again."""
-    return isinstance(error, (BotoCoreError, ClientError, MayHaveRunError, ItemChangedError))
-
-
-def wait_seconds(error: Exception, wait: Wait, failures: int = 1) -> int | None:
-    """Return the seconds until a message is worth another try; None if it never is."""
-    if _waits_for_aws(error):
-        return patience(wait)
-    if isinstance(error, HeldError | NewerFormatError):
-        return operator_patience(wait)
-    return seconds_until_retry(error, wait, failures)
 
 
 def _failures_of(message_id: str, error: Exception) -> int:
     """Count a bug; returns how often a message has met one in this process."""
-    waits = _waits_for_aws(error) or isinstance(error, HeldError | NewerFormatError)
-    if not waits and is_failure(error):
+    if policy_of(error, repeatable=True) is Policy.RETRY:
         if len(_failures) >= MOST_REMEMBERED:
             _failures.clear()
         _failures[message_id] += 1
@@ -221,26 +193,18 @@ def _failures_of(message_id: str, error: Exception) -> int:
 
 
 def _hand_back(failures: list[tuple[SQSRecord, Exception]]) -> list[str]:
-    """Send messages back or dead-letter them; returns the ids of what still is the queue's."""
-    now = time.time()
-    judged = [
-        (
-            record,
-            error,
-            wait_seconds(error, Wait.of(record, now), _failures_of(record.message_id, error)),
-        )
+    """Send messages back or dead-letter them; returns the ids of those that are still queued."""
+    unhandled = [
+        Unhandled(record, error, _failures_of(record.message_id, error))
         for record, error in failures
     ]
-    wrong = hand_back(judged)
     back = []
-    for record, error, seconds in judged:
-        trouble = wrong.get(record.message_id)
-        if trouble:
-            logger.warning("left to the queue", message_id=record.message_id, trouble=trouble)
-        elif seconds is None:
+    for outcome in hand_back(unhandled, repeatable=True):
+        outcome.log(logger)
+        record, error, _ = outcome.unhandled
+        if not outcome.comes_back:
             _failures.pop(record.message_id, None)
             _count("dead_lettered", 1)
-            logger.error("dead-lettered", message_id=record.message_id, reason=str(error))
             continue
         if isinstance(error, OperatorError):
             _count("blocked", 1)

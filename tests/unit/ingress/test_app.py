@@ -356,7 +356,7 @@ def test_a_poison_record_is_set_aside_alone(aws, request_of, capsys, poison):
     (dead,) = aws.sent
     assert (dead["QueueUrl"], dead["MessageBody"]) == (DEAD, poison)
     assert dead["MessageAttributes"]["reason"]["StringValue"].isprintable()
-    assert "refused" in capsys.readouterr().out
+    assert "dead-lettered" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("field", ["", "&ts=1766047124"])

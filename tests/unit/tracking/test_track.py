@@ -221,7 +221,7 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
     answers = [bool(relay.track_all()[0]["batchItemFailures"]) for _ in range(5)]
     assert answers == [True] * 4 + [False]
     ((_, options),) = relay.queues.messages[URL + "dead"].values()
-    assert options["MessageAttributes"]["reason"]["StringValue"] == "a bug"
+    assert options["MessageAttributes"]["reason"]["StringValue"] == "ZeroDivisionError: a bug"
 
 
 def test_what_a_process_remembers_of_failures_is_bounded(relay, monkeypatch):
