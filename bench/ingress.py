@@ -45,20 +45,19 @@ WARM = """
 import json, os, statistics, sys, time
 sys.path.insert(0, ".")
 sys.stdout = open(os.devnull, "w")  # the loggers keep it
-from relay.ingress import app
+from relay.ingress.accept import arrival_of
+from relay.ingress.app import receive
 from relay.ingress.tokens import TokenCache
-from relay import settings
 class Sns:
     def publish(self, **message): pass
 sns = Sns()
-settings.client = lambda service: sns
 token = "faketoken0faketoken1faketoken200"
-app.cache = TokenCache(lambda: {"main": token})
+tokens = TokenCache(lambda: {"main": token})
 request = json.loads(sys.argv[1])
 spent = []
 for _ in range(int(sys.argv[2])):
     begun = time.perf_counter()
-    answer = app.handler(request, None)
+    answer = receive(request, arrival_of(request), tokens, lambda service: sns)
     spent.append(time.perf_counter() - begun)
 assert answer["statusCode"] == 200, answer
 print(statistics.median(spent) * 1000, file=sys.__stdout__)

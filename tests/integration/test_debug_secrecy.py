@@ -46,7 +46,8 @@ def debug(monkeypatch):
         monkeypatch.setenv("QUEUE_URL", queue)
         monkeypatch.setenv("DEAD_LETTERS_URL", queue)
         monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:none")
-        monkeypatch.setattr(app, "cache", TokenCache())
+        monkeypatch.setattr(app, "token_cache", TokenCache())
+        monkeypatch.setattr(republish, "token_cache", TokenCache())
         botocore = logging.getLogger("botocore")
         before = botocore.level
         root.addHandler(handler)

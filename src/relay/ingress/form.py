@@ -1,8 +1,8 @@
-"""Request -> form: what API Gateway handed over becomes the nested values that PHP sent.
+"""Request -> form: API Gateway's text becomes the nested values that PHP sent.
 
-Bitrix24 is PHP and its forms are read as PHP reads them: `a[b]=1`, `a[]=1`, the last one wins, and
-what can't be decoded is kept as well as it can be: an event is sent once, a broken byte in
-somebody's text is no reason to lose it.
+Bitrix24 is PHP, so its forms are read as PHP reads them: `a[b]=1`, `a[]=1`, and the last of two
+equal names wins. Bytes that can't be decoded are replaced: an event is sent once, and a broken byte
+in somebody's text is no reason to lose it.
 """
 
 import base64
@@ -14,8 +14,8 @@ from urllib.parse import unquote_plus
 
 from relay.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
-MAX_BODY_BYTES = 240 * 1024  # an event with all that is added to it fits SNS's 256 KiB
-MAX_FIELDS = 10_000  # what Bitrix24's own PHP is set up to read (max_input_vars)
+MAX_BODY_BYTES = 240 * 1024  # the event made of it, which is larger, fits SNS's 256 KiB
+MAX_FIELDS = 10_000  # max_input_vars of Bitrix24's own PHP
 LAST_FIELDS = 100  # the token stands at the end of a form
 MAX_DEPTH = 64  # PHP's max_input_nesting_level
 
@@ -50,7 +50,9 @@ def _read_body(request: Mapping[str, Any]) -> bytes:
         try:
             body = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise MalformedRequestError("the body is not the base64 it is said to be") from None
+            raise MalformedRequestError(
+                "isBase64Encoded is set, but the body is no base64"
+            ) from None
     if len(body) > MAX_BODY_BYTES:
         raise RequestTooLargeError(
             f"a body may have {MAX_BODY_BYTES} bytes, this one has {len(body)}"
@@ -59,10 +61,10 @@ def _read_body(request: Mapping[str, Any]) -> bytes:
 
 
 def parse_form(body: bytes) -> Form:
-    """Return a form's nested values; a container with the keys 0..n-1 is a list, scalars are str.
+    """Return a form's nested values: dicts, lists (of keys 0..n-1) and strings.
 
     Invalid UTF-8 becomes U+FFFD, a bad percent-encoding stays as it is. Of more than MAX_FIELDS
-    fields the first and the last count; what is nested deeper than MAX_DEPTH is left out.
+    fields only the first and the last are read; a field nested deeper than MAX_DEPTH is left out.
     """
     form: Form = {}
     next_index: dict[int, int] = {}  # container's id() -> the key that its next `[]` gets
@@ -78,16 +80,17 @@ def parse_form(body: bytes) -> Form:
 
 
 def _utf8(text: str) -> str:
-    """Percent-encode raw bytes beyond ASCII, so that all are decoded together."""
+    """Percent-encode the bytes beyond ASCII of a latin-1 text, so that all are decoded together."""
     if text.isascii():
         return text
     return "".join(char if char.isascii() else f"%{ord(char):02X}" for char in text)
 
 
 def _path(name: str) -> list[str]:
-    """Split `a[b][]` into `a`, `b`, ``; a key ends at the first `]`, as in PHP.
+    """Return the keys in a field's name: `a[b][]` -> ["a", "b", ""]; a key ends at the first `]`.
 
-    Text behind the last bracket is ignored; a name without a pair of brackets is one key.
+    Text behind the last bracket is ignored, as in PHP; a name without a pair of brackets is one
+    key.
     """
     root, _, rest = name.partition("[")
     if not root or "]" not in rest:

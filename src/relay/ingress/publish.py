@@ -1,4 +1,4 @@
-"""Event -> SNS; and, on trouble, the request as it came -> the spill queue."""
+"""Event -> SNS; and, where that fails, the request as it came -> the spill queue."""
 
 import json
 from collections.abc import Mapping
@@ -7,30 +7,34 @@ from typing import Any
 from relay import settings
 from relay.errors import RequestTooLargeError
 from relay.event import Event
+from relay.ingress.accept import Arrival
 
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
 
 
-def publish(event: Event) -> None:
+def publish(event: Event, sns: Any) -> None:
     """Publish an event on the Events topic; raises botocore's errors, after 6 s at the latest.
 
-    Raises RequestTooLargeError where the event's JSON is more than SNS takes.
+    Raises RequestTooLargeError where the event's JSON is larger than SNS takes.
     """
     (topic_arn,) = settings.read("EVENTS_TOPIC_ARN")
     message = event.to_json()
     if len(message.encode()) > MAX_MESSAGE_BYTES:
         raise RequestTooLargeError(f"an event may have {MAX_MESSAGE_BYTES} bytes as JSON")
     # The group makes the queues behind the topic fair: one portal's flood does not delay another.
-    settings.client("sns").publish(TopicArn=topic_arn, Message=message, MessageGroupId=event.portal)
+    sns.publish(TopicArn=topic_arn, Message=message, MessageGroupId=event.portal)
 
 
-def spill(request: Mapping[str, Any], request_id: str, received_at: float) -> None:
+def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
     """Put a request, as it came, into the encrypted spill queue; raises botocore's errors."""
     (queue_url,) = settings.read("SPILL_QUEUE_URL")
-    kept = {
+    spilled = {
         "headers": {"content-type": (request.get("headers") or {}).get("content-type", "")},
-        "requestContext": {"requestId": request_id, "timeEpoch": int(received_at * 1000)},
+        "requestContext": {
+            "requestId": arrival.request_id,
+            "timeEpoch": int(arrival.received_at * 1000),
+        },
         "body": request.get("body"),
         "isBase64Encoded": request.get("isBase64Encoded", False),
     }
-    settings.client("sqs").send_message(QueueUrl=queue_url, MessageBody=json.dumps(kept))
+    sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(spilled))

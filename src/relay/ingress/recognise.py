@@ -28,19 +28,23 @@ _CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_t
 def event_name(form: Mapping[str, Any]) -> str:
     """Return the event's code in upper case; raises MalformedRequestError where there is none.
 
-    It is logged before anything is verified, so it has to look like a code.
+    The code is logged before the request is verified, so its length and letters are limited.
     """
     name = form.get("event")
     if not isinstance(name, str) or not name.strip():
-        raise MalformedRequestError("there is no event in the form")
+        raise MalformedRequestError("the form has no field `event`")
     name = name.strip().upper()
     if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise MalformedRequestError("what the form calls its event is no event's code")
+        raise MalformedRequestError("the field `event` is no event's code")
     return name
 
 
 def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at: float) -> Event:
-    """Return the event in a verified form; `received_at` is seconds since 1970."""
+    """Return the event of a verified form; `received_at` is seconds since 1970.
+
+    Adding and deleting happen to an item only once, so their event's id is made of the item; any
+    other event has the request's id.
+    """
     name = event_name(form)
     payload = form.get("data", {})
     entity, action, entity_type_id, item_id = _identify(name, payload)
@@ -73,31 +77,31 @@ def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at:
 def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | None, str | None]:
     """Return entity, action, entity type id and item id; all None for an unknown event."""
     dynamic = _DYNAMIC.fullmatch(name)
-    known = CATALOGUE.get(dynamic[1] if dynamic else name)
-    if known is None:
+    entry = CATALOGUE.get(dynamic[1] if dynamic else name)
+    if entry is None:
         return None, None, None, None
-    entity: str = known["entity"]
+    entity: str = entry["entity"]
     entity_type_id = KINDS[entity].entity_type_id if entity in KINDS else None
     if entity == "invoice":  # the catalogue's: new invoices have the events of smart processes
         entity_type_id = OLD_INVOICE
     if entity == "dynamic_item":
         type_id = dynamic[2] if dynamic else _at(payload, "data.FIELDS.ENTITY_TYPE_ID")
         if type_id is None or not _NUMBER.fullmatch(type_id):
-            return None, None, None, None  # its id alone says nothing
+            return None, None, None, None  # an id without its type says nothing
         entity_type_id = int(type_id)
         entity = name_of(entity_type_id)
     item_id = None
     if _is_chat_comment(name, payload):
         item_id = _at(payload, "data.FIELDS_AFTER.MESSAGE_ID")
-    elif known["idPath"]:
-        item_id = _at(payload, known["idPath"])
+    elif entry["idPath"]:
+        item_id = _at(payload, entry["idPath"])
         if item_id is None:  # timeline comments are documented flat and seen nested
             item_id = _at(payload, "data.FIELDS.ID")
-    return entity, known["action"], entity_type_id, item_id
+    return entity, entry["action"], entity_type_id, item_id
 
 
 def _is_chat_comment(name: str, payload: Any) -> bool:
-    """Say whether a comment was written in a task's chat: its number is a message's then."""
+    """Return whether a comment was written in a task's chat: its id is then a message's."""
     return name == "ONTASKCOMMENTADD" and _at(payload, "data.FIELDS_AFTER.ID") == "0"
 
 

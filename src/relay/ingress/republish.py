@@ -1,11 +1,12 @@
-"""Spill queue -> verify -> publish: what could not be done when the request came.
+"""Spill queue -> verify -> publish: events that could not be published when they came.
 
-A record that still can't be verified or published waits (relay.queue).
-One whose token is nobody's, or that is no request, goes to the dead-letter queue with its reason,
-where it can be looked at and sent back. No record holds up another.
+A record that still can't be verified or published waits (relay.queue). A record with an unknown
+token, or without a request, goes to the dead-letter queue with its reason, where an operator looks
+at it and sends it back. No record holds up another.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -13,47 +14,67 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay import settings
 from relay.errors import NotOursError, RejectedRequestError, RelayError
-from relay.ingress.app import identity, log_published, verify
+from relay.event import Event
+from relay.ingress.accept import accept, arrival_of, log_fields
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
+from relay.ingress.tokens import TokenCache
 from relay.queue import Unhandled, hand_back
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")
+token_cache = TokenCache()
 
-# What a body that ingress did not write raises; its text may have a token in it, and is not told.
+# Raised by a body that ingress did not write. Their texts may quote a token, so only the class is
+# told.
 _NO_REQUEST = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Publish each record of an SQS batch; returns those that must come back."""
+    """Publish each record of an SQS batch; return those that must come back."""
+    return republish(batch, token_cache, settings.client)
+
+
+def republish(
+    batch: dict[str, Any], tokens: TokenCache, client: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Publish each record; return SQS's partial batch response.
+
+    `client` returns a boto3 client by the name of its service.
+    """
     unhandled: list[Unhandled] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
-            _republish(record)
+            event = _event_of(record, tokens)
+            publish(event, client("sns"))
         except (RelayError, BotoCoreError, ClientError) as error:
+            _count_refusal(error)
             unhandled.append(Unhandled(record, error))
+        else:
+            metrics.add_metric("published", MetricUnit.Count, 1)
+            logger.info("published", **log_fields(event))
     outcomes = hand_back(unhandled, repeatable=True)
     for outcome in outcomes:
         outcome.log(logger)
-    back = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
-    metrics.add_metric("waiting", MetricUnit.Count, len(back))
+    waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
+    metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in back]}
+    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
 
 
-def _republish(record: SQSRecord) -> None:
+def _event_of(record: SQSRecord, tokens: TokenCache) -> Event:
+    """Return the verified event of a spilled request; raises NotOursError, and what accept does."""
     try:
         request = json.loads(record.body)
-        request_id, received_at = identity(request)
-        event = verify(read_form(request), request_id, received_at)
-        publish(event)
-    except RejectedRequestError as refusal:
-        metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
-        raise
+        return accept(read_form(request), arrival_of(request), tokens)
     except _NO_REQUEST as error:
-        metrics.add_metric("refused_malformed", MetricUnit.Count, 1)
         raise NotOursError(f"not a spilled request: {type(error).__name__}") from error
-    metrics.add_metric("published", MetricUnit.Count, 1)
-    log_published(event)
+
+
+def _count_refusal(error: Exception) -> None:
+    if isinstance(error, RejectedRequestError):
+        metrics.add_metric(f"refused_{error.code}", MetricUnit.Count, 1)
+    elif isinstance(error, NotOursError):
+        metrics.add_metric("refused_malformed", MetricUnit.Count, 1)

@@ -1,8 +1,8 @@
-"""The application tokens, read from SSM seldom and kept while SSM is down.
+"""The application tokens of one environment: read from SSM seldom, kept while SSM is down.
 
 A token counts 5 s after it was stored, in every environment: an unknown token causes a read where
-the last one is older. 200 environments under a flood of forged requests read 33 times a second,
-for the gateway lets 200 requests a second through; where SSM throttles, each reads more seldom.
+the last read is older. 200 environments under a flood of forged requests read 33 times a second,
+because the gateway lets 200 requests a second through. Where SSM throttles, each reads less often.
 """
 
 import time
@@ -13,19 +13,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.secret_cache import KEEP_SECONDS, SecretCache
 
-LOOK_SECONDS = 5  # between two reads for unknown tokens, or while no token is stored
-MOST_DOUBTED = 10  # unknown tokens that are spilled between two reads that fail
+REFRESH_SECONDS = 5  # between two reads for unknown tokens, or while no token is stored
+MAX_SPILLED = 10  # requests with an unknown token that are spilled between two reads that fail
 
 type Tokens = Mapping[str, Sequence[str]]
 
 
 def read_tokens() -> Mapping[str, str]:
-    """Return every portal's tokens, one a line; raises botocore's errors."""
+    """Return each portal's tokens, one a line; raises botocore's errors."""
     return settings.secrets("application-tokens")
 
 
 class TokenCache:
-    """The tokens of one environment; `read` is asked at most as often as the constants say."""
+    """The stored tokens by portal; `read` is called at most as often as the constants say."""
 
     def __init__(
         self,
@@ -35,7 +35,8 @@ class TokenCache:
         self._cache = SecretCache(read, now)
         self._texts: Mapping[str, str] = {}
         self._tokens: Tokens = {}
-        self._doubted, self._doubted_at = 0, 0  # and after which failure in a row
+        self._spilled = 0
+        self._spilled_after = 0  # so many failed reads in a row
 
     @property
     def failed(self) -> BotoCoreError | ClientError | None:
@@ -43,23 +44,24 @@ class TokenCache:
         return self._cache.failed
 
     def tokens(self) -> Tokens:
-        """Return the tokens; empty where there are none or none could ever be read."""
-        return self._read(KEEP_SECONDS if any(self._tokens.values()) else LOOK_SECONDS)
+        """Return the tokens by portal; empty where none is stored or none could ever be read."""
+        return self._read(KEEP_SECONDS if any(self._tokens.values()) else REFRESH_SECONDS)
 
-    def look_again(self) -> bool:
-        """Read anew because of an unknown token; says whether there is anything new to compare."""
+    def refresh(self) -> bool:
+        """Read the tokens because one is unknown; return whether they differ from before."""
         before = self._tokens
-        return self._read(LOOK_SECONDS) != before
+        return self._read(REFRESH_SECONDS) != before
 
-    def doubt(self) -> bool:
-        """Say whether an unknown token may be one that was stored since a read has worked.
+    def may_spill(self) -> bool:
+        """Count a request with an unknown token; return whether it may be spilled.
 
-        Only a few are worth a doubt until the next read: most are forged in a flood.
+        It may while SSM fails, because its token may have been stored since. Only a few requests
+        are spilled until the next read: in a flood most are forged.
         """
-        if self._doubted_at != self._cache.failures:
-            self._doubted, self._doubted_at = 0, self._cache.failures
-        self._doubted += 1
-        return self.failed is not None and self._doubted <= MOST_DOUBTED
+        if self._spilled_after != self._cache.failures:
+            self._spilled, self._spilled_after = 0, self._cache.failures
+        self._spilled += 1
+        return self.failed is not None and self._spilled <= MAX_SPILLED
 
     def _read(self, max_age: float) -> Tokens:
         try:

@@ -1,4 +1,4 @@
-"""Is it the portal? Pure: the token that came and the tokens that are stored decide."""
+"""Which portal does a token belong to? Pure: only the arguments decide."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,15 @@ def token_of(form: Mapping[str, Any]) -> bytes:
 def verify_token(token: bytes, tokens: Mapping[str, Sequence[str]]) -> str:
     """Return the portal that owns the token; raises InvalidTokenError, always after the same work.
 
-    `tokens` holds each portal's, the one before a rotation beside the new one. Digests are compared
-    instead of tokens: they are equally long, so not even a token's length can be measured.
+    `tokens` maps each portal to its tokens; during a rotation these are the new one and the old
+    one. Digests are compared instead of tokens: they are equally long, so not even a token's length
+    can be measured.
     """
-    came = sha256(token).digest()
+    digest = sha256(token).digest()
     owner = ""
     for portal, stored in tokens.items():
         for candidate in stored:
-            if hmac.compare_digest(came, sha256(candidate.encode()).digest()):
+            if hmac.compare_digest(digest, sha256(candidate.encode()).digest()):
                 owner = portal
     if not owner or not token:
         raise InvalidTokenError("auth[application_token] is not one of this relay's tokens")

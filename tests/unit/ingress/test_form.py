@@ -55,7 +55,7 @@ def as_php_reads(value):
 
 @given(st.dictionaries(keys, values, min_size=1, max_size=4))
 def test_what_php_writes_is_read_back(data):
-    """Any nested value that http_build_query can write comes out as it went in."""
+    """Any nested value that http_build_query writes is read back equal."""
     from_quote = "&".join(
         f"{quote(name)}={quote(text)}"
         for key, item in data.items()
@@ -122,19 +122,19 @@ def test_odd_forms_are_read_as_php_reads_them(body, form):
     ids=["invalid UTF-8", "raw UTF-8", "a lone surrogate", "NUL"],
 )
 def test_broken_text_is_kept_as_well_as_it_can_be(body, text):
-    """A broken byte in somebody's text is no reason to lose an event."""
+    """A broken byte becomes U+FFFD, and the rest of the form is kept."""
     assert parse_form(body) == {"a": text}
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_form_or_refused(body):
-    """Whatever comes, the answer is a form or MalformedRequestError."""
+    """Any bytes give a form or MalformedRequestError."""
     with contextlib.suppress(MalformedRequestError):
         assert isinstance(parse_form(body), dict)
 
 
 def test_of_too_many_fields_the_first_and_the_last_count():
-    """An event is sent once: it keeps its code, its first fields and its token."""
+    """A form of too many fields keeps its code, its first fields and its token."""
     fields = [f"k{number}=" for number in range(MAX_FIELDS + 1)]
     assert len(parse_form("&".join(fields[1:]).encode())) == MAX_FIELDS
     form = parse_form("&".join([*fields, "auth[application_token]=t"]).encode())
@@ -144,7 +144,7 @@ def test_of_too_many_fields_the_first_and_the_last_count():
 
 
 def test_what_is_nested_too_deep_is_left_out():
-    """PHP's own depth is read, a field one deeper is left out, as PHP does; the others stay."""
+    """A field of PHP's own depth is read, one that is deeper is left out, the others stay."""
     deep = "a" + "[b]" * (MAX_DEPTH - 1) + "=1"
     assert parse_form(deep.encode())
     for depth in (MAX_DEPTH, 10_000):
@@ -152,7 +152,7 @@ def test_what_is_nested_too_deep_is_left_out():
 
 
 def test_a_base64_body_is_decoded(request_of):
-    """API Gateway hands binary bodies over in base64."""
+    """A body in base64 is decoded."""
     body = base64.b64encode(b"event=X").decode()
     assert read_form(request_of(body, isBase64Encoded=True)) == {"event": "X"}
     with pytest.raises(MalformedRequestError, match="base64"):
@@ -161,7 +161,7 @@ def test_a_base64_body_is_decoded(request_of):
 
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_body_over_the_limit_is_refused(request_of, encoded):
-    """241 KiB are refused, 240 are read."""
+    """A body of 240 KiB is read, one of 241 KiB refused."""
     for size, fits in ((MAX_BODY_BYTES, True), (MAX_BODY_BYTES + 1, False)):
         body = "a=" + "x" * (size - 2)
         text = base64.b64encode(body.encode()).decode() if encoded else body
@@ -173,7 +173,7 @@ def test_a_body_over_the_limit_is_refused(request_of, encoded):
 
 
 def test_an_absent_body_is_an_empty_form(request_of):
-    """No body at all is read like an empty one."""
+    """A missing body is read as an empty one."""
     assert read_form(request_of(None)) == {}
 
 
@@ -181,19 +181,19 @@ def test_an_absent_body_is_an_empty_form(request_of):
     "content_type", ["application/json", "", "multipart/form-data; boundary=x"]
 )
 def test_another_media_type_is_refused(request_of, content_type):
-    """Only forms are read."""
+    """Any other media type is refused."""
     with pytest.raises(UnsupportedMediaTypeError):
         read_form(request_of("event=X", content_type))
 
 
 def test_a_media_type_with_parameters_is_read(request_of):
-    """A charset beside the media type and its case do not matter."""
+    """The media type's case and a charset beside it do not matter."""
     content_type = "Application/X-WWW-Form-Urlencoded; charset=UTF-8"
     assert read_form(request_of("event=X", content_type)) == {"event": "X"}
 
 
 def test_another_method_is_refused(request_of):
-    """The gateway lets only POST through; if it did not, this is the answer."""
+    """Any other method than POST is refused."""
     request = request_of("event=X")
     request["requestContext"]["http"]["method"] = "PUT"
     with pytest.raises(MalformedRequestError, match="only POST"):

@@ -3,21 +3,21 @@
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from relay.ingress.tokens import LOOK_SECONDS, MOST_DOUBTED, TokenCache
+from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS, TokenCache
 from relay.secret_cache import KEEP_SECONDS, RETRY_SECONDS
 
 DOWN = EndpointConnectionError(endpoint_url="https://ssm")
 
 
 class Store:
-    """An SSM whose answer and clock are set by hand."""
+    """An SSM whose answer and clock are set by the test."""
 
     def __init__(self, tokens=None):
         self.tokens, self.error, self.reads, self.now = tokens or {}, None, 0, 0.0
         self.cache = TokenCache(self.read, lambda: self.now)
 
     def read(self):
-        """Answer as it was set."""
+        """Return the tokens, or raise the error."""
         self.reads += 1
         if self.error:
             raise self.error
@@ -31,7 +31,7 @@ def store():
 
 
 def test_tokens_are_read_once_in_a_while(store):
-    """A minute of requests reads once; after the time to keep them they are read again."""
+    """Tokens are read once within KEEP_SECONDS, and again after it."""
     for store.now in (0, 60, KEEP_SECONDS - 1):
         assert store.cache.tokens() == {"main": ["a"]}
     assert store.reads == 1
@@ -42,12 +42,12 @@ def test_tokens_are_read_once_in_a_while(store):
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb\r\n", "\n a \n\n\tb\n", "a\rb"])
 def test_a_token_is_a_line_whatever_ends_it(text):
-    """Line ends of any system, blank lines and spaces around a token are no part of it."""
+    """Line ends of any system, blank lines and spaces around a token are removed."""
     assert Store({"main": text}).cache.tokens() == {"main": ["a", "b"]}
 
 
 def test_tokens_are_kept_while_ssm_is_down(store):
-    """A filled cache outlives SSM, which is asked again only every few seconds."""
+    """Tokens stay valid while SSM fails, and SSM is asked only every few seconds."""
     store.cache.tokens()
     store.error = DOWN
     for store.now in (KEEP_SECONDS, KEEP_SECONDS + RETRY_SECONDS - 0.1):
@@ -59,37 +59,37 @@ def test_tokens_are_kept_while_ssm_is_down(store):
 
 
 def test_the_first_token_counts_soon():
-    """An empty store is looked at again within seconds, but not for every request."""
+    """An empty store is read again after REFRESH_SECONDS, not for every request."""
     store = Store({"main": " \n"})
-    for store.now in (0, LOOK_SECONDS - 0.1):
+    for store.now in (0, REFRESH_SECONDS - 0.1):
         assert store.cache.tokens() == {"main": []}
     assert store.reads == 1
-    store.now, store.tokens = LOOK_SECONDS, {"main": "a"}
+    store.now, store.tokens = REFRESH_SECONDS, {"main": "a"}
     assert store.cache.tokens() == {"main": ["a"]}
 
 
 def test_unknown_tokens_cause_one_look_in_seconds(store):
-    """However many forged tokens come, SSM is asked once in 5 s; a rotated token is found."""
+    """A thousand unknown tokens cause one read in 5 s, which finds a rotated token."""
     store.cache.tokens()
-    store.now = LOOK_SECONDS
-    assert not any(store.cache.look_again() for _ in range(1000))
+    store.now = REFRESH_SECONDS
+    assert not any(store.cache.refresh() for _ in range(1000))
     assert store.reads == 2
-    store.tokens, store.now = {"main": "b"}, 2 * LOOK_SECONDS - 0.1
-    assert not store.cache.look_again()
-    store.now = 2 * LOOK_SECONDS
-    assert store.cache.look_again()
+    store.tokens, store.now = {"main": "b"}, 2 * REFRESH_SECONDS - 0.1
+    assert not store.cache.refresh()
+    store.now = 2 * REFRESH_SECONDS
+    assert store.cache.refresh()
     assert store.cache.tokens() == {"main": ["b"]}
 
 
 def test_a_look_that_fails_brings_nothing_new(store):
-    """With SSM down an unknown token is doubted a few times a look; stored ones stay valid."""
+    """With SSM down, MAX_SPILLED requests may be spilled a read; stored tokens stay valid."""
     store.cache.tokens()
-    assert not store.cache.doubt()
+    assert not store.cache.may_spill()
     for attempt in range(1, 4):
         store.error, store.now = DOWN, 100 * attempt
-        assert not store.cache.look_again()
+        assert not store.cache.refresh()
         assert store.cache.tokens() == {"main": ["a"]}
-        assert sum(store.cache.doubt() for _ in range(100)) == MOST_DOUBTED
+        assert sum(store.cache.may_spill() for _ in range(100)) == MAX_SPILLED
     store.error, store.now = None, 1000
-    assert not store.cache.look_again()
-    assert not store.cache.doubt()
+    assert not store.cache.refresh()
+    assert not store.cache.may_spill()

@@ -17,13 +17,13 @@ TOKENS = {"main": ["old-token", TOKEN], "shop": ["секрет", ""]}
     ("token", "portal"), [(TOKEN, "main"), ("old-token", "main"), ("секрет", "shop")]
 )
 def test_a_stored_token_names_its_portal(token, portal):
-    """Every stored token counts, the one before a rotation and a Cyrillic one too."""
+    """Every stored token is accepted: the one before a rotation and a Cyrillic one too."""
     assert verify_token(token.encode(), TOKENS) == portal
 
 
 @pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "0", TOKEN.upper(), "нет", "\0", " "])
 def test_any_other_token_is_refused_with_one_answer(token):
-    """Empty, a prefix, another case, another script: the same error, which says no more."""
+    """An empty token, a prefix, another case and another script raise one and the same error."""
     with pytest.raises(InvalidTokenError) as refusal:
         verify_token(token.encode(), TOKENS)
     assert str(refusal.value) == "auth[application_token] is not one of this relay's tokens"
@@ -31,7 +31,7 @@ def test_any_other_token_is_refused_with_one_answer(token):
 
 @pytest.mark.parametrize("token", [TOKEN, "no", ""])
 def test_every_token_costs_the_same_work(token, monkeypatch):
-    """The comparison neither stops at a match nor depends on what came."""
+    """All stored tokens are compared, whichever token came and whichever matches."""
     compared = []
     original = hmac.compare_digest
     monkeypatch.setattr(
@@ -47,17 +47,17 @@ def test_every_token_costs_the_same_work(token, monkeypatch):
     [{}, {"auth": "x"}, {"auth": ["x"]}, {"auth": {"application_token": ["x"]}}, {"auth": {}}],
 )
 def test_a_token_in_a_bad_shape_is_no_token(form):
-    """A missing, listed or nested token is read as none, so that it is answered like one."""
+    """A missing, a listed and a nested token are read as an empty one."""
     assert token_of(form) == b""
 
 
 def test_a_lone_surrogate_can_not_break_the_comparison():
-    """What can't be UTF-8 is still bytes to compare."""
+    """A token with a lone surrogate is still bytes that can be compared."""
     assert token_of({"auth": {"application_token": "\ud800"}}) == b"?"
 
 
 def test_every_stored_token_is_compared_whatever_came():
-    """A match ends nothing early: how long it takes says nothing about which token it was."""
+    """A match does not end the comparison early, so its duration does not tell the position."""
     compared = []
 
     class Stored(list):

@@ -5,7 +5,7 @@ import random
 import pytest
 from botocore.exceptions import ClientError
 
-from relay.ingress.tokens import LOOK_SECONDS, TokenCache
+from relay.ingress.tokens import REFRESH_SECONDS, TokenCache
 
 REQUESTS_PER_SECOND = 200  # what the gateway lets through (template: RequestsPerSecond)
 SSM_PER_SECOND = 40
@@ -43,7 +43,7 @@ class Flood:
         while self.now < END:
             self.now += 1 / REQUESTS_PER_SECOND
             at = self.random.randrange(len(self.caches))
-            self.caches[at].look_again()
+            self.caches[at].refresh()
             if "new" in self.caches[at].tokens()["main"]:
                 self.counts_at.setdefault(at, self.now)
 
@@ -58,14 +58,14 @@ def test_a_stored_token_counts_everywhere_and_ssm_is_not_used_up(environments):
     flood.run()
     seconds = END - 10
     assert flood.throttled == 0
-    assert flood.reads / seconds <= environments / (LOOK_SECONDS + environments / 200) * 1.1
+    assert flood.reads / seconds <= environments / (REFRESH_SECONDS + environments / 200) * 1.1
     assert flood.reads / seconds < SSM_PER_SECOND
     # The look needs a request: in 200 environments one comes about each second.
     wait = environments / REQUESTS_PER_SECOND
     late = sorted(at - STORED_AT for at in flood.counts_at.values())
     assert len(late) == environments
-    assert late[len(late) // 2] <= LOOK_SECONDS
-    assert late[-1] <= LOOK_SECONDS + 10 * wait
+    assert late[len(late) // 2] <= REFRESH_SECONDS
+    assert late[-1] <= REFRESH_SECONDS + 10 * wait
 
 
 def test_more_environments_than_ssm_can_serve_ask_more_seldom():

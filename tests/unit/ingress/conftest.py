@@ -1,0 +1,21 @@
+"""Ingress and republish with made-up services around them."""
+
+import pytest
+
+from relay import settings
+from tests.ingress_aws import DEAD, SPILL, TOPIC, IngressAws
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """Return services that work, a fresh cache of tokens and a clock that stands."""
+    aws = IngressAws()
+    monkeypatch.setattr(settings, "client", aws.client)  # relay.queue asks for its client there
+    for name, value in {
+        "EVENTS_TOPIC_ARN": TOPIC,
+        "SPILL_QUEUE_URL": SPILL,
+        "QUEUE_URL": SPILL,
+        "DEAD_LETTERS_URL": DEAD,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return aws
