@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .PHONY: help env judges lock run invoke new remove build deploy connect doctor logs redrive release check \
   format test bench unit clean
 
+# With it Python would compile all of the environments anew at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
 help: ## This help
@@ -91,7 +94,7 @@ format: .venv/.ready ## Format and mend what can be mended
 	.venv/bin/ruff check --fix .
 
 test: env judges ## Everything: unit, integration, end to end on a local stack
-	.venv/bin/coverage run -m pytest -q
+	.venv/bin/pytest -q -n auto --cov --cov-report=
 	.venv/bin/coverage report --fail-under=95
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*,src/relay/tracking/*'
 
@@ -102,8 +105,8 @@ bench: env judges ## Measure, and print tables
 	-PYTHONPATH=src .venv/bin/python -m bench.tracking
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
 
-unit: .venv/.ready ## Unit tests: seconds, no network
-	.venv/bin/pytest -q tests/unit
+unit: .venv/.ready ## Unit tests of src/relay and ops: seconds, no network
+	.venv/bin/pytest -q -n auto tests/unit --ignore=tests/unit/local --ignore=tests/unit/local_portal
 
 clean: ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-lambda .venv-peers tests/peers/node_modules .aws-sam .local

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from xdist.scheduler import LoadFileScheduling
 
 # Powertools' Metrics reads it when a module is imported; without it nothing could be counted.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Relay/test"
@@ -16,6 +17,25 @@ os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Relay/test"
 TOKEN = "faketoken0faketoken1faketoken200"
 EVENTS = Path(__file__).parents[1] / "events"
 DATA = Path(__file__).parent / "data"
+
+
+class FileScheduling(LoadFileScheduling):
+    """A worker runs whole files; one worker runs all that share the local stack."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "tests/e2e" if file.startswith("tests/e2e/test_") else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Hand the files out in their order, so the longest, those of tests/e2e, begin first."""
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers():
+    """Return how many workers `-n auto` starts; the local stack takes minutes of one of them."""
+    return min(4, max(2, os.process_cpu_count()))
 
 
 @pytest.fixture(autouse=True)

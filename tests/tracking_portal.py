@@ -111,29 +111,28 @@ class ItemsPortal:
 
     def _list(self, type_id, params):
         rules = {name.lower(): value for name, value in params["filter"].items()}
+        since = rules.get(">=updatedtime") or rules.get(">=changed_date")
+        oldest = seconds(since) + self.filter_shift if since else None
+        lowest = max(int(rules.get(">id", 0)) + 1, int(rules.get(">=id", 0)))
+        items, asked = self.items[type_id], rules.get("@id", rules.get("id"))
+        ids = items if asked is None else items.keys() & {int(one) for one in asked}
+        wanted = {name.replace("_", "").lower() for name in params["select"]}
         found = []
-        for item_id, item in sorted(self.items[type_id].items()):
+        for item_id in sorted(one for one in ids if one >= lowest):
+            item = items[item_id]
             changed = item["changedDate" if type_id == 0 else "updatedTime"]
-            since = rules.get(">=updatedtime") or rules.get(">=changed_date")
-            ids = rules.get("@id", rules.get("id"))
-            if (
-                self._hidden(type_id, item_id)
-                or (ids is not None and item_id not in {int(one) for one in ids})
-                or item_id <= int(rules.get(">id", 0))
-                or item_id < int(rules.get(">=id", 0))
-                or (since and seconds(changed) < seconds(since) + self.filter_shift)
-            ):
+            if self._hidden(type_id, item_id) or (oldest and seconds(changed) < oldest):
                 continue
-            wanted = params["select"]
-            lower = {name.replace("_", "").lower() for name in wanted}
             found.append(
                 {
                     name: str(value) if type_id == 0 and isinstance(value, int) else value
                     for name, value in item.items()
-                    if "*" in wanted or name.replace("_", "").lower() in lower
+                    if "*" in wanted or name.replace("_", "").lower() in wanted
                 }
             )
-        return found[:PAGE]
+            if len(found) == PAGE:
+                break
+        return found
 
     async def batch(self, commands, *, halt=False, return_errors=False):
         """Run commands in order, in one request; later ones may refer to earlier ones."""
