@@ -39,7 +39,7 @@ def board(portal: Portal, given: Row) -> Any:
             "sum": 0,
             "items": [],
         }
-        for row in portal.directories.statuses
+        for row in portal.directories.statuses.walk()
         if row["ENTITY_ID"] == directory
     }
     for row in table.walk_back():
@@ -114,7 +114,7 @@ def card(portal: Portal, given: Row) -> Any:
     stages = portal.directories.stages(entity.number, row.get("categoryId", 0))
     names = {
         one["STATUS_ID"]: one["NAME"]
-        for one in portal.directories.statuses
+        for one in portal.directories.statuses.walk()
         if one["STATUS_ID"] in stages
     }
     history = list(portal.changes.get((kind, number), ()))[::-1][:_HISTORY]

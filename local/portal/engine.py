@@ -6,7 +6,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
-from local.portal.family import FAMILIES, Family, title_of
+from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.listing import Page, candidates, cut, read_start
 from local.portal.php import entries
@@ -46,13 +46,13 @@ def _values(call: Call, family: Family, operation: str) -> Row:
                 values[field.key] = read_value(call.portal, field, value)
         except RestError:
             raise family.error(operation, "value", field.name) from None
-    return values | within(call, family, operation)
+    return values | within(call, family, operation) | family.fixed
 
 
 def _fields(call: Call, family: Family) -> Any:
     _allow(call, family, "fields")
     rows = {
-        name: field.describe() | ({"upperName": _upper(name)} if family.native else {})
+        name: field.describe() | ({"upperName": upper_snake(name)} if family.native else {})
         for name, field in family.classic.items()
         if "h" not in field.flags
     }
@@ -61,17 +61,13 @@ def _fields(call: Call, family: Family) -> Any:
     return {"fields": rows} if "wrap" in family.data else rows
 
 
-def _upper(name: str) -> str:
-    return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
-
-
 def _add(call: Call, family: Family) -> Any:
     _allow(call, family, "add")
     values = _values(call, family, "add")
     for field in family.fields.values():
         if "R" in field.flags and values.get(field.key) in (None, "", []):
             raise family.error("add", "required", field.name)
-    run_hook(family.name, "check", call, values, None)
+    run_hook(family.table, "check", call, values, None)
     row = insert(call, family, values)
     return _wrote(call, family, "add", row)
 
@@ -80,7 +76,7 @@ def _update(call: Call, family: Family) -> Any:
     _allow(call, family, "update")
     old = find_row(call, family, "update")
     values = _values(call, family, "update")
-    run_hook(family.name, "check", call, values, old)
+    run_hook(family.table, "check", call, values, old)
     row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values
     table_of(call, family).put(row["id"], row)
     return _wrote(call, family, "update", row)
@@ -89,42 +85,46 @@ def _update(call: Call, family: Family) -> Any:
 def _delete(call: Call, family: Family) -> Any:
     _allow(call, family, "delete")
     row = find_row(call, family, "delete")
-    run_hook(family.name, "deleting", call, row)
+    run_hook(family.table, "deleting", call, row)
     table_of(call, family).pop(row["id"])
     return _wrote(call, family, "delete", row)
 
 
 def _wrote(call: Call, family: Family, operation: str, row: Row) -> Any:
-    run_hook(family.name, operation, call, row)
+    run_hook(family.table, operation, call, row)
     call.portal.revision += 1
     if event := family.data.get("event"):
-        data = {"FIELDS": {family.key.upper(): row.get(family.key, row["id"])}}
+        data = {"FIELDS": {family.key.upper(): row.get(family.key, row["id"])} | family.fixed}
         call.portal.emit(event + operation.upper(), data, f"{family.name}/{row['id']}")
     answer = family.answers[operation]
     if answer == "row":
-        return wrapped(call, family, row)
+        return wrapped(family, row)
     return {"id": row.get(family.key, row["id"]), "true": True, "null": None, "empty": []}[answer]
 
 
-def wrapped(call: Call, family: Family, row: Row) -> Any:
+def wrapped(family: Family, row: Row) -> Any:
     """A row as get answers with it."""
-    view = show(call, family, row)
+    view = show(family, row)
     return {family.data["wrap"][0]: view} if "wrap" in family.data else view
 
 
 def _get(call: Call, family: Family) -> Any:
     _allow(call, family, "get")
-    return wrapped(call, family, find_row(call, family, "get"))
+    return wrapped(family, find_row(call, family, "get"))
 
 
 def _list(call: Call, family: Family) -> Page:
     _allow(call, family, "list")
+    for name in ("filter", "order"):
+        if not isinstance(call.get(name, default={}), list | dict):
+            raise family.error("list", "array", name)
     given = dict(entries(call.get("filter", default={}))) | within(call, family, "list")
+    given |= {f"={name}": value for name, value in family.fixed.items()}
     order = compile_order(family, call.get("order", default={}), family.names)
     test = FilterCompiler(call.portal, family, family.names).compile(given)
     rows, ordered = candidates(table_of(call, family), given, order)
     page = cut(filter(test, rows), order, read_start(call.get("start")), ordered=ordered)
-    views = [show(call, family, row, "list") for row in page.result]
+    views = [show(family, row, "list") for row in page.result]
     page.result = [_selected(call, family, view) for view in views]
     if "wrap" in family.data:
         page.result = {family.data["wrap"][1]: page.result}

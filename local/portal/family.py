@@ -13,6 +13,10 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `flat`        fields stand at the top level of the parameters
 `given`       name of the parameter with the fields
 `within`      parameters that every call names: part of the row, and of each search
+`fixed`       what every row of this family has and other families of its table have not
+`table`       name of the table, where several families share one
+`like`        the family whose description this one takes over, save what it says itself
+`keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
 `rights`      `admin`: only administrators write
 `event`       prefix of its events
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`
@@ -40,6 +44,7 @@ _TEXT_ERRORS = {
     "required": "|The field {name} is required.",
     "value": '|Invalid value for field "{name}"',
     "denied": "|Access denied.",
+    "array": "|Parameter '{name}' must be array.",
 }
 _NATIVE_ERRORS = {
     "id": "100|Could not find value for parameter {{{name}}}",
@@ -48,6 +53,7 @@ _NATIVE_ERRORS = {
     "required": "BX_EMPTY_REQUIRED|The required field '{title}' is not filled",
     "value": 'CRM_FIELD_ERROR_VALUE_NOT_VALID|Invalid value for field "{name}"',
     "denied": "ACCESS_DENIED|Access denied",
+    "array": "100|Invalid value {{}} to match with parameter {{{name}}}. Should be value of type array.",
 }
 
 
@@ -66,6 +72,8 @@ class Family(Shape):
         self.id_names: list[str] = data.get("id", "id").split()
         self.given_name: str = data.get("given", "fields")
         self.within: list[str] = data.get("within", [])
+        self.fixed: Row = data.get("fixed", {})
+        self.table: str = data.get("table", name)
         self.operations = dict(_operation(word) for word in self._words())
         self.answers: Row = {"add": "id", "update": "true", "delete": "true"}
         if self.native:
@@ -98,7 +106,9 @@ class Family(Shape):
 
     def key_of(self, name: str) -> str:
         """The key of a field in a stored row."""
-        return "id" if name.lower() == "id" else name
+        if name.lower() == "id":
+            return "id"
+        return upper_snake(name) if self.data.get("keys") == "upper" else name
 
     def find(self, name: str, *, original: bool = False) -> Field | None:
         """Look a field up by its name; one name a field."""
@@ -113,7 +123,7 @@ class Family(Shape):
         text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
         code, _, rest = text.partition("|")
         words, _, status = rest.partition("|")
-        words = words.format(name=name, title=title_of(name))
+        words = words.format(name=name, title=title_of(name), upper=upper_snake(name))
         return RestError(code, words, int(status or 400))
 
 
@@ -127,13 +137,18 @@ def title_of(name: str) -> str:
     return name.replace("_", " ").capitalize() if name.isupper() else name
 
 
+def upper_snake(name: str) -> str:
+    """Name a camelCase field as the classic methods do."""
+    return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
+
+
 def load_families() -> dict[str, Family]:
     """Read all descriptions."""
-    found: dict[str, Family] = {}
+    described: dict[str, Row] = {}
     for path in sorted((DATA / "families").glob("*.toml")):
         for name, data in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            found[name] = Family(name, data)
-    return found
+            described[name] = described.get(data.get("like", ""), {}) | data
+    return {name: Family(name, data) for name, data in described.items()}
 
 
 FAMILIES = load_families()

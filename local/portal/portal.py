@@ -61,7 +61,10 @@ class Portal:
         self.directories = Directories()
         self.users: dict[int, Row] = {}
         self.comments, self.tasks, self.activities = Table(), Table(), Table()
-        self.tables: dict[str, Table] = {}  # rows of the families
+        self.tables = {"crm.status": self.directories.statuses}  # rows of the families
+        self.links: dict[tuple[str, int], dict[int, int]] = {}  # sorts of what an item is linked to
+        self.last_option = 0  # ids of the values of lists
+        self.cards: dict[tuple[str, ...], Any] = {}  # forms that people arranged
         self.history: dict[tuple[int, int], list[Row]] = {}  # of stages, by type and item
         self.last_history_id = 0
         self.changes: dict[tuple[str, int], deque[Row]] = {}

@@ -11,9 +11,10 @@ from local.portal.table import Row, Table
 from local.portal.tokens import fill
 from local.portal.view import classic_value
 
-# What is special about a family: `(family, moment)` to a function. Moments: `check` gets the values
+# What is special about a family: `(table, moment)` to a function. Moments: `check` gets the values
 # before they are stored and the old row or None, `added`, `updated` and `deleted` get the row,
-# `show` gets the row and its view and may change the view.
+# `show` gets family, row, view and
+# operation and may change the view, `before` is called before the table is looked at.
 Hook = Callable[..., Any]
 HOOKS: dict[tuple[str, str], Hook] = {}
 
@@ -39,12 +40,13 @@ def run_hook(name: str, moment: str, *arguments: Any) -> None:
 def table_of(call: Call, family: Family) -> Table:
     """Find the rows of a family, those of a new portal among them."""
     tables = call.portal.tables
-    if family.name not in tables:
-        tables[family.name] = Table()
+    if family.table not in tables:
+        tables[family.table] = Table()
         for row in family.data.get("rows", ()):
             number = int(row.get(family.key, 0)) if not family.text_key else 0
             insert(call, family, {family.key_of(k): v for k, v in row.items()}, number)
-    return tables[family.name]
+    run_hook(family.table, "before", call)
+    return tables[family.table]
 
 
 def insert(call: Call, family: Family, values: Row, number: int = 0) -> Row:
@@ -57,7 +59,7 @@ def insert(call: Call, family: Family, values: Row, number: int = 0) -> Row:
     return row
 
 
-def show(call: Call, family: Family, row: Row, operation: str = "get") -> Row:
+def show(family: Family, row: Row, operation: str = "get") -> Row:
     """Show a row as its family does."""
     view = {}
     for key, field in family.fields.items():
@@ -65,7 +67,7 @@ def show(call: Call, family: Family, row: Row, operation: str = "get") -> Row:
             continue
         value = row.get(key, family.blank.get(key))
         view[field.name] = _shown(family, field, value)
-    run_hook(family.name, "show", call, row, view)
+    run_hook(family.table, "show", family, row, view, operation)
     return view
 
 
@@ -105,7 +107,7 @@ def find_row(call: Call, family: Family, operation: str) -> Row:
         if number <= 0 and not family.native:
             raise family.error(operation, "id", family.id_names[0])
         row = table.get(number)
-    named = within(call, family, operation)
+    named = within(call, family, operation) | family.fixed
     if row is None or any(str(row.get(k)) != str(v) for k, v in named.items()):
         raise family.error(operation, "missing", str(value))
     return row

@@ -4,17 +4,17 @@ import json
 from typing import Any
 
 from local.portal.schema import DATA, FIRST_DYNAMIC, INVOICE
+from local.portal.table import Table
 
 _DIRECTORIES: dict[str, list[list[Any]]] = json.loads((DATA / "statuses.json").read_text("utf-8"))
 _STAGE_TEMPLATE = {1: "STATUS", 2: "DEAL_STAGE", 7: "QUOTE_STATUS", INVOICE: "SMART_INVOICE"}
-_GROUPS = {None: "process", "S": "success", "F": "failure"}
 
 
 class Directories:
     """Statuses by directory, funnels by type."""
 
     def __init__(self) -> None:
-        self.statuses: list[dict[str, Any]] = []
+        self.statuses = Table()  # the rows of crm.status
         self.categories: dict[int, list[dict[str, Any]]] = {}
         self._stages: dict[str, dict[str, str]] = {}
         for directory, rows in _DIRECTORIES.items():
@@ -45,10 +45,10 @@ class Directories:
         return number
 
     def _fill(self, directory: str, rows: list[list[Any]], category: int | None) -> None:
-        prefix = _prefix(directory)
+        prefix = stage_prefix(directory)
         for index, (code, name, semantics, color) in enumerate(rows):
             self.add_status(directory, prefix + code, name, semantics, color, 10 * (index + 1))
-            self.statuses[-1]["CATEGORY_ID"] = None if category in {None, 0} else str(category)
+            self.statuses.rows[self.statuses.ids[-1]]["CATEGORY_ID"] = category or None
 
     def add_status(  # noqa: PLR0913, PLR0917  a row has that many columns
         self,
@@ -60,22 +60,25 @@ class Directories:
         sort: int = 10,
     ) -> None:
         """Add a stage, or an entry of another directory."""
-        self.statuses.append(
-            {
-                "ID": str(101 + 2 * len(self.statuses)),
-                "ENTITY_ID": directory,
-                "STATUS_ID": code,
-                "NAME": name,
-                "NAME_INIT": name,
-                "SORT": str(sort),
-                "SYSTEM": "Y",
-                "CATEGORY_ID": None,
-                "COLOR": color,
-                "SEMANTICS": semantics,
-                "EXTRA": {"SEMANTICS": _GROUPS[semantics], "COLOR": color},
-            }
-        )
-        self._stages.setdefault(directory, {})[code] = semantics or "P"
+        number = 101 + 2 * len(self.statuses)
+        row: dict[str, Any] = {
+            "ENTITY_ID": directory,
+            "STATUS_ID": code,
+            "NAME": name,
+            "NAME_INIT": name,
+        }
+        row |= {"COLOR": color, "SEMANTICS": semantics, "SYSTEM": "Y", "SORT": sort}
+        self.statuses.put(number, row | {"id": number, "CATEGORY_ID": None})
+        self.index(row)
+
+    def index(self, row: dict[str, Any]) -> None:
+        """Take a stage up among those that items can be in."""
+        stages = self._stages.setdefault(row["ENTITY_ID"], {})
+        stages[row["STATUS_ID"]] = row["SEMANTICS"] or "P"
+
+    def forget(self, row: dict[str, Any]) -> None:
+        """Take a stage away."""
+        self._stages.get(row["ENTITY_ID"], {}).pop(row["STATUS_ID"], None)
 
     def directory(self, type_number: int, category: int) -> str:
         """The directory that holds the stages of a funnel."""
@@ -101,7 +104,7 @@ class Directories:
         return self._stages.get(self.directory(type_number, category), {})
 
 
-def _prefix(directory: str) -> str:
+def stage_prefix(directory: str) -> str:
     """Stage codes outside the first funnel carry its number: `C9:NEW`, `DT1268_52:NEW`."""
     if directory.startswith("DEAL_STAGE_"):
         return f"C{directory.removeprefix('DEAL_STAGE_')}:"

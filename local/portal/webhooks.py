@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # What can be ticked; `basic` comes with every webhook [common/system/scope.md]
-SCOPES = ("crm", "task", "im", "user", "user_brief", "user_basic", "bizproc", "disk", "department")
+SCOPES = (
+    *("crm", "task", "im", "user", "user_brief", "user_basic", "user.userfield", "bizproc"),
+    *("disk", "department", "userfieldconfig", "catalog", "lists", "calendar", "timeman"),
+    *("biconnector", "documentgenerator", "vote", "landing", "rpa", "socialnetwork"),
+    *("sonet_group", "telephony"),
+)
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

@@ -4,31 +4,41 @@ from local.portal.engine import register_families
 from local.portal.methods import (
     activities,
     around,
+    cards,
     classic,
     directories,
     imports,
     items,
     messages,
     people,
+    relations,
+    stage_history,
     system,
     tasks,
     timeline,
     types,
+    user_fields,
 )
+from local.portal.static import register_answers
 
 __all__ = [
     "activities",
     "around",
+    "cards",
     "classic",
     "directories",
     "imports",
     "items",
     "messages",
     "people",
+    "relations",
+    "stage_history",
     "system",
     "tasks",
     "timeline",
     "types",
+    "user_fields",
 ]
 
+register_answers()
 register_families()

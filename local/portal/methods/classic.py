@@ -17,8 +17,12 @@ from local.portal.table import Row
 from local.portal.values import read_fields
 from local.portal.view import classic_view, is_multi_field
 
-_TYPES = {"lead": 1, "deal": 2, "contact": 3, "company": 4}
-_UPDATE_MISSING = {"contact": "Contact is not found", "company": "Company is not found"}
+_TYPES = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7}
+_UPDATE_MISSING = {
+    "contact": "Contact is not found",
+    "company": "Company is not found",
+    "quote": "Quote is not found",
+}
 _DELETE_MISSING = {"company": "Company is not found"}
 _HIDDEN_IN_FIELDS = {"OBSERVERS"}
 
@@ -33,7 +37,7 @@ def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Ro
         raise classic("ID is not defined or invalid.")
     row = call.portal.items[entity.number].get(number)
     if row is None:
-        if entity.code == "contact" and missing_text == "Element not found":
+        if entity.code in {"contact", "quote"} and missing_text == "Element not found":
             raise RestError("ERROR_CORE", missing_text)
         raise classic(missing_text)
     if not call.portal.may_read(call.user, entity.number, row):
@@ -136,7 +140,7 @@ def _read(call: Call, entity: EntityType, given: Any) -> tuple[Row, Any]:
 
 def _delete(call: Call, code: str) -> Any:
     entity = _entity(call, code)
-    missing_text = "Element not found" if code == "contact" else "Not found"
+    missing_text = "Element not found" if code in {"contact", "quote"} else "Not found"
     delete_item(call.portal, entity, _item(call, entity, _DELETE_MISSING.get(code, missing_text)))
     return True
 

@@ -1,153 +1,208 @@
-"""Stages, funnels and the history of stages [crm/status/, crm-stage-history-list.md]."""
+"""Entries of directories, stages among them, and funnels [crm/status/, crm/universal/category/]."""
 
-from functools import partial
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, invalid_argument
-from local.portal.listing import Page, cut, read_start
-from local.portal.methods.items import entity_of, intranet_only
-from local.portal.php import entries
-from local.portal.schema import FIRST_DYNAMIC, INVOICE
+from local.portal.errors import RestError, access_denied, classic, missing, not_found
+from local.portal.listing import Page
+from local.portal.methods.items import entity_of, fields_of
+from local.portal.rows import hook
+from local.portal.schema import EntityType
+from local.portal.stages import stage_prefix
 from local.portal.table import Row
 
-_LEAD, _OLD_INVOICE = 1, 5
-_TYPE_NAMES = {3: "CONTACT", 4: "COMPANY", 7: "QUOTE", 14: "ORDER", 33: "SHIPMENT_DOCUMENT"}
-_HISTORY_FIELDS = {
-    "ID": "id",
-    "TYPE_ID": "kind",
-    "OWNER_ID": "owner",
-    "CREATED_TIME": "time",
-    "CATEGORY_ID": "category",
-    "STAGE_SEMANTIC_ID": "semantic",
-    "STAGE_ID": "stage",
+_IS_DEFAULT = "This funnel is the default funnel"
+_GROUPS = {"S": "success", "F": "failure"}
+_NAMES = {
+    "STATUS": ("Lead stages", 1),
+    "SOURCE": ("Sources", None),
+    "CONTACT_TYPE": ("Contact type", None),
+    "COMPANY_TYPE": ("Company type", None),
+    "EMPLOYEES": ("Number of employees", None),
+    "INDUSTRY": ("Industry", None),
+    "DEAL_TYPE": ("Deal type", None),
+    "QUOTE_STATUS": ("Estimate stages", 7),
+    "HONORIFIC": ("Salutations", None),
 }
 
 
-@method("crm.status.list", "crm")
-def status_list(call: Call) -> Page:
-    """Entries of directories; no `start` is documented, so all come at once."""
-    given, order = call.get("filter", default={}), call.get("order", default={})
-    if not isinstance(given, list | dict) or not isinstance(order, list | dict):
-        raise RestError("Invalid parameters.", "Incorrect parameters passed.")
-    conditions = [(name.lstrip("@=").upper(), value) for name, value in entries(given)]
-    rows = [
-        row
-        for row in call.portal.directories.statuses
-        if all(_equal(row.get(name), value) for name, value in conditions if name in row)
+@hook("crm.status", "check")
+def check_status(call: Call, values: Row, old: Row | None) -> None:
+    """Refuse what a directory can't hold, and put a funnel's prefix before its stages' codes."""
+    if old is not None:
+        return
+    missing_names = [name for name in ("ENTITY_ID", "STATUS_ID") if not values.get(name)]
+    if missing_names:
+        raise classic(" ".join(f"The field {name} is required." for name in missing_names))
+    if not values.get("NAME"):
+        raise classic("The field Title is required.")
+    statuses = list(call.portal.directories.statuses.walk())
+    rows = [row for row in statuses if row["ENTITY_ID"] == values["ENTITY_ID"]]
+    if not rows:
+        raise classic("Specified entity type is not supported.")
+    prefix = stage_prefix(values["ENTITY_ID"])
+    if not values["STATUS_ID"].startswith(prefix):
+        values["STATUS_ID"] = prefix + values["STATUS_ID"]
+    if any(row["STATUS_ID"] == values["STATUS_ID"] for row in rows):
+        raise RestError("ERROR_CORE", "The specified status ID already exists.")
+    values |= {"NAME_INIT": "", "SYSTEM": "N", "CATEGORY_ID": rows[0]["CATEGORY_ID"]}
+
+
+@hook("crm.status", "add")
+def added_status(call: Call, row: Row) -> None:
+    """Let items be in a new stage."""
+    call.portal.directories.index(row)
+
+
+@hook("crm.status", "deleting")
+def deleting_status(call: Call, row: Row) -> None:
+    """Keep what the system made, and stages that items are in."""
+    if row["SYSTEM"] == "Y" and not call.flag("forced"):
+        params = call.get("params")
+        if not isinstance(params, dict) or str(params.get("FORCED")).upper() != "Y":
+            raise classic(
+                "CRM System Status can be deleted only if parameter FORCED is specified "
+                'and equal to "Y".'
+            )
+    tables = call.portal.items.values()
+    if any(item.get("stageId") == row["STATUS_ID"] for t in tables for item in t.walk()):
+        raise classic("There are active items in this status.")
+    call.portal.directories.forget(row)
+
+
+@hook("crm.status", "show")
+def show_status(_family: Any, row: Row, view: Row, operation: str) -> None:
+    """Add what a list says beside: the group of a stage."""
+    if operation == "list":
+        group = _GROUPS.get(row.get("SEMANTICS") or "", "process")
+        view["EXTRA"] = {"SEMANTICS": group, "COLOR": row.get("COLOR", "")}
+    else:
+        view.pop("EXTRA", None)
+
+
+@method("crm.status.entity.items", "crm")
+def entity_items(call: Call) -> Any:
+    """Entries of one directory, in short."""
+    wanted = call.get("entityid")
+    if not wanted:
+        text = "The parameter entityId is not defined or invalid."
+        raise RestError(text, "The directory ID is not specified or is incorrect.")
+    return [
+        {"NAME": row["NAME"], "SORT": int(row["SORT"]), "STATUS_ID": row["STATUS_ID"]}
+        for row in call.portal.directories.statuses.walk()
+        if row["ENTITY_ID"] == str(wanted)
     ]
-    for name, direction in reversed(entries(order)):
-        rows.sort(key=partial(_sortable, name=name.upper()), reverse=_falls(direction))
-    return Page(rows, len(rows))
 
 
-def _equal(value: Any, wanted: Any) -> bool:
-    texts = [str(v) for _, v in entries(wanted)] or [str(wanted)]
-    return str(value) in texts
+@method("crm.status.entity.types", "crm")
+def entity_types(call: Call) -> Any:
+    """Directories there are; those of stages say which ones are final."""
+    directories = call.portal.directories
+    shown = [_plain_type(call, name) for name in _NAMES]
+    for number, rows in directories.categories.items():
+        for row in rows:
+            name = directories.directory(number, row["id"])
+            prefix = stage_prefix(name)
+            shown.append(
+                {"ID": name, "NAME": f"{call.portal.types[number].title} stages"}
+                | {"SEMANTIC_INFO": _semantic_info(call, name), "ENTITY_TYPE_ID": number}
+                | ({"PREFIX": prefix.rstrip(":")} if prefix else {})
+                | {"FIELD_ATTRIBUTE_SCOPE": f"category_{row['id']}", "IS_ENABLED": True}
+                | {"CATEGORY_ID": row["id"]}
+            )
+    return shown
 
 
-def _sortable(row: Row, name: str) -> tuple[int, str]:
-    text = str(row.get(name))
-    return (int(text) if text.isdigit() else 0, text)
+def _plain_type(_call: Call, name: str) -> Row:
+    title, number = _NAMES[name]
+    view: Row = {"ID": name, "NAME": title}
+    if number is not None:
+        view |= {"SEMANTIC_INFO": _semantic_info(_call, name), "ENTITY_TYPE_ID": number}
+    return view
 
 
-def _falls(direction: Any) -> bool:
-    return str(direction).upper() == "DESC"
+def _semantic_info(call: Call, name: str) -> Row:
+    rows = [row for row in call.portal.directories.statuses.walk() if row["ENTITY_ID"] == name]
+    groups = {group: [r for r in rows if r["SEMANTICS"] == group] for group in (None, "S", "F")}
+    return {
+        "START_FIELD": groups[None][0]["STATUS_ID"] if groups[None] else "",
+        "FINAL_SUCCESS_FIELD": groups["S"][0]["STATUS_ID"] if groups["S"] else "",
+        "FINAL_UNSUCCESS_FIELD": groups["F"][0]["STATUS_ID"] if groups["F"] else "",
+        "FINAL_SORT": int(groups["S"][0]["SORT"]) if groups["S"] else 0,
+    }
+
+
+def _funnels(call: Call) -> tuple[EntityType, list[Row]]:
+    entity = entity_of(call)
+    if not entity.has_categories:
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {entity.code} is not supported")
+    return entity, call.portal.directories.categories.setdefault(entity.number, [])
+
+
+def _funnel(call: Call) -> tuple[EntityType, list[Row], Row]:
+    entity, rows = _funnels(call)
+    if call.get("id") is None:
+        raise missing("id")
+    row = next((row for row in rows if row["id"] == call.number("id")), None)
+    if row is None:
+        raise not_found("Element not found")
+    return entity, rows, row
+
+
+def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
+    if not call.owner().get("admin"):
+        raise access_denied()
+    for name in ("name", "sort", "originId", "originatorId"):
+        if given.get(name) is not None:
+            row[name] = int(given[name]) if name == "sort" else str(given[name])
+    if str(given.get("isDefault")).upper() == "Y":
+        for one in rows:
+            one["isDefault"] = "Y" if one is row else "N"
+    return {"category": row}
 
 
 @method("crm.category.list", "crm")
 def category_list(call: Call) -> Page:
     """Funnels of a type."""
-    entity = entity_of(call)
-    if not entity.has_categories:
-        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {entity.code} is not supported")
-    rows = call.portal.directories.categories.get(entity.number, [])
+    _, rows = _funnels(call)
     return Page({"categories": rows}, len(rows))
 
 
-@method("crm.stagehistory.list", "crm")
-def stage_history(call: Call) -> Page:
-    """Every stage an item was in, without who moved it."""
-    intranet_only(call)
-    number = call.number("entitytypeid")
-    if number not in {_LEAD, 2, _OLD_INVOICE, INVOICE} and (
-        number < FIRST_DYNAMIC or number not in call.portal.types
-    ):
-        name = _TYPE_NAMES.get(number, str(number))
-        if call.portal.settings.stage_history_error_number:
-            raise RestError(0, f"{name} entity is not supported")
-        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
-    given = call.get("filter", default={})
-    rows = [
-        row
-        for (kind, _), records in call.portal.history.items()
-        if kind == number
-        for row in records
-        if _history_match(row, given)
-    ]
-    page = cut(rows, _history_order(call), read_start(call.get("start")), ordered=False)
-    text = call.portal.settings.stage_history_strings
-    page.result = {"items": [_history_view(row, number, text=text) for row in page.result]}
-    return page
+@method("crm.category.add", "crm")
+def category_add(call: Call) -> Any:
+    """Make a funnel with stages of its own."""
+    entity, rows = _funnels(call)
+    given = fields_of(call)
+    if not given.get("name"):
+        raise RestError("0", "Field 'NAME' is required")
+    number = call.portal.directories.add_category(entity.number, str(given["name"]))
+    return _write(call, rows, next(row for row in rows if row["id"] == number), given)
 
 
-def _history_key(name: str, place: str) -> str:
-    plain = name.upper().replace("STATUS_ID", "STAGE_ID").replace("STATUS_SEM", "STAGE_SEM")
-    key = _HISTORY_FIELDS.get(plain)
-    if key is None:
-        raise invalid_argument(f"Invalid {place}: field '{name}' is not allowed in {place}")
-    return key
+@method("crm.category.get", "crm")
+def category_get(call: Call) -> Any:
+    """One funnel."""
+    return {"category": _funnel(call)[2]}
 
 
-def _history_match(row: Row, given: Any) -> bool:
-    for name, wanted in entries(given):
-        plain = name.lstrip("<>=!@%")
-        key, operator = _history_key(plain, "filter"), name[: len(name) - len(plain)]
-        value = row[key]
-        if operator in {">", ">=", "<", "<="}:
-            if isinstance(wanted, list | dict):
-                raise invalid_argument(f"Invalid filter: field '{plain}' has invalid value")
-            other: Any = str(wanted) if isinstance(value, str) else _int(wanted, plain)
-            hit = (
-                operator.endswith("=")
-                if value == other
-                else ((value > other) is (operator[0] == ">"))
-            )
-        else:
-            hit = _equal(value, wanted) is not operator.startswith("!")
-        if not hit:
-            return False
-    return True
+@method("crm.category.update", "crm")
+def category_update(call: Call) -> Any:
+    """Rename a funnel, move it or make it the default one."""
+    _, rows, row = _funnel(call)
+    return _write(call, rows, row, fields_of(call))
 
 
-def _int(value: Any, name: str) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise invalid_argument(f"Invalid filter: field '{name}' has invalid value") from None
-
-
-def _history_order(call: Call) -> list[tuple[str, bool]]:
-    order = []
-    for name, direction in entries(call.get("order", default={})):
-        key = _history_key(name, "order")
-        if str(direction).upper() not in {"ASC", "DESC"}:
-            raise invalid_argument(
-                "Invalid order: allowed sort directions are ASC, DESC. "
-                f"But got '{direction}' for field '{name}'"
-            )
-        order.append((key, _falls(direction)))
-    return order or [("id", False)]
-
-
-def _history_view(row: Row, number: int, *, text: bool) -> Row:
-    view = {name: row[key] for name, key in _HISTORY_FIELDS.items()}
-    if number == _LEAD:  # leads say STATUS_ID
-        view["STATUS_SEMANTIC_ID"] = view.pop("STAGE_SEMANTIC_ID")
-        view["STATUS_ID"] = view.pop("STAGE_ID")
-    if text:
-        view = {
-            name: str(value) if isinstance(value, int) else value for name, value in view.items()
-        }
-    # No `select` here: the documented answer to one of three fields has all seven
-    return view
+@method("crm.category.delete", "crm")
+def category_delete(call: Call) -> Any:
+    """Delete a funnel that is empty and not the default one."""
+    entity, rows, row = _funnel(call)
+    deals = entity.code == "deal"
+    code = "0" if deals else "BX_ERROR"
+    if row["isDefault"] == "Y":
+        text = "Default deal category cannot be deleted" if deals else _IS_DEFAULT
+        raise RestError(code, text)
+    items = call.portal.items[entity.number].walk()
+    if any(item.get("categoryId") == row["id"] for item in items):
+        name = f"Deals related to the funnel {row['name']} found"
+        raise RestError(code, name if deals else "Elements related to the funnel found")
+    rows.remove(row)

@@ -1,0 +1,159 @@
+"""Who belongs to what: contacts of deals, leads, quotes and companies, companies of contacts.
+
+`crm.deal.contact.add`, `crm.deal.contact.items.set`, …. A company's contacts are kept with the
+contacts; everything else is kept with the item itself. The first one is the primary one.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError, classic, not_found
+from local.portal.items import update_item
+from local.portal.php import entries, int_or_none
+from local.portal.table import Row
+
+_NUMBERS = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7}
+_PAIRS = (
+    ("lead", "contact"),
+    ("deal", "contact"),
+    ("quote", "contact"),
+    ("company", "contact"),
+    ("contact", "company"),
+)
+_STEP = 10  # between what is sorted by nobody
+
+
+def _owner(call: Call, owner: str) -> Row:
+    number = call.number("id")
+    if number <= 0:
+        raise classic("The parameter 'ownerEntityID' is invalid or not defined.")
+    row = call.portal.items[_NUMBERS[owner]].get(number)
+    if row is None:
+        raise not_found() if owner == "lead" else classic("Not found.")
+    if not call.portal.may_read(call.user, _NUMBERS[owner], row):
+        raise RestError("ACCESS_DENIED", "Access denied.")
+    return row
+
+
+def _linked(call: Call, owner: str, other: str, row: Row) -> list[int]:
+    if owner == "company":
+        contacts = call.portal.items[3].walk()
+        return [one["id"] for one in contacts if row["id"] in one.get("companyIds", [])]
+    found = row.get(f"{other}Ids") or []
+    return list(found) or [row[f"{other}Id"]] if found or row.get(f"{other}Id") else []
+
+
+def _link(call: Call, owner: str, other: str, row: Row, numbers: list[int]) -> None:
+    portal = call.portal
+    if owner != "company":
+        first = numbers[0] if numbers else 0
+        values = {f"{other}Ids": numbers, f"{other}Id": first}
+        update_item(portal, portal.types[_NUMBERS[owner]], row, values, call.actor)
+        return
+    for contact in list(portal.items[3].walk()):
+        before: list[int] = contact.get("companyIds", [])
+        after = [one for one in before if one != row["id"]]
+        if contact["id"] in numbers:
+            after = before if row["id"] in before else [*before, row["id"]]
+        if after != before:
+            values = {"companyIds": after, "companyId": after[0] if after else 0}
+            update_item(portal, portal.types[3], contact, values, call.actor)
+
+
+def _sorts(call: Call, owner: str, row: Row) -> dict[int, int]:
+    return call.portal.links.setdefault((owner, row["id"]), {})
+
+
+def _number_of(call: Call, other: str, given: Any) -> int:
+    found = {str(k).upper(): v for k, v in entries(given)}
+    number = int_or_none(found.get(f"{other.upper()}_ID")) or 0
+    if number <= 0:
+        raise classic(f"The parameter '{other}ID' is invalid or not defined.")
+    if call.portal.items[_NUMBERS[other]].get(number) is None:
+        raise classic("Not found.")
+    return number
+
+
+def _add(owner: str, other: str, call: Call) -> Any:
+    row, given = _owner(call, owner), call.get("fields")
+    if not isinstance(given, dict):
+        raise classic("The parameter 'fields' must be array.")
+    number = _number_of(call, other, given)
+    numbers = [one for one in _linked(call, owner, other, row) if one != number]
+    primary = str(given.get("IS_PRIMARY", "")).upper() == "Y"
+    numbers = [number, *numbers] if primary else [*numbers, number]
+    _sorts(call, owner, row)[number] = int_or_none(given.get("SORT")) or _STEP * len(numbers)
+    _link(call, owner, other, row, numbers)
+    return True
+
+
+def _delete(owner: str, other: str, call: Call) -> Any:
+    row = _owner(call, owner)
+    number = _number_of(call, other, call.get("fields"))
+    numbers = _linked(call, owner, other, row)
+    if number not in numbers:
+        raise classic("Not found.")
+    _link(call, owner, other, row, [one for one in numbers if one != number])
+    return True
+
+
+def _get(owner: str, other: str, call: Call) -> Any:
+    row = _owner(call, owner)
+    sorts = _sorts(call, owner, row)
+    numbers = _linked(call, owner, other, row)
+    views = [
+        {
+            f"{other.upper()}_ID": number,
+            "SORT": sorts.get(number, _STEP * (at + 1)),
+            "ROLE_ID": 0,
+            "IS_PRIMARY": "Y" if at == 0 else "N",
+        }
+        for at, number in enumerate(numbers)
+    ]
+    return sorted(views, key=lambda view: int(str(view["SORT"])))
+
+
+def _set(owner: str, other: str, call: Call) -> Any:
+    row, items = _owner(call, owner), call.get("items")
+    if not isinstance(items, list | dict):
+        raise classic("The parameter 'items' must be array.")
+    numbers: list[int] = []
+    for at, (_, item) in enumerate(entries(items)):
+        number = _number_of(call, other, item)
+        primary = str(item.get("IS_PRIMARY", "")).upper() == "Y"
+        numbers = [number, *numbers] if primary else [*numbers, number]
+        _sorts(call, owner, row)[number] = int_or_none(item.get("SORT")) or _STEP * (at + 1)
+    _link(call, owner, other, row, numbers)
+    return True
+
+
+def _clear(owner: str, other: str, call: Call) -> Any:
+    row = _owner(call, owner)
+    _link(call, owner, other, row, [])
+    return True
+
+
+def _fields(_owner: str, other: str, _call: Call) -> Any:
+    plain = {"isRequired": False, "isReadOnly": False, "isImmutable": False}
+    plain |= {"isMultiple": False, "isDynamic": False}
+    return {
+        f"{other.upper()}_ID": {"type": "integer"} | plain | {"isRequired": True, "title": other},
+        "SORT": {"type": "integer"} | plain | {"title": "Sort"},
+        "IS_PRIMARY": {"type": "char"} | plain | {"title": "Primary"},
+    }
+
+
+_RUN: dict[str, Callable[[str, str, Call], Any]] = {
+    "fields": _fields,
+    "add": _add,
+    "delete": _delete,
+    "items.get": _get,
+    "items.set": _set,
+    "items.delete": _clear,
+}
+for _one, _two in _PAIRS:
+    for _verb, _do in _RUN.items():
+        _name = f"crm.{_one}.{_two}.{_verb}"
+        METHODS[_name] = Method(_name, "crm", partial(_do, _one, _two))

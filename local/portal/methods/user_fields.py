@@ -1,0 +1,163 @@
+"""What follows from a field that people made: items have it, and its lists have ids."""
+
+import re
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError
+from local.portal.family import Family
+from local.portal.php import entries
+from local.portal.portal import Portal
+from local.portal.rows import hook
+from local.portal.schema import INVOICE, EntityType
+from local.portal.table import Row
+
+_ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
+_ENTITIES["CRM_SMART_INVOICE"] = INVOICE
+_LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL")
+_MESSAGES = (*_LABELS, "ERROR_MESSAGE", "HELP_MESSAGE")
+_LANGUAGES = ("en", "de", "ru")
+_SETTINGS: dict[str, Row] = {
+    "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
+    | {"DEFAULT_VALUE": ""},
+    "integer": {"SIZE": 20, "MIN_VALUE": 0, "MAX_VALUE": 0, "DEFAULT_VALUE": ""},
+    "double": {"PRECISION": 2, "SIZE": 20, "MIN_VALUE": 0, "MAX_VALUE": 0, "DEFAULT_VALUE": ""},
+    "boolean": {"DEFAULT_VALUE": 0, "DISPLAY": "CHECKBOX", "LABEL": ["", ""]}
+    | {"LABEL_CHECKBOX": ""},
+    "enumeration": {"DISPLAY": "LIST", "LIST_HEIGHT": 1, "CAPTION_NO_VALUE": ""}
+    | {"SHOW_NO_VALUE": "Y"},
+    "date": {"DEFAULT_VALUE": {"TYPE": "NONE", "VALUE": ""}},
+    "datetime": {"DEFAULT_VALUE": {"TYPE": "NONE", "VALUE": ""}, "USE_SECOND": "Y"},
+    "crm": {"LEAD": "N", "CONTACT": "N", "COMPANY": "N", "DEAL": "N"},
+    "crm_status": {"ENTITY_TYPE": "STATUS"},
+}
+
+
+def _type_of(portal: Portal, entity_id: str) -> EntityType | None:
+    if entity_id in _ENTITIES:
+        return portal.types[_ENTITIES[entity_id]]
+    match = re.fullmatch(r"CRM_(\d+)", entity_id)
+    rows = portal.types.values() if match else ()
+    return next((one for one in rows if one.info.get("id") == int(match[1] if match else 0)), None)
+
+
+def _entity_id(entity: EntityType) -> str:
+    names = {number: name for name, number in _ENTITIES.items()}
+    return names.get(entity.number) or f"CRM_{entity.info.get('id', 0)}"
+
+
+@hook("user_fields", "before")
+def follow_types(call: Call) -> None:
+    """Have a row for each field that items have, however it was made."""
+    portal, table = call.portal, call.portal.tables["user_fields"]
+    there = {(row["ENTITY_ID"], row["FIELD_NAME"]) for row in table.walk()}
+    for entity in portal.types.values():
+        for name, field in entity.classic.items():
+            if name.startswith("UF_") and (_entity_id(entity), name) not in there:
+                number = table.next_id()
+                row: Row = {"id": number, "ENTITY_ID": _entity_id(entity), "FIELD_NAME": name}
+                row |= {"USER_TYPE_ID": field.type, "MULTIPLE": "Y" if field.multiple else "N"}
+                row |= {"SETTINGS": _SETTINGS.get(field.type, {})}
+                table.put(number, row | dict.fromkeys(_LABELS, field.title))
+
+
+@hook("user_fields", "check")
+def check_field(call: Call, values: Row, old: Row | None) -> None:
+    """Give a new field its prefix, its settings, its labels and the ids of its list."""
+    portal, table = call.portal, call.portal.tables["user_fields"]
+    if old is None:
+        name = str(values["FIELD_NAME"]).upper()
+        entity_id = str(values.get("ENTITY_ID", ""))
+        prefix = "UF_USR_" if entity_id == "USER" else "UF_CRM_"
+        values["FIELD_NAME"] = name if name.startswith("UF_") else prefix + name
+        for row in table.walk():
+            if (row["ENTITY_ID"], row["FIELD_NAME"]) == (entity_id, values["FIELD_NAME"]):
+                text = f"The field {row['FIELD_NAME']} for the {entity_id} object already exists."
+                raise RestError("ERROR_CORE", text)
+        label = values.pop("LABEL", None)
+        for one in _LABELS:
+            values.setdefault(one, label)
+    kind = str((old or values)["USER_TYPE_ID"])
+    settings = (old or {}).get("SETTINGS") or _SETTINGS.get(kind, {})
+    values["SETTINGS"] = settings | dict(entries(values.get("SETTINGS")))
+    given = values.pop("ENUM", None) or values.get("LIST")
+    if kind == "enumeration" and given is not None:
+        values["LIST"] = _merged(portal, (old or {}).get("LIST") or [], given)
+
+
+def _merged(portal: Portal, old: list[Row], given: Any) -> list[Row]:
+    """Values with an id change or, with DEL, go; the others are new."""
+    rows = {row["ID"]: row for row in old}
+    for _, entry in entries(given):
+        one = {str(k).upper().replace("XMLID", "XML_ID"): v for k, v in entries(entry)}
+        number = str(one.get("ID") or "")
+        if number in rows and str(one.get("DEL", "")).upper() == "Y":
+            del rows[number]
+            continue
+        if number not in rows:
+            portal.last_option += 1
+            number = str(portal.last_option)
+            rows[number] = {"ID": number, "SORT": "500", "VALUE": "", "DEF": "N"}
+            rows[number]["XML_ID"] = f"{portal.random.getrandbits(128):032x}"
+        shown = ("SORT", "VALUE", "DEF", "XML_ID")
+        rows[number] |= {key: str(one[key]) for key in shown if one.get(key) is not None}
+    return list(rows.values())
+
+
+@hook("user_fields", "add")
+def added_field(call: Call, row: Row) -> None:
+    """Give items the new field."""
+    entity = _type_of(call.portal, row["ENTITY_ID"])
+    if entity is not None:
+        label = _in_language(row.get("EDIT_FORM_LABEL"), "en") or row["FIELD_NAME"]
+        multiple = row.get("MULTIPLE") == "Y"
+        entity.add_user_field(row["FIELD_NAME"], row["USER_TYPE_ID"], label, multiple=multiple)
+
+
+@hook("user_fields", "delete")
+def deleted_field(call: Call, row: Row) -> None:
+    """Take the field from items."""
+    entity = _type_of(call.portal, row["ENTITY_ID"])
+    if entity is not None:
+        field = entity.classic.pop(row["FIELD_NAME"])
+        entity.fields.pop(field.key, None)
+        entity.blank.pop(field.key, None)
+        entity.file_keys.discard(field.key)
+
+
+def _in_language(label: Any, language: str) -> Any:
+    if isinstance(label, dict):
+        return label.get(language) or next(iter(label.values()), None)
+    return label
+
+
+@hook("user_fields", "show")
+def show_field(family: Family, row: Row, view: Row, operation: str) -> None:
+    """Show labels in all languages, lists of fields in one, and lists of values as each family."""
+    for key in _MESSAGES:
+        name = next(f.name for f in family.fields.values() if f.key == key)
+        label = view[name]
+        if operation == "list" and not family.native:
+            view[name] = _in_language(label, "en")
+        else:
+            texts = label if isinstance(label, dict) else dict.fromkeys(_LANGUAGES, label)
+            view[name] = {one: texts.get(one) for one in (*_LANGUAGES, *texts)}
+    name, options = ("enum", row.get("LIST")) if family.native else ("LIST", row.get("LIST"))
+    if row["USER_TYPE_ID"] != "enumeration":
+        del view[name]
+    elif family.native:
+        view[name] = [
+            {"id": one["ID"], "userFieldId": str(row["id"]), "value": one["VALUE"]}
+            | {"def": one["DEF"], "sort": one["SORT"], "xmlId": one["XML_ID"]}
+            for one in options or []
+        ]
+    if family.native:
+        view["languageId"] = {one: one for one in _LANGUAGES}
+
+
+@method("userfieldconfig.getTypes", "userfieldconfig")
+def get_types(call: Call) -> Any:
+    """Types that a field may have."""
+    call.need("moduleId")
+    rows = [*_SETTINGS, "money", "url", "address", "file", "employee"]
+    return {"types": {one: {"userTypeId": one, "description": one.capitalize()} for one in rows}}

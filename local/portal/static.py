@@ -1,0 +1,39 @@
+"""Methods that answer the same to everybody: enumerations and other lists that no call changes.
+
+`data/answers.toml` has them by name: `enum` holds lines of id, name and the two codes, parted by
+bars; `result` holds the answer itself.
+"""
+
+import tomllib
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.schema import DATA
+from local.portal.table import Row
+from local.portal.tokens import fill
+
+_CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
+
+
+def _enum(line: str) -> Row:
+    number, name, *codes = (part.strip() for part in line.split("|"))
+    return {"ID": int(number), "NAME": name} | dict(zip(_CODES, codes or (None, None), strict=True))
+
+
+def _answer(result: Any, call: Call) -> Any:
+    if isinstance(result, dict):
+        return {name: _answer(value, call) for name, value in result.items()}
+    if isinstance(result, list):
+        return [_answer(value, call) for value in result]
+    return fill(call, result, 0)
+
+
+def register_answers() -> None:
+    """Make a method of each."""
+    text = (DATA / "answers.toml").read_text(encoding="utf-8")
+    for name, data in tomllib.loads(text).items():
+        lines = data.get("enum", "").strip().splitlines()
+        result = data.get("result") if "result" in data else [_enum(line) for line in lines]
+        scope = data.get("scope", name.partition(".")[0])
+        METHODS[name.lower()] = Method(name, scope, partial(_answer, result))
