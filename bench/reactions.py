@@ -101,7 +101,7 @@ def _joined(portal: MemoryPortal, dynamodb: Any) -> Iterator[None]:
         patch.object(settings, "webhook_url", lambda *_: url),
         patch.object(portal_clients, "_slots", lambda _name: portal),
         patch.object(sending, "exchange", portal.exchange),
-        patch.object(retry, "TRIES", 1),  # its pauses would only take time here
+        patch.object(retry, "MAX_TRIES", 1),  # its pauses would only take time here
         patch("time.time", lambda: real() + portal.seconds_ahead),
     ):
         webhook_state.forget()

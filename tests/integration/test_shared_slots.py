@@ -176,7 +176,7 @@ def test_copies_that_wake_up_together_each_have_a_slot(table, clock):
 
     def slow(**arguments):
         clock.now += 0.05
-        if "SET empty_at = :free" in arguments["UpdateExpression"] and others:
+        if "SET empty_at = :next" in arguments["UpdateExpression"] and others:
             others.pop().take(clock.now + 10)
         return real(**arguments)
 

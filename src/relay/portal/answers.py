@@ -1,14 +1,13 @@
-"""What the REST API answered -> a result, or the error of the tree that its code means.
+"""The answer of the REST API -> its result, or the error of relay.errors that its code means.
 
-The code decides the class (rest-protocol section 3). What the portal says in words decides only
-where the code is empty or stands for several things. The HTTP status decides only where there is
-neither: of an answer without a code, or without JSON.
+The error code decides the class (rest-protocol section 3). The description decides only if the code
+is empty or has several meanings. The HTTP status decides only if there is neither: for an answer
+without a code, or without JSON.
 """
 
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 from relay.errors import (
     CallError,
@@ -17,22 +16,24 @@ from relay.errors import (
     PermanentError,
     TransientError,
 )
+from relay.portal.api import Json
 
-UNREADABLE = "UNREADABLE_ANSWER"  # ours: neither a result nor an error could be read
-TOO_LARGE = "REQUEST_TOO_LARGE"  # ours: the web server before the portal refused the body
+# Codes of our own.
+UNREADABLE = "UNREADABLE_ANSWER"  # the answer holds neither a result nor an error
+TOO_LARGE = "REQUEST_TOO_LARGE"  # the web server in front of the portal refused the body
 
-# Compared in capitals: codes arrive in mixed case (rest-protocol 3.1).
+# In capitals: the portal writes the same code in different case (rest-protocol 3.1).
 CLASSES: dict[str, type[CallError]] = {
-    # Refused before execution.
+    # The portal refused the call before it ran.
     "QUERY_LIMIT_EXCEEDED": TransientError,
     "OPERATION_TIME_LIMIT": TransientError,
-    # Blocked by hand, deleted, or the portal's plan.
+    # The portal is blocked, deleted, or its plan does not allow the call.
     "OVERLOAD_LIMIT": OperatorError,
     "PORTAL_DELETED": OperatorError,
     "PAYMENT_REQUIRED": OperatorError,
     "CREATE_DYNAMIC_ITEM_RESTRICTED": OperatorError,
     "UPDATE_DYNAMIC_ITEM_RESTRICTED": OperatorError,
-    # The webhook: wrong, expired, its owner or its scopes.
+    # The webhook is wrong or expired, or lacks a right or a scope.
     "NO_AUTH_FOUND": OperatorError,
     "INVALID_CREDENTIALS": OperatorError,
     "EXPIRED_TOKEN": OperatorError,
@@ -45,14 +46,13 @@ CLASSES: dict[str, type[CallError]] = {
     "ALLOWED_ONLY_INTRANET_USER": OperatorError,
     "METHOD_CONFIRM_WAITING": OperatorError,
     "METHOD_CONFIRM_DENIED": OperatorError,
-    # Broke down on the way.
+    # The portal failed while the call ran.
     "INTERNAL_SERVER_ERROR": MayHaveRunError,
     "ERROR_UNEXPECTED_ANSWER": MayHaveRunError,
-    # Ours.
     UNREADABLE: MayHaveRunError,
-    # Every other code names what is wrong with the call: PermanentError.
+    # Every other code means a mistake in the call: PermanentError.
 }
-# What to do, where the portal's words don't say it.
+# Advice that the portal's description lacks.
 REMEDIES = {
     "WRONG_AUTH_TYPE": "only an application may call this method, no webhook may",
 }
@@ -60,14 +60,14 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result with what stands beside it; `time` is {} where the portal sends none."""
+    """The `result` of a request and its `time` (seconds and limits; {} if the portal sent none)."""
 
-    result: Any
-    time: dict[str, Any] = field(default_factory=dict)
+    result: Json
+    time: dict[str, Json] = field(default_factory=dict)
 
 
 def read_answer(method: str, status: int, body: bytes | bytearray) -> Answer:
-    """Return what an HTTP answer holds; raises the error that it means."""
+    """Return the result in the body of an HTTP answer; raises the CallError that it means."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -82,23 +82,23 @@ def read_answer(method: str, status: int, body: bytes | bytearray) -> Answer:
     return Answer(answer["result"], time if isinstance(time, dict) else {})
 
 
-def error_of(method: str, said: Any, status: int = HTTPStatus.OK) -> CallError:
-    """Return the error that `{"error": …, "error_description": …}` means."""
-    if not isinstance(said, dict):
-        said = {"error": "", "error_description": said}
-    code: Any = said.get("error")
-    words: Any = said.get("error_description")
-    if isinstance(code, dict):  # REST 3.0
-        code, words = code.get("code"), code.get("message")
-    code, words = _text(code), _text(words)
-    if not code and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or not words):
-        return MayHaveRunError(method, code, words or f"an error without a code, HTTP {status}")
-    # One code for "the portal's plan has no REST" and "not this item"; only the first concerns
-    # every call.
-    if code.upper() == "ACCESS_DENIED" and "commercial plan" in words.lower():
-        return OperatorError(method, code, words)
-    said = "; ".join(part for part in (words, REMEDIES.get(code.upper())) if part)
-    return CLASSES.get(code.upper(), PermanentError)(method, code, said)
+def error_of(method: str, answer: Json, status: int = HTTPStatus.OK) -> CallError:
+    """Return the error that `{"error": code, "error_description": text}` means."""
+    if not isinstance(answer, dict):  # a failed command of a batch may be a text
+        return error_of(method, {"error_description": answer})
+    error, message = answer.get("error"), answer.get("error_description")
+    if isinstance(error, dict):  # REST 3.0
+        message, error = error.get("message"), error.get("code")
+    code, description = _text(error), _text(message)
+    if not code and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or not description):
+        description = description or f"an error without a code, HTTP {status}"
+        return MayHaveRunError(method, code, description)
+    # ACCESS_DENIED of the portal's plan stops every call, ACCESS_DENIED of an item only this one.
+    if code.upper() == "ACCESS_DENIED" and "commercial plan" in description.lower():
+        return OperatorError(method, code, description)
+    texts = (description, REMEDIES.get(code.upper()))
+    description = "; ".join(text for text in texts if text)
+    return CLASSES.get(code.upper(), PermanentError)(method, code, description)
 
 
 def _no_json(method: str, status: int) -> CallError:
@@ -107,5 +107,5 @@ def _no_json(method: str, status: int) -> CallError:
     return MayHaveRunError(method, UNREADABLE, f"not JSON, HTTP {status}")
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     return "" if value is None else str(value)

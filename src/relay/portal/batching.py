@@ -1,17 +1,17 @@
 """The calls that wait in one event loop -> as few requests as the protocol allows.
 
-A request leaves when no coroutine of the loop can go on without it. asyncio does not say when that
-is, so `_look` re-arms itself until ROUNDS turns of the loop have brought no further call; while
-somebody holds (I/O of our own is under way whose end may bring calls) it does not look at all. Each
-request then takes a slot, and is filled first come first served when that slot has arrived.
+A request leaves when no coroutine of the loop can go on without it. asyncio does not tell when that
+is, so `_count_idle_turn` runs once a turn of the loop, until IDLE_TURNS turns have brought no
+further call. During a hold (I/O of the caller that may lead to calls) it does not run at all. Each
+request then waits for a slot, and is filled when the slot has arrived, in the order of the calls.
 
 What may happen at the same time, and why it does no harm:
-- A caller is cancelled: its unit stays and is finished, only nobody awaits its future.
-- Calls arrive while a request waits for its slot: they ride along; `_coming` requests are counted,
-  so that no second one is started for what fits. One that finds nothing left sends nothing.
-- A slot is refused: the last units fail that the requests still coming can't carry.
-- The loop ends (a Lambda invocation is over): all state here belongs to that loop and dies with it.
-- Answers arrive in any order: each request settles its own units only.
+- A caller is cancelled: the call stays and is finished, only nobody awaits the future.
+- Calls arrive while a request waits for its slot: they join that request. `_scheduled` counts such
+  requests, so that no second one is made for them. A request that finds no call left sends nothing.
+- A slot is refused: the newest calls fail, as many as the scheduled requests can't carry.
+- The loop ends (a Lambda invocation is over): all state here belongs to that loop and ends with it.
+- Answers arrive in any order: each request ends its own calls only.
 """
 
 import asyncio
@@ -20,167 +20,164 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from relay.portal.encoding import MOST_QUERY_BYTES
+from relay.portal.encoding import MAX_QUERY_BYTES
 from relay.portal.http import THREADS
 from relay.portal.pending import PendingCall
 
-ROUNDS = 16  # turns of the loop without a new call; a turn costs microseconds
-GUARD_SECONDS = 1.0  # the longest that coroutines which never rest, or hold, can keep a call
+IDLE_TURNS = 16  # of the loop; one takes microseconds
+MAX_WAIT_SECONDS = 1.0  # the longest that a hold, or a loop that is never idle, delays a call
 
 Send = Callable[[list[PendingCall]], Awaitable[list[PendingCall]]]
 
 
 class Batcher:
-    """The units of one event loop that wait, and the requests that are coming for them."""
+    """The calls of one event loop that wait, and the requests that are scheduled for them."""
 
     def __init__(
-        self, size: Callable[[], int], take_slot: Callable[[], Awaitable[None]], send: Send
+        self, batch_size: Callable[[], int], take_slot: Callable[[], Awaitable[None]], send: Send
     ) -> None:
-        """Take what a batch may hold, how to wait for a slot, and how to send units.
+        """Take the functions that give the size of a batch, wait for a slot, and send calls.
 
-        `send` settles units or returns them: those wait again, from their `not_before` on.
+        `send` finishes calls, and returns those to retry after their `not_before`.
         """
-        self._size = size
+        self._batch_size = batch_size
         self._take_slot = take_slot
         self._send = send
         self._waiting: deque[PendingCall] = deque()
-        self._open: set[PendingCall] = set()
+        self._unfinished: set[PendingCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lanes = asyncio.Semaphore(THREADS)
-        self._coming = 0
+        self._in_flight = asyncio.Semaphore(THREADS)
+        self._scheduled = 0  # requests that wait for their slot
         self._holds = 0
-        self._rounds = 0
-        self._looking = False
-        self._guard: asyncio.TimerHandle | None = None
+        self._idle_turns = 0
+        self._is_counting = False
+        self._latest_start: asyncio.TimerHandle | None = None
 
-    def add(self, unit: PendingCall) -> None:
-        """Let a unit wait; its future tells what became of it."""
-        self._open.add(unit)
-        unit.future.add_done_callback(lambda _: self._settled(unit))
-        self._wait(unit)
+    def add(self, call: PendingCall) -> None:
+        """Queue a call; its future gets the outcomes."""
+        self._unfinished.add(call)
+        call.future.add_done_callback(lambda _: self._call_ended(call))
+        self._enqueue(call)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Let no request leave meanwhile: what happens inside may bring further calls."""
+        """Let no request leave inside the block, whose I/O may lead to further calls."""
         self._holds += 1
         try:
             yield
         finally:
             self._holds -= 1
-            self._arm()
+            self._restart_count()
 
     async def finish(self) -> None:
-        """Wait until nothing is under way, cancelled callers' calls included."""
-        while self._open:
-            await asyncio.wait([unit.future for unit in self._open])
+        """Wait until every call has ended, those of cancelled callers included."""
+        while self._unfinished:
+            await asyncio.wait([call.future for call in self._unfinished])
 
-    def _wait(self, unit: PendingCall) -> None:
-        delay = unit.not_before - time.time()
+    def _enqueue(self, call: PendingCall) -> None:
+        delay = call.not_before - time.time()
         if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._wait, unit)
+            asyncio.get_running_loop().call_later(delay, self._enqueue, call)
             return
-        self._waiting.append(unit)
-        self._arm()
+        self._waiting.append(call)
+        self._restart_count()
 
-    def _arm(self) -> None:
-        self._rounds = 0
+    def _restart_count(self) -> None:
+        self._idle_turns = 0
         if not self._waiting:
             return
         loop = asyncio.get_running_loop()
-        if self._guard is None:
-            self._guard = loop.call_later(GUARD_SECONDS, self._leave)
-        if not self._looking and not self._holds:
-            self._looking = True
-            loop.call_soon(self._look)
+        if self._latest_start is None:
+            self._latest_start = loop.call_later(MAX_WAIT_SECONDS, self._schedule_requests)
+        if not self._is_counting and not self._holds:
+            self._is_counting = True
+            loop.call_soon(self._count_idle_turn)
 
-    def _look(self) -> None:
-        self._looking = False
+    def _count_idle_turn(self) -> None:
+        self._is_counting = False
         if self._holds:
-            return  # the end of the hold arms anew
-        self._rounds += 1
-        if self._rounds < ROUNDS:
-            self._looking = True
-            asyncio.get_running_loop().call_soon(self._look)
+            return  # the end of the hold restarts the count
+        self._idle_turns += 1
+        if self._idle_turns < IDLE_TURNS:
+            self._is_counting = True
+            asyncio.get_running_loop().call_soon(self._count_idle_turn)
         else:
-            self._leave()
+            self._schedule_requests()
 
-    def _leave(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
-            self._guard = None
-        for _ in range(self._requests() - self._coming):
-            self._coming += 1
+    def _schedule_requests(self) -> None:
+        if self._latest_start is not None:
+            self._latest_start.cancel()
+            self._latest_start = None
+        for _ in range(self._requests_needed() - self._scheduled):
+            self._scheduled += 1
             task = asyncio.get_running_loop().create_task(self._request())
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._task_ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # its units were told
-
-    def _requests(self) -> int:
-        """Return how many requests the waiting units need."""
-        size = self._size()
-        alone = sum(unit.alone for unit in self._waiting)
-        together = {True: 0, False: 0}
-        for unit in self._waiting:
-            if not unit.alone:
-                together[unit.reads] += min(unit.least, size)
-        return alone + sum(-(-commands // size) for commands in together.values())
+    def _requests_needed(self) -> int:
+        """Return the number of requests that the waiting calls need."""
+        size = self._batch_size()
+        alone = sum(call.alone for call in self._waiting)
+        reads = sum(call.is_read and not call.alone for call in self._waiting)
+        writes = len(self._waiting) - alone - reads
+        return alone + sum(-(-calls // size) for calls in (reads, writes))
 
     async def _request(self) -> None:
-        async with self._lanes:
+        async with self._in_flight:
             try:
                 await self._take_slot()
-            except BaseException as refusal:
-                self._coming -= 1
-                self._turn_away(refusal)
+            except BaseException as error:
+                self._scheduled -= 1
+                self._fail_newest(error)
                 raise
-            self._coming -= 1
-            units = self._fill()
-            if self._requests() > self._coming:
-                self._arm()  # what did not fit by its bytes
-            if not units:
+            self._scheduled -= 1
+            calls = self._take_calls()
+            if self._requests_needed() > self._scheduled:
+                self._restart_count()  # some calls had too many bytes for this request
+            if not calls:
                 return
             try:
-                again = await self._send(units)
-            except BaseException as broken:  # the loop ends, or a fault of ours
-                for unit in units:
-                    unit.break_off(broken)
+                to_retry = await self._send(calls)
+            except BaseException as error:  # the loop ends, or a bug
+                for call in calls:
+                    call.fail(error)
                 raise
-        for unit in again:
-            self._wait(unit)
+        for call in to_retry:
+            self._enqueue(call)
 
-    def _turn_away(self, refusal: BaseException) -> None:
-        """Let the last units fail that the requests still coming can't carry."""
-        while self._requests() > self._coming:
-            self._waiting.pop().break_off(refusal)
+    def _fail_newest(self, error: BaseException) -> None:
+        """Fail the newest calls that no longer fit into the requests already scheduled."""
+        while self._requests_needed() > self._scheduled:
+            self._waiting.pop().fail(error)
 
-    def _fill(self) -> list[PendingCall]:
-        """Take the units of the next request out of what waits.
+    def _take_calls(self) -> list[PendingCall]:
+        """Remove the calls of the next request from those that wait, and return them.
 
-        Reads and writes don't mix: if an answer is too large, reads are asked for in smaller parts,
-        but a create that shared it would be lost.
+        Reads and writes share no request: after an answer that was too large, reads are asked
+        again in smaller parts, but the outcome of a write would be lost.
         """
         if not self._waiting or self._waiting[0].alone:
             return [self._waiting.popleft()] if self._waiting else []
-        size, room, left = self._size(), MOST_QUERY_BYTES, deque[PendingCall]()
-        units: list[PendingCall] = []
-        reads = self._waiting[0].reads
-        while self._waiting and size > 0:
-            unit = self._waiting.popleft()
-            alone = unit.alone or unit.reads is not reads
-            if alone or (units and (unit.query_bytes > room or unit.least > size)):
-                left.append(unit)
+        size, room, rest = self._batch_size(), MAX_QUERY_BYTES, deque[PendingCall]()
+        calls: list[PendingCall] = []
+        is_read = self._waiting[0].is_read
+        while self._waiting and len(calls) < size:
+            call = self._waiting.popleft()
+            fits = not calls or call.query_bytes <= room
+            if call.alone or call.is_read is not is_read or not fits:
+                rest.append(call)
                 continue
-            room -= unit.query_bytes
-            size -= unit.least
-            units.append(unit)
-        self._waiting.extendleft(reversed(left))
-        return units
+            room -= call.query_bytes
+            calls.append(call)
+        self._waiting.extendleft(reversed(rest))
+        return calls
 
-    def _settled(self, unit: PendingCall) -> None:
-        self._open.discard(unit)
-        if not unit.future.cancelled():
-            unit.future.exception()  # a cancelled caller never looks
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # read here, as asyncio would log it: the calls have failed with it
+
+    def _call_ended(self, call: PendingCall) -> None:
+        self._unfinished.discard(call)
+        if not call.future.cancelled():
+            call.future.exception()  # read here, as asyncio would log it: a caller may be cancelled

@@ -1,30 +1,29 @@
 """One portal through its incoming webhook: `await portal.call("crm.item.get", …)`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from math import inf
-from typing import Any
 
-from relay.errors import CallError, NotForBatchError, OperatorError, PermanentError, TransientError
-from relay.portal.api import PortalApi
-from relay.portal.batch import NOT_RUN, of_call
+from relay.errors import CallError, NotForBatchError, OperatorError, TransientError
+from relay.portal.api import Commands, Json, Outcome, Params, PortalApi, Result
+from relay.portal.batch import MAX_COMMANDS, error_of_call, not_run
 from relay.portal.batching import Batcher
 from relay.portal.lists import Listing
-from relay.portal.pending import Command, ExplicitBatch, Params, PendingCall
+from relay.portal.pending import Command, ExplicitBatch, PendingCall
 from relay.portal.references import needs_calls, resolve
 from relay.portal.sending import Sender
 from relay.portal.slots import Slots
 from relay.portal.webhook import Webhook
-from relay.portal.webhook_state import MOST_COMMANDS, known
+from relay.portal.webhook_state import state_of
 
 
 class Portal:
-    """What can be asked of a portal.
+    """A portal through its webhook.
 
-    `remaining_seconds` says how long the function may still take: nothing waits longer. `slots`
-    is where requests get their time from (`relay.portal.shared_slots`); without it this process
-    keeps a limit of its own. A Portal may outlive event loops, and be used in several.
+    `remaining_seconds` returns the seconds until the function ends: no call waits longer. `slots`
+    gives the times of requests (relay.portal.shared_slots); without it the process has a limit of
+    its own. A Portal may outlive event loops, and be used in several.
     """
 
     def __init__(
@@ -35,51 +34,51 @@ class Portal:
         slots: Slots | None = None,
     ) -> None:
         self.webhook = webhook
-        about = known(webhook)
-        self._delivery = Sender(about, slots or about.own_slots, remaining_seconds or (lambda: inf))
-        self._gatherings: dict[asyncio.AbstractEventLoop, Batcher] = {}
+        state = state_of(webhook)
+        self._sender = Sender(state, slots or state.own_slots, remaining_seconds or (lambda: inf))
+        self._batchers: dict[asyncio.AbstractEventLoop, Batcher] = {}
 
     @property
     def requests(self) -> int:
-        """How many requests were sent, refused and lost ones included."""
-        return self._delivery.requests
+        """Return the number of HTTP requests that were sent, refused and lost ones included."""
+        return self._sender.requests
 
-    async def call(self, method: str, /, **params: Any) -> Any:
+    async def call(self, method: str, /, **params: object) -> Result:
         """Return the `result` of a REST method; raises a CallError.
 
-        Calls that wait at the same time share requests. A caller that is cancelled does not stop
-        what it asked for.
+        Calls that wait at the same time share requests. Cancelling the caller does not stop a call.
         """
-        return await self._one(method, params)
+        return await self._call(method, params)
 
-    def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
+    async def list(self, method: str, /, **params: object) -> AsyncIterator[Result]:
         """Iterate over all items of a list method, in the order of their ids.
 
-        `async for deal in portal.list("crm.item.list", entityTypeId=2, filter={…})`. An `order`
-        of your own makes it read by offset, which shifts when items come or go meanwhile.
+        `async for deal in portal.list("crm.item.list", entityTypeId=2, filter={…})`. A list with an
+        `order` of the caller's is read by offset, which shifts when items come or go meanwhile.
+        Raises a CallError.
         """
-        return self._items(Listing(method, params, self._together, self._ask))
+        async for page in Listing(method, params, self._call_all, self._outcomes).pages():
+            for item in page:
+                yield item
 
     async def batch(
-        self,
-        commands: Mapping[str, tuple[str, Params]],
-        *,
-        halt: bool = False,
-        return_errors: bool = False,
-    ) -> dict[str, Any]:
-        """Run commands in one request, in order; return their results by their names.
+        self, commands: Commands, *, halt: bool = False, return_errors: bool = False
+    ) -> dict[str, Result]:
+        """Run commands, {name: (method, parameters)}, in one request and in order.
 
-        A value that is `$result[name][field]` of an earlier command is replaced by that result,
-        a `Text` never; with `halt` an error ends the batch. Text that a portal would replace in a
-        batch, or parameters that a query can't hold, make all of it plain calls, one after the
-        other. Raises the first error, or with
-        `return_errors` has it as that command's result.
+        Returns {name: result}. A value that is `$result[name][field]` of an earlier command is
+        replaced by that result, except in a `Text`. With `halt` the commands after an error do not
+        run. Raises the first error; with `return_errors` an error stands in place of its result.
+        Raises ValueError for no commands, more than 50, or a reference inside a longer text.
+
+        If a batch would change a text or can't hold a parameter, the commands become plain calls,
+        one after the other.
         """
-        if not 0 < len(commands) <= MOST_COMMANDS:
-            raise ValueError(f"a batch holds 1 to {MOST_COMMANDS} commands, not {len(commands)}")
-        unit = None if needs_calls(commands) else _explicit(commands, halt=halt)
-        if unit:
-            outcomes = dict(zip(commands, await self._ask(unit), strict=True))
+        if not 0 < len(commands) <= MAX_COMMANDS:
+            raise ValueError(f"a batch holds 1 to {MAX_COMMANDS} commands, not {len(commands)}")
+        batch = None if needs_calls(commands) else _explicit_batch(commands, halt=halt)
+        if batch:
+            outcomes = dict(zip(commands, await self._outcomes(batch), strict=True))
         else:
             outcomes = await self._one_by_one(commands, halt=halt)
         for outcome in outcomes.values():
@@ -87,73 +86,69 @@ class Portal:
                 raise outcome
         return outcomes
 
-    async def _one_by_one(
-        self, commands: Mapping[str, tuple[str, Params]], *, halt: bool
-    ) -> dict[str, Any]:
+    async def _one_by_one(self, commands: Commands, *, halt: bool) -> dict[str, Outcome]:
         """Return the outcomes of a batch's commands as plain calls, in order."""
-        outcomes: dict[str, Any] = {}
-        results: dict[str, Any] = {}
+        outcomes: dict[str, Outcome] = {}
+        results: dict[str, Json] = {}
         stop: CallError | None = None
         for name, (method, params) in commands.items():
             if stop:
-                outcomes[name] = of_call(stop, method)
+                outcomes[name] = error_of_call(stop, method)
                 continue
             try:
-                outcomes[name] = results[name] = await self._one(method, resolve(params, results))
+                outcomes[name] = results[name] = await self._call(method, resolve(params, results))
             except CallError as error:
                 outcomes[name] = error
                 if halt:
-                    stop = PermanentError(method, NOT_RUN, "an earlier command failed")
+                    stop = not_run(method)
                 elif isinstance(error, TransientError | OperatorError):
-                    stop = error  # it concerns the portal, and with it what follows
+                    stop = error  # the whole portal refuses, so it would refuse the rest too
         return outcomes
 
     def busy(self) -> AbstractContextManager[None]:
-        """Hold requests back while I/O of your own is under way that may bring further calls."""
-        return self._gathering().hold()
+        """Hold requests back during I/O of the caller that may lead to further calls."""
+        return self._batcher().hold()
 
     async def settled(self) -> None:
-        """Wait until no call is under way in this event loop, cancelled callers' included."""
-        await self._gathering().finish()
+        """Wait until every call in this event loop has ended, cancelled callers' calls included."""
+        await self._batcher().finish()
 
-    def _gathering(self) -> Batcher:
+    def _batcher(self) -> Batcher:
+        """Return the batcher of the running event loop; drops those of closed loops."""
         loop = asyncio.get_running_loop()
-        if loop not in self._gatherings:
-            self._gatherings = {
-                other: its for other, its in self._gatherings.items() if not other.is_closed()
+        if loop not in self._batchers:
+            self._batchers = {
+                other: batcher for other, batcher in self._batchers.items() if not other.is_closed()
             }
-            self._gatherings[loop] = Batcher(
-                self._delivery.size, self._delivery.take_slot, self._delivery.send
+            self._batchers[loop] = Batcher(
+                self._sender.batch_size, self._sender.take_slot, self._sender.send
             )
-        return self._gatherings[loop]
+        return self._batchers[loop]
 
-    async def _one(self, method: str, params: Params) -> Any:
-        (outcome,) = await self._ask(PendingCall(method, params))
+    async def _call(self, method: str, params: Params) -> Result:
+        (outcome,) = await self._outcomes(PendingCall(method, params))
         if isinstance(outcome, CallError):
             raise outcome
         return outcome
 
-    async def _ask(self, unit: PendingCall) -> Sequence[Any]:
-        self._delivery.accept(unit)
-        self._gathering().add(unit)
-        return await asyncio.shield(unit.future)
+    async def _call_all(self, method: str, all_params: Sequence[Params]) -> Sequence[Json]:
+        return await asyncio.gather(*(self._call(method, params) for params in all_params))
 
-    async def _together(self, method: str, asked: Sequence[Params]) -> Sequence[Any]:
-        return await asyncio.gather(*(self._one(method, params) for params in asked))
-
-    async def _items(self, listing: Listing) -> AsyncIterator[Any]:
-        async for page in listing.pages():
-            for item in page:
-                yield item
+    async def _outcomes(self, call: PendingCall) -> Sequence[Outcome]:
+        self._sender.accept(call)
+        self._batcher().add(call)
+        return await asyncio.shield(call.future)
 
 
-def _explicit(commands: Mapping[str, tuple[str, Params]], *, halt: bool) -> ExplicitBatch | None:
-    """Return the commands as one request; None where a query can't hold them."""
-    asked = {name: Command(method, params) for name, (method, params) in commands.items()}
+def _explicit_batch(commands: Commands, *, halt: bool) -> ExplicitBatch | None:
+    """Return the commands as one request; None if a query can't hold them."""
     try:
-        return ExplicitBatch(asked, halt=halt)
+        return ExplicitBatch(
+            {name: Command(method, params) for name, (method, params) in commands.items()},
+            halt=halt,
+        )
     except NotForBatchError:
         return None
 
 
-_is_one: type[PortalApi] = Portal  # mypy proves it
+_is_portal_api: type[PortalApi] = Portal  # checked by mypy

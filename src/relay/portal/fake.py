@@ -1,4 +1,4 @@
-"""A portal for tests: it remembers what it was asked and answers what it was told.
+"""A portal for tests: it gives prepared answers and records the calls.
 
 portal = FakePortal({"crm.item.get": {"item": {"id": 5}}, "im.notify.system.add": 1})
 portal.fail("tasks.task.add", "QUERY_LIMIT_EXCEEDED")
@@ -8,11 +8,11 @@ assert portal.calls == [("crm.item.get", {"entityTypeId": 2, "id": 5}), …]
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from relay import errors
 from relay.portal.answers import error_of
-from relay.portal.api import PortalApi
+from relay.portal.api import Commands, Params, PortalApi, Result
+from relay.portal.batch import not_run
 from relay.portal.idempotent import is_read
 from relay.portal.ids import ids_of
 from relay.portal.pages import items_of
@@ -22,77 +22,73 @@ from relay.portal.references import needs_calls, resolve
 class FakePortal:
     """Stands for a Portal in a test.
 
-    `answers` is a mapping from method to result - or to a function of the parameters, or to an
-    exception to raise - or one function of method and parameters for all of them. A method
-    without an answer fails the test. Of the result of a write come its ids only, as a reaction gets
-    them (relay.portal.ids). `calls` lists what was asked, those of `list` (once, with
-    the parameters as given) and `batch` (each command) too.
+    `answers` maps a method to its result, to a function of the parameters that returns the result,
+    or to an exception to raise; or it is one function of method and parameters for all methods. A
+    method without an answer fails the test. A write returns the ids in its answer only, as in a
+    reaction (relay.portal.ids). `calls` lists (method, parameters) of all calls: `list` counts
+    once, and each command of a `batch` counts.
     """
 
-    def __init__(self, answers: Mapping[str, Any] | Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, answers: Mapping[str, Result] | Callable[[str, Params], Result] | None = None
+    ) -> None:
         self._answer_all = answers if callable(answers) else None
-        self._answers: dict[str, Any] = {} if callable(answers) else dict(answers or {})
-        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._answers: dict[str, Result] = {} if callable(answers) else dict(answers or {})
+        self.calls: list[tuple[str, dict[str, Result]]] = []
 
     @property
     def requests(self) -> int:
-        """How many calls there were: here each goes alone."""
+        """Return the number of calls: here each would be a request."""
         return len(self.calls)
 
     def fail(self, method: str, name: str, description: str = "made to fail") -> None:
-        """Let a method raise: by a class of the tree (`TransientError`) or a portal's code."""
-        of_tree = getattr(errors, name, None)
+        """Let a method raise the error class (`TransientError`) or the portal's code of a name."""
+        error_class = getattr(errors, name, None)
         self._answers[method] = (
-            of_tree(method, name.upper(), description)
-            if isinstance(of_tree, type) and issubclass(of_tree, errors.CallError)
+            error_class(method, name.upper(), description)
+            if isinstance(error_class, type) and issubclass(error_class, errors.CallError)
             else error_of(method, {"error": name, "error_description": description})
         )
 
-    async def call(self, method: str, /, **params: Any) -> Any:
-        """Remember the call; return or raise what the test wants."""
-        return _kept(method, self._answer(method, params))
+    async def call(self, method: str, /, **params: object) -> Result:
+        """Record the call; return or raise its answer."""
+        return _reduced(method, self._answer(method, params))
 
-    async def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
-        """Remember the call; give the items of its one answer, wrapped or not."""
+    async def list(self, method: str, /, **params: object) -> AsyncIterator[Result]:
+        """Record the call; iterate over the items of its one answer, wrapped or not."""
         for item in items_of(self._answer(method, params)):
             yield item
 
     async def batch(
-        self,
-        commands: Mapping[str, tuple[str, Mapping[str, Any]]],
-        *,
-        halt: bool = False,
-        return_errors: bool = False,
-    ) -> dict[str, Any]:
-        """Answer command by command, references to earlier results resolved."""
-        needs_calls(commands)  # raises what a Portal raises
-        results: dict[str, Any] = {}
+        self, commands: Commands, *, halt: bool = False, return_errors: bool = False
+    ) -> dict[str, Result]:
+        """Record and answer each command, with references to earlier results resolved."""
+        needs_calls(commands)  # raises the same ValueError as a Portal
+        outcomes: dict[str, Result] = {}
+        results: dict[str, Result] = {}
         for name, (method, params) in commands.items():
-            if halt and any(isinstance(its, errors.CallError) for its in results.values()):
-                said = "an earlier command failed"
-                results[name] = errors.PermanentError(method, "NOT_RUN", said)
+            if halt and len(results) < len(outcomes):
+                outcomes[name] = not_run(method)
                 continue
             try:
-                ran = {
-                    earlier: result
-                    for earlier, result in results.items()
-                    if not isinstance(result, errors.CallError)
-                }
-                results[name] = self._answer(method, resolve(dict(params), ran))
+                answer = self._answer(method, resolve(params, results))
             except errors.CallError as error:
                 if not return_errors:
                     raise
-                results[name] = error
-        return {name: _kept(commands[name][0], its) for name, its in results.items()}
+                outcomes[name] = error
+            else:
+                results[name] = answer
+                outcomes[name] = _reduced(method, answer)
+        return outcomes
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold nothing back."""
         return nullcontext()
 
     async def settled(self) -> None:
-        """Return at once: nothing is ever under way."""
+        """Return at once: no call of a FakePortal is ever under way."""
 
-    def _answer(self, method: str, params: dict[str, Any]) -> Any:
+    def _answer(self, method: str, params: dict[str, Result]) -> Result:
         self.calls.append((method, params))
         if method in self._answers:
             answer = self._answers[method]
@@ -106,8 +102,8 @@ class FakePortal:
         return answer
 
 
-def _kept(method: str, answer: Any) -> Any:
+def _reduced(method: str, answer: Result) -> Result:
     return answer if is_read(method) else ids_of(answer)
 
 
-_is_one: type[PortalApi] = FakePortal  # mypy proves it
+_is_portal_api: type[PortalApi] = FakePortal  # checked by mypy

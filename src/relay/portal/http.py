@@ -1,6 +1,6 @@
-"""One HTTP request to a portal, and what became of it. The only file that knows `requests`.
+"""One HTTP request to a portal: its answer, or an error. The only file that imports `requests`.
 
-One session a process: connections are kept alive between calls and shared by threads.
+The process has one session: connections stay open between calls and are shared by threads.
 """
 
 import logging
@@ -16,12 +16,13 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from relay.errors import CallError, MayHaveRunError, OperatorError, TransientError
 
-THREADS = 8  # requests under way at the same time; the pool keeps as many connections
+THREADS = 8  # of a webhook: requests under way at the same time; the pool keeps 8 connections
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 65.0  # the cloud cuts a request off after 60 s (rest-protocol section 4)
 PART_BYTES = 65_536
 MAX_ANSWER_BYTES = 32_000_000  # 2,500 wide items are 10 MB; a function has 256 MB or so
-# A frozen function does not see the portal close a connection; a call on such a one "may have run".
+# A frozen function does not see that the portal closed a connection. A call on a closed connection
+# ends as MayHaveRunError.
 IDLE_SECONDS = 5.0
 NOT_CONNECTED = "NOT_CONNECTED"
 NO_ANSWER = "NO_ANSWER"
@@ -31,7 +32,7 @@ _CREDENTIAL = re.compile(r"(/rest/(?:api/)?)\d+/[^/\s\"'?]+")
 
 
 def hide_credential(record: logging.LogRecord) -> bool:
-    """Take a webhook's user and secret out of a log record: urllib3 logs each path at DEBUG."""
+    """Mask a webhook's user and secret in a log record; urllib3 logs each path at DEBUG."""
     record.msg = _CREDENTIAL.sub(r"\1***/***", record.getMessage())
     record.args = ()
     return True
@@ -43,7 +44,7 @@ for _logger in ("urllib3.connectionpool", "urllib3.util.retry"):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer as it came."""
+    """An HTTP answer; `location` is the target of a redirect, else empty."""
 
     status: int
     body: bytes | bytearray
@@ -51,7 +52,7 @@ class Reply:
 
 
 class Connection:
-    """A session whose idle connections are not trusted after a while."""
+    """An HTTP session that closes connections which were idle for IDLE_SECONDS. Thread-safe."""
 
     def __init__(self) -> None:
         self.session = requests.Session()
@@ -65,28 +66,28 @@ class Connection:
                 "Content-Type": "application/json",
             }
         )
-        # PHP runs the requests of one session cookie one after the other.
+        # No cookies: PHP runs the requests of one session one after the other.
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._lock = threading.Lock()
         self._used_at = time.time()  # not monotonic: that stands still while a function is frozen
 
     def post(self, method: str, url: str, body: bytes, seconds: float = READ_SECONDS) -> Reply:
-        """Send one request and read its answer within about `seconds`.
+        """Send a JSON body and return the answer within about `seconds`.
 
-        Raises TransientError where nothing was sent, OperatorError for a bad certificate,
-        MayHaveRunError where the answer was lost; none of them knows the URL.
+        Raises TransientError if nothing was sent, OperatorError for a bad certificate, and
+        MayHaveRunError if the answer was lost. No error contains the URL.
         """
-        self._refresh()
+        self._close_idle()
         try:
             return self._post(method, url, body, seconds)
-        except (requests.RequestException, HTTPError, OSError) as trouble:
-            error = _translate(method, trouble)
+        except (requests.RequestException, HTTPError, OSError) as fault:
+            error = _error_of(method, fault)
         finally:
             self._used_at = time.time()
-        # Outside of `except`, so that the error has no context: requests' own knows the URL.
+        # Raised outside of `except`: the error of requests contains the URL and would be attached.
         raise error
 
-    def _refresh(self) -> None:
+    def _close_idle(self) -> None:
         with self._lock:
             if time.time() - self._used_at > IDLE_SECONDS:
                 self.session.close()
@@ -94,7 +95,7 @@ class Connection:
 
     def _post(self, method: str, url: str, body: bytes, seconds: float) -> Reply:
         ends_at = time.monotonic() + seconds
-        answered = bytearray()
+        body_read = bytearray()
         with self.session.post(
             url,
             data=body,
@@ -102,28 +103,29 @@ class Connection:
             allow_redirects=False,
             stream=True,
         ) as answer:
-            # Not iter_content: it waits until a part is full, however slowly it drips.
+            # iter_content would wait until a part is full, however slowly the body comes.
             while part := answer.raw.read1(PART_BYTES, decode_content=True):
-                answered += part
-                if len(answered) > MAX_ANSWER_BYTES:
+                body_read += part
+                if len(body_read) > MAX_ANSWER_BYTES:
                     limit = f"over {MAX_ANSWER_BYTES} bytes; select fewer fields"
                     raise MayHaveRunError(method, ANSWER_TOO_LARGE, limit)
                 if time.monotonic() > ends_at:
                     raise MayHaveRunError(method, TIMEOUT, "its body did not end in time")
             location = answer.headers.get("Location", "")
-            return Reply(answer.status_code, answered, location)
+            return Reply(answer.status_code, body_read, location)
 
 
-def _translate(method: str, trouble: Exception) -> CallError:
-    if "CERTIFICATE_VERIFY_FAILED" in str(trouble):
+def _error_of(method: str, fault: Exception) -> CallError:
+    """Return the CallError of a fault of requests or urllib3; the fault's text has the URL."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(fault):
         return OperatorError(method, "BAD_CERTIFICATE", "the portal's certificate is not valid")
-    reason = getattr(trouble.args[0] if trouble.args else None, "reason", None)
+    reason = getattr(fault.args[0] if fault.args else None, "reason", None)
     if isinstance(reason, NewConnectionError | ConnectTimeoutError) or isinstance(
-        trouble, requests.exceptions.ProxyError | requests.exceptions.SSLError
+        fault, requests.exceptions.ProxyError | requests.exceptions.SSLError
     ):
-        return TransientError(method, NOT_CONNECTED, type(reason or trouble).__name__)
-    slow = isinstance(trouble, requests.Timeout | ReadTimeoutError)
-    return MayHaveRunError(method, TIMEOUT if slow else NO_ANSWER, type(trouble).__name__)
+        return TransientError(method, NOT_CONNECTED, type(reason or fault).__name__)
+    timed_out = isinstance(fault, requests.Timeout | ReadTimeoutError)
+    return MayHaveRunError(method, TIMEOUT if timed_out else NO_ANSWER, type(fault).__name__)
 
 
-connection = Connection()
+CONNECTION = Connection()

@@ -1,219 +1,160 @@
-"""A list method -> its items, page by page of 50, in the fewest requests.
+"""A list method -> its items, page by page, in as few requests as possible.
 
-Pages follow one another by id (`order id ASC`, `>id`, `start=-1`: no counting, and nothing shifts
-while it is read; rest-protocol section 6). One request holds a chain of them: each begins at the
-last id of the page before it, by a `$result` reference. The request after the first page also asks
-for the last id: where ids are dense, what remains is cut into ranges of which one request holds
-each, and two are read at a time. Pages of an id set, or of a narrow range of ids, need no
-reference. A list in an order of its own is read by offset.
+Pages follow one another by id (`order id ASC`, `>id`, `start=-1`): the portal does not count, and
+items that come or go meanwhile shift no page (rest-protocol section 6). One request holds a chain
+of pages: each begins at the last id of the page before it, by a `$result` reference. Pages of a set
+of ids, or of a narrow range of ids, need no reference. A list in the caller's own order is read by
+offset.
 """
 
-import asyncio
-import math
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from relay.errors import CallError, PermanentError
-from relay.portal.pages import id_of, is_by_id, items_of, unwrap
-from relay.portal.pending import Params, PendingPages
-from relay.portal.webhook_state import MOST_COMMANDS
+from relay.portal.api import Json, Outcome, Params, Result
+from relay.portal.batch import MAX_COMMANDS
+from relay.portal.pages import PAGE_ITEMS, id_of, is_by_id, items_of, unwrap
+from relay.portal.pending import PendingPages
 
-PAGE = 50
-AHEAD = 2  # requests whose items are held in memory
-# These name fields in camelCase, all others in capitals (rest-protocol 1.3).
-_CAMEL = ("crm.item.", "crm.type.", "crm.category.", "catalog.", "sale.")
+# These methods write fields in camelCase, all others in capitals (rest-protocol 1.3).
+_CAMEL_CASE = ("crm.item.", "crm.type.", "crm.category.", "catalog.", "sale.")
 # These take the field and the direction of their order as two texts.
 _FLAT_ORDER = ("user.get", "user.search", "department.get")
 
-CallAll = Callable[[str, Sequence[Params]], Awaitable[Sequence[Any]]]
-AskChain = Callable[[PendingPages], Awaitable[Sequence[Any]]]
+CallAll = Callable[[str, Sequence[Params]], Awaitable[Sequence[Json]]]
+ReadChain = Callable[[PendingPages], Awaitable[Sequence[Outcome]]]
 
 
 class Listing:
-    """One list as somebody asked for it."""
+    """One list that a caller reads."""
 
-    def __init__(self, method: str, params: Params, call_all: CallAll, ask: AskChain) -> None:
-        """Take how to make independent calls together, and how to ask for a chain of pages."""
+    def __init__(
+        self, method: str, params: Params, call_all: CallAll, read_chain: ReadChain
+    ) -> None:
+        """Take the method, its parameters and two ways to call it.
+
+        `call_all` makes independent calls and returns their results; `read_chain` sends a chain of
+        pages and returns the outcomes of those that fitted into the request.
+        """
         self._method = method
         self._call_all = call_all
-        self._ask = ask
-        self._next = ""  # where a page's last id is, for a reference to it
-        self._id = "id" if method.lower().startswith(_CAMEL) else "ID"
+        self._read_chain = read_chain
+        self._id = "id" if method.lower().startswith(_CAMEL_CASE) else "ID"
         names = {name.lower(): name for name in params}
         self._filter_name = names.get("filter", "filter")
-        self._filter: dict[str, Any] = dict(params.get(self._filter_name) or {})
+        conditions = params.get(self._filter_name) or {}
+        if not isinstance(conditions, Mapping):
+            raise TypeError(f"{method}: a filter is a dict, not a {type(conditions).__name__}")
+        self._filter: dict[str, object] = dict(conditions)
         self._params = dict(params)
         order = params.get(names.get("order", "order"))
         self._own_order = not (order is None or is_by_id(order)) or "sort" in names
         if not self._own_order:
             self._params.pop(names.get("order", ""), None)
 
-    async def pages(self) -> AsyncIterator[list[Any]]:
-        """Yield the pages in order."""
-        found = self._independent()
+    async def pages(self) -> AsyncIterator[list[Result]]:
+        """Yield the items of each page, in order."""
+        independent = self._independent_pages()
         if self._own_order:
             pages = self._by_offset()
-        elif found is None:
+        elif independent is None:
             pages = self._by_chain()
         else:
-            pages = self._all_of(found)
+            pages = self._all_of(independent)
         async for page in pages:
             yield page
 
-    def _by_id(self, **conditions: Any) -> Params:
-        """Return the parameters of a page that begins after an id."""
-        order: Params = {"order": {self._id: "ASC"}}
+    def _by_id(self, **conditions: object) -> Params:
+        """Return the parameters of a page in the order of ids, with more conditions."""
+        order: dict[str, object] = {"order": {self._id: "ASC"}}
         if self._method.lower() in _FLAT_ORDER:
             order = {"sort": self._id, "order": "ASC"}
-        wanted = {**self._filter, **conditions}
-        return {**self._params, self._filter_name: wanted, **order, "start": -1}
+        filters = {**self._filter, **conditions}
+        return {**self._params, self._filter_name: filters, **order, "start": -1}
 
-    def _independent(self) -> list[Params] | None:
-        """Return the pages of an id set or of a narrow range; None where they are unknown."""
+    def _independent_pages(self) -> list[Params] | None:
+        """Return the parameters of all pages of an id set or a narrow range; None for others."""
         for name in (f"@{self._id}", self._id):
             ids = self._filter.get(name)
             if isinstance(ids, list | tuple):
                 ids = list(dict.fromkeys(ids))
-                return [
-                    self._by_id(**{name: ids[at : at + PAGE]}) for at in range(0, len(ids), PAGE)
-                ]
-        low, high = self._bound(">", 1), self._bound("<", -1)
-        if low is None or high is None or high - low >= PAGE * MOST_COMMANDS:
+                starts = range(0, len(ids), PAGE_ITEMS)
+                return [self._by_id(**{name: ids[at : at + PAGE_ITEMS]}) for at in starts]
+        first, last = self._bound(">", 1), self._bound("<", -1)
+        if first is None or last is None or last - first >= PAGE_ITEMS * MAX_COMMANDS:
             return None
-        edges = range(low, high + 1, PAGE)
         for sign in (">", ">=", "<", "<="):
             self._filter.pop(sign + self._id, None)
         return [
-            self._by_id(**{f">={self._id}": edge, f"<={self._id}": min(edge + PAGE - 1, high)})
-            for edge in edges
+            self._by_id(
+                **{f">={self._id}": start, f"<={self._id}": min(start + PAGE_ITEMS - 1, last)}
+            )
+            for start in range(first, last + 1, PAGE_ITEMS)
         ]
 
-    def _bound(self, sign: str, inward: int) -> int | None:
-        """Return the last id that a condition lets through on its side."""
-        strict, loose = self._filter.get(sign + self._id), self._filter.get(f"{sign}={self._id}")
-        if strict is not None and loose is None:
-            return int(strict) + inward
-        return int(loose) if loose is not None and strict is None else None
+    def _bound(self, sign: str, step: int) -> int | None:
+        """Return the outermost id that the filter's conditions with a sign allow; None if open.
 
-    async def _all_of(self, pages: list[Params]) -> AsyncIterator[list[Any]]:
-        for at in range(0, len(pages), MOST_COMMANDS):
-            for result in await self._call_all(self._method, pages[at : at + MOST_COMMANDS]):
+        `step` leads from the id of a strict condition to the first id that it allows.
+        """
+        strict, loose = self._filter.get(sign + self._id), self._filter.get(f"{sign}={self._id}")
+        if (strict is None) is (loose is None):
+            return None
+        return int(str(loose)) if strict is None else int(str(strict)) + step
+
+    async def _all_of(self, pages: Sequence[Params]) -> AsyncIterator[list[Result]]:
+        for at in range(0, len(pages), MAX_COMMANDS):
+            for result in await self._call_all(self._method, pages[at : at + MAX_COMMANDS]):
                 yield items_of(result)
 
-    async def _by_chain(self) -> AsyncIterator[list[Any]]:
+    async def _by_chain(self) -> AsyncIterator[list[Result]]:
         (result,) = await self._call_all(self._method, [self._by_id()])
         path, page = unwrap(result)
         yield page
-        if len(page) != PAGE:
-            return
-        name, first = id_of(page[0])
-        last = id_of(page[-1])[1]
-        self._next = f"{path}[{PAGE - 1}][{name}]"
-        outcomes, end = await asyncio.gather(self._ask(self._chain(last)), self._last_id())
-        count = PAGE
-        for page in self._read(last, outcomes):
-            yield page
-            count += len(page)
-            last = id_of(page[-1])[1] if page else last
-        del outcomes  # they would stay in memory as long as the list is read
-        if len(page) != PAGE:
-            return
-        if end is not None:
-            ranges = range(last, end, PAGE * MOST_COMMANDS)
-            items = count / (last - first + 1) * (end - last)
-            if 1 < len(ranges) <= math.ceil(items / ranges.step):
-                async for page in self._by_ranges(ranges, end):
-                    yield page
-                return
-        async for page in self._go_on(last, end):
-            yield page
-
-    async def _go_on(
-        self, last: int, end: int | None, *, dense: bool = False
-    ) -> AsyncIterator[list[Any]]:
-        """Yield the pages after an id, one chain after the other."""
-        while end is None or last < end:
-            page: list[Any] = []
-            for page in self._read(last, await self._ask(self._chain(last, end, dense=dense))):
+        while len(page) == PAGE_ITEMS:
+            id_name, last = id_of(page[-1])
+            chain = self._chain(last, f"{path}[{PAGE_ITEMS - 1}][{id_name}]")
+            for page in self._pages_of(last, await self._read_chain(chain)):
                 yield page
-            if len(page) != PAGE:
-                return
-            last = id_of(page[-1])[1]
 
-    async def _by_ranges(self, ranges: range, end: int) -> AsyncIterator[list[Any]]:
-        """Yield the pages of ranges of ids, the next of which is read meanwhile."""
+    def _chain(self, last: int, last_id_path: str) -> PendingPages:
+        """Return a chain of pages after an id; `last_id_path` leads to the last id of a page."""
 
-        async def read(last: int) -> list[list[Any]]:
-            upto = min(last + ranges.step, end)
-            return [page async for page in self._go_on(last, upto, dense=True)]
+        def page(key: str | None) -> Params:
+            after = last if key is None else f"$result[{key}]{last_id_path}"
+            return self._by_id(**{f">{self._id}": after})
 
-        coming: deque[asyncio.Task[list[list[Any]]]] = deque()
-        try:
-            for at, last in enumerate(ranges):
-                coming.append(asyncio.create_task(read(last)))
-                while len(coming) == AHEAD or (coming and at == len(ranges) - 1):
-                    pages = deque(await coming.popleft())
-                    while pages:  # each is given away before the next one: memory
-                        yield pages.popleft()
-        finally:
-            for task in coming:
-                task.cancel()
+        return PendingPages(self._method, page, max_commands=MAX_COMMANDS)
 
-    def _read(self, last: int, outcomes: Sequence[Any]) -> Iterator[list[Any]]:
-        """Yield the pages of a chain up to a short one, or to one that has to be asked for again.
+    def _pages_of(self, last: int, outcomes: Sequence[Outcome]) -> Iterator[list[Result]]:
+        """Yield the pages of a chain up to the end of the list, or to a page to read again.
 
-        Raises where the first is such a one.
+        A page that failed, or begins before the id `last` of the page before it, is read again in
+        the next chain. Raises if it is the first of its chain.
         """
         for at, outcome in enumerate(outcomes):
             problem = outcome if isinstance(outcome, CallError) else None
-            page = [] if problem else items_of(outcome)
-            # A reference that was not replaced gives an error, or the list from its beginning.
+            page = [] if isinstance(outcome, CallError) else items_of(outcome)
+            # A reference that the portal did not replace gives the beginning of the list.
             if page and id_of(page[0])[1] <= last:
-                said = "it does not go on after an id; give it an `order`"
-                problem = PermanentError(self._method, "NOT_PAGED_BY_ID", said)
+                advice = "it does not go on after an id; give it an `order`"
+                problem = PermanentError(self._method, "NOT_PAGED_BY_ID", advice)
             if problem and at == 0:
                 raise problem
             if problem:
                 return
             yield page
-            if len(page) != PAGE:
+            if len(page) != PAGE_ITEMS:
                 return
             last = id_of(page[-1])[1]
 
-    def _chain(self, last: int, end: int | None = None, *, dense: bool = False) -> PendingPages:
-        bound = {} if end is None else {f"<={self._id}": end}
-        most = MOST_COMMANDS if end is None else min(-(-(end - last) // PAGE), MOST_COMMANDS)
-
-        def page(key: str | None) -> Params:
-            after = last if key is None else f"$result[{key}]{self._next}"
-            return self._by_id(**{f">{self._id}": after}, **bound)
-
-        # Dense ranges that shared their requests would only wait for each other.
-        return PendingPages(self._method, page, least=most if dense else 1, most=most)
-
-    async def _last_id(self) -> int | None:
-        """Return the highest id of the list, None where that can't be had."""
-        asked = dict(self._by_id(), select=[self._id])
-        if isinstance(asked["order"], Mapping):
-            asked["order"] = {self._id: "DESC"}
-        else:
-            asked["order"] = "DESC"
-        try:
-            (result,) = await self._call_all(self._method, [asked])
-        except CallError:
-            return None
-        ids = [id_of(item)[1] for item in items_of(result)]
-        return ids[0] if ids and ids == sorted(ids, reverse=True) else None
-
-    async def _by_offset(self) -> AsyncIterator[list[Any]]:
-        start, count = int(self._params.get("start", 0)), 1
+    async def _by_offset(self) -> AsyncIterator[list[Result]]:
+        start, count = int(str(self._params.get("start", 0))), 1
         while True:
-            starts = [start + PAGE * number for number in range(count)]
-            asked: list[Params] = [{**self._params, "start": at} for at in starts]
-            for result in await self._call_all(self._method, asked):
+            starts = [start + PAGE_ITEMS * at for at in range(count)]
+            pages: list[Params] = [{**self._params, "start": at} for at in starts]
+            for result in await self._call_all(self._method, pages):
                 items = items_of(result)
                 yield items
-                if len(items) != PAGE:
+                if len(items) != PAGE_ITEMS:
                     return
-            start, count = starts[-1] + PAGE, min(count * 4, MOST_COMMANDS)
+            start, count = starts[-1] + PAGE_ITEMS, min(count * 4, MAX_COMMANDS)

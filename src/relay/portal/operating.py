@@ -1,65 +1,68 @@
-"""How much of a portal's execution time a webhook has used up, by method.
+"""The execution time that a webhook has used, and the methods that must wait for more.
 
-About 480 s in ten minutes per webhook and method (rest-protocol section 4); the call after that is
-answered 429 `OPERATION_TIME_LIMIT`, and works again at `operating_reset_at`. Sources disagree on
-whether a batch is charged to `batch` or to its methods, so both are kept.
+A portal allows about 480 s in ten minutes per webhook and method (rest-protocol section 4). It
+answers the calls after that with 429 `OPERATION_TIME_LIMIT` until `operating_reset_at`. Sources
+disagree on whether a batch counts for `batch` or for the methods in it, so both are recorded.
 """
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
-LIMIT_SECONDS = 420.0  # on-premise's figure, the lower one; the cloud's is 480
-NEAR = 0.9  # a batch may use the rest up at once
-UNKNOWN_SECONDS = 60.0  # the oldest of ten one-minute baskets leaves by then
+from relay.portal.api import Json
+
+BLOCK_AT_SECONDS = (
+    378.0  # nine tenths of what an on-premise portal allows: one batch may use the rest
+)
+UNKNOWN_SECONDS = 60.0  # if the portal names no reset; it counts in ten baskets of a minute each
 
 
 class Operating:
     """The methods of one webhook that must wait, and until when (seconds since 1970)."""
 
-    def __init__(self, limit_seconds: float = LIMIT_SECONDS) -> None:
-        self._near = limit_seconds * NEAR
-        self._until: dict[str, float] = {}
+    def __init__(self) -> None:
+        self._blocked_until: dict[str, float] = {}
         self._resets_at: dict[str, float] = {}
 
     def blocked_until(self, method: str) -> float:
-        """Return when a method may run again, 0 for now."""
-        until = self._until.get(method.lower(), 0.0)
+        """Return when a method may run again (seconds since 1970), 0 for now."""
+        until = self._blocked_until.get(method.lower(), 0.0)
         return until if until > time.time() else 0.0
 
-    def note(self, method: str, said: Any) -> None:
-        """Take in the `time` of an answer; its members on operating may be absent."""
-        if not isinstance(said, Mapping):
+    def record(self, method: str, times: Json) -> None:
+        """Record the `time` of an answer; portals without this limit send no such members."""
+        if not isinstance(times, dict):
             return
-        used, resets_at = _number(said.get("operating")), _number(said.get("operating_reset_at"))
+        used, resets_at = _number(times.get("operating")), _number(times.get("operating_reset_at"))
         if used is None or resets_at is None:
             return
-        # The portal's clock is not ours: only the difference to its own "now" counts.
+        # The portal's clock may be wrong: the reset counts from the portal's own "now".
         now = time.time()
-        portals_now = _number(said.get("finish"))
-        at = now + resets_at - (now if portals_now is None else portals_now)
-        self._resets_at[method.lower()] = at
-        if used >= self._near:
-            self._until[method.lower()] = at
+        portals_now = _number(times.get("finish"))
+        reset_at = now + resets_at - (now if portals_now is None else portals_now)
+        self._resets_at[method.lower()] = reset_at
+        if used >= BLOCK_AT_SECONDS:
+            self._blocked_until[method.lower()] = reset_at
 
-    def exhausted(self, method: str) -> None:
-        """Take in a 429: wait for the last known reset, a minute where none is known."""
+    def block(self, method: str) -> None:
+        """Block a method after a 429: until the recorded reset, or for UNKNOWN_SECONDS."""
         now = time.time()
-        known = self._resets_at.get(method.lower(), 0.0)
-        self._until[method.lower()] = known if known > now else now + UNKNOWN_SECONDS
+        reset_at = self._resets_at.get(method.lower(), 0.0)
+        self._blocked_until[method.lower()] = reset_at if reset_at > now else now + UNKNOWN_SECONDS
 
-    def note_batch(self, outer: Any, inner: Mapping[str, Any], methods: Mapping[str, str]) -> None:
-        """Take in the times of a batch: its own, and those of its commands by their keys.
+    def record_batch(
+        self, batch: Json, commands: Mapping[str, Json], methods: Mapping[str, str]
+    ) -> None:
+        """Record the `time` of a batch and those of its commands, {key: time} with {key: method}.
 
-        Where the commands repeat the batch's own figure, it is the batch that is charged.
+        Commands that repeat the figure of the batch have not used that time: the batch has.
         """
-        self.note("batch", outer)
-        charged = _number(outer.get("operating")) if isinstance(outer, Mapping) else None
-        for key, said in inner.items():
-            own = _number(said.get("operating")) if isinstance(said, Mapping) else None
-            if key in methods and own != charged:
-                self.note(methods[key], said)
+        self.record("batch", batch)
+        used_by_batch = _number(batch.get("operating")) if isinstance(batch, dict) else None
+        for key, times in commands.items():
+            used = _number(times.get("operating")) if isinstance(times, dict) else None
+            if key in methods and used != used_by_batch:
+                self.record(methods[key], times)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Json) -> float | None:
     return float(value) if isinstance(value, int | float) else None

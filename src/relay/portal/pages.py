@@ -1,39 +1,46 @@
-"""The shapes in which list methods give their items (rest-protocol section 6)."""
+"""The shapes in which list methods return their items (rest-protocol section 6)."""
 
 from collections.abc import Mapping
-from typing import Any
+
+from relay.portal.api import Json, Result
+
+PAGE_ITEMS = 50  # in a full page
 
 
-def is_by_id(order: Any) -> bool:
-    """Say whether an order is the one by id."""
+def is_by_id(order: object) -> bool:
+    """Return whether an `order` parameter is the one by id, ascending."""
     if not isinstance(order, Mapping):
         return False
     return [(str(k).lower(), str(v).lower()) for k, v in order.items()] == [("id", "asc")]
 
 
-def id_of(item: Any) -> tuple[str, int]:
-    """Return what an item calls its id, and the id."""
+def id_of(item: Result) -> tuple[str, int]:
+    """Return the name of an item's id field, and the id."""
     name = "id" if "id" in item else "ID"
     return name, int(item[name])
 
 
-def items_of(result: Any) -> list[Any]:
-    """Return the items of a list's result, whatever they are wrapped in."""
+def items_of(result: Json) -> list[Result]:
+    """Return the items in the result of a list method; raises TypeError if it is not a list."""
     return unwrap(result)[1]
 
 
-def unwrap(result: Any) -> tuple[str, list[Any]]:
-    """Return the path to the items as `$result` takes it, and the items."""
+def unwrap(result: Json) -> tuple[str, list[Result]]:
+    """Return the path to the items in `$result` notation, and the items.
+
+    Items come as a list, as {"items": list}, or with {"key": item} in place of a list. Raises
+    TypeError for any other shape.
+    """
     if isinstance(result, list):
-        return "", result
-    if isinstance(result, Mapping):
+        return "", list(result)
+    if isinstance(result, dict):
         for key, value in result.items():
             if isinstance(value, list):
-                return f"[{key}]", value
-        if all(str(key).isdecimal() for key in result):  # a PHP array with gaps
+                return f"[{key}]", list(value)
+        if all(key.isdecimal() for key in result):  # a PHP array with gaps
             return "", list(result.values())
         if len(result) == 1:
             ((key, value),) = result.items()
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 return f"[{key}]", list(value.values())
     raise TypeError("not the result of a list")

@@ -1,140 +1,137 @@
-"""What waits to be sent: commands that travel together and in order, and who asked for them."""
+"""Calls that wait to be sent: the commands of each, and the future of the caller."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 from relay.errors import CallError, NotForBatchError
-from relay.portal.batch import of_call
-from relay.portal.encoding import MOST_QUERY_BYTES, to_query
+from relay.portal.api import Outcome, Params
+from relay.portal.batch import BATCH, error_of_call
+from relay.portal.encoding import MAX_QUERY_BYTES, to_query
 from relay.portal.idempotent import is_idempotent, is_read
-from relay.portal.references import is_touched
-
-Params = Mapping[str, Any]
+from relay.portal.references import is_replaced
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A method with its parameters."""
+    """A REST method with its parameters."""
 
     method: str
     params: Params
 
     @property
-    def harmless(self) -> bool:
-        """Whether running it twice does what running it once does."""
+    def idempotent(self) -> bool:
+        """Return whether two runs leave the portal as one run does."""
         return is_idempotent(self.method, self.params)
+
+    @property
+    def query(self) -> str:
+        """Return `method?query` for a batch; raises NotForBatchError if no query is possible."""
+        return f"{self.method}?{to_query(self.params)}"
 
 
 class PendingCall:
-    """One call. Its future gives a list with its one outcome, as those of larger units do.
+    """One call. The future's result is [outcome], of larger kinds of calls one for each command.
 
-    Parameters that a batch would not carry unchanged go alone, as JSON.
+    A call whose parameters a batch would change has `alone` set: it gets a request to itself.
     """
 
-    least = 1  # commands that it needs
-    most = 1  # commands that it can use
+    max_commands = 1  # that the call can use; every call needs at least one
     halt = False
 
     def __init__(self, method: str, params: Params, *, alone: bool = False) -> None:
         self.method = method
-        self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self.tries = 0
-        self.not_before = 0.0
-        self.ends_at = inf  # when the function that asked is over
-        self.params = params
-        self.alone = alone
-        self.reads = is_read(method)
-        self.query = ""
-        if is_touched(params):
-            self.go_alone()
-            return
+        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self.tries = 0  # requests that this call was part of
+        self.not_before = 0.0  # seconds since 1970
+        self.ends_at = inf  # seconds since 1970, when the function that made the call ends
+        self.is_read = is_read(method)
+        self.alone = alone or is_replaced(params)
+        self._command = Command(method, params)
+        self._query = ""
         try:
-            self.query = to_query(params)
+            self._query = "" if self.alone else self._command.query
         except NotForBatchError:
-            self.go_alone()
+            self.alone = True
 
-    def go_alone(self) -> None:
-        """Take a request for one command of its own."""
+    def send_alone(self) -> None:
+        """Give the call a request to itself, with one command."""
         self.alone = True
-        self.least = self.most = 1
+        self.max_commands = 1
 
     @property
     def query_bytes(self) -> int:
-        """How much of a batch's body it takes."""
-        return len(self.query)
+        """Return the bytes that the call takes in the body of a batch."""
+        return len(self._query)
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
-        """Return the commands for these keys; of a call there is one."""
-        return {keys[0]: Command(self.method, self.params)}
+        """Return {key: command}; a plain call uses the first key only."""
+        return {keys[0]: self._command}
 
-    def queries(self, commands: Mapping[str, Command]) -> Iterable[tuple[str, str]]:
-        """Return its commands as a batch takes them."""
-        return [(key, f"{self.method}?{self.query}") for key in commands]
+    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:
+        """Return {key: "method?query"} of the call's commands for the body of a batch."""
+        return dict.fromkeys(commands, self._query)
 
-    def finish(self, outcomes: list[Any]) -> None:
-        """Tell who asked."""
+    def finish(self, outcomes: list[Outcome]) -> None:
+        """Give the caller the outcomes."""
         self.future.set_result(outcomes)
 
-    def break_off(self, broken: BaseException) -> None:
-        """Tell who asked that there is no outcome: no slot, the end of the loop, or a fault."""
+    def fail(self, error: BaseException) -> None:
+        """Raise an error in the caller: no slot, the end of the event loop, or a bug."""
         if self.future.done():
             return
-        if isinstance(broken, asyncio.CancelledError):
+        if isinstance(error, asyncio.CancelledError):
             self.future.cancel()
-        elif isinstance(broken, CallError):
-            self.future.set_exception(of_call(broken, self.method))
+        elif isinstance(error, CallError):
+            self.future.set_exception(error_of_call(error, self.method))
         else:
-            self.future.set_exception(broken)
+            self.future.set_exception(error)
 
 
 class PendingPages(PendingCall):
-    """Pages of a list: each command begins where the one before it ends.
+    """Pages of a list in one request: each command begins after the last item of the one before.
 
-    It uses as many commands as there is room for, between `least` and `most`. `page` makes the
-    parameters of the next page from the key of the one before, None for the first.
+    `page` returns the parameters of a page from the key of the command before it (None for the
+    first page). The call uses as many commands as a request has room for, up to `max_commands`.
     """
 
     def __init__(
-        self, method: str, page: Callable[[str | None], Params], *, least: int, most: int
+        self, method: str, page: Callable[[str | None], Params], *, max_commands: int
     ) -> None:
-        self._page = page
-        self.least, self.most = least, most
         super().__init__(method, page(None))
-        # Each page repeats the filter: a long one leaves room for fewer.
-        self.most = max(min(self.most, MOST_QUERY_BYTES // max(len(self.query), 1)), 1)
+        self._page = page
+        if not self.alone:  # each page repeats the filter: a long one leaves room for fewer pages
+            fitting = MAX_QUERY_BYTES // max(self.query_bytes, 1)
+            self.max_commands = max(min(max_commands, fitting), 1)
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
-        """Return a page for each key."""
+        """Return {key: command of a page} for all keys."""
+        earlier = [None, *keys[:-1]]
         return {
-            key: Command(self.method, self._page(keys[at - 1] if at else None))
-            for at, key in enumerate(keys)
+            key: Command(self.method, self._page(before))
+            for key, before in zip(keys, earlier, strict=True)
         }
 
-    def queries(self, commands: Mapping[str, Command]) -> Iterable[tuple[str, str]]:
-        """Return its pages as a batch takes them."""
-        return _queries(commands)
+    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:
+        """Return {key: "method?query"} of the pages."""
+        return {key: command.query for key, command in commands.items()}
 
 
 class ExplicitBatch(PendingCall):
-    """A batch that somebody has put together: its own keys, its own request."""
+    """A batch that a caller has put together: the caller's keys, a request to itself."""
 
     def __init__(self, commands: Mapping[str, Command], *, halt: bool) -> None:
-        super().__init__("batch", {}, alone=True)
+        """Raise NotForBatchError if a query can't hold the parameters of a command."""
+        super().__init__(BATCH, {}, alone=True)
         self.halt = halt
         self._commands = dict(commands)
-        self._queries = list(_queries(commands))  # now, so that who asked is told what can't be
+        self._queries = {key: command.query for key, command in commands.items()}
 
-    def commands(self, keys: Sequence[str]) -> dict[str, Command]:  # noqa: ARG002  it has its own
-        """Return them all by their own keys."""
+    def commands(self, keys: Sequence[str]) -> dict[str, Command]:  # noqa: ARG002  own keys
+        """Return {key: command} with the caller's keys."""
         return self._commands
 
-    def queries(self, commands: Mapping[str, Command]) -> Iterable[tuple[str, str]]:  # noqa: ARG002
-        """Return them all as a batch takes them."""
+    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:  # noqa: ARG002
+        """Return {key: "method?query"} with the caller's keys."""
         return self._queries
-
-
-def _queries(commands: Mapping[str, Command]) -> Iterable[tuple[str, str]]:
-    return [(key, f"{its.method}?{to_query(its.params)}") for key, its in commands.items()]

@@ -1,61 +1,63 @@
-r"""References between the commands of a batch, and text that a portal would take for one.
+r"""References between the commands of a batch, and text that a portal would take for a reference.
 
-The portal reads each value of a command, after decoding it, with the pattern
-`/\$(result|next|total|time|error|…)([^\s]*)/i` and puts in what the path in brackets leads to
-(Bitrix' `CRestUtil::processBatchElement`; the names are those of the answer's sections, so the
-list is open). A path that leads nowhere stops at what it has: the value becomes an array, or
-nothing, or PHP raises a TypeError and the whole batch answers 500. No spelling escapes it, and a
-plain call is never read like that. A key can't hold both brackets, so keys are safe.
+In a batch the portal matches each decoded value with the pattern
+`/\$(result|next|total|time|error|…)([^\s]*)/i` and replaces a match by the value to which the path
+in brackets leads (Bitrix' `CRestUtil::processBatchElement`; the names are the sections of the
+answer, so the list is open). A path that leads nowhere gives the last value on its way: an array or
+nothing; or PHP raises a TypeError and the whole batch answers 500. No notation escapes a dollar
+sign. Plain calls are not matched. Keys are safe: no key of a query can hold both brackets.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterator, Mapping
 
-# `\s` as PHP reads it: only ASCII's white space ends a reference. `$` outside of the class and the
-# possessive `*+` keep two megabytes of dollar signs linear.
-_TOUCHED = re.compile(r"\$[^\s\[$]*+\[", re.ASCII)
+from relay.portal.api import Commands, Result
+
+# re.ASCII: PHP's `\s` is ASCII white space. The class without `$` and the possessive `*+` keep the
+# time linear for megabytes of dollar signs.
+_REPLACED = re.compile(r"\$[^\s\[$]*+\[", re.ASCII)
 _REFERENCE = re.compile(r"\$result((?:\[[^\[\]\s]+\])+)", re.ASCII)
 _STEP = re.compile(r"\[([^\[\]]+)\]")
 
 
 class Text(str):
-    """A text that `portal.batch` never takes for a reference: what people have written."""
+    """A text that `portal.batch` never takes for a reference; for text that people have written."""
 
     __slots__ = ()
 
 
-def is_touched(value: Any) -> bool:
-    """Say whether a portal would replace a part of these parameters in a batch."""
-    return any(_TOUCHED.search(text) for text in _texts(value))
+def is_replaced(value: object) -> bool:
+    """Return whether a portal would replace a text in these parameters in a batch."""
+    return any(_REPLACED.search(text) for text in _texts(value))
 
 
-def needs_calls(commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> bool:
-    """Say whether a batch holds text that only plain calls carry unchanged.
+def needs_calls(commands: Commands) -> bool:
+    """Return whether a batch holds text that only plain calls carry unchanged.
 
-    A value that is a whole `$result[name]…` of an earlier command is a reference. Raises ValueError
-    where it is only a part of a value: the portal would swallow what follows up to the next blank.
+    A value that is exactly `$result[name]…`, with the name of an earlier command, is a reference.
+    Raises ValueError for a reference inside a longer text: the portal would swallow the text after
+    it, up to the next blank.
     """
     earlier: set[str] = set()
-    found = False
+    has_text = False
     for name, (_, params) in commands.items():
         for text in _texts(params):
-            if _TOUCHED.search(text) and not _refers(text, earlier):
-                found = True
-                for part in [] if isinstance(text, Text) else _REFERENCE.finditer(text):
-                    if _STEP.findall(part[1])[0] in earlier:
+            if _REPLACED.search(text) and not _refers(text, earlier):
+                has_text = True
+                for reference in [] if isinstance(text, Text) else _REFERENCE.finditer(text):
+                    if _STEP.findall(reference[1])[0] in earlier:
                         raise ValueError(
-                            f"{name}: {part[0]} stands in a longer text; let the reference be the"
-                            " whole value, or wrap what people have written in relay.portal.Text"
+                            f"{name}: {reference[0]} stands in a longer text; let the reference"
+                            " be the whole value, or wrap people's text in relay.portal.Text"
                         )
         earlier.add(name)
-    return found
+    return has_text
 
 
-def resolve(value: Any, results: Mapping[str, Any]) -> Any:
-    """Return parameters with the results that their references mean, as a portal puts them in.
+def resolve(value: object, results: Mapping[str, object]) -> Result:
+    """Return parameters with `$result[name]…` replaced from {name: result}, as a portal does it.
 
-    A path that leads nowhere gives what it leads to last.
+    A path that leads nowhere gives the last value on its way. Tuples become lists.
     """
     if isinstance(value, Mapping):
         return {key: resolve(item, results) for key, item in value.items()}
@@ -63,24 +65,26 @@ def resolve(value: Any, results: Mapping[str, Any]) -> Any:
         return [resolve(item, results) for item in value]
     if not isinstance(value, str) or not _refers(value, results):
         return value
-    found: Any = results
+    reached: Result = results
     for step in _STEP.findall(value):
         try:
-            below = found[int(step) if isinstance(found, list) else step]
+            following = reached[int(step) if isinstance(reached, list) else step]
         except (LookupError, TypeError, ValueError):
-            below = None
-        if below is None:
+            following = None
+        if following is None:
             break
-        found = below
-    return found
+        reached = following
+    return reached
 
 
-def _refers(text: str, earlier: Any) -> bool:
+def _refers(text: str, earlier: Container[str]) -> bool:
+    """Return whether a whole text is a reference to one of the earlier commands."""
     reference = None if isinstance(text, Text) else _REFERENCE.fullmatch(text)
     return bool(reference) and _STEP.findall(text)[0] in earlier
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts among the values in nested mappings and lists."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

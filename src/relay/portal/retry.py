@@ -1,15 +1,15 @@
-"""What failed -> whether it is sent again, and if not, what its caller is told. Pure.
+"""A failed call -> the pause before its retry, or the error that its caller gets. Pure.
 
-| failure | sent again | else the caller gets |
+| failure | retry | error if there is no retry (any more) |
 |---|---|---|
-| `QUERY_LIMIT_EXCEEDED`, not connected: never ran | TRIES, growing pauses | TransientError |
-| `OPERATION_TIME_LIMIT`: never ran | when that is over | TransientError |
-| the answer was lost, running it twice is harmless | TRIES, growing pauses | TransientError |
-| the answer was lost, anything else | no | MayHaveRunError |
-| refused inside a batch | plainly, at once | PermanentError |
-| too large, question or answer, with others beside it | with fewer, at once | |
-| too large alone | no | PermanentError |
-| all the rest | no | its own class |
+| `QUERY_LIMIT_EXCEEDED`, no connection: it never ran | MAX_TRIES, growing pauses | TransientError |
+| `OPERATION_TIME_LIMIT`: it never ran | when the method is free again | TransientError |
+| the answer was lost, the call is idempotent | MAX_TRIES, growing pauses | TransientError |
+| the answer was lost, the call is not idempotent | none | MayHaveRunError |
+| the method is not allowed in a batch | alone, at once | PermanentError |
+| request or answer too large, several commands | with fewer commands, at once | |
+| request or answer too large, one command | none | PermanentError |
+| every other failure | none | the error itself |
 """
 
 from dataclasses import dataclass
@@ -18,48 +18,48 @@ from relay.errors import CallError, MayHaveRunError, PermanentError, TransientEr
 from relay.portal.answers import TOO_LARGE
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
 
-TRIES = 4
-COME_BACK_SECONDS = 15.0  # for what has failed TRIES times in a row
+MAX_TRIES = 4
+RETRY_AFTER_SECONDS = 15.0  # for the queue, after MAX_TRIES failures in a row
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error of a unit, with what decides on it.
+    """The error of a call and the facts that decide about a retry.
 
-    `tries` counts how often the unit was sent, `together` the commands of its last request;
-    `harmless`: running it twice does what running it once does; `blocked_for` is what its
-    method's execution time needs to recover; `jitter` (0.5 to 1) is one for all units of a
-    request, so that they share the next one too.
+    `tries` is the number of requests that the call was part of, `commands` the number of commands
+    in the last of them; `idempotent` says that two runs do what one run does; `blocked_seconds` is
+    the time until the method may run; `jitter` (0.5 to 1) is the same for all calls of a request,
+    so that they share the next request too.
     """
 
     error: CallError
     tries: int
-    together: int
-    harmless: bool
-    blocked_for: float
+    commands: int
+    idempotent: bool
+    blocked_seconds: float
     jitter: float
 
-    def pause(self) -> float | None:
-        """Return the seconds after which the unit is sent again; None: never."""
-        lost = isinstance(self.error, MayHaveRunError) and self.harmless
+    def pause_seconds(self) -> float | None:
+        """Return the seconds before the retry; None for no retry."""
+        lost = isinstance(self.error, MayHaveRunError) and self.idempotent
         match self.error.code.upper():
             case "OPERATION_TIME_LIMIT":
-                return self.blocked_for
-            case "ERROR_BATCH_METHOD_NOT_ALLOWED" if self.together > 1:
+                return self.blocked_seconds
+            case "ERROR_BATCH_METHOD_NOT_ALLOWED" if self.commands > 1:
                 return 0
-            case code if code == TOO_LARGE or (code == ANSWER_TOO_LARGE and self.harmless):
-                return 0 if self.together > 1 else None
+            case code if code == TOO_LARGE or (code == ANSWER_TOO_LARGE and self.idempotent):
+                return 0 if self.commands > 1 else None
             case code if code in {"QUERY_LIMIT_EXCEEDED", NOT_CONNECTED} or lost:
-                return self.jitter * 2 ** (self.tries - 1) if self.tries < TRIES else None
+                return self.jitter * 2 ** (self.tries - 1) if self.tries < MAX_TRIES else None
         return None
 
-    def final(self) -> CallError:
-        """Return what the caller is told if it is not sent again now."""
-        error, pause = self.error, self.pause()
-        if isinstance(error, MayHaveRunError) and self.harmless:
+    def final_error(self) -> CallError:
+        """Return the error that the caller gets if there is no retry now."""
+        error, pause = self.error, self.pause_seconds()
+        if isinstance(error, MayHaveRunError) and self.idempotent:
             if error.code == ANSWER_TOO_LARGE:
                 return PermanentError(error.method, error.code, error.description)
             error = TransientError(error.method, error.code, error.description)
         if isinstance(error, TransientError) and error.retry_after is None:
-            error.retry_after = COME_BACK_SECONDS if pause is None else pause
+            error.retry_after = RETRY_AFTER_SECONDS if pause is None else pause
         return error

@@ -1,17 +1,17 @@
-"""Units -> one request -> what became of each of them: settled, or to be sent again.
+"""Calls -> one request -> the outcome of each call, or a retry.
 
-A batch is never repeated: each unit in it is judged by itself (relay.portal.retry).
+A batch is never repeated as it was: relay.portal.retry decides for each call in it.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from relay.errors import CallError, TransientError
 from relay.portal.answers import TOO_LARGE, Answer
-from relay.portal.batch import body_of, of_call, outcomes_of, times_of
+from relay.portal.api import Outcome
+from relay.portal.batch import BATCH, body_of, error_of_call, outcomes_of, times_of
 from relay.portal.encoding import to_json
 from relay.portal.http import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
 from relay.portal.pending import Command, ExplicitBatch, PendingCall
@@ -20,175 +20,186 @@ from relay.portal.retry import Failure
 from relay.portal.slots import Slots
 from relay.portal.webhook_state import WebhookState
 
-LEAST_SECONDS = 0.5  # with less than this left nothing is begun
-LONGEST_SECONDS = 3600.0  # to wait for a slot where no function's time ends it
-Plan = list[tuple[PendingCall, dict[str, Command]]]
+MIN_SECONDS = 0.5  # with less time than this left no request is made
+MAX_WAIT_SECONDS = 3600.0  # for a slot, if no function's end limits the wait
+type Plan = list[tuple[PendingCall, dict[str, Command]]]
 
 
 class Sender:
-    """How one portal object sends: with its slots, within its function's time."""
+    """Sends the calls of one portal object, with its slots and within its function's time."""
 
-    def __init__(self, known: WebhookState, slots: Slots, remaining: Callable[[], float]) -> None:
-        self._known = known
+    def __init__(
+        self, state: WebhookState, slots: Slots, remaining_seconds: Callable[[], float]
+    ) -> None:
+        self._state = state
         self._slots = slots
-        self._remaining = remaining
-        self._jitter = 1.0
-        self.requests = 0
+        self._remaining_seconds = remaining_seconds
+        self._jitter = 1.0  # of pauses; 0.5 to 1, new for each request
+        self.requests = 0  # sent so far
 
-    def size(self) -> int:
-        """Return how many commands a request may have now; without `batch` one."""
-        return 1 if self._known.wait_for("batch") else self._known.size
+    def batch_size(self) -> int:
+        """Return how many commands a request may have now: 1 while `batch` itself is blocked."""
+        return 1 if self._state.seconds_blocked(BATCH) else self._state.batch_size
 
     async def take_slot(self) -> None:
-        """Wait until a request may go; raises TransientError if that is after our time."""
-        remaining = min(self._time_left("portal"), LONGEST_SECONDS)
-        latest = time.time() + max(remaining - self._known.seconds_needed, 0)
+        """Wait for a slot; raises TransientError if it would come after the function's time."""
+        remaining = min(self._time_left("portal"), MAX_WAIT_SECONDS)
+        latest = time.time() + max(remaining - self._state.request_seconds, 0)
         slot = await self._in_thread(self._slots.take, latest)
         await asyncio.sleep(max(slot - time.time(), 0))
 
-    def accept(self, unit: PendingCall) -> None:
-        """Give a new unit its end; raises TransientError if its method must wait longer."""
-        unit.ends_at = time.time() + self._remaining()
-        self._check(unit)
+    def accept(self, call: PendingCall) -> None:
+        """Set a new call's deadline; raises TransientError as `_check` does."""
+        call.ends_at = time.time() + self._remaining_seconds()
+        self._check(call)
 
-    def _check(self, unit: PendingCall) -> None:
-        """Let a unit wait whose method must; raises TransientError if that is after its time.
+    def _check(self, call: PendingCall) -> None:
+        """Set whether a call goes alone, and the time before which its method is blocked.
 
-        A function may be frozen with a call that waits, and thawed for another message while the
-        first is handled elsewhere: then it must not be sent any more.
+        Raises TransientError if the call has run out of time: its method is blocked for longer, or
+        its function was frozen while it waited. After a thaw the function handles another message,
+        and some other copy may have handled the call's own.
         """
-        if time.time() > unit.ends_at:
-            raise _no_time(unit.method)
-        if unit.method.lower() in self._known.not_for_batch:
-            unit.go_alone()
-        seconds = self._known.wait_for(unit.method)
-        if seconds >= self._remaining():
-            said = "its execution time is used up"
-            raise TransientError(unit.method, "OPERATION_TIME_LIMIT", said, retry_after=seconds)
-        unit.not_before = time.time() + seconds if seconds else 0.0
+        if time.time() > call.ends_at:
+            raise _no_time(call.method)
+        if call.method.lower() in self._state.methods_without_batch:
+            call.send_alone()
+        seconds = self._state.seconds_blocked(call.method)
+        if seconds >= self._remaining_seconds():
+            reason = "its execution time is used up"
+            raise TransientError(call.method, "OPERATION_TIME_LIMIT", reason, retry_after=seconds)
+        call.not_before = time.time() + seconds if seconds else 0.0
 
-    async def send(self, units: list[PendingCall]) -> list[PendingCall]:
-        """Send units in one request and settle them; returns those that are to be sent again."""
+    async def send(self, calls: list[PendingCall]) -> list[PendingCall]:
+        """Send calls in one request and finish them; returns those to retry from `not_before` on.
+
+        Calls that have run out of time fail, and calls whose method is blocked now are returned.
+        """
         ready: list[PendingCall] = []
-        unsettled: list[PendingCall] = []
-        for unit in units:
+        to_retry: list[PendingCall] = []
+        for call in calls:
             try:
-                self._check(unit)
-            except TransientError as refusal:
-                unit.break_off(refusal)
+                self._check(call)
+            except TransientError as error:
+                call.fail(error)
             else:
-                (unsettled if unit.not_before else ready).append(unit)
+                (to_retry if call.not_before else ready).append(call)
         if ready:
             plan = self._plan(ready)
-            outcomes, whole = await self._outcomes(plan)
-            if any(_is(outcome, "QUERY_LIMIT_EXCEEDED") for outcome in outcomes.values()):
+            outcomes, failed_whole = await self._outcomes(plan)
+            if any(_has_code(outcome, "QUERY_LIMIT_EXCEEDED") for outcome in outcomes.values()):
                 await self._in_thread(self._slots.refused)
             self._jitter = random.uniform(0.5, 1)
-            for unit, commands in plan:
-                mine = {key: outcomes[key] for key in commands}
-                if not self._settle(unit, commands, mine, len(outcomes), whole=whole):
-                    unsettled.append(unit)
-        return unsettled
+            for call, commands in plan:
+                if not self._finish(call, commands, outcomes, failed_whole=failed_whole):
+                    to_retry.append(call)
+        return to_retry
 
-    def _plan(self, units: list[PendingCall]) -> Plan:
-        """Give each unit its commands; those that can use more share the room that is left."""
-        chains = sum(unit.most > 1 for unit in units)
-        share = max(self.size() - sum(unit.least for unit in units), 0) // max(chains, 1)
+    def _plan(self, calls: list[PendingCall]) -> Plan:
+        """Return each call with its commands by key; lists of pages share the room that is left."""
+        lists = sum(call.max_commands > 1 for call in calls)
+        share = max(self.batch_size() - len(calls), 0) // max(lists, 1)
         plan: Plan = []
-        at = 0
-        for unit in units:
-            count = min(unit.most, unit.least + share, self.size())
-            plan.append((unit, unit.commands([f"c{at + number}" for number in range(count)])))
-            at += count
+        used = 0
+        for call in calls:
+            count = min(call.max_commands, 1 + share)
+            plan.append((call, call.commands([f"c{used + at}" for at in range(count)])))
+            used += count
         return plan
 
-    async def _outcomes(self, plan: Plan) -> tuple[dict[str, Any], bool]:
-        """Return what became of each command by its key, and whether the request failed whole."""
-        commands = {key: command for _, its in plan for key, command in its.items()}
+    async def _outcomes(self, plan: Plan) -> tuple[dict[str, Outcome], bool]:
+        """Return {key: outcome} of all commands, and whether the request failed as a whole."""
+        commands = {key: command for _, of_call in plan for key, command in of_call.items()}
         methods = {key: command.method for key, command in commands.items()}
-        first = plan[0][0]
-        operating = self._known.operating
+        operating = self._state.operating
         try:
-            if len(commands) == 1 and not isinstance(first, ExplicitBatch):
+            if len(commands) == 1 and not isinstance(plan[0][0], ExplicitBatch):
                 ((key, command),) = commands.items()
                 answer = await self._exchange(command.method, to_json(command.params), 1)
-                operating.note(command.method, answer.time)
+                operating.record(command.method, answer.time)
                 return {key: answer.result}, False
-            queries = {key: query for unit, its in plan for key, query in unit.queries(its)}
-            body = body_of(queries, halt=first.halt)
-            answer = await self._exchange("batch", body, len(queries))
-            operating.note_batch(answer.time, times_of(methods, answer), methods)
-            outcomes = outcomes_of(methods, answer, halt=first.halt)
+            halt = plan[0][0].halt
+            queries: dict[str, str] = {}
+            for call, of_call in plan:
+                queries |= call.queries(of_call)
+            answer = await self._exchange(BATCH, body_of(queries, halt=halt), len(queries))
+            operating.record_batch(answer.time, times_of(methods, answer), methods)
+            outcomes = outcomes_of(methods, answer, halt=halt)
         except CallError as error:
-            if _is(error, "OPERATION_TIME_LIMIT"):
-                operating.exhausted(error.method)
-            return {key: of_call(error, method) for key, method in methods.items()}, True
-        for method, outcome in zip(methods.values(), outcomes, strict=True):
-            if _is(outcome, "OPERATION_TIME_LIMIT"):
-                operating.exhausted(method)
-            if _is(outcome, "ERROR_BATCH_METHOD_NOT_ALLOWED"):
-                self._known.not_for_batch.add(method.lower())
-        return dict(zip(methods, outcomes, strict=True)), False
+            if _has_code(error, "OPERATION_TIME_LIMIT"):
+                operating.block(error.method)
+            return {key: error_of_call(error, method) for key, method in methods.items()}, True
+        for key, outcome in outcomes.items():
+            if _has_code(outcome, "OPERATION_TIME_LIMIT"):
+                operating.block(methods[key])
+            if _has_code(outcome, "ERROR_BATCH_METHOD_NOT_ALLOWED"):
+                self._state.methods_without_batch.add(methods[key].lower())
+        return outcomes, False
 
     async def _exchange(self, method: str, body: bytes, commands: int) -> Answer:
+        """Send one request with so many commands; adapts the batch size to how it went."""
         seconds = min(self._time_left(method), READ_SECONDS)
-        began = time.monotonic()
+        started_at = time.monotonic()
         self.requests += 1
         try:
-            answer = await self._in_thread(exchange, self._known, method, body, seconds)
+            answer = await self._in_thread(exchange, self._state, method, body, seconds)
         except CallError as error:
             if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
-                self._known.too_much(commands)
+                self._state.shrink_batches(commands)
             raise
-        self._known.took(time.monotonic() - began, commands)
+        self._state.record_duration(time.monotonic() - started_at, commands)
         return answer
 
-    def _settle(
+    def _finish(
         self,
-        unit: PendingCall,
-        commands: dict[str, Command],
-        outcomes: dict[str, Any],
-        together: int,
+        call: PendingCall,
+        commands: Mapping[str, Command],
+        all_outcomes: Mapping[str, Outcome],
         *,
-        whole: bool,
+        failed_whole: bool,
     ) -> bool:
-        """Tell a unit its outcomes, or say that it is to be sent again."""
-        unit.tries += 1
+        """Finish a call with the outcomes of its commands; False if it is to be retried."""
+        call.tries += 1
+        outcomes = {key: all_outcomes[key] for key in commands}
+        explicit = isinstance(call, ExplicitBatch)
         error = next(iter(outcomes.values()))
-        # What somebody has put together is sent again only if nothing of it was answered.
-        if isinstance(error, CallError) and (whole or not isinstance(unit, ExplicitBatch)):
+        # An explicit batch is retried only if the portal answered none of its commands.
+        if isinstance(error, CallError) and (failed_whole or not explicit):
             failure = Failure(
                 error,
-                unit.tries,
-                1 if isinstance(unit, ExplicitBatch) else together,
-                harmless=all(command.harmless for command in commands.values()),
-                blocked_for=self._known.wait_for(unit.method),
+                call.tries,
+                1 if explicit else len(all_outcomes),
+                idempotent=all(command.idempotent for command in commands.values()),
+                blocked_seconds=self._state.seconds_blocked(call.method),
                 jitter=self._jitter,
             )
-            pause = failure.pause()
-            if pause is not None and pause < self._remaining() - LEAST_SECONDS:
-                unit.not_before = time.time() + pause
+            pause = failure.pause_seconds()
+            if pause is not None and pause < self._remaining_seconds() - MIN_SECONDS:
+                call.not_before = time.time() + pause
                 return False
-            final = failure.final()
-            failed = outcomes if isinstance(unit, ExplicitBatch) else list(outcomes)[:1]
-            outcomes |= {key: of_call(final, commands[key].method) for key in failed}
-        unit.finish([self._masked(outcome) for outcome in outcomes.values()])
+            final = failure.final_error()
+            failed_keys = list(outcomes) if explicit else list(outcomes)[:1]
+            outcomes |= {key: error_of_call(final, commands[key].method) for key in failed_keys}
+        call.finish([self._masked(outcome) for outcome in outcomes.values()])
         return True
 
-    async def _in_thread[T](self, function: Callable[..., T], *arguments: Any) -> T:
+    async def _in_thread[**P, T](
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._known.threads, function, *arguments)
+        return await loop.run_in_executor(self._state.threads, lambda: function(*args, **kwargs))
 
     def _time_left(self, method: str) -> float:
-        seconds = self._remaining()
-        if seconds < LEAST_SECONDS:
+        """Return the seconds until the function ends; raises TransientError if too few are left."""
+        seconds = self._remaining_seconds()
+        if seconds < MIN_SECONDS:
             raise _no_time(method)
         return seconds
 
-    def _masked(self, outcome: Any) -> Any:
-        """Hide the secret where a portal repeats it in what it says of an error."""
+    def _masked(self, outcome: Outcome) -> Outcome:
+        """Return an outcome; an error without the secret, should the portal repeat it there."""
         if isinstance(outcome, CallError):
-            return of_call(outcome, outcome.method, hide=self._known.webhook.mask)
+            return error_of_call(outcome, outcome.method, mask=self._state.webhook.mask)
         return outcome
 
 
@@ -196,5 +207,5 @@ def _no_time(method: str) -> TransientError:
     return TransientError(method, "NO_TIME", "the function's time is over", retry_after=0)
 
 
-def _is(outcome: Any, code: str) -> bool:
+def _has_code(outcome: Outcome, code: str) -> bool:
     return isinstance(outcome, CallError) and outcome.code.upper() == code

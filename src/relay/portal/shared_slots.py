@@ -1,9 +1,15 @@
-"""One limit for all copies of all functions: each request reserves its slot in DynamoDB.
+"""One request limit for all copies of all functions: each request reserves a slot in DynamoDB.
 
-One item a portal: `empty_at`, the time in milliseconds at which its bucket is empty (see
-relay.portal.slots). Under load that is one conditional write, after idle two: an update has no
-max(). Slots are handed out in the order of those writes. No row means a full bucket: nobody knows
-what it holds.
+The table has one row for each portal, `slots#<portal>`:
+
+| attribute | meaning |
+|---|---|
+| `empty_at` | the time in milliseconds at which the portal's bucket is empty (relay.portal.slots) |
+| `pushed` | the time in milliseconds of the last 503 that moved `empty_at` |
+| `refused` | the number of 503 |
+
+Under load a slot is one conditional write, after a pause two: an update has no max(). The order of
+the writes is the order of the slots. A missing row counts as a full bucket: its content is unknown.
 """
 
 import logging
@@ -14,37 +20,40 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.portal.slots import REST_SECONDS, OwnSlots, Pace, no_slot
 
-ATTEMPTS = 20  # each one lost means that another copy won
-CAREFUL_SECONDS = 30.0  # without DynamoDB, before it is asked again
-PUSH_SECONDS = 3.0  # what a 503 moves the next slots by
+ATTEMPTS = 20  # to write; each failed one means that another copy took a slot
+WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
+COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
+PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
+type Row = dict[str, dict[str, str]]  # {attribute: {"N": number}}
 _logger = logging.getLogger("relay.portal")
 
 
 class SharedSlots:
-    """The slots of one portal, in a DynamoDB table whose key is `pk` (a string)."""
+    """The slots of one portal, in a DynamoDB table whose key is `pk` (a string).
 
-    def __init__(
-        self, client: Any, table: str, portal: str, pace: Pace | None = None, *, copies: int = 10
-    ) -> None:
-        """Take a DynamoDB client with short timeouts.
+    While DynamoDB fails, each copy takes slots of its own, at its share of the rate.
+    """
 
-        `copies` is how many may run at once: each takes its part while DynamoDB is down.
-        """
+    def __init__(self, client: Any, table: str, portal: str, pace: Pace) -> None:
+        """Take a DynamoDB client with short timeouts, the table's name and the portal's."""
         self._client = client
-        self._pace = pace or Pace()
+        self._pace = pace
         self._row = {"TableName": table, "Key": {"pk": {"S": f"slots#{portal}"}}}
         self._portal = portal
-        self._careful = self._pace.shared_by(copies)
+        self._own_pace = pace.shared_by(COPIES)
         self._own: OwnSlots | None = None
-        self._ask_again_at = 0.0
+        self._table_retry_at = 0.0
 
     def take(self, latest: float) -> float:
-        """Reserve the next slot; at a safe rate of our own while DynamoDB does not answer."""
-        if self._own is None or time.time() >= self._ask_again_at:
+        """Reserve the next slot and return it (seconds since 1970).
+
+        Raises TransientError, and reserves nothing, if the slot is after `latest`.
+        """
+        if self._own is None or time.time() >= self._table_retry_at:
             try:
                 slot = self._take(latest)
-            except (BotoCoreError, ClientError) as trouble:
-                return self._go_carefully(trouble).take(latest)
+            except (BotoCoreError, ClientError) as error:
+                return self._use_own_slots(error).take(latest)
             else:
                 if self._own is not None:
                     _logger.warning(
@@ -55,7 +64,7 @@ class SharedSlots:
         return self._own.take(latest)
 
     def refused(self) -> None:
-        """Push the next slots back, once for all who were refused together, and count it."""
+        """Count a 503 and move the next slots back, once for all requests refused together."""
         now = _milliseconds(time.time())
         full = now + _milliseconds(self._pace.full)
         push = _milliseconds(PUSH_SECONDS)
@@ -77,8 +86,8 @@ class SharedSlots:
                     full=full,
                     now=now,
                 )
-        except (BotoCoreError, ClientError) as trouble:
-            self._go_carefully(trouble)
+        except (BotoCoreError, ClientError) as error:
+            self._use_own_slots(error)
 
     def _take(self, latest: float) -> float:
         step, room = _milliseconds(self._pace.step), _milliseconds(self._pace.room)
@@ -95,24 +104,24 @@ class SharedSlots:
             )
             if not isinstance(answer, dict):
                 return (answer - room) / 1000
-            free = _number(answer, "empty_at")
-            if free > limit:
-                raise no_slot((free + step - room) / 1000)
+            empty_at = _number(answer, "empty_at")
+            if empty_at > limit:
+                raise no_slot((empty_at + step - room) / 1000)
             if "empty_at" not in answer:
                 full = now + _milliseconds(self._pace.full)
                 self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)
                 continue
-            # Not a condition on the value that was read: copies that wake up together would all
-            # lose but one, again and again. The second of them finds a bucket in use.
+            # No condition on the value just read: of copies that wake up together all but one would
+            # fail, each time. With this condition the second copy finds a bucket in use.
             answer = self._update(
-                "SET empty_at = :free", "empty_at < :rest", free=now + step, rest=now - rest
+                "SET empty_at = :next", "empty_at < :rest", next=now + step, rest=now - rest
             )
             if not isinstance(answer, dict):
                 return (answer - room) / 1000
         raise no_slot(time.time() + self._pace.step * ATTEMPTS)
 
-    def _update(self, change: str, condition: str = "", **values: int) -> int | dict[str, Any]:
-        """Return the new `empty_at`; the row as it is if the condition does not hold."""
+    def _update(self, change: str, condition: str = "", **values: int) -> int | Row:
+        """Update the row and return the new `empty_at`; the row if the condition does not hold."""
         more = {"ConditionExpression": condition} if condition else {}
         try:
             answer = self._client.update_item(
@@ -131,15 +140,16 @@ class SharedSlots:
             return dict(refusal.response.get("Item") or {})
         return _number(answer["Attributes"], "empty_at")
 
-    def _go_carefully(self, trouble: Exception) -> OwnSlots:
-        self._ask_again_at = time.time() + CAREFUL_SECONDS
+    def _use_own_slots(self, error: Exception) -> OwnSlots:
+        """Return this copy's own slots, used until the table is tried again."""
+        self._table_retry_at = time.time() + WITHOUT_TABLE_SECONDS
         if self._own is None:
-            self._own = OwnSlots(self._careful, full=True)
+            self._own = OwnSlots(self._own_pace, full=True)
             _logger.warning(
                 "DynamoDB gives no slots (%s): each copy asks portal %s every %.0f s at most",
-                trouble,
+                error,
                 self._portal,
-                self._careful.step,
+                self._own_pace.step,
             )
         return self._own
 
@@ -148,5 +158,5 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _number(row: dict[str, Any], name: str) -> int:
+def _number(row: Row, name: str) -> int:
     return int(row[name]["N"]) if name in row else 0

@@ -1,8 +1,9 @@
-"""How often a portal may be asked: its leaky bucket, kept as the time at which it is empty.
+"""The request limit of a portal: a leaky bucket, stored as the time at which it will be empty.
 
-Each request adds one to the portal's bucket, which drains `rate` a second; above `burst` it
-answers 503 (rest-protocol section 4). A bucket that is empty at `free` holds `(free - now) * rate`:
-a request moves `free` by one step, and may go as soon as the bucket is then no fuller than allowed.
+Each request adds one to the portal's bucket, which drains at `rate` a second; above `burst` the
+portal answers 503 (rest-protocol section 4). A bucket that is empty at `empty_at` holds
+`(empty_at - now) * rate` requests. A request moves `empty_at` by one step, and its slot is the time
+from which on the bucket, with that request, is no fuller than allowed.
 """
 
 import random
@@ -13,14 +14,14 @@ from typing import Protocol
 
 from relay.errors import TransientError
 
-CLOCK_SECONDS = 2.0  # how far the clocks of two copies may differ, or a request be late
-REST_SECONDS = 0.5  # how long an empty bucket may count on as if it drained
+CLOCK_SECONDS = 2.0  # by which the clocks of two copies may differ, or a request be late
+REST_SECONDS = 0.5  # by which `empty_at` may lie in the past and still be used
 NO_SLOT = "NO_SLOT"
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A portal's limit, and the share of it that is left to people and other integrations."""
+    """The limit of a portal, and the share of it that people and other integrations keep."""
 
     burst: float = 50  # 250 on the Enterprise plan
     rate: float = 2  # a second; 5 on the Enterprise plan
@@ -28,66 +29,66 @@ class Pace:
 
     @property
     def step(self) -> float:
-        """Seconds between two requests under load."""
+        """Return the seconds between two requests under load."""
         return 1 / (self.rate * (1 - self.reserve))
 
     @property
     def room(self) -> float:
-        """Seconds that `free` may be ahead of a request: the usable burst."""
+        """Return the seconds that `empty_at` may lie ahead of a request: the usable burst."""
         spare = (CLOCK_SECONDS + REST_SECONDS) * self.rate
         usable = self.burst * (1 - self.reserve) - spare
         return max(usable, 1) * self.step
 
     @property
     def full(self) -> float:
-        """Seconds that `free` is ahead when the bucket holds all that it can."""
+        """Return the seconds that `empty_at` lies ahead if the bucket is full."""
         return self.burst * self.step
 
     def shared_by(self, copies: int) -> "Pace":
-        """Return the pace of one of several copies that know nothing of each other."""
+        """Return the pace of one of several copies that share the limit without a common table."""
         return replace(self, burst=1, rate=self.rate / copies)
 
 
 class Slots(Protocol):
-    """Where requests to a portal get their time from; called in threads."""
+    """The source of the times at which requests to a portal may be sent; called in threads."""
 
     def take(self, latest: float) -> float:
-        """Reserve the next slot: when to send (seconds since 1970).
+        """Reserve the next slot and return it (seconds since 1970).
 
-        Raises TransientError, and reserves nothing, if it is after `latest`.
+        Raises TransientError, and reserves nothing, if the slot is after `latest`.
         """
 
     def refused(self) -> None:
-        """Take in that the portal's bucket was full: the next slots come later, for everybody."""
+        """Move the next slots back, for all users of the portal: its bucket was full."""
 
 
 class OwnSlots:
-    """The slots of this process alone."""
+    """The slots of this process alone; `full` begins with a bucket that may be full."""
 
     def __init__(self, pace: Pace, *, full: bool = False) -> None:
         self._pace = pace
         self._lock = threading.Lock()
-        # Copies that start together should not go on together.
-        self._free = time.time() + (pace.full * random.uniform(0, 1) if full else 0)
+        # Random, so that copies which start together do not send together.
+        self._empty_at = time.time() + (pace.full * random.uniform(0, 1) if full else 0)
 
     def take(self, latest: float) -> float:
-        """Reserve the next slot."""
+        """Reserve the next slot and return it (seconds since 1970)."""
         with self._lock:
-            free = max(self._free, time.time()) + self._pace.step
-            slot = free - self._pace.room
+            empty_at = max(self._empty_at, time.time()) + self._pace.step
+            slot = empty_at - self._pace.room
             if slot > latest:
                 raise no_slot(slot)
-            self._free = free
+            self._empty_at = empty_at
             return slot
 
     def refused(self) -> None:
         """Count the bucket as full."""
         with self._lock:
-            self._free = max(self._free, time.time() + self._pace.full)
+            self._empty_at = max(self._empty_at, time.time() + self._pace.full)
 
 
 def no_slot(slot: float) -> TransientError:
-    """Return the error for a slot that comes too late, with the time after which to come back."""
+    """Return the error for a slot after the function's time; `retry_after` is jittered upwards."""
     wait = max(slot - time.time(), 0)
     return TransientError(
         "portal",

@@ -1,61 +1,74 @@
-"""What this process has learnt about a webhook: shared by all its portals and event loops."""
+"""The state of a webhook in this process, shared by all portal objects and event loops."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
-from relay.portal.http import THREADS
+from relay.portal.batch import MAX_COMMANDS
+from relay.portal.http import CONNECTION, THREADS, Connection
 from relay.portal.operating import Operating
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook import Webhook
 
-MOST_COMMANDS = 50  # in one batch (rest-protocol section 5)
-SLOW_SECONDS = 20.0  # a third of what the portal allows a request
+SLOW_SECONDS = 20.0  # a third of the time that the portal gives a request
 QUICK_SECONDS = 5.0
 
 
 class WebhookState:
-    """One webhook's state: where it answers, how much it can do at once, what must wait."""
+    """The present host of a portal, the size of its batches, and the methods that must wait.
 
-    def __init__(self, webhook: Webhook) -> None:
-        self.webhook = webhook  # another host once the portal was renamed
-        self.size = MOST_COMMANDS
-        self.not_for_batch: set[str] = set()
+    The thread pool belongs to one webhook, so that a portal that hangs blocks no other portal. It
+    has a thread for each request and each slot that may be under way.
+    """
+
+    def __init__(
+        self,
+        webhook: Webhook,
+        connection: Connection = CONNECTION,
+        threads: Executor | None = None,
+    ) -> None:
+        self.webhook = webhook  # with another host once the portal was renamed
+        self.connection = connection
+        self.threads = threads or ThreadPoolExecutor(2 * THREADS, "portal")
+        self.batch_size = MAX_COMMANDS
+        self.methods_without_batch: set[str] = set()
         self.operating = Operating()
         self.own_slots = OwnSlots(Pace())
-        self.seconds_needed = 1.0
-        # Of its own: a portal that hangs keeps its threads for a minute, and only those. As many
-        # for slots as for requests; a thread is made when one is needed.
-        self.threads = ThreadPoolExecutor(2 * THREADS, "portal")
+        self.request_seconds = 1.0  # to keep free for a request before the function ends
 
-    def took(self, seconds: float, commands: int) -> None:
-        """Adapt the number of commands to how long they took together."""
-        self.seconds_needed = min(max(1.0, 2 * seconds), SLOW_SECONDS)
+    def record_duration(self, seconds: float, commands: int) -> None:
+        """Adapt the batch size to the seconds that a request of so many commands took."""
+        self.request_seconds = min(max(1.0, 2 * seconds), SLOW_SECONDS)
         if seconds > SLOW_SECONDS:
-            self.too_much(commands)
-        elif seconds < QUICK_SECONDS and commands >= self.size:
-            self.size = min(self.size * 2, MOST_COMMANDS)
+            self.shrink_batches(commands)
+        elif seconds < QUICK_SECONDS and commands >= self.batch_size:
+            self.batch_size = min(self.batch_size * 2, MAX_COMMANDS)
 
-    def too_much(self, commands: int) -> None:
-        """Halve the number of commands: so many were too slow or too large.
+    def shrink_batches(self, commands: int) -> None:
+        """Halve the batch size after a request of so many commands was too slow or too large.
 
-        One that went alone says nothing of those that go together.
+        A command that was alone in its request does not count: it tells nothing about batches.
         """
         if commands > 1:
-            self.size = min(self.size, commands // 2)
+            self.batch_size = min(self.batch_size, commands // 2)
 
-    def wait_for(self, method: str) -> float:
-        """Return the seconds that a method must wait for its execution time."""
+    def seconds_blocked(self, method: str) -> float:
+        """Return the seconds until a method has execution time again, 0 if it has some now."""
         return max(self.operating.blocked_until(method) - time.time(), 0)
 
 
-_known: dict[Webhook, WebhookState] = {}
+_states: dict[Webhook, WebhookState] = {}
 
 
-def known(webhook: Webhook) -> WebhookState:
-    """Return what this process knows of a webhook."""
-    return _known.setdefault(webhook, WebhookState(webhook))
+def state_of(webhook: Webhook) -> WebhookState:
+    """Return the state of a webhook, new on first use."""
+    return _states.get(webhook) or _states.setdefault(webhook, WebhookState(webhook))
+
+
+def set_state(state: WebhookState) -> None:
+    """Use this state for its webhook from now on."""
+    _states[state.webhook] = state
 
 
 def forget() -> None:
-    """Begin anew, as a new process does: for tests."""
-    _known.clear()
+    """Drop all states, for tests: the next use of a webhook begins like a new process."""
+    _states.clear()

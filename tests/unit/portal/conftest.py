@@ -11,8 +11,9 @@ import pytest
 
 from local.portal.references import put_in
 from relay.errors import CallError, TransientError
-from relay.portal import Webhook, request, webhook_state
+from relay.portal import Webhook, webhook_state
 from relay.portal.http import Reply
+from relay.portal.webhook_state import WebhookState
 
 SECRET = "s3cr3ts3cr3ts3cr"
 
@@ -200,12 +201,10 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def wire(clock, monkeypatch):
-    """Return the portal's end of the wire, to which every Portal is connected."""
+def wire(clock, webhook):
+    """Return the portal's end of the wire, to which every Portal of `webhook` is connected."""
     made = Wire(clock)
-    webhook_state.forget()
-    monkeypatch.setattr(request, "connection", made)
-    monkeypatch.setattr(webhook_state, "ThreadPoolExecutor", lambda *_: Inline())
+    webhook_state.set_state(WebhookState(webhook, made, Inline()))
     yield made
     webhook_state.forget()
 

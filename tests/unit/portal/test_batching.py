@@ -6,7 +6,7 @@ import pytest
 
 from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal
-from relay.portal.webhook_state import known
+from relay.portal.webhook_state import state_of
 
 from .conftest import SlowSlots
 
@@ -356,12 +356,12 @@ def test_a_hold_that_begins_after_a_call_keeps_it_too(wire, clock, webhook):
 def test_a_slot_that_is_no_longer_needed_sends_nothing(wire, clock, webhook):
     """Two requests were coming, but the first could carry all."""
     portal = Portal(webhook, slots=SlowSlots(clock))
-    known(webhook).size = 25
+    state_of(webhook).batch_size = 25
 
     async def fifty():
         calls = asyncio.create_task(many(portal, 50))
         await asyncio.sleep(1)
-        known(webhook).size = 50
+        state_of(webhook).batch_size = 50
         await calls
         await asyncio.sleep(10)
 
@@ -377,7 +377,7 @@ def test_a_fault_does_not_hide_what_was_already_told(wire, clock, webhook):
     async def both():
         calls = asyncio.gather(portal.call("a"), portal.call("b"), return_exceptions=True)
         await asyncio.sleep(1)
-        known(webhook).operating.exhausted("a")
+        state_of(webhook).operating.block("a")
         return await calls
 
     a, b = clock.run(both())

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from relay.errors import NotForBatchError
 from relay.portal.encoding import (
-    MOST_JSON_LEVELS,
-    MOST_LEVELS,
-    MOST_QUERY_BYTES,
-    MOST_VALUES,
+    MAX_JSON_LEVELS,
+    MAX_LEVELS,
+    MAX_QUERY_BYTES,
+    MAX_VALUES,
     to_json,
     to_query,
 )
@@ -114,12 +114,12 @@ def test_a_second_decoder_agrees():
         {"a": {"": 1}},
         {"fields": {}},
         {"a": [{"b": {}}]},
-        {"a": list(range(MOST_VALUES + 1))},
+        {"a": list(range(MAX_VALUES + 1))},
         {"a": {" ": 1}},
         {"a": {"\n": [1]}},
-        nested(MOST_LEVELS),
-        {"a": "x" * (MOST_QUERY_BYTES + 1)},
-        {"a": "x" * MOST_QUERY_BYTES},
+        nested(MAX_LEVELS),
+        {"a": "x" * (MAX_QUERY_BYTES + 1)},
+        {"a": "x" * MAX_QUERY_BYTES},
     ],
 )
 def test_what_php_would_change_is_not_written(params):
@@ -132,10 +132,10 @@ def test_what_php_would_change_is_not_written(params):
 @pytest.mark.parametrize("wrap", [lambda value: {"a": value}, lambda value: [value]])
 def test_depth_has_an_end(wrap):
     """What PHP would drop without a word is refused, query or JSON."""
-    assert to_query(nested(MOST_LEVELS - 1)).count("[") == MOST_LEVELS - 1
-    assert to_json(nested(MOST_JSON_LEVELS - 1, wrap))
+    assert to_query(nested(MAX_LEVELS - 1)).count("[") == MAX_LEVELS - 1
+    assert to_json(nested(MAX_JSON_LEVELS - 1, wrap))
     with pytest.raises(ValueError, match="deeper than 512 levels"):
-        to_json(nested(MOST_JSON_LEVELS, wrap))
+        to_json(nested(MAX_JSON_LEVELS, wrap))
 
 
 def test_json_keeps_cyrillic_short_and_times_with_their_offset():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.errors import NotKeptError
-from relay.portal.ids import MOST_IDS, Kept, ids_of
+from relay.portal.ids import MAX_IDS, Kept, ids_of
 
 SECRET = "https://acme.bitrix24.com/rest/1/s3cr3tsecret/crm.controller.item.getFile/?id=9"
 ITEM = {
@@ -75,18 +75,18 @@ def test_ids_and_the_way_to_them_are_kept(result, kept):
 
 def test_what_is_kept_is_bounded():
     """A list is dropped whole, so that a part of it is not taken for all of it."""
-    most = {"rows": [{"id": number} for number in range(MOST_IDS)]}
+    most = {"rows": [{"id": number} for number in range(MAX_IDS)]}
     assert ids_of(most) == most
     assert ids_of(most | {"chatId": 5}) == most
-    assert ids_of({"rows": [{"id": 1}] * (MOST_IDS + 1), "chatId": 5}) == {"chatId": 5}
+    assert ids_of({"rows": [{"id": 1}] * (MAX_IDS + 1), "chatId": 5}) == {"chatId": 5}
     half = [{"id": 1}] * 60
     assert ids_of({"first": half, "second": half}) == {"first": half}
     assert ids_of({"a": {"b": {"c": {"d": {"e": {"id": 1}}}}}})["a"]["b"]["c"]["d"]["e"]["id"] == 1
     assert ids_of({"a": {"b": {"c": {"d": {"e": {"f": {"id": 1}}}}}}}) == {}
     assert ids_of([[[[[[1]]]]]]) == [[[[[[1]]]]]]
     assert ids_of([[[[[[[1]]]]]]]) == []
-    flags = {f"f{number}": True for number in range(MOST_IDS + 1)}
-    assert len(ids_of(flags)) == MOST_IDS
+    flags = {f"f{number}": True for number in range(MAX_IDS + 1)}
+    assert len(ids_of(flags)) == MAX_IDS
 
 
 def test_who_reads_more_is_told_so():

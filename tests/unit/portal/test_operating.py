@@ -7,7 +7,7 @@ import pytest
 from relay.errors import TransientError
 from relay.portal import Portal
 from relay.portal.operating import Operating
-from relay.portal.webhook_state import known
+from relay.portal.webhook_state import state_of
 
 from .conftest import reply
 
@@ -115,7 +115,7 @@ def test_429_of_a_batch_as_a_whole_lets_its_calls_go_plainly(wire, clock, webhoo
 def test_both_accountings_of_a_batch_are_survived(clock, outer, inner, blocked):
     """Whichever is charged waits."""
     operating = Operating()
-    operating.note_batch(
+    operating.record_batch(
         spent(clock, outer), {"c0": spent(clock, inner), "x": {}}, {"c0": "crm.item.list"}
     )
     found = [name for name in ("batch", "crm.item.list") if operating.blocked_until(name)]
@@ -126,7 +126,7 @@ def test_both_accountings_of_a_batch_are_survived(clock, outer, inner, blocked):
 def test_absent_figures_mean_nothing(clock, said):
     """Portals without the limiter send none."""
     operating = Operating()
-    operating.note_batch(said, {"c0": said}, {"c0": "a"})
+    operating.record_batch(said, {"c0": said}, {"c0": "a"})
     assert clock.now
     assert not operating.blocked_until("a")
     assert not operating.blocked_until("batch")
@@ -135,7 +135,7 @@ def test_absent_figures_mean_nothing(clock, said):
 def test_a_portal_that_hides_its_clock_is_taken_to_share_ours(clock):
     """Then the reset is at the time that it says."""
     operating = Operating()
-    operating.note("A", {"operating": 500, "operating_reset_at": clock.now + 5})
+    operating.record("A", {"operating": 500, "operating_reset_at": clock.now + 5})
     assert operating.blocked_until("a") == clock.now + 5
 
 
@@ -146,7 +146,7 @@ def test_a_method_that_gets_tired_while_its_call_waits_is_not_called(wire, clock
     async def both():
         calls = asyncio.gather(portal.call("a"), portal.call("b"))
         await asyncio.sleep(1)
-        known(webhook).operating.exhausted("a")
+        state_of(webhook).operating.block("a")
         await calls
 
     clock.run(both())
@@ -161,7 +161,7 @@ def test_a_slot_for_a_method_that_got_tired_meanwhile_sends_nothing(wire, clock,
     async def one():
         call = asyncio.create_task(portal.call("a"))
         await asyncio.sleep(1)
-        known(webhook).operating.exhausted("a")
+        state_of(webhook).operating.block("a")
         await call
 
     began = clock.now

@@ -11,7 +11,7 @@ from relay.errors import MayHaveRunError, PermanentError, TransientError
 from relay.portal import Portal, Text
 from relay.portal.fake import FakePortal
 from relay.portal.http import TIMEOUT
-from relay.portal.references import is_touched
+from relay.portal.references import is_replaced
 
 from .conftest import Reply
 from .test_lists import Table, read
@@ -136,13 +136,13 @@ def test_whatever_the_core_would_change_is_known(text):
         same = put_in(text, sections) == text
     except TypeError:
         same = False
-    assert same or is_touched(text)
+    assert same or is_replaced(text)
 
 
 def test_megabytes_of_dollars_are_read_once():
     """A text of two megabytes takes no time that grows with its square."""
-    assert not is_touched({"a": ["$" * 2_000_000, "$a" * 1_000_000]})
-    assert is_touched("$" * 2_000_000 + "[")
+    assert not is_replaced({"a": ["$" * 2_000_000, "$a" * 1_000_000]})
+    assert is_replaced("$" * 2_000_000 + "[")
 
 
 def test_text_in_an_explicit_batch_arrives_as_it_is(wire, clock, webhook):

@@ -1,12 +1,14 @@
 """Every fault has its class and its number of requests; nothing is executed twice."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from relay.errors import MayHaveRunError, OperatorError, PermanentError, TransientError
 from relay.portal import Portal, request
 from relay.portal.http import ANSWER_TOO_LARGE, NO_ANSWER, TIMEOUT, Reply
+from relay.portal.webhook_state import state_of
 
 from .conftest import SECRET, SlowSlots, parse_str, reply
 
@@ -318,6 +320,20 @@ def test_a_renamed_portal_is_followed_with_the_same_post(wire, clock, webhook, c
     assert wire.hosts == ["acme.bitrix24.com"] + ["new.bitrix24.com"] * 3
     assert "acme.bitrix24.com is now new.bitrix24.com" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_requests_under_way_while_a_portal_is_renamed_are_all_followed(wire, clock, webhook):
+    """A request whose redirect arrives after another one was followed is followed too."""
+    state = state_of(webhook)
+
+    def followed_meanwhile(_body):
+        state.webhook = replace(webhook, host="new.bitrix24.com")
+        return moved("new.bitrix24.com")
+
+    wire.script = [followed_meanwhile]
+    wire.answer = lambda method, _: {"ID": "7"} if method == "profile" else True
+    assert clock.run(Portal(webhook).call(WRITE, fields={"title": "a"})) is True
+    assert wire.hosts == ["acme.bitrix24.com"] + ["new.bitrix24.com"] * 2
 
 
 @pytest.mark.parametrize(

@@ -5,31 +5,32 @@ import threading
 
 import pytest
 
-from relay.portal import Portal, Webhook, request
-from relay.portal.webhook_state import MOST_COMMANDS, SLOW_SECONDS, WebhookState, forget
+from relay.portal import Portal, Webhook
+from relay.portal.batch import MAX_COMMANDS
+from relay.portal.webhook_state import SLOW_SECONDS, WebhookState, forget, set_state
 
 from .conftest import SECRET, reply
 
 
 @pytest.mark.parametrize(
-    "say", [lambda it: it.too_much(1), lambda it: it.took(SLOW_SECONDS + 1, 1)]
+    "say", [lambda it: it.shrink_batches(1), lambda it: it.record_duration(SLOW_SECONDS + 1, 1)]
 )
 def test_a_lone_slow_call_leaves_batches_as_they_are(webhook, say):
     """One call that takes long says nothing of fifty."""
     known = WebhookState(webhook)
     say(known)
-    assert known.size == MOST_COMMANDS
+    assert known.batch_size == MAX_COMMANDS
 
 
 def test_what_was_too_much_is_halved_and_never_more_than_before(webhook):
     """Two together become one; fifty that were under way say nothing new to four."""
     known = WebhookState(webhook)
-    known.too_much(8)
-    assert known.size == 4
-    known.too_much(50)
-    assert known.size == 4
-    known.too_much(2)
-    assert known.size == 1
+    known.shrink_batches(8)
+    assert known.batch_size == 4
+    known.shrink_batches(50)
+    assert known.batch_size == 4
+    known.shrink_batches(2)
+    assert known.batch_size == 1
 
 
 class Hanging:
@@ -48,13 +49,14 @@ class Hanging:
         return reply(result=True)
 
 
-def test_portals_that_hang_hold_up_no_other(monkeypatch):
+def test_portals_that_hang_hold_up_no_other():
     """Two portals with all their requests under way, and a third one is answered."""
-    forget()
     hosts = ["a.bitrix24.com", "b.bitrix24.com", "c.bitrix24.com"]
     wire = Hanging(hosts[:2], 16)
-    monkeypatch.setattr(request, "connection", wire)
-    portals = [Portal(Webhook(host, 7, SECRET)) for host in hosts]
+    webhooks = [Webhook(host, 7, SECRET) for host in hosts]
+    for webhook in webhooks:
+        set_state(WebhookState(webhook, wire))
+    portals = [Portal(webhook) for webhook in webhooks]
 
     async def use():
         stuck = [
