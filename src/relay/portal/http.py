@@ -12,6 +12,8 @@ from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from relay.errors import CallError, MayHaveRunError, OperatorError, TransientError
@@ -51,12 +53,31 @@ class Reply:
     location: str = ""
 
 
+class _HttpsConnection(HTTPSConnection):
+    """Tells a fault before the request was sent, in the TLS handshake, from a later one."""
+
+    def connect(self) -> None:
+        """Connect; raises NewConnectionError for every fault of a socket or of TLS."""
+        try:
+            super().connect()
+        except OSError as fault:
+            raise NewConnectionError(self, f"no TLS connection: {fault}") from fault
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
 class Connection:
     """An HTTP session that closes connections which were idle for IDLE_SECONDS. Thread-safe."""
 
     def __init__(self) -> None:
         self.session = requests.Session()
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=THREADS, max_retries=0)
+        adapter.poolmanager.pool_classes_by_scheme = {
+            "http": HTTPConnectionPool,
+            "https": _HttpsPool,
+        }
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
         self.session.headers.update(
@@ -120,8 +141,8 @@ def _error_of(method: str, fault: Exception) -> CallError:
     if "CERTIFICATE_VERIFY_FAILED" in str(fault):
         return OperatorError(method, "BAD_CERTIFICATE", "the portal's certificate is not valid")
     reason = getattr(fault.args[0] if fault.args else None, "reason", None)
-    if isinstance(reason, NewConnectionError | ConnectTimeoutError) or isinstance(
-        fault, requests.exceptions.ProxyError | requests.exceptions.SSLError
+    if isinstance(fault, requests.exceptions.ProxyError) or isinstance(
+        reason, NewConnectionError | ConnectTimeoutError
     ):
         return TransientError(method, NOT_CONNECTED, type(reason or fault).__name__)
     timed_out = isinstance(fault, requests.Timeout | ReadTimeoutError)

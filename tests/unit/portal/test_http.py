@@ -93,7 +93,7 @@ SLOW = ConnectTimeoutError(None, URL)
             "NOT_CONNECTED: NewConnectionError",
         ),
         (requests.exceptions.ProxyError(URL), TransientError, "NOT_CONNECTED: ProxyError"),
-        (requests.exceptions.SSLError(URL), TransientError, "NOT_CONNECTED: SSLError"),
+        (requests.exceptions.SSLError(URL), MayHaveRunError, "NO_ANSWER: SSLError"),
         (
             requests.exceptions.SSLError(f"CERTIFICATE_VERIFY_FAILED {URL}"),
             OperatorError,
