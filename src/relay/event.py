@@ -1,18 +1,15 @@
 """An event as it travels from ingress to whoever subscribes: CloudEvents 1.0, structured JSON."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from relay.errors import NotOursError
+from relay.unsendable import IN_JSON
 
 TYPE_PREFIX = "com.bitrix24.event."
 SOURCE_PREFIX = "urn:bitrix24:"
-
-# SQS refuses these in a message, and SNS would lose them on the way; JSON can spell them in ASCII.
-_UNSENDABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +66,7 @@ class Event:
         if self.subject:
             cloudevent["subject"] = self.subject
         text = json.dumps(cloudevent, ensure_ascii=False, separators=(",", ":"))
-        return _UNSENDABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        return IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:

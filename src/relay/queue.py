@@ -3,7 +3,6 @@
 Which of the two, and when, stands in relay.retry_policy.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.errors import CallError, RelayError
 from relay.retry_policy import Delivery, Policy, policy_of, seconds_until_retry
+from relay.unsendable import IN_TEXT
 
 ENTRIES = 10  # SQS's limit for one request
 THREADS = 8
-# SQS refuses a message with one of these characters in it.
-_UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Unhandled(NamedTuple):
@@ -102,7 +100,7 @@ def dead_letter(body: str, error: Exception) -> None:
         QueueUrl=queue_url,
         MessageBody=body,
         MessageAttributes={
-            name: {"DataType": "String", "StringValue": _UNSENDABLE.sub("\ufffd", value[:1000])}
+            name: {"DataType": "String", "StringValue": IN_TEXT.sub("\ufffd", value[:1000])}
             for name, value in attributes.items()
         },
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from relay.kinds import TASK
 from relay.tracking.commands import TASK_FIELDS
+from relay.unsendable import IN_JSON
 
 type Form = dict[str, Any]
 
@@ -44,8 +45,6 @@ _LINK = re.compile(
     r"|assignedById|lastActivityBy"
 )
 _NUMBER = re.compile(r"-?\d{1,18}")
-# What SQS refuses in a message and DynamoDB in a string.
-_UNSENDABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 DIGEST = "$sha256"  # stands for a value that was too large to store
 
 
@@ -98,7 +97,7 @@ def _text(text: str) -> str:
             return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         except (ValueError, OverflowError):
             return text
-    return _UNSENDABLE.sub("\ufffd", text)
+    return IN_JSON.sub("\ufffd", text)
 
 
 def _link(value: Any) -> Any:
