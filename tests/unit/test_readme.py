@@ -17,8 +17,14 @@ def test_the_reaction_that_is_shown_is_the_one_that_runs():
 
 def test_the_mapping_entry_that_is_shown_is_the_one_that_is_deployed():
     """The template's entry that README shows is the template's."""
-    entry, rule = [part.split("```")[0] for part in README.split("```yaml\n")[1:]]
+    (entry,) = (part.split("```")[0] for part in README.split("```yaml\n")[1:])
     assert entry in (ROOT / "template.yaml").read_text("utf-8")
+
+
+def test_the_rule_that_is_shown_is_the_one_that_is_checked():
+    """The rule in docs/eventbridge.md stands in docs/rules.yaml, which `make check` lints."""
+    page = (ROOT / "docs/eventbridge.md").read_text("utf-8")
+    (rule,) = (part.split("```")[0] for part in page.split("```yaml\n")[1:])
     assert rule in (ROOT / "docs/rules.yaml").read_text("utf-8")
 
 
@@ -38,18 +44,17 @@ def test_every_ready_reaction_has_its_row(path):
     assert re.findall(f"`({method})`", row) == (re.findall(method, arrow[1]) if arrow else [])
 
 
-def test_every_command_that_is_named_is_there():
-    """Each `make` target in README is a target."""
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    named = {
-        part.split("`")[0].split()[0]
-        for part in README.split("make ")[1:]
-        if part[0].islower() and README[README.index(part) - 6] in "`\n "
-    }
-    known = {line.split(":")[0] for line in makefile.splitlines() if ":" in line}
-    targets = {"run", "deploy", "connect", "logs", "test", "unit", "check", "invoke", "redrive"}
-    assert targets <= named
-    assert named & targets <= known
+FIRST_SCREEN = 22  # lines, which a page of a repository shows without scrolling
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ru.md"])
+def test_the_first_screen_has_the_two_commands_and_a_picture(page):
+    """Whoever sees the project for the first time can start it without scrolling."""
+    text = (ROOT / page).read_text("utf-8")
+    screen = "\n".join(text.splitlines()[:FIRST_SCREEN])
+    assert "git clone <this repository> relay && cd relay\nmake run\n" in screen
+    (picture,) = re.findall(r"^!\[.+\]\((.+)\)$", screen, re.MULTILINE)
+    assert 0 < (ROOT / picture).stat().st_size < 150_000
 
 
 def shape(text):
