@@ -11,7 +11,7 @@ import pytest
 from local.aws import credentials
 from local.stack import store_secrets
 from ops.build import ROOT
-from relay.tracking.row import ITEM, Base, Key, Look, to_item
+from relay.tracking.row import ITEM, Base, Key, Reading, to_item
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def set_aside(relay):
 
 def image(number, title, seq):
     """Return a deal's row of the mirror as its stream tells it."""
-    look = Look(
+    reading = Reading(
         key=Key("main", "deal", number),
         kind=ITEM,
         text=json.dumps({"title": title}),
@@ -188,7 +188,7 @@ def image(number, title, seq):
         via="event",
         quiet=False,
     )
-    return to_item(look, Base(seq - 1, "b"), "b")
+    return to_item(reading, Base(seq - 1, "b"), "b")
 
 
 def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_aside, await_until):

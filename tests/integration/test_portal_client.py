@@ -105,7 +105,7 @@ def test_hostile_texts_are_stored_as_they_were_written(server):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("kind", [*ERRORS, *(set(TRANSPORT) - {"slow"})])
+@pytest.mark.parametrize("kind", [*ERRORS, *sorted(set(TRANSPORT) - {"slow"})])
 def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_said, kind, when):
     """One request, an error of the tree, and the URL in nothing that was said."""
     fail(server, kind, when=when, seconds=2)

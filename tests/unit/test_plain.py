@@ -20,7 +20,7 @@ TEXT = json.dumps({"item": {"url": URL}})
         SECRET,
         SECRET.encode(),
         zlib.compress(TEXT.encode()),
-        gzip.compress(TEXT.encode()),
+        gzip.compress(TEXT.encode(), mtime=0),
         base64.b64encode(zlib.compress(TEXT.encode())).decode(),
         base64.urlsafe_b64encode(b"?>" * 20 + TEXT.encode()).decode(),
         json.dumps({"Message": json.dumps({"body": base64.b64encode(TEXT.encode()).decode()})}),
