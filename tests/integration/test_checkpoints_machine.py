@@ -301,6 +301,17 @@ class Machine(RuleBasedStateMachine):
                 if delivery.waiting:
                     self.go_on(delivery, 0, "answered")
 
+    @precondition(lambda self: not self.alive)
+    @rule(order=st.sampled_from(sorted(RETRIES)), at=st.integers(0, 12))
+    def asked_again(self, order, at):
+        """Let the answer to a call be lost, so that the reaction asks again."""
+        delivery = self.deliver(order)
+        for number in range(2 * at):
+            if not delivery.waiting or not self.go_on(
+                delivery, 0, "lost" if number == at else "answered"
+            ):
+                break
+
     @precondition(lambda self: self.alive)
     @rule(
         which=st.integers(0, 1),
