@@ -1,20 +1,19 @@
-"""A change as it travels from announce to reactions: CloudEvents 1.0, structured JSON."""
+"""A change: what differs in a portal. Announce publishes it on the Changes topic."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from relay.cloudevent import Envelope
 from relay.errors import NotOursError
 from relay.kinds import kind_of
 
 TYPE_PREFIX = "com.bitrix24."
-SOURCE_PREFIX = "urn:bitrix24:"
 ACTIONS = ("added", "updated", "deleted")
 
 
 class Fields(dict[str, Any]):
-    """An item's fields; what is empty is not stored, so what is not here reads as None."""
+    """An item's fields. An empty field is not stored; it reads as None."""
 
     def __missing__(self, name: str) -> None:
         """Read an empty field."""
@@ -24,14 +23,20 @@ class Fields(dict[str, Any]):
 class Change:
     """An item was added, updated or deleted, with the fields that changed.
 
-    `id` is the item's (a string), `change_id` the change's own: however often AWS delivers it, the
-    same. `version` counts the readings of the item: a higher one is later. `changed` names the
-    fields that differ; in `added` all fields that are set, as a state that an item is born with
-    is a change of that field. `before` holds the changed fields only (`added`: none, `deleted`:
-    all), `after` all of them (`deleted`: none); a field of `truncated` did not fit and is in
-    neither. `*` at the end of either list stands for names that did not fit either.
-    `superseded`: this reaction has already handled a later change of the item.
-    `origin` is `relay` where a reaction wrote it, `via` is what made us look: `event` or `sweep`.
+    change_id  the change's own id, the same however often AWS delivers it
+    id         the item's, a string
+    action     one of ACTIONS
+    version    the number of the item's reading: a higher one is later
+    time       of the reading, ISO 8601
+    origin     `relay` where a reaction wrote the change, else `portal`
+    via        the reason for the reading: `event` or `sweep`
+    changed    names of the fields that differ; of an added item all that are set, as a state that
+               an item is born with is a change of that field
+    before     the changed fields only; all of a deleted item, none of an added one
+    after      all fields; none of a deleted item
+    truncated  names of fields that did not fit, and are in neither. `*` at the end of `truncated`
+               or `changed` stands for names that did not fit either
+    superseded whether this reaction has already handled a later change of the item
     """
 
     change_id: str
@@ -48,7 +53,7 @@ class Change:
     before: Mapping[str, Any] = field(default_factory=Fields)
     after: Mapping[str, Any] = field(default_factory=Fields)
     truncated: tuple[str, ...] = ()
-    # Known to whoever runs a reaction; they do not travel.
+    # Set where a reaction runs; they are not published.
     portal_host: str = field(default="", compare=False)
     superseded: bool = field(default=False, compare=False)
 
@@ -76,7 +81,7 @@ class Change:
         )
 
     def to_json(self) -> str:
-        """Return the change as a structured CloudEvent."""
+        """Return the change as a CloudEvent."""
         data: dict[str, Any] = {
             "entity": self.entity,
             "entityTypeId": self.entity_type_id,
@@ -91,38 +96,29 @@ class Change:
         }
         if self.truncated:
             data["truncated"] = self.truncated
-        cloudevent = {
-            "specversion": "1.0",
-            "id": self.change_id,
-            "source": SOURCE_PREFIX + self.portal,
-            "type": f"{TYPE_PREFIX}{self.entity}.{self.action}",
-            "subject": f"{self.entity}/{self.id}",
-            "time": self.time,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-        return json.dumps(cloudevent, ensure_ascii=False, separators=(",", ":"))
+        type_name, subject = f"{TYPE_PREFIX}{self.entity}.{self.action}", f"{self.entity}/{self.id}"
+        return Envelope(self.change_id, self.portal, type_name, self.time, data, subject).to_json()
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
         """Return the change that `to_json` wrote; raises NotOursError for another document."""
+        envelope = Envelope.of(cloudevent, TYPE_PREFIX)
+        data = envelope.data
+        version, action = data.get("version"), data.get("action")
+        if type(version) is not int:  # it orders an item's changes
+            raise NotOursError(f"version is {version!r}, not a number")
+        if action not in ACTIONS:
+            raise NotOursError(f"action is {action!r}, not one of {', '.join(ACTIONS)}")
         try:
-            data = cloudevent["data"]
-            if not cloudevent["specversion"].startswith("1."):
-                raise NotOursError(f"specversion is {cloudevent['specversion']}, not 1.x")
-            if type(data["version"]) is not int or not isinstance(cloudevent["id"], str):
-                raise NotOursError("version is no number, or id no text")  # they order changes
-            if data["action"] not in ACTIONS:
-                raise NotOursError(f"action is {data['action']!r}, not one of {', '.join(ACTIONS)}")
             return cls(
-                change_id=cloudevent["id"],
-                portal=cloudevent["source"].removeprefix(SOURCE_PREFIX),
+                change_id=envelope.unique_id,
+                portal=envelope.portal,
                 entity=data["entity"],
                 entity_type_id=data["entityTypeId"],
                 id=data["id"],
-                action=data["action"],
-                version=data["version"],
-                time=cloudevent["time"],
+                action=action,
+                version=version,
+                time=envelope.time,
                 origin=data["origin"],
                 via=data["via"],
                 changed=tuple(data["changed"]),
@@ -130,5 +126,5 @@ class Change:
                 after=data["after"],
                 truncated=tuple(data.get("truncated", ())),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise NotOursError(f"not a change of this relay: {error!r}") from error

@@ -1,25 +1,27 @@
-"""An event as it travels from ingress to whoever subscribes: CloudEvents 1.0, structured JSON."""
+"""An event: something happened in a portal. Ingress publishes it on the Events topic."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from relay.cloudevent import Envelope
 from relay.errors import NotOursError
-from relay.unsendable import IN_JSON
 
 TYPE_PREFIX = "com.bitrix24.event."
-SOURCE_PREFIX = "urn:bitrix24:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something happened in a portal; what it is now must be asked for.
+    """Something happened in a portal; the item's present state has to be read.
 
-    `id` is the item's (a string, None where the event names none), `event_id` the event's own:
-    made of portal, entity, id and action for what happens to an item only once, so that a doubled
-    event is recognised. `payload` is what the portal sent as `data`: all scalars are strings.
-    `entity`, `action` and `id` are None for events that the catalogue does not know.
+    event_id        the event's own id. Adding and deleting happen to an item only once, so their
+                    id is made of portal, entity, item and action: a doubled event is recognised
+    name            the portal's code of the event, `ONCRMDEALUPDATE`
+    entity, action, id
+                    what happened to which item; None where the catalogue does not know the event
+                    or the event names no item. `id` is a string
+    time, sent_at   ISO 8601; `sent_at` is the portal's own time, None where it sent none
+    payload         the portal's `data`; all scalars are strings
     """
 
     event_id: str
@@ -38,50 +40,39 @@ class Event:
 
     @property
     def subject(self) -> str | None:
-        """What the event is about, `deal/662`; None where the catalogue does not say."""
+        """The item, `deal/662`; None where entity or id is None."""
         return None if self.entity is None or self.id is None else f"{self.entity}/{self.id}"
 
     def to_json(self) -> str:
-        """Return the event as a structured CloudEvent, fit for SNS and SQS."""
-        cloudevent: dict[str, Any] = {
-            "specversion": "1.0",
-            "id": self.event_id,
-            "source": SOURCE_PREFIX + self.portal,
-            "type": TYPE_PREFIX + self.name.lower(),
-            "time": self.time,
-            "datacontenttype": "application/json",
-            "data": {
-                "event": self.name,
-                "entity": self.entity,
-                "action": self.action,
-                "entityTypeId": self.entity_type_id,
-                "id": self.id,
-                "sentAt": self.sent_at,
-                "domain": self.domain,
-                "memberId": self.member_id,
-                "handlerId": self.handler_id,
-                "payload": self.payload,
-            },
+        """Return the event as a CloudEvent."""
+        data = {
+            "event": self.name,
+            "entity": self.entity,
+            "action": self.action,
+            "entityTypeId": self.entity_type_id,
+            "id": self.id,
+            "sentAt": self.sent_at,
+            "domain": self.domain,
+            "memberId": self.member_id,
+            "handlerId": self.handler_id,
+            "payload": self.payload,
         }
-        if self.subject:
-            cloudevent["subject"] = self.subject
-        text = json.dumps(cloudevent, ensure_ascii=False, separators=(",", ":"))
-        return IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        type_name = TYPE_PREFIX + self.name.lower()
+        return Envelope(
+            self.event_id, self.portal, type_name, self.time, data, self.subject
+        ).to_json()
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
         """Return the event that `to_json` wrote; raises NotOursError for another document."""
+        envelope = Envelope.of(cloudevent, TYPE_PREFIX)
+        data = envelope.data
         try:
-            data = cloudevent["data"]
-            if not cloudevent["specversion"].startswith("1."):
-                raise NotOursError(f"specversion is {cloudevent['specversion']}, not 1.x")
-            if not cloudevent["type"].startswith(TYPE_PREFIX):
-                raise NotOursError(f"type is {cloudevent['type']!r}, not {TYPE_PREFIX}*")
             return cls(
-                event_id=cloudevent["id"],
-                portal=cloudevent["source"].removeprefix(SOURCE_PREFIX),
+                event_id=envelope.unique_id,
+                portal=envelope.portal,
                 name=data["event"],
-                time=cloudevent["time"],
+                time=envelope.time,
                 entity=data["entity"],
                 action=data["action"],
                 entity_type_id=data["entityTypeId"],
@@ -92,5 +83,5 @@ class Event:
                 handler_id=data["handlerId"],
                 payload=data["payload"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise NotOursError(f"not an event of this relay: {error!r}") from error
+        except KeyError as error:
+            raise NotOursError(f"not an event of this relay: no {error} in its data") from error

@@ -1,7 +1,7 @@
-"""Changes, and Events where they are wanted -> an EventBridge bus, each as it is.
+"""Changes, and Events where `Forward` is `all` -> an EventBridge bus, unchanged.
 
 An entry's detail is the CloudEvent, its detail-type the CloudEvent's type, its source `SOURCE`. A
-record whose entry failed waits (relay.queue); EventBridge too may deliver twice, and
+record whose entry failed waits (relay.retry_policy). EventBridge may deliver an entry twice:
 `detail.id` is then the same.
 """
 
@@ -18,15 +18,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.change import ACTIONS, TYPE_PREFIX
+from relay.cloudevent import Envelope, to_text
 from relay.errors import NotOursError, RefusedError, StateError
 from relay.queue import Unhandled, hand_back
 
 SOURCE = "bitrix24-relay"
-ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before
-BYTES = 1_000_000
-TIME_BYTES = 14  # what EventBridge counts for an entry's time
-LATER = {"InternalFailure", "InternalException", "ThrottlingException"}
-WRONG = "ValidationException"
+MAX_ENTRIES = 10  # PutEvents' limits; 1 MB since January 2026, 256 KB before
+MAX_BYTES = 1_000_000
+TIME_BYTES = 14  # counted by EventBridge for an entry's time
+RETRY_CODES = {"InternalFailure", "InternalException", "ThrottlingException"}
+INVALID_REQUEST = "ValidationException"
 
 logger = Logger(service="forward")
 metrics = Metrics(service="forward")
@@ -34,90 +35,100 @@ metrics = Metrics(service="forward")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record and what it is to EventBridge."""
+    """A record, its entry in a PutEvents request, and the bytes that EventBridge counts for it."""
 
     record: SQSRecord
-    put: dict[str, Any]
+    request: dict[str, Any]
     size: int
 
 
 def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
-    """Put a batch onto the bus; returns the records that must come back."""
-    unhandled: list[Unhandled] = []
+    """Put each record of an SQS batch onto the bus; return those that must come back."""
+    entries, unhandled = _entries_of(batch)
+    unhandled += _put_all(entries)
+    waiting = _hand_back(unhandled)
+    metrics.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
+
+
+def _entries_of(batch: dict[str, Any]) -> tuple[list[Entry], list[Unhandled]]:
+    """Return the entries of a batch, and the records that can't be one."""
+    (bus,) = settings.read("BUS_NAME")
     entries: list[Entry] = []
+    unhandled: list[Unhandled] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
-            entries.append(to_entry(record))
+            entries.append(to_entry(record, bus))
         except (NotOursError, RefusedError) as error:
             unhandled.append(Unhandled(record, error))
-    groups = list(_groups(entries))
-    for at, group in enumerate(groups):
-        try:
-            unhandled += _put(group)
-        except (BotoCoreError, ClientError) as trouble:  # the others would wait for it in turn
-            away = StateError(f"EventBridge: {trouble}")
-            unhandled += [Unhandled(entry.record, away) for each in groups[at:] for entry in each]
-            break
-    outcomes = hand_back(unhandled)
-    for outcome in outcomes:
-        outcome.log(logger)
-    back = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
-    if dead := len(outcomes) - len(back):
-        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
-    metrics.add_metric("waiting", MetricUnit.Count, len(back))
-    metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in back]}
+    return entries, unhandled
 
 
-def to_entry(record: SQSRecord) -> Entry:
-    """Return a record's entry, shortened where it would not fit."""
-    (bus,) = settings.read("BUS_NAME")
+def to_entry(record: SQSRecord, bus: str) -> Entry:
+    """Return a record's entry, shortened where it would not fit.
+
+    Raises NotOursError for a message that is no CloudEvent of this relay, RefusedError for one that
+    can't be shortened enough.
+    """
     try:
-        cloudevent = json.loads(record.body)
-        kind, when = cloudevent["type"], datetime.fromisoformat(cloudevent["time"])
-        around = len(SOURCE) + len(kind.encode()) + TIME_BYTES
-        detail = shorten(cloudevent, record.body, BYTES - around)
+        document = json.loads(record.body)
+        envelope = Envelope.of(document, TYPE_PREFIX)
+        time = datetime.fromisoformat(envelope.time)
+        around = len(SOURCE) + len(envelope.type_name.encode()) + TIME_BYTES
+        detail = shorten(document, record.body, MAX_BYTES - around)
         size = around + len(detail.encode())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotOursError(f"not a change or event of this relay: {error!r}") from error
-    if not kind.startswith(TYPE_PREFIX):
-        raise NotOursError(f"type is {kind!r}, not {TYPE_PREFIX}*")
-    put = {
+    request = {
         "EventBusName": bus,
         "Source": SOURCE,
-        "DetailType": kind,
-        "Time": when,
+        "DetailType": envelope.type_name,
+        "Time": time,
         "Detail": detail,
     }
-    return Entry(record, put, size)
+    return Entry(record, request, size)
 
 
-def shorten(cloudevent: dict[str, Any], text: str, limit: int) -> str:
-    """Return a CloudEvent's text within a limit: of a Change its largest fields are left out."""
-    data = cloudevent["data"]
+def shorten(document: dict[str, Any], text: str, limit: int) -> str:
+    """Return a CloudEvent's text within a limit in bytes.
+
+    `text` is the document's JSON. A Change loses its largest fields, which `truncated` then names;
+    raises RefusedError where there is no field to leave out.
+    """
+    data = document["data"]
     sides = ("before", "after") if data["action"] in ACTIONS else ()
     while len(text.encode()) > limit:
         names = {name for side in sides for name in data[side]}
-        sizes = {name: len(_text([data[side].get(name) for side in sides])) for name in names}
+        sizes = {name: len(to_text([data[side].get(name) for side in sides])) for name in names}
         if not sizes:
             raise RefusedError(f"{len(text.encode())} bytes, of which EventBridge takes {limit}")
         largest = max(sizes, key=lambda name: sizes[name])
         for side in sides:
             data[side].pop(largest, None)
         data["truncated"] = [*data.get("truncated", ()), largest]
-        text = _text(cloudevent)
+        text = to_text(document)
     return text
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _put_all(entries: list[Entry]) -> list[Unhandled]:
+    """Put entries onto the bus; return those that EventBridge did not take."""
+    unhandled: list[Unhandled] = []
+    groups = list(_groups(entries))
+    for at, group in enumerate(groups):
+        try:
+            unhandled += _put(group)
+        except (BotoCoreError, ClientError) as trouble:  # each other group would fail as slowly
+            away = StateError(f"EventBridge: {trouble}")
+            return unhandled + [Unhandled(one.record, away) for rest in groups[at:] for one in rest]
+    return unhandled
 
 
 def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Yield what fits into one request."""
+    """Yield entries that fit into one request."""
     group: list[Entry] = []
     for entry in entries:
-        if len(group) == ENTRIES or sum(each.size for each in group) + entry.size > BYTES:
+        size = sum(other.size for other in group) + entry.size
+        if len(group) == MAX_ENTRIES or size > MAX_BYTES:
             yield group
             group = []
         group.append(entry)
@@ -126,15 +137,18 @@ def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 
 def _put(group: list[Entry]) -> list[Unhandled]:
-    """Put a group; returns what was not taken, each record with the reason."""
+    """Put entries in one request; return those that were not taken, each with its error.
+
+    Raises botocore's errors where EventBridge does not answer.
+    """
     try:
         answer = settings.client("events", read_seconds=5).put_events(
-            Entries=[entry.put for entry in group]
+            Entries=[entry.request for entry in group]
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] != WRONG:
+        if error.response["Error"]["Code"] != INVALID_REQUEST:
             raise
-        if len(group) > 1:  # one of them must not hold up the others
+        if len(group) > 1:  # the invalid entry must not hold up the others
             return [failure for entry in group for failure in _put([entry])]
         return [Unhandled(group[0].record, RefusedError(str(error)))]
     unhandled: list[Unhandled] = []
@@ -142,9 +156,21 @@ def _put(group: list[Entry]) -> list[Unhandled]:
         code = answered.get("ErrorCode")
         if code is None:
             metrics.add_metric("forwarded", MetricUnit.Count, 1)
-        elif code in LATER:
+        elif code in RETRY_CODES:
             unhandled.append(Unhandled(entry.record, StateError(f"EventBridge: {code}")))
         else:
             refusal = RefusedError(f"{code}: {answered.get('ErrorMessage')}")
             unhandled.append(Unhandled(entry.record, refusal))
     return unhandled
+
+
+def _hand_back(unhandled: list[Unhandled]) -> list[SQSRecord]:
+    """Let records wait or dead-letter them; return those that stay in the queue."""
+    outcomes = hand_back(unhandled)
+    for outcome in outcomes:
+        outcome.log(logger)
+    waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
+    if dead := len(outcomes) - len(waiting):
+        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
+    metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
+    return waiting

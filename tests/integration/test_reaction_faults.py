@@ -272,13 +272,14 @@ def reshaped(**changes):
     ("body", "reason"),
     [
         ("hello", "Expecting value"),
-        ("[]", "not a change of this relay"),
-        ('{"Records": []}', "not a change of this relay: KeyError('data')"),
+        ("[]", "not a CloudEvent: list instead of an object"),
+        ('{"Records": []}', "specversion is None, not 1.x"),
         (reshaped(specversion="2.0"), "specversion is 2.0, not 1.x"),
-        (reshaped(specversion=2), "not a change of this relay"),
-        (reshaped(data={"version": {"major": 2}}), "version is no number"),
+        (reshaped(specversion=2), "specversion is 2, not 1.x"),
+        (reshaped(data={"version": {"major": 2}}), "version is {'major': 2}, not a number"),
         (reshaped(data={"action": "archived"}), "action is 'archived', not one of added"),
-        (reshaped(id=7), "version is no number, or id no text"),
+        (reshaped(id=7), "id, source, type, time (texts) and data"),
+        (reshaped(data={"before": "text"}), "not a change of this relay: ValueError"),
     ],
 )
 def test_what_can_not_be_understood_is_put_aside(stack, body, reason):

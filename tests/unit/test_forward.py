@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from relay import forward, settings
 from relay.change import Fields
-from relay.forward import BYTES, SOURCE, handler
+from relay.forward import MAX_BYTES, SOURCE, handler
 from tests.samples import load
 
 CHANGE = load("sqs_deal_won")
@@ -213,12 +213,12 @@ def test_a_change_that_is_too_large_loses_its_largest_fields_and_says_so(aws):
     assert data["truncated"] == ["other", "comments"]
     assert data["before"] == {"stageId": "NEW"}
     assert set(data["after"]) == {"title", "long"}
-    assert len(aws.requests[0][0]["Detail"].encode()) < BYTES
+    assert len(aws.requests[0][0]["Detail"].encode()) < MAX_BYTES
 
 
 def test_an_event_that_is_too_large_is_put_aside(aws):
     """There is no field to leave out of what the portal sent."""
-    event = replace(load("sqs_call_missed"), payload={"x": "y" * BYTES})
+    event = replace(load("sqs_call_missed"), payload={"x": "y" * MAX_BYTES})
     assert failed(handler(batch(event.to_json()))) == []
     assert aws.requests == []
     assert "of which EventBridge takes" in reason(aws.dead[0])

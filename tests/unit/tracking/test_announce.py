@@ -472,13 +472,10 @@ def test_a_poison_record_is_set_aside_in_its_turn(relay):
     assert len(relay.topic.published) == 2
 
 
-@pytest.mark.parametrize(
-    "image", [{"content": {"S": r'{"title":"\ud800"}'}}, {"read_at": {"N": "1e99"}}]
-)
-def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay, image):
+def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay):
     """Those beside it in the batch are published."""
     records = copy.deepcopy(edited(relay, 3))
-    records[1]["dynamodb"]["NewImage"] |= image
+    records[1]["dynamodb"]["NewImage"] |= {"read_at": {"N": "1e99"}}
     assert announced_from(records) == []
     assert len(relay.queues.bodies("dead")) == 1
     assert [one["subject"] for one in relay.topic.published] == ["deal/1", "deal/3"]
