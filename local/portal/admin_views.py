@@ -34,7 +34,7 @@ def board(portal: Portal, given: Row) -> Any:
             "id": row["STATUS_ID"],
             "name": row["NAME"],
             "color": row["COLOR"],
-            "semantic": row["SEMANTICS"] or "P",
+            "semantic": row.get("SEMANTICS") or "P",
             "count": 0,
             "sum": 0,
             "items": [],

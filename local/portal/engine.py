@@ -10,7 +10,8 @@ from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.listing import Page, candidates, cut, read_start
 from local.portal.php import entries
-from local.portal.rows import find_row, insert, run_hook, show, table_of, within
+from local.portal.rows import HOOKS, find_row, insert, run_hook, show, table_of, within
+from local.portal.shape import Field
 from local.portal.table import Row
 from local.portal.tokens import fill
 from local.portal.values import read_value
@@ -26,7 +27,7 @@ def _allow(call: Call, family: Family, operation: str) -> None:
 
 def _given(call: Call, family: Family, operation: str) -> Row:
     if family.data.get("flat"):
-        return {k: v for k, v in call.params.items() if k not in family.id_names}
+        return dict(call.params)
     value = call.get(family.given_name.lower())
     if not isinstance(value, dict) and (value or operation == "add" or value is None):
         raise family.error(operation, "given", family.given_name)
@@ -52,17 +53,26 @@ def _values(call: Call, family: Family, operation: str) -> Row:
 def _fields(call: Call, family: Family) -> Any:
     _allow(call, family, "fields")
     rows = {
-        name: field.describe() | ({"upperName": upper_snake(name)} if family.native else {})
+        name: field.describe()
+        | _api_type(field)
+        | ({"upperName": upper_snake(name)} if family.native else {})
         for name, field in family.classic.items()
         if "h" not in field.flags
     }
     if family.data.get("titles"):
         return {name: title_of(name) for name in rows}
-    return {"fields": rows} if "wrap" in family.data else rows
+    wrap = family.data.get("wrap", ())
+    return {(*wrap, "fields")[2]: rows} if wrap and wrap[-1] else rows
+
+
+def _api_type(field: Field) -> Row:
+    kind = field.type if field.type != "letter" else "char"
+    return {"type": "boolean" if kind == "bool" else kind}
 
 
 def _add(call: Call, family: Family) -> Any:
     _allow(call, family, "add")
+    table_of(call, family)
     values = _values(call, family, "add")
     for field in family.fields.values():
         if "R" in field.flags and values.get(field.key) in (None, "", []):
@@ -121,8 +131,12 @@ def _list(call: Call, family: Family) -> Page:
     given = dict(entries(call.get("filter", default={}))) | within(call, family, "list")
     given |= {f"={name}": value for name, value in family.fixed.items()}
     order = compile_order(family, call.get("order", default={}), family.names)
+    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
+    table, where = table_of(call, family), HOOKS.get((family.table, "where"))
+    special = where(call, given) if where else None
     test = FilterCompiler(call.portal, family, family.names).compile(given)
-    rows, ordered = candidates(table_of(call, family), given, order)
+    rows, ordered = candidates(table, given, order)
+    rows = filter(special, rows) if special else rows
     page = cut(filter(test, rows), order, read_start(call.get("start")), ordered=ordered)
     views = [show(family, row, "list") for row in page.result]
     page.result = [_selected(call, family, view) for view in views]
@@ -133,8 +147,9 @@ def _list(call: Call, family: Family) -> Page:
 
 def _selected(call: Call, family: Family, view: Row) -> Row:
     select = [str(name) for _, name in entries(call.get("select", default=[]))]
+    only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
     if not select or "*" in select:
-        return view
+        return {name: value for name, value in view.items() if name not in only}
     wanted = {family.key.lower(), *(name.lower() for name in select)}
     return {name: value for name, value in view.items() if name.lower() in wanted}
 

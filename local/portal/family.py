@@ -17,15 +17,17 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `table`       name of the table, where several families share one
 `like`        the family whose description this one takes over, save what it says itself
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
+`order`       names of the fields that a list without an order is sorted by
 `rights`      `admin`: only administrators write
 `event`       prefix of its events
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`
 `rows`        what a new portal has of it
 
-A line of `fields`: name, type, flags (as in `fields.json`; also `n` a number in a `text` family,
-`t` a text in a `native` one, `g` shown by get alone, `h` never listed by `fields`, `w` written but
-never shown, `U` filled by every update), and after `=` what it holds where nobody said: JSON or a
-token of `tokens.py`.
+A line of `fields`: name (after a colon the key that it is stored under), type, flags, and after `=`
+what it holds where nobody said, which is JSON or a token of `tokens.py`. Flags as in `fields.json`
+and: `n` a number in a `text` family, `t` a text in a `native` one, `g` shown by get alone, `s` only
+by a list that selects it, `o` where it has a value, `w` never; `h` never listed by `fields`, `U`
+filled by every update, `q` four decimals.
 """
 
 import json
@@ -53,7 +55,8 @@ _NATIVE_ERRORS = {
     "required": "BX_EMPTY_REQUIRED|The required field '{title}' is not filled",
     "value": 'CRM_FIELD_ERROR_VALUE_NOT_VALID|Invalid value for field "{name}"',
     "denied": "ACCESS_DENIED|Access denied",
-    "array": "100|Invalid value {{}} to match with parameter {{{name}}}. Should be value of type array.",
+    "array": "100|Invalid value {{}} to match with parameter {{{name}}}. "
+    "Should be value of type array.",
 }
 
 
@@ -92,7 +95,8 @@ class Family(Shape):
     def _add_line(self, line: str) -> None:
         left, sign, default = line.partition("=")
         name, kind, *flags = left.split()
-        key = self.key_of(name)
+        name, _, key = name.partition(":")
+        key = key or self.key_of(name)
         self.add_field(Field(name, key, kind, flags[0] if flags else "", title_of(name)))
         field = self.fields[key]
         self.lower[name.lower()] = field

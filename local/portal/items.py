@@ -94,8 +94,9 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     multi: Any = (),
     *,
     event: bool = True,
+    force: bool = False,
 ) -> Row:
-    """Change an item; where nothing changes nothing is saved, stamped or sent."""
+    """Change an item; where nothing changes nothing is saved, stamped or sent, unless forced to."""
     values = with_stage(portal, entity, values, old)
     if multi:
         values["fm"] = merge_multi_fields(portal, old.get("fm", []), multi)
@@ -104,7 +105,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     }
     if "fm" in changed:
         contact_marks(entity, changed)
-    if not changed:
+    if not changed and not force:
         return old
     now = portal.clock.stamp()
     if "stageId" in changed or "categoryId" in changed:

@@ -60,7 +60,7 @@ class Portal:
         self.items: dict[int, Table] = {number: Table() for number in self.types}
         self.directories = Directories()
         self.users: dict[int, Row] = {}
-        self.comments, self.tasks, self.activities = Table(), Table(), Table()
+        self.comments, self.tasks = Table(), Table()
         self.tables = {"crm.status": self.directories.statuses}  # rows of the families
         self.links: dict[tuple[str, int], dict[int, int]] = {}  # sorts of what an item is linked to
         self.last_option = 0  # ids of the values of lists

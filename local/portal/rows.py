@@ -14,7 +14,8 @@ from local.portal.view import classic_value
 # What is special about a family: `(table, moment)` to a function. Moments: `check` gets the values
 # before they are stored and the old row or None, `added`, `updated` and `deleted` get the row,
 # `show` gets family, row, view and
-# operation and may change the view, `before` is called before the table is looked at.
+# operation and may change the view, `before` is called before the table is looked at, `where` gets
+# a list's filter, may take conditions out of it, and answers with a test of a row or None.
 Hook = Callable[..., Any]
 HOOKS: dict[tuple[str, str], Hook] = {}
 
@@ -62,10 +63,14 @@ def insert(call: Call, family: Family, values: Row, number: int = 0) -> Row:
 def show(family: Family, row: Row, operation: str = "get") -> Row:
     """Show a row as its family does."""
     view = {}
-    for key, field in family.fields.items():
-        if "w" in field.flags or ("g" in field.flags and operation == "list"):
+    for field in family.classic.values():
+        key = field.key
+        hidden = "gw" if operation == "list" else "sw"
+        if any(flag in field.flags for flag in hidden):
             continue
         value = row.get(key, family.blank.get(key))
+        if value is None and "o" in field.flags:
+            continue
         view[field.name] = _shown(family, field, value)
     run_hook(family.table, "show", family, row, view, operation)
     return view
@@ -77,7 +82,7 @@ def _shown(family: Family, field: Field, value: Any) -> Any:
     if family.native is not ("t" in field.flags) or "n" in field.flags:
         return value
     if field.type == "double" and value is not None:
-        return f"{float(value):.2f}"
+        return f"{float(value):.{4 if 'q' in field.flags else 2}f}"
     return classic_value(field, value) if value != "" else ""
 
 

@@ -74,7 +74,7 @@ class Directories:
     def index(self, row: dict[str, Any]) -> None:
         """Take a stage up among those that items can be in."""
         stages = self._stages.setdefault(row["ENTITY_ID"], {})
-        stages[row["STATUS_ID"]] = row["SEMANTICS"] or "P"
+        stages[row["STATUS_ID"]] = row.get("SEMANTICS") or "P"
 
     def forget(self, row: dict[str, Any]) -> None:
         """Take a stage away."""

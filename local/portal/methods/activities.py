@@ -1,13 +1,95 @@
-"""Planned activities [api-reference/crm/timeline/activities/todo/]."""
+"""Activities: what is special about them, and the planned ones [crm/timeline/activities/]."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, not_found
-from local.portal.listing import Page, cut, read_start
+from local.portal.errors import RestError, classic, not_found
+from local.portal.family import FAMILIES
 from local.portal.methods.timeline import owner_of
 from local.portal.php import entries, int_or_none
+from local.portal.rows import hook, insert, table_of
 from local.portal.table import Row
+
+_FAMILY = FAMILIES["crm.activity"]
+_PROVIDERS = {1: ("CRM_MEETING", "MEETING"), 2: ("VOXIMPLANT_CALL", "CALL")}
+_PROVIDERS[4] = ("CRM_EMAIL", "EMAIL")
+_DONE, _WAITING = 2, 1
+
+
+@hook("crm.activity", "check")
+def check_activity(call: Call, values: Row, old: Row | None) -> None:
+    """Complete a new activity: its provider, its bindings, the ids of its communications."""
+    if old is None:
+        bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
+        owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
+        if not owner["OWNER_ID"] and bindings:
+            owner = bindings[0]
+        if not int_or_none(owner.get("OWNER_TYPE_ID")):
+            raise classic("The field OWNER_TYPE_ID is required.")
+        if not int_or_none(owner.get("OWNER_ID")):
+            raise classic("The field OWNER_ID is required.")
+        owner = {name: int(str(value)) for name, value in owner.items()}
+        if not values.get("TYPE_ID") and not values.get("PROVIDER_ID"):
+            raise classic("The field TYPE_ID is required.")
+        values |= owner | {"BINDINGS": bindings or [owner]}
+        provider = _PROVIDERS.get(values.get("TYPE_ID") or 0)
+        if provider and not values.get("PROVIDER_ID"):
+            values["PROVIDER_ID"], values["PROVIDER_TYPE_ID"] = provider
+        values.setdefault("DEADLINE", values.get("START_TIME") or "")
+    if "COMPLETED" in values:
+        values["STATUS"] = _DONE if values["COMPLETED"] == "Y" else _WAITING
+    if "COMMUNICATIONS" in values:
+        rows = [one for _, one in entries(values["COMMUNICATIONS"])]
+        values["COMMUNICATIONS"] = [_communication(call, dict(entries(row))) for row in rows]
+
+
+def _communication(call: Call, given: Row) -> Row:
+    portal, value = call.portal, str(given.get("VALUE", ""))
+    kind = str(given.get("TYPE") or ("EMAIL" if "@" in value else "PHONE"))
+    number, entity = int_or_none(given.get("ENTITY_ID")), int_or_none(given.get("ENTITY_TYPE_ID"))
+    table = portal.items.get(entity or 0)
+    row = (table.get(number or 0) if table else None) or {}
+    names = {"NAME": "name", "SECOND_NAME": "secondName", "LAST_NAME": "lastName"}
+    settings = {"HONORIFIC": row.get("honorific") or ""}
+    settings |= {name: row.get(key) or "" for name, key in names.items()}
+    settings |= {"COMPANY_TITLE": "", "COMPANY_ID": str(row.get("companyId") or 0)}
+    return {
+        "ID": str(portal.next_multi_field_id()),
+        "TYPE": kind,
+        "VALUE": value,
+        "ENTITY_ID": str(number or 0),
+        "ENTITY_TYPE_ID": str(entity or 0),
+        "ENTITY_SETTINGS": settings,
+    }
+
+
+@hook("crm.activity", "add")
+def added_activity(call: Call, row: Row) -> None:
+    """What happens in a timeline moves an item's time of activity."""
+    table = call.portal.items.get(row["OWNER_TYPE_ID"])
+    item = table.get(row["OWNER_ID"]) if table else None
+    if table and item:
+        active = {"lastActivityTime": row["CREATED"], "lastActivityBy": call.user}
+        table.put(item["id"], item | active)
+
+
+@hook("crm.activity", "where")
+def bound_to(_call: Call, given: Row) -> Callable[[Row], bool] | None:
+    """`BINDINGS` finds what hangs on any of several items, or on any item of a type."""
+    name = next((key for key in given if key.lstrip("@=").upper() == "BINDINGS"), None)
+    if name is None:
+        return None
+    rows = given.pop(name)
+    rows = [rows] if isinstance(rows, dict) and "OWNER_TYPE_ID" in rows else rows
+    wanted = [{k: int_or_none(v) for k, v in entries(one)} for _, one in entries(rows)]
+
+    def test(row: Row) -> bool:
+        bound = [{k: int_or_none(v) for k, v in one.items()} for one in row.get("BINDINGS", [])]
+        return any(one.items() <= there.items() for one in wanted for there in bound)
+
+    return test
 
 
 @method("crm.activity.todo.add", "crm")
@@ -15,65 +97,122 @@ def todo_add(call: Call) -> Any:
     """Plan something on an item."""
     for name in ("ownerTypeId", "ownerId", "deadline"):
         call.need(name)
-    portal = call.portal
-    entity = portal.types.get(call.number("ownertypeid"))
+    entity = call.portal.types.get(call.number("ownertypeid"))
     if entity is None:
         raise not_found()
     owner_of(call, entity.code, call.number("ownerid"))
-    try:
-        deadline = portal.clock.parse(call.get("deadline"))
-    except ValueError:
-        raise RestError("WRONG_DATETIME_FORMAT", "Wrong datetime format") from None
-    number = portal.activities.next_id()
-    portal.activities.put(
-        number,
-        {
-            "id": number,
-            "type": entity.number,
-            "owner": call.number("ownerid"),
-            "subject": str(call.get("title", default="")),
-            "description": str(call.get("description", default="")),
-            "deadline": deadline,
-            "responsible": call.number("responsibleid") or call.user,
-            "created": portal.clock.stamp(),
-        },
-    )
-    portal.emit("ONCRMACTIVITYADD", {"FIELDS": {"ID": number}}, f"activity/{number}")
+    owner = {"OWNER_ID": call.number("ownerid"), "OWNER_TYPE_ID": entity.number}
+    values: Row = owner | {"BINDINGS": [owner], "TYPE_ID": 6, "COMPLETED": "N"}
+    values |= {"PROVIDER_ID": "CRM_TODO", "PROVIDER_TYPE_ID": "TODO", "DIRECTION": 2}
+    values |= {"SUBJECT": "", "DESCRIPTION": ""} | _todo_values(call)
+    row = insert(call, _FAMILY, values)
+    number = row["id"]
+    call.portal.emit("ONCRMACTIVITYADD", {"FIELDS": {"ID": number}}, f"activity/{number}")
     return {"id": number}
 
 
-@method("crm.activity.list", "crm")
-def activity_list(call: Call) -> Page:
-    """Activities of an item, newest first if so ordered."""
-    names = {
-        "OWNER_TYPE_ID": "type",
-        "OWNER_ID": "owner",
-        "ID": "id",
-        "RESPONSIBLE_ID": "responsible",
-    }
-    rows = list(call.portal.activities.walk())
-    for name, value in entries(call.get("filter", default={})):
-        key = names.get(name.lstrip("=@").upper())
-        if key:
-            wanted = {int_or_none(v) for _, v in entries(value)} or {int_or_none(value)}
-            rows = [row for row in rows if row[key] in wanted]
-    order = [("id", str(w).upper() == "DESC") for _, w in entries(call.get("order", default={}))]
-    page = cut(rows, order[:1], read_start(call.get("start")), ordered=not order)
-    page.result = [_activity_view(row) for row in page.result]
-    return page
+def _todo_values(call: Call) -> Row:
+    keys = {"title": "SUBJECT", "description": "DESCRIPTION"}
+    found: Row = {keys[n]: str(call.get(n) or "") for n in keys if call.get(n) is not None}
+    if call.number("responsibleid"):
+        found["RESPONSIBLE_ID"] = call.number("responsibleid")
+    if call.get("deadline") is not None:
+        try:
+            moment = call.portal.clock.parse(call.get("deadline"))
+        except ValueError:
+            raise RestError("WRONG_DATETIME_FORMAT", "Wrong datetime format") from None
+        found |= {"DEADLINE": moment, "START_TIME": moment, "END_TIME": moment}
+    return found
 
 
-def _activity_view(row: Row) -> Row:
-    return {
-        "ID": str(row["id"]),
-        "OWNER_ID": str(row["owner"]),
-        "OWNER_TYPE_ID": str(row["type"]),
-        "PROVIDER_ID": "CRM_TODO",
-        "SUBJECT": row["subject"],
-        "DESCRIPTION": row["description"],
-        "DEADLINE": row["deadline"],
-        "RESPONSIBLE_ID": str(row["responsible"]),
-        "COMPLETED": "N",
-        "CREATED": row["created"],
-        "COMMUNICATIONS": row.get("communications", []),
-    }
+def _todo_update(needed: str, meant: str, call: Call) -> Any:
+    """Change a planned activity; `value` is what the method's name says."""
+    for name in ("id", "ownerTypeId", "ownerId", *needed.split()):
+        call.need(name)
+    table = table_of(call, _FAMILY)
+    row = table.get(call.number("id"))
+    owner = (call.number("ownertypeid"), call.number("ownerid"))
+    if row is None or (row["OWNER_TYPE_ID"], row["OWNER_ID"]) != owner:
+        raise not_found()
+    if meant:
+        call.params = {meant: call.get("value")}
+    values = _todo_values(call) | {"LAST_UPDATED": call.portal.clock.stamp()}
+    table.put(row["id"], row | values | {"EDITOR_ID": call.user})
+    call.portal.emit("ONCRMACTIVITYUPDATE", {"FIELDS": {"ID": row["id"]}}, f"activity/{row['id']}")
+    return {"id": row["id"]}
+
+
+for _name, _needed, _meant in (
+    ("", "", ""),
+    ("Deadline", "value", "deadline"),
+    ("Description", "value", "description"),
+    ("Color", "colorId", ""),
+    ("ResponsibleUser", "responsibleId", ""),
+):
+    method(f"crm.activity.todo.update{_name}", "crm")(partial(_todo_update, _needed, _meant))
+
+
+def _bindings(call: Call) -> Row:
+    row = table_of(call, _FAMILY).get(int_or_none(call.need("activityId")) or 0)
+    if row is None:
+        raise not_found("Element not found")
+    return row
+
+
+def _target(call: Call, prefix: str = "") -> Row:
+    """What is to be bound; it must be there."""
+    kind = int_or_none(call.need(f"{prefix}entityTypeId")) or 0
+    number = int_or_none(call.need(f"{prefix}entityId")) or 0
+    if call.portal.items.get(kind) is None or call.portal.items[kind].get(number) is None:
+        raise not_found("Entity not found")
+    return {"OWNER_ID": number, "OWNER_TYPE_ID": kind}
+
+
+@method("crm.activity.binding.list", "crm")
+def binding_list(call: Call) -> Any:
+    """Items that an activity hangs on."""
+    return [
+        {"entityTypeId": int(one["OWNER_TYPE_ID"]), "entityId": int(one["OWNER_ID"])}
+        for one in _bindings(call)["BINDINGS"]
+    ]
+
+
+@method("crm.activity.binding.add", "crm")
+def binding_add(call: Call) -> Any:
+    """Hang an activity on another item."""
+    row, target = _bindings(call), _target(call)
+    if target in row["BINDINGS"]:
+        text = "The activity is already bound to this entity"
+        raise RestError("ACTIVITY_IS_ALREADY_BOUND", text)
+    row["BINDINGS"] = [*row["BINDINGS"], target]
+    return True
+
+
+@method("crm.activity.binding.delete", "crm")
+def binding_delete(call: Call) -> Any:
+    """Take an activity from an item; the last one stays."""
+    row, target = _bindings(call), _target(call)
+    rest = [one for one in row["BINDINGS"] if one != target]
+    if len(rest) == len(row["BINDINGS"]):
+        raise RestError("BINDING_NOT_FOUND", "Binding not found")
+    if not rest:
+        raise RestError("LAST_BINDING_CANNOT_BE_DELETED", "Last binding cannot be deleted")
+    row["BINDINGS"] = rest
+    return True
+
+
+@method("crm.activity.binding.move", "crm")
+def binding_move(call: Call) -> Any:
+    """Hang an activity on one item in the place of another."""
+    row, source, target = _bindings(call), _target(call, "source"), _target(call, "target")
+    if source not in row["BINDINGS"]:
+        raise RestError("BINDING_NOT_FOUND", "Binding not found")
+    if source["OWNER_TYPE_ID"] != target["OWNER_TYPE_ID"]:
+        text = "Source and target entity types are not equal"
+        raise RestError("SOURCE_AND_TARGET_ENTITY_TYPES_ARE_NOT_EQUAL_ERROR", text)
+    if source == target:
+        text = "Source and target entities are equal"
+        raise RestError("SOURCE_AND_TARGET_ENTITY_ID_ARE_EQUAL_ERROR", text)
+    kept = [one for one in row["BINDINGS"] if one not in (source, target)]
+    row["BINDINGS"] = [*kept, target]
+    return True

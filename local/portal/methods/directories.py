@@ -6,6 +6,7 @@ from local.portal.call import Call, method
 from local.portal.errors import RestError, access_denied, classic, missing, not_found
 from local.portal.listing import Page
 from local.portal.methods.items import entity_of, fields_of
+from local.portal.php import entries, int_or_none
 from local.portal.rows import hook
 from local.portal.schema import EntityType
 from local.portal.stages import stage_prefix
@@ -123,9 +124,11 @@ def _plain_type(_call: Call, name: str) -> Row:
 
 def _semantic_info(call: Call, name: str) -> Row:
     rows = [row for row in call.portal.directories.statuses.walk() if row["ENTITY_ID"] == name]
-    groups = {group: [r for r in rows if r["SEMANTICS"] == group] for group in (None, "S", "F")}
+    groups = {
+        group: [r for r in rows if (r.get("SEMANTICS") or "") == group] for group in ("", "S", "F")
+    }
     return {
-        "START_FIELD": groups[None][0]["STATUS_ID"] if groups[None] else "",
+        "START_FIELD": groups[""][0]["STATUS_ID"] if groups[""] else "",
         "FINAL_SUCCESS_FIELD": groups["S"][0]["STATUS_ID"] if groups["S"] else "",
         "FINAL_UNSUCCESS_FIELD": groups["F"][0]["STATUS_ID"] if groups["F"] else "",
         "FINAL_SORT": int(groups["S"][0]["SORT"]) if groups["S"] else 0,
@@ -154,7 +157,7 @@ def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
         raise access_denied()
     for name in ("name", "sort", "originId", "originatorId"):
         if given.get(name) is not None:
-            row[name] = int(given[name]) if name == "sort" else str(given[name])
+            row[name] = (int_or_none(given[name]) or 0) if name == "sort" else str(given[name])
     if str(given.get("isDefault")).upper() == "Y":
         for one in rows:
             one["isDefault"] = "Y" if one is row else "N"
@@ -172,7 +175,7 @@ def category_list(call: Call) -> Page:
 def category_add(call: Call) -> Any:
     """Make a funnel with stages of its own."""
     entity, rows = _funnels(call)
-    given = fields_of(call)
+    given = dict(entries(fields_of(call)))
     if not given.get("name"):
         raise RestError("0", "Field 'NAME' is required")
     number = call.portal.directories.add_category(entity.number, str(given["name"]))
@@ -189,7 +192,7 @@ def category_get(call: Call) -> Any:
 def category_update(call: Call) -> Any:
     """Rename a funnel, move it or make it the default one."""
     _, rows, row = _funnel(call)
-    return _write(call, rows, row, fields_of(call))
+    return _write(call, rows, row, dict(entries(fields_of(call))))
 
 
 @method("crm.category.delete", "crm")

@@ -1,116 +1,245 @@
-"""`user.get`, `user.current` [api-reference/user/]."""
+"""Employees and departments [api-reference/user/, api-reference/departments/]."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.clock import Clock
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.filters import FilterCompiler
 from local.portal.listing import PAGE, Page, cut, read_start
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
+from local.portal.rows import hook, show, table_of
 from local.portal.table import Row
+from local.portal.values import read_value
 
 _SCOPES = "user|user_brief|user_basic"
-_FILTERS = {
-    "ID": "id",
-    "ACTIVE": "active",
-    "NAME": "name",
-    "LAST_NAME": "lastName",
-    "EMAIL": "email",
-    "UF_DEPARTMENT": "departments",
-    "WORK_POSITION": "position",
-    "ADMIN": "admin",
-}
+_FAMILY, _DEPARTMENTS = FAMILIES["user"], FAMILIES["department"]
+# Stands at the top level beside conditions, and is none
+_NO_FILTER = {"sort", "order", "start", "filter", "select", "admin_mode", "image_resize", "auth"}
+_SEARCHED = ("name", "lastName", "SECOND_NAME", "position", "email")
+
+
+def _with_type(user: Row) -> Row:
+    return user | {"USER_TYPE": "extranet" if user["external"] else "employee"}
 
 
 def user_view(user: Row) -> Row:
-    """A user as both methods show him; `TIMESTAMP_X` reads as `{}`, as documented."""
-    return {
-        "ID": str(user["id"]),
-        "ACTIVE": user["active"],
-        "NAME": user["name"],
-        "LAST_NAME": user["lastName"],
-        "SECOND_NAME": "",
-        "EMAIL": user["email"],
-        "LAST_LOGIN": user["registered"],
-        "DATE_REGISTER": user["registered"],
-        "TIME_ZONE": "",
-        "IS_ONLINE": "Y",
+    """A user as lists show him; `TIMESTAMP_X` reads as `{}`, as documented."""
+    view = show(_FAMILY, _with_type(user))
+    return view | {
         "TIMESTAMP_X": {},
         "LAST_ACTIVITY_DATE": {},
-        "PERSONAL_GENDER": "",
-        "PERSONAL_WWW": "",
-        "PERSONAL_BIRTHDAY": "",
-        "PERSONAL_MOBILE": "",
-        "PERSONAL_CITY": "",
-        "WORK_PHONE": "",
-        "WORK_POSITION": user["position"],
-        "UF_EMPLOYMENT_DATE": "",
         "UF_DEPARTMENT": user["departments"],
-        "USER_TYPE": "extranet" if user["external"] else "employee",
     }
 
 
 @method("user.current", _SCOPES)
 def current(call: Call) -> Any:
-    """The owner; fewer fields than user.get, and a time without a zone."""
+    """The owner, with times as texts."""
     view = user_view(call.owner())
-    view["LAST_ACTIVITY_DATE"] = call.portal.clock.stamp()[:19].replace("T", " ")
-    for name in ("SECOND_NAME", "TIME_ZONE", "TIMESTAMP_X", "PERSONAL_WWW", "USER_TYPE"):
-        del view[name]
-    return view
+    plain = str(call.owner()["changed"])[:19].replace("T", " ")
+    return view | {"LAST_ACTIVITY_DATE": plain, "TIMESTAMP_X": plain}
+
+
+def _conditions(call: Call) -> Row:
+    """Conditions of `FILTER` and at the top level; a text with `%` is a pattern."""
+    top = {k: v for k, v in call.params.items() if k not in _NO_FILTER}
+    given = [*entries(top), *entries(call.get("filter", default={}))]
+    found: Row = {}
+    for name, value in given:
+        plain = name.upper()
+        if plain == "ADMIN":
+            continue
+        pattern = isinstance(value, str) and "%" in value and plain[:1].isalpha()
+        found[f"=%{plain}" if pattern else plain] = value
+    return found
+
+
+def _order(call: Call) -> tuple[str, bool]:
+    """`SORT` and `ORDER` are words here; clients also send a map as `order`."""
+    name, way = call.get("sort", default="ID"), call.get("order", default="asc")
+    if isinstance(way, list | dict) and way:
+        name, way = entries(way)[0]
+    field = _FAMILY.classic.get(str(name).upper())
+    return (field.key if field else "id"), str(way).upper() == "DESC"
+
+
+def _users(call: Call, given: Mapping[str, Any], *, words: Row | None = None) -> Page:
+    test = FilterCompiler(call.portal, _FAMILY, "classic").compile(given)
+    rows = [_with_type(user) for user in call.portal.users.values()]
+    rows = [row for row in rows if _has_words(call, row, words or {})]
+    start = read_start(call.get("start"))
+    start = start if start < 0 else start // PAGE * PAGE  # a page's first offset [the sample's 10]
+    page = cut(filter(test, rows), [_order(call)], start, ordered=False)
+    select = {str(name).upper() for _, name in entries(call.get("select", default=[]))}
+    views = [user_view(row) for row in page.result]
+    page.result = [_selected(view, select) for view in views]
+    return page
+
+
+def _selected(view: Row, select: set[str]) -> Row:
+    if not select or "*" in select:
+        return view
+    users = "UF_*" in select
+    return {k: v for k, v in view.items() if k in select or (users and k[:3] == "UF_")}
+
+
+def _has_words(call: Call, row: Row, words: Row) -> bool:
+    """Quick search: every word begins one of a user's texts."""
+    for name, value in words.items():
+        field = _FAMILY.classic.get(name)
+        texts = [row.get(field.key)] if field else [row.get(key) for key in _SEARCHED]
+        if name == "UF_DEPARTMENT_NAME":
+            table = table_of(call, _DEPARTMENTS)
+            texts = [(table.get(one) or {}).get("NAME") for one in row["departments"]]
+        parts = " ".join(str(text or "") for text in texts).casefold().split()
+        if not all(
+            any(part.startswith(word) for part in parts) for word in str(value).casefold().split()
+        ):
+            return False
+    return True
 
 
 @method("user.get", _SCOPES)
 def get(call: Call) -> Page:
     """Users by `FILTER`, or by filter fields at top level."""
-    conditions = {**call.params, **_upper(call.get("filter", default={}))}
-    clock = call.portal.clock
-    users = [user for user in call.portal.users.values() if _matches(user, conditions, clock)]
-    falling = str(call.get("order", default="asc")).lower() == "desc"
-    key = _FILTERS.get(str(call.get("sort", default="ID")).upper(), "id")
-    users.sort(key=lambda user: str(user[key]).rjust(12) if key == "id" else str(user[key]))
-    page = cut(reversed(users) if falling else users, [], _page_start(call), ordered=True)
-    page.result = [user_view(user) for user in page.result]
-    return page
+    given = _conditions(call)
+    words = {"FIND": given.pop("NAME_SEARCH")} if "NAME_SEARCH" in given else {}
+    return _users(call, given, words=words)
 
 
-def _changed(user: Row, name: str, wanted: Any, clock: Clock) -> bool:
-    """Compare the time of a user's last change; an unreadable date matches nobody [user-get.md]."""
-    try:
-        limit = clock.parse(wanted)
-    except ValueError:
-        return False
-    changed: str = user["changed"]
-    return changed >= limit if name.startswith(">") else changed <= limit
+@method("user.search", _SCOPES)
+def search(call: Call) -> Page:
+    """Users by the beginnings of words."""
+    given = _conditions(call)
+    names = ("FIND", "NAME", "LAST_NAME", "WORK_POSITION", "UF_DEPARTMENT_NAME", "NAME_SEARCH")
+    words = {
+        n: str(given.pop(k)).replace("%", "") for k in list(given) if (n := k.lstrip("%=")) in names
+    }
+    return _users(call, given, words=words)
 
 
-def _page_start(call: Call) -> int:
-    """Take a page's first offset: the sample's `start` of 10 answers with the first page."""
-    start = read_start(call.get("start"))
-    return start if start < 0 else start // PAGE * PAGE
-
-
-def _upper(given: Any) -> Row:
-    return {name.upper(): value for name, value in entries(given)}
-
-
-def _matches(user: Row, conditions: Any, clock: Clock) -> bool:
-    for name, wanted in conditions.items():
-        plain = name.lstrip("@=!%<>").upper()
-        if plain == "TIMESTAMP_X" and not _changed(user, name, wanted, clock):
-            return False
-        key = _FILTERS.get(plain)
-        if key is None:
+def _write(call: Call) -> Row:
+    given = call.get("fields", default=call.params)
+    values: Row = {}
+    for name, value in entries(given):
+        field = _FAMILY.classic.get(name.upper())
+        if field is None or field.readonly or field.type == "file":
             continue
-        accepted = {str(v).casefold() for _, v in entries(wanted)} or {str(wanted).casefold()}
-        value = user[key]
-        if isinstance(value, bool):
-            accepted = {
-                {"y": "true", "n": "false", "1": "true", "0": "false"}.get(a, a) for a in accepted
-            }
-        found = {str(one).casefold() for one in (value if isinstance(value, list) else [value])}
-        hit = (
-            any(a in f for a in accepted for f in found) if "%" in name else bool(accepted & found)
-        )
-        if hit is name.startswith("!"):
-            return False
+        parts = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
+        read = [read_value(call.portal, field, one) for one in parts]
+        values[field.key] = read if field.multiple else (read or [None])[0]
+    return values
+
+
+def _admin(call: Call) -> None:
+    if not call.owner().get("admin"):
+        raise RestError("ERROR_CORE", "access_denied")
+
+
+@method("user.add", "user")
+def add(call: Call) -> Any:
+    """Invite somebody."""
+    _admin(call)
+    values = _write(call)
+    email = str(values.get("email") or "")
+    if "@" not in email:
+        raise RestError("ERROR_ARGUMENT", "wrong_email")
+    if any(str(user["email"]).lower() == email.lower() for user in call.portal.users.values()):
+        raise RestError("ERROR_ARGUMENT", "A user with this email already exists")
+    extranet = str(call.get("extranet", default="")).upper() == "Y"
+    if not values.get("departments") and not extranet:
+        raise RestError("ERROR_ARGUMENT", "no_extranet_field")
+    values = {"name": "", "lastName": ""} | values | {"external": extranet}
+    name, last_name = str(values.pop("name") or ""), str(values.pop("lastName") or "")
+    number = call.portal.add_user(name, last_name, **values)
+    user = {k: v for k, v in user_view(call.portal.users[number]).items() if isinstance(v, str)}
+    call.portal.emit("ONUSERADD", user, f"user/{number}")
+    return number
+
+
+@method("user.update", "user")
+def update(call: Call) -> Any:
+    """Change somebody."""
+    _admin(call)
+    number = call.number("id")
+    if number not in call.portal.users:
+        raise RestError("ERROR_CORE", "access_denied")
+    values = _write(call) | {"changed": call.portal.clock.stamp()}
+    call.portal.users[number] |= values
     return True
+
+
+@method("user.admin", "basic")
+def admin(call: Call) -> Any:
+    """Whether the owner is an administrator."""
+    return bool(call.owner().get("admin"))
+
+
+_ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
+
+
+def _codes(call: Call) -> list[str]:
+    given = call.get("access")
+    return [str(v) for _, v in entries(given)] if isinstance(given, list | dict) else [str(given)]
+
+
+@method("user.access", "basic")
+def access(call: Call) -> Any:
+    """Whether the owner has one of the rights."""
+    own = {"AU", "G2", f"U{call.user}", *(f"DR{one}" for one in call.owner()["departments"])}
+    own |= {"G1"} if call.owner().get("admin") else set()
+    return any(code in own for code in _codes(call))
+
+
+@method("access.name", "basic")
+def access_name(call: Call) -> Any:
+    """Names of rights."""
+    found: Row = {}
+    for code in _codes(call):
+        user = call.portal.users.get(int_or_none(code.removeprefix("U")) or 0)
+        name = f"{user['name']} {user['lastName']}" if user else _ACCESS.get(code)
+        if name:
+            found[code] = {"provider": "", "name": name, "provider_id": "other"}
+    return found
+
+
+@hook("department", "check")
+def check_department(call: Call, values: Row, old: Row | None) -> None:
+    """There is one department without a parent."""
+    parent = values.get("PARENT")
+    top = old is not None and old["id"] == 1
+    table = call.portal.tables["department"]
+    if not top and (parent or old is None) and table.get(parent or 0) is None:
+        text = "There can only be one top-level department in the company structure"
+        raise RestError("ERROR_CORE", text, HTTPStatus.BAD_REQUEST)
+
+
+@hook("department", "show")
+def show_department(_family: Any, _row: Row, view: Row, _operation: str) -> None:
+    """Leave out what nobody set."""
+    for name in ("PARENT", "UF_HEAD"):
+        if view[name] is None:
+            del view[name]
+
+
+@method("department.get", "department")
+def department_get(call: Call) -> Page:
+    """Departments by conditions that stand at the top level."""
+    names = {name: call.get(name.lower()) for name in _DEPARTMENTS.classic if name != "SORT"}
+    given = {name: value for name, value in names.items() if value is not None}
+    given |= {k.upper(): v for k, v in entries(call.get("filter", default={}))}
+    sort, way = call.get("sort", default="ID"), call.get("order", default="asc")
+    if isinstance(way, list | dict) and way:
+        sort, way = entries(way)[0]
+    if str(sort).isdigit():
+        given, sort = given | {"SORT": sort}, "ID"
+    field = _DEPARTMENTS.classic.get(str(sort).upper())
+    test = FilterCompiler(call.portal, _DEPARTMENTS, "classic").compile(given)
+    order = [(field.key if field else "id", str(way).upper() == "DESC")]
+    rows = filter(test, table_of(call, _DEPARTMENTS).walk())
+    page = cut(rows, order, read_start(call.get("start")), ordered=False)
+    page.result = [show(_DEPARTMENTS, row) for row in page.result]
+    return page

@@ -40,9 +40,7 @@ _PLACE_REQUIRED = "Select a workplace where the SPA will be located"
 @method("crm.type.add", "crm")
 def add(call: Call) -> Any:
     """Make a smart process, with one funnel."""
-    intranet_only(call)
-    if not call.owner().get("admin"):
-        raise access_denied()
+    _admin(call)
     fields = call.get("fields")
     if not isinstance(fields, dict):
         raise missing("fields")
@@ -105,17 +103,75 @@ def _flag(value: Any) -> str:
     return "Y" if str(value).lower() in {"y", "1", "true"} else "N"
 
 
+def _admin(call: Call) -> None:
+    intranet_only(call)
+    if not call.owner().get("admin"):
+        raise access_denied()
+
+
+def _type(call: Call, text: str, key: str = "id") -> EntityType:
+    number = call.number("id" if key == "id" else "entitytypeid")
+    found = [entity for entity in _dynamic(call) if entity.info[key] == number]
+    if not found:
+        raise RestError(0, text)  # the number, as on the page
+    return found[0]
+
+
+@method("crm.type.getByEntityTypeId", "crm")
+def get_by_entity_type(call: Call) -> Any:
+    """A smart process by the number that items carry."""
+    intranet_only(call)
+    if call.portal.denied(call.user):
+        raise access_denied()
+    return {"type": _type(call, "Smart process not found", "entityTypeId").info}
+
+
+@method("crm.type.update", "crm")
+def update(call: Call) -> Any:
+    """Change a smart process; switches that are not named stay."""
+    _admin(call)
+    if call.portal.settings.plan_restricted:
+        text = "You cannot change the SPA settings due to your plan's restrictions"
+        raise RestError("UPDATE_DYNAMIC_TYPE_RESTRICTED", text)
+    entity, fields = _type(call, "SPA not found"), call.get("fields")
+    if not isinstance(fields, dict):
+        raise missing("fields")
+    info = entity.info
+    info |= {flag: _flag(fields[flag]) for flag in _FLAGS if flag in fields}
+    info |= {name: str(fields[name]) for name in ("title", "code") if fields.get(name)}
+    for side, rows in entries(fields.get("relations")):
+        info["relations"][side] = [_relation(row) for _, row in entries(rows)]
+    links = dict(entries(fields.get("linkedUserFields")))
+    info["linkedUserFields"] |= {name: _flag(value) for name, value in links.items()}
+    info |= {"updatedTime": call.portal.clock.stamp(), "updatedBy": call.user}
+    entity.title = info["title"]
+    call.portal.emit(
+        "ONCRMTYPEUPDATE", {"FIELDS": {"ID": info["id"]}}, f"dynamic_type/{info['id']}"
+    )
+    return {"type": info}
+
+
+@method("crm.type.delete", "crm")
+def delete(call: Call) -> Any:
+    """Delete a smart process that has no items."""
+    _admin(call)
+    entity, portal = _type(call, "Smart process not found"), call.portal
+    if len(portal.items[entity.number]):
+        raise RestError("BX_ERROR", "You cannot delete an entity type that has elements")
+    del portal.types[entity.number], portal.items[entity.number]
+    portal.directories.categories.pop(entity.number, None)
+    number = entity.info["id"]
+    portal.emit("ONCRMTYPEDELETE", {"FIELDS": {"ID": number}}, f"dynamic_type/{number}")
+    return []
+
+
 @method("crm.type.get", "crm")
 def get(call: Call) -> Any:
     """A smart process by the id of its record, which is not its entityTypeId."""
     intranet_only(call)
     if call.portal.denied(call.user):
         raise access_denied()
-    number = call.number("id")
-    found = [entity for entity in _dynamic(call) if entity.info["id"] == number]
-    if not found:
-        raise RestError(0, "SPA not found")  # the number, as on the page
-    return {"type": found[0].info}
+    return {"type": _type(call, "SPA not found").info}
 
 
 def _dynamic(call: Call) -> list[EntityType]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from local.portal.items import Actor, add_item
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
+from local.portal.table import Table
 from local.portal.task_store import create_task
 
 SAMPLES = json.loads(
@@ -197,17 +198,6 @@ def _rest(portal: Portal) -> None:
         "ENTITY_TYPE_ID": "3",
         "ENTITY_SETTINGS": person | {"COMPANY_TITLE": "", "COMPANY_ID": "21"},
     }
-    portal.activities.put(
-        20,
-        {
-            "id": 20,
-            "type": 3,
-            "owner": 102,
-            "subject": "Call",
-            "description": "",
-            "deadline": portal.clock.stamp(),
-            "responsible": 1,
-            "created": portal.clock.stamp(),
-            "communications": [contact],
-        },
-    )
+    portal.tables["crm.activity"] = Table()
+    row = {"id": 20, "OWNER_TYPE_ID": 3, "OWNER_ID": 102, "SUBJECT": "Call"}
+    portal.tables["crm.activity"].put(20, row | {"COMMUNICATIONS": [contact]})

@@ -1,0 +1,186 @@
+"""Product rows: sums of each row, and what they do to their owner [crm/universal/product-rows/]."""
+
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, method
+from local.portal.errors import RestError, access_denied, classic, missing
+from local.portal.family import FAMILIES, upper_snake
+from local.portal.items import update_item
+from local.portal.php import entries
+from local.portal.rows import hook, insert, show, table_of
+from local.portal.schema import FIRST_DYNAMIC
+from local.portal.table import Row
+from local.portal.values import read_value
+
+_FAMILY = FAMILIES["crm.item.productrow"]
+_OWNERS = {"L": 1, "D": 2, "C": 3, "CO": 4, "Q": 7, "SI": 31}
+_CLASSIC = {"lead": "L", "deal": "D", "quote": "Q"}
+_PERCENT = 2
+
+
+def _owner(call: Call, kind: Any, number: Any) -> tuple[int, Row]:
+    """The item that rows hang on; smart processes are `T` and their number in hexadecimal."""
+    code, name = _OWNERS.get(str(kind).upper(), 0), str(kind)
+    if not code and name[:1].upper() == "T":
+        code = int(name[1:], 16) if all(c in "0123456789abcdefABCDEF" for c in name[1:]) else 0
+    table = call.portal.items.get(code)
+    if table is None or (code >= FIRST_DYNAMIC and len(name) < len("T80")):
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {kind} is not supported")
+    row = table.get(int(str(number)) if str(number).isdigit() else 0)
+    if row is None:
+        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
+    if not call.portal.may_read(call.user, code, row):
+        raise access_denied()
+    return code, row
+
+
+def _sums(values: Row) -> Row:
+    """Work a row's prices out: with and without discount and tax."""
+    price = float(values.get("price") or 0)
+    rate = float(values.get("taxRate") or 0) / 100
+    kind = values.get("discountTypeId") or _PERCENT
+    share = float(values.get("discountRate") or 0) / 100
+    exclusive = price / (1 + rate) if values.get("taxIncluded") == "Y" else price
+    if kind == _PERCENT:
+        netto = exclusive / (1 - share) if share < 1 else exclusive
+        discount = netto - exclusive
+    else:
+        discount = float(values.get("discountSum") or 0)
+        netto = exclusive + discount
+        share = discount / netto if netto else 0.0
+    brutto = netto * (1 + rate)
+    sums = {"price": price, "priceAccount": price, "priceExclusive": exclusive}
+    sums |= {"priceNetto": netto, "priceBrutto": brutto, "discountSum": discount}
+    found: Row = {key: _plain(value) for key, value in sums.items()}
+    return found | {"discountTypeId": kind, "discountRate": _plain(share * 100)}
+
+
+def _plain(value: float) -> float | int:
+    rounded = round(value, 2)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+@hook("crm.item.productrow", "check")
+def check_row(call: Call, values: Row, old: Row | None) -> None:
+    """Find the owner, name the product, work the sums out."""
+    given = (old or {}) | values
+    _owner(call, given.get("ownerType"), given.get("ownerId"))
+    if not given.get("productId") and not given.get("productName"):
+        raise missing("productName")
+    values |= {"productId": given.get("productId") or 0} | _sums(_FAMILY.blank | given)
+    values["productName"] = given.get("productName") or f"Product #{values['productId']}"
+
+
+@hook("crm.item.productrow", "add", "update", "delete")
+def changed_rows(call: Call, row: Row) -> None:
+    """Move the owner's amount after its rows unless it is set by hand; the owner has changed."""
+    code, owner = _owner(call, row["ownerType"], row["ownerId"])
+    rows = _rows_of(call, row["ownerType"], row["ownerId"])
+    total = _plain(sum(float(one["price"]) * float(one["quantity"]) for one in rows))
+    entity = call.portal.types[code]
+    follows = "opportunity" in entity.fields and owner.get("isManualOpportunity", "N") != "Y"
+    values: Row = {"opportunity": total} if follows else {}
+    update_item(call.portal, entity, owner, values, call.actor, force=True)
+
+
+def _rows_of(call: Call, kind: Any, number: Any) -> list[Row]:
+    return [
+        row
+        for row in table_of(call, _FAMILY).walk()
+        if str(row["ownerType"]).lower() == str(kind).lower() and row["ownerId"] == int(number)
+    ]
+
+
+@hook("crm.item.productrow", "where")
+def of_one_owner(call: Call, given: Row) -> None:
+    """A list must name the owner [crm-item-productrow-list.md]."""
+    names = {key.lstrip("=@"): value for key, value in given.items()}
+    for name in ("ownerType", "ownerId"):
+        if names.get(name) in (None, ""):
+            raise RestError("100", f"Required filter parameter {{={name}}} was not found")
+    number = names["ownerId"]
+    for one in [v for _, v in entries(number)] or [number]:
+        _owner(call, names["ownerType"], one)
+
+
+def _replace(call: Call, kind: str, number: Any, given: Any, *, upper: bool) -> list[Row]:
+    """Put new rows in the place of all there were; each gets a new id."""
+    drafts = []
+    for _, one in entries(given):
+        values: Row = {"ownerType": kind, "ownerId": int(str(number))}
+        for name, value in entries(one):
+            fields = _FAMILY.fields.values()
+            keys = (f for f in fields if (upper_snake(f.name) if upper else f.name) == name)
+            field = next(keys, None)
+            if field is not None and not field.readonly and not name.lower().startswith("owner"):
+                values[field.key] = read_value(call.portal, field, value)
+        check_row(call, values, None)
+        drafts.append(values)
+    for old in _rows_of(call, kind, number):
+        table_of(call, _FAMILY).pop(old["id"])
+    rows = [insert(call, _FAMILY, values) for values in drafts]
+    changed_rows(call, {"ownerType": kind, "ownerId": number})
+    return rows
+
+
+@method("crm.item.productrow.set", "crm")
+def set_rows(call: Call) -> Any:
+    """Replace all rows of an item."""
+    kind, number = call.need("ownerType"), call.need("ownerId")
+    given = call.need("productRows")
+    _owner(call, kind, number)
+    rows = _replace(call, str(kind), number, given, upper=False)
+    return {"productRows": [show(_FAMILY, row) for row in rows]}
+
+
+@method("crm.item.productrow.getAvailableForPayment", "crm")
+def available_for_payment(call: Call) -> Any:
+    """Rows that nobody paid yet: all of them here."""
+    kind, number = call.need("ownerType"), call.need("ownerId")
+    _owner(call, kind, number)
+    return {"productRows": [show(_FAMILY, row) for row in _rows_of(call, kind, number)]}
+
+
+def _classic_owner(call: Call, owner: str) -> int:
+    number = call.number("id")
+    if number <= 0:
+        raise classic("The parameter id is invalid or not defined.")
+    row = call.portal.items[_OWNERS[_CLASSIC[owner]]].get(number)
+    if row is None:
+        raise classic("Not found.")
+    if not call.portal.may_read(call.user, _OWNERS[_CLASSIC[owner]], row):
+        raise classic("Access denied.")
+    return number
+
+
+def _get(owner: str, call: Call) -> Any:
+    number = _classic_owner(call, owner)
+    rows = sorted(_rows_of(call, _CLASSIC[owner], number), key=lambda row: row["sort"])
+    return [_classic_view(row) for row in rows]
+
+
+def _classic_view(row: Row) -> Row:
+    view = {upper_snake(name): value for name, value in show(_FAMILY, row).items()}
+    view |= {"ID": str(row["id"]), "OWNER_ID": str(row["ownerId"])}
+    view["PRICE_ACCOUNT"] = f"{float(row['priceAccount']):.2f}"
+    more: Row = {"ORIGINAL_PRODUCT_NAME": row["productName"], "PRODUCT_DESCRIPTION": None}
+    more |= {"RESERVE_ID": None, "DATE_RESERVE_END": None, "RESERVE_QUANTITY": None}
+    return view | more
+
+
+def _set(owner: str, call: Call) -> Any:
+    number, rows = _classic_owner(call, owner), call.get("rows")
+    if not isinstance(rows, list | dict):
+        raise classic("The parameter rows must be array.")
+    _replace(call, _CLASSIC[owner], number, rows, upper=True)
+    return True
+
+
+for _code in _CLASSIC:
+    METHODS[f"crm.{_code}.productrows.get"] = Method(
+        f"crm.{_code}.productrows.get", "crm", partial(_get, _code)
+    )
+    METHODS[f"crm.{_code}.productrows.set"] = Method(
+        f"crm.{_code}.productrows.set", "crm", partial(_set, _code)
+    )
