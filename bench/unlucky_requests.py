@@ -40,8 +40,11 @@ class UnluckyRequests:
         answer = exchange(state, method, body, seconds)
         methods = [method]
         if method == "batch":
-            commands = json.loads(body)["cmd"]
-            methods = [commands[key].partition("?")[0] for key in answer.result["result"]]
+            commands, result = json.loads(body)["cmd"], answer.result
+            assert isinstance(result, dict)  # noqa: S101  a batch has a result of its own
+            ran = result["result"]
+            assert isinstance(ran, dict)  # noqa: S101  by command, as all commands have names
+            methods = [commands[key].partition("?")[0] for key in ran]
         self.ran.update(methods)
         if not any(name.endswith(".add") for name in methods):
             return answer
