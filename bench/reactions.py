@@ -100,7 +100,7 @@ def _joined(webhook_url: str, requests: UnluckyRequests, dynamodb: Any) -> Itera
     with (
         patch.object(settings, "client", lambda service: clients[service]),
         patch.object(settings, "webhook_url", lambda *_: webhook_url),
-        patch.object(portal_clients, "_slots", lambda _name: requests),
+        patch.object(portal_clients, "shared_slots", lambda _name: requests),
         patch.object(sending, "exchange", requests.exchange),
         patch.object(retry, "MAX_TRIES", 1),  # its pauses would only take time here
         patch("time.time", lambda: real() + requests.seconds_ahead),

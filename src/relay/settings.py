@@ -1,8 +1,12 @@
-"""The environment and the secrets: the only place that reads either, and not before it is asked.
+"""Environment variables, secrets and AWS clients: no other module reads them, and none at import.
 
-Secrets live in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
-`application-tokens/<portal>` holds one token a line, `webhook-urls/<read|write>/<portal>` a URL,
-`secrets/<name>` what a reaction needs for others than the portal.
+Secrets are in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
+
+| parameter | holds |
+|---|---|
+| `application-tokens/<portal>` | the tokens of a portal's outgoing webhooks, one a line |
+| `webhook-urls/<read or write>/<portal>` | the URL of an incoming webhook |
+| `secrets/<name>` | a secret that a reaction needs for another service than the portal |
 """
 
 import logging
@@ -20,9 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.errors import ConfigurationError, StateError
 from relay.secret_cache import SecretCache
 
-# At DEBUG they write down what is sent and answered: tokens of spilled requests, SSM's secrets. A
-# level of each one's own outlasts a DEBUG of the root logger or of `botocore`.
-_TALKATIVE = (
+# At DEBUG these loggers write requests and answers: tokens of spilled requests, secrets of SSM. A
+# level of their own stays when the root logger or `botocore` is set to DEBUG.
+_LOGGERS_WITH_SECRETS = (
     "auth",
     "awsrequest",
     "client",
@@ -39,12 +43,12 @@ _TALKATIVE = (
     "serialize",
     "utils",
 )
-for _logger in ("", *(f".{name}" for name in _TALKATIVE)):
+for _logger in ("", *(f".{name}" for name in _LOGGERS_WITH_SECRETS)):
     logging.getLogger(f"botocore{_logger}").setLevel(logging.INFO)
 
 
 def read(*names: str) -> list[str]:
-    """Return the environment variables of these names; names all that are missing or empty."""
+    """Return environment variables; raises ConfigurationError that names all missing or empty."""
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
         raise ConfigurationError(f"{', '.join(missing)} not set; deploy with template.yaml")
@@ -52,24 +56,24 @@ def read(*names: str) -> list[str]:
 
 
 def flag(name: str) -> bool:
-    """Say whether a switch is on: set to `true`."""
+    """Return whether an environment variable is `true`."""
     return os.environ.get(name) == "true"
 
 
 def in_lambda() -> bool:
-    """Say whether this process is a Lambda function's environment."""
+    """Return whether this process runs in AWS Lambda."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
-MISSING_SECONDS = 2  # a batch of a hundred records must not ask a hundred times
+MISSING_SECONDS = 2  # before a missing secret is read again: a batch may need it a hundred times
 _MODELS = Path(__file__).parents[1] / "aws-models"
 
-_making = threading.Lock()  # a boto3 session is not safe to make clients from in two threads
+_client_lock = threading.Lock()  # boto3's default session is not thread-safe
 
 
 @cache
 def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Any:
-    with _making:
+    with _client_lock:
         if _MODELS.is_dir():  # made by ops/build.py
             os.environ.setdefault("AWS_DATA_PATH", str(_MODELS))
         return boto3.client(
@@ -78,7 +82,7 @@ def _client(service: str, connect_seconds: float, read_seconds: float, connectio
                 connect_timeout=connect_seconds,
                 read_timeout=read_seconds,
                 max_pool_connections=connections,
-                # With boto3's defaults (60 s, five attempts) nothing after the call would be tried.
+                # boto3's defaults (60 s, five attempts) are longer than a function's time.
                 retries={"total_max_attempts": 2, "mode": "standard"},
             ),
         )
@@ -87,42 +91,42 @@ def _client(service: str, connect_seconds: float, read_seconds: float, connectio
 def client(
     service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 16
 ) -> Any:
-    """Return this process's AWS client of a service; it gives up after two short attempts."""
+    """Return the process's client of an AWS service; it makes two short attempts at a request."""
     return _client(service, connect_seconds, read_seconds, connections)
 
 
 def secrets(branch: str) -> dict[str, str]:
-    """Return every secret below a branch of the prefix by its last name, in one go.
-
-    Raises botocore's errors where SSM does not answer.
-    """
+    """Return {name: secret} of a branch, read from SSM in one go; raises botocore's errors."""
     (prefix,) = read("SECRETS_PREFIX")
     path = f"{prefix}/{branch}"
-    ask = {"Path": path, "WithDecryption": True}
-    found: dict[str, str] = {}
-    while True:  # by hand: a paginator would load a model of its own
-        answer = client("ssm").get_parameters_by_path(**ask)
-        found |= {
+    request = {"Path": path, "WithDecryption": True}
+    values: dict[str, str] = {}
+    while True:  # without boto3's paginator, whose model would have to be loaded
+        answer = client("ssm").get_parameters_by_path(**request)
+        values |= {
             parameter["Name"].removeprefix(path + "/"): parameter["Value"]
             for parameter in answer["Parameters"]
         }
         if not answer.get("NextToken"):
-            return found
-        ask["NextToken"] = answer["NextToken"]
+            return values
+        request["NextToken"] = answer["NextToken"]
 
 
 _caches: dict[str, SecretCache] = {}
 
 
-def _kept_secrets(branch: str, *names: str) -> list[str]:
-    """Return secrets of a branch, empty where there is none; a missing one is looked for soon."""
-    cached = _caches.setdefault(branch, SecretCache(lambda: secrets(branch)))
-    found = _stripped(cached.values(), names)
-    if not all(found):
-        found = _stripped(cached.values(MISSING_SECONDS), names)
-        if not all(found) and cached.failed:
-            raise cached.failed.with_traceback(None)
-    return found
+def _cached_secrets(branch: str, *names: str) -> list[str]:
+    """Return secrets of a branch, "" for a missing one, which is re-read after MISSING_SECONDS.
+
+    Raises botocore's errors if SSM fails and a secret is missing in the values read before.
+    """
+    cache = _caches.setdefault(branch, SecretCache(lambda: secrets(branch)))
+    values = _stripped(cache.values(), names)
+    if not all(values):
+        values = _stripped(cache.values(MISSING_SECONDS), names)
+        if not all(values) and cache.error:
+            raise cache.error.with_traceback(None)
+    return values
 
 
 def _stripped(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
@@ -130,40 +134,41 @@ def _stripped(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
 
 
 def webhook_url(kind: str, portal: str) -> str:
-    """Return the URL that is stored for a portal; `kind` is `read` or `write`.
+    """Return the stored URL of a portal's webhook; `kind` is `read` or `write`.
 
-    Raises ConfigurationError where there is none, botocore's errors where SSM does not answer.
+    Raises ConfigurationError if there is none, botocore's errors if SSM fails.
     """
     branch = f"webhook-urls/{kind}"
-    (url,) = _kept_secrets(branch, portal)
+    (url,) = _cached_secrets(branch, portal)
     if not url:
         raise missing_secrets([f"{branch}/{portal}"])
     return url
 
 
 def own_secrets(*names: str) -> list[str]:
-    """Return what a reaction of yours keeps below `secrets/`; names all that are missing or empty.
+    """Return the secrets of these names below `secrets/`, for a reaction's own use.
 
-    Its mapping entry must say `Secrets: secrets`. Raises StateError where SSM does not answer.
+    The reaction's mapping entry must have `Secrets: secrets`. Raises ConfigurationError that names
+    all missing or empty secrets, StateError if SSM fails.
     """
     try:
-        found = _kept_secrets("secrets", *names)
-    except (BotoCoreError, ClientError) as trouble:
-        raise StateError(f"SSM Parameter Store: {trouble}") from trouble
-    missing = [f"secrets/{name}" for name, value in zip(names, found, strict=True) if not value]
+        values = _cached_secrets("secrets", *names)
+    except (BotoCoreError, ClientError) as error:
+        raise StateError(f"SSM Parameter Store: {error}") from error
+    missing = [f"secrets/{name}" for name, value in zip(names, values, strict=True) if not value]
     if missing:
         raise missing_secrets(missing, "store it there")
-    return found
+    return values
 
 
 def forget() -> None:
-    """Make every client and every secret be read anew."""
+    """Drop all clients and cached secrets, for tests."""
     _client.cache_clear()
     _caches.clear()
 
 
 def missing_secrets(names: Iterable[str], remedy: str = "run `make connect`") -> ConfigurationError:
-    """Return the one error for all the secrets that are missing or empty."""
+    """Return the error that names secrets which are missing or empty, and the remedy."""
     (prefix,) = read("SECRETS_PREFIX")
     listed = ", ".join(f"{prefix}/{name}" for name in names)
     return ConfigurationError(f"{listed} missing or empty in SSM Parameter Store; {remedy}")

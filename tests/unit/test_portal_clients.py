@@ -1,53 +1,82 @@
-"""relay.portal_clients: one client a portal, with the pace that the stack was given."""
+"""relay.portal_clients: one client for each portal, with the pace of the stack."""
 
+import boto3
 import pytest
+from moto import mock_aws
 
-from relay import portal_clients, settings
+from relay import settings
 from relay.errors import ConfigurationError
-from relay.portal_clients import PortalClients
+from relay.portal.slots import OwnSlots, Pace
+from relay.portal_clients import PortalClients, shared_slots, stack_pace
+
+MAIN, OTHER = (f"https://main.example/rest/1/{secret}secret/" for secret in ("write", "another"))
 
 
 @pytest.fixture
-def urls(monkeypatch):
-    """Return the stored URLs by kind and portal, with the template's environment around them."""
-    urls = {("write", "main"): "https://main.example/rest/1/writesecret/"}
-    monkeypatch.setattr(settings, "webhook_url", lambda kind, name: urls[kind, name])
-    monkeypatch.setattr(settings, "client", lambda service: service)
-    for name, value in {
-        "STATE_TABLE": "state",
-        "PORTAL_BURST": "250",
-        "PORTAL_RATE": "5",
-        "PORTAL_RESERVE_PERCENT": "20",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return urls
+def urls():
+    """Return the stored URL of each webhook by kind and portal."""
+    return {("write", "main"): MAIN, ("read", "main"): OTHER}
 
 
-def test_a_client_is_made_once(urls):
-    """The same portal is the same client until its webhook is another."""
-    known = PortalClients("write", lambda: 60.0)
-    first = known.get("main")
-    assert known.get("main") is first
-    urls["write", "main"] = "https://main.example/rest/1/anothersecret/"
-    assert known.get("main") is not first
+@pytest.fixture
+def clients(urls):
+    """Return the clients of a function that writes."""
+    return PortalClients(
+        "write",
+        lambda: 60.0,
+        webhook_url=lambda kind, portal: urls[kind, portal],
+        slots=lambda _portal: OwnSlots(Pace()),
+    )
 
 
-@pytest.mark.usefixtures("urls")
-def test_the_pace_is_the_stacks(monkeypatch):
-    """Plan and reserve come from the template's parameters, for every function the same."""
-    made = []
-    monkeypatch.setattr(portal_clients, "SharedSlots", lambda *arguments: made.append(arguments))
-    PortalClients("write", lambda: 60.0).get("main")
-    ((client, table, name, pace),) = made
-    assert (client, table, name) == ("dynamodb", "state", "main")
-    assert (pace.burst, pace.rate, pace.reserve) == (250, 5, 0.2)
+def test_a_changed_webhook_makes_a_new_client(clients, urls):
+    """A portal keeps its client until another URL is stored for its webhook of this kind."""
+    assert clients.last("main") is None
+    first = clients.get("main")
+    assert clients.get("main") is clients.last("main") is first
+    urls["write", "main"] = OTHER
+    assert clients.last("main") is first
+    assert clients.get("main") is clients.last("main")
+    assert clients.last("main").webhook.secret == "anothersecret"
 
 
-@pytest.mark.usefixtures("urls")
-def test_plain_http_needs_its_switch(urls, monkeypatch):
-    """A portal without TLS is called on a developer's desk only."""
+def test_plain_http_needs_the_setting_allow_http(clients, urls, monkeypatch):
+    """A webhook URL without TLS is refused unless ALLOW_HTTP is true."""
     urls["write", "main"] = "http://127.0.0.1:8024/rest/1/writesecret/"
     with pytest.raises(ConfigurationError, match="https"):
-        PortalClients("write", lambda: 60.0).get("main")
+        clients.get("main")
     monkeypatch.setenv("ALLOW_HTTP", "true")
-    assert PortalClients("write", lambda: 60.0).get("main").webhook.scheme == "http"
+    assert clients.get("main").webhook.scheme == "http"
+
+
+@pytest.fixture
+def stack(monkeypatch):
+    """Set the environment of a stack whose portal is on the Enterprise plan."""
+    parameters = {"BURST": "250", "RATE": "5", "RESERVE_PERCENT": "20"}
+    for name, value in parameters.items():
+        monkeypatch.setenv(f"PORTAL_{name}", value)
+    monkeypatch.setenv("STATE_TABLE", "state")
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_stacks_parameters_set_the_pace():
+    """The portal's plan and the reserve come from the template's parameters."""
+    assert stack_pace() == Pace(burst=250, rate=5, reserve=0.2)
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_limit_of_a_portal_is_kept_in_the_state_table():
+    """A refused request is counted in the row of its portal, which all functions read."""
+    settings.forget()
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName="state",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        shared_slots("main").refused()
+        row = dynamodb.get_item(TableName="state", Key={"pk": {"S": "slots#main"}})["Item"]
+    settings.forget()
+    assert row["refused"] == {"N": "1"}

@@ -1,4 +1,4 @@
-"""relay.settings: what is missing is named, all at once; secrets are read seldom."""
+"""relay.settings: errors name all that is missing; secrets are cached; clients give up early."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from relay.secret_cache import KEEP_SECONDS
 
 @pytest.fixture
 def ssm():
-    """Return moto's Parameter Store, with nothing kept from another test."""
+    """Return moto's Parameter Store, with empty caches before and after the test."""
     settings.forget()
     with mock_aws():
         yield boto3.client("ssm")
@@ -23,9 +23,9 @@ def ssm():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Return the clock of the caches, which stands until it is moved."""
+    """Return the clock of the caches, which stands still until the test moves it."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(secret_cache.SecretCache.__init__, "__defaults__", (lambda: clock.now,))
+    monkeypatch.setattr(secret_cache, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -35,14 +35,14 @@ def put(ssm, name, value):
 
 
 def test_all_missing_variables_are_named_in_one_error(monkeypatch):
-    """Nobody wants to find out about them one deploy at a time; an empty one is missing too."""
+    """The error names every variable that is missing or empty, and the remedy."""
     monkeypatch.setenv("B_URL", "")
     with pytest.raises(ConfigurationError, match="A_URL, B_URL not set; deploy"):
         settings.read("A_URL", "SECRETS_PREFIX", "B_URL")
 
 
-def test_a_switch_is_on_only_when_it_says_true(monkeypatch):
-    """Anything else is off."""
+def test_a_flag_is_on_only_if_it_is_true(monkeypatch):
+    """`1` and an empty value mean off, like a missing variable."""
     assert not settings.flag("ALLOW_HTTP")
     for value, on in (("true", True), ("1", False), ("", False)):
         monkeypatch.setenv("ALLOW_HTTP", value)
@@ -50,7 +50,7 @@ def test_a_switch_is_on_only_when_it_says_true(monkeypatch):
 
 
 def test_every_portals_secrets_are_read_in_one_go(ssm):
-    """More portals than fit on one page of SSM's answer come back, decrypted, by their names."""
+    """Twelve secrets, more than a page of SSM's answer, come back decrypted as {name: secret}."""
     for number in range(12):
         put(ssm, f"application-tokens/p{number}", f"token-{number}\n")
     put(ssm, "webhook-urls/write/p0", "https://a")
@@ -58,7 +58,7 @@ def test_every_portals_secrets_are_read_in_one_go(ssm):
 
 
 def test_a_missing_webhook_is_named_with_its_remedy(ssm, clock):
-    """The error says which parameter and which command; soon after the next look finds it."""
+    """The error names parameter and command; the URL is found 2 s after it was stored."""
     put(ssm, "webhook-urls/write/shop", " ")
     for portal in ("main", "shop"):
         with pytest.raises(
@@ -71,7 +71,7 @@ def test_a_missing_webhook_is_named_with_its_remedy(ssm, clock):
 
 
 def test_own_secrets_are_found_and_the_missing_named_together(ssm, clock):
-    """A reaction gets what it asks for in its order; what is missing is named, with its remedy."""
+    """A reaction gets its secrets in the order of their names; one error names all missing ones."""
     put(ssm, "secrets/a", "1\n")
     with pytest.raises(ConfigurationError, match=r"/secrets/b, /relay/test/secrets/c .*store it"):
         settings.own_secrets("b", "a", "c")
@@ -80,8 +80,8 @@ def test_own_secrets_are_found_and_the_missing_named_together(ssm, clock):
     assert settings.own_secrets("b", "a") == ["2", "1"]
 
 
-def test_a_webhook_is_kept_for_a_while(ssm, clock):
-    """A changed URL is read again after five minutes, not for every record."""
+def test_a_webhook_url_is_cached_for_five_minutes(ssm, clock):
+    """A changed URL is read after 300 s, and no earlier."""
     put(ssm, "webhook-urls/write/main", "https://a")
     assert settings.webhook_url("write", "main") == "https://a"
     ssm.put_parameter(Name="/relay/test/webhook-urls/write/main", Value="https://b", Overwrite=True)
@@ -91,7 +91,7 @@ def test_a_webhook_is_kept_for_a_while(ssm, clock):
 
 
 def test_a_hundred_records_without_a_secret_ask_once(ssm, monkeypatch):
-    """SSM answers forty requests a second, all functions of an account together."""
+    """A hundred look-ups of a missing URL read SSM once."""
     put(ssm, "webhook-urls/write/main", "https://a")
     asked, secrets = [], settings.secrets
     monkeypatch.setattr(settings, "secrets", lambda branch: asked.append(branch) or secrets(branch))
@@ -102,8 +102,8 @@ def test_a_hundred_records_without_a_secret_ask_once(ssm, monkeypatch):
     assert asked == ["webhook-urls/write"]
 
 
-def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch):
-    """An outage stops no reaction that knows its webhook; one that does not must wait."""
+def test_cached_secrets_stay_valid_while_ssm_fails(ssm, clock, monkeypatch):
+    """During an outage a URL read before is returned, and one never read raises SSM's error."""
     put(ssm, "webhook-urls/write/main", "https://a")
     settings.webhook_url("write", "main")
     clock.now += KEEP_SECONDS
@@ -114,7 +114,7 @@ def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch)
     monkeypatch.setattr(settings, "secrets", down)
     assert settings.webhook_url("write", "main") == "https://a"
     with pytest.raises(EndpointConnectionError):
-        settings.webhook_url("write", "new")  # it may be stored by now
+        settings.webhook_url("write", "new")  # it may be stored since
     with pytest.raises(EndpointConnectionError):
         settings.webhook_url("read", "main")
     with pytest.raises(StateError, match="Parameter Store"):
@@ -123,7 +123,7 @@ def test_what_was_read_counts_while_ssm_does_not_answer(ssm, clock, monkeypatch)
 
 @pytest.mark.usefixtures("ssm")
 def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path):
-    """The deployed artefact brings a model of the one operation that is used."""
+    """Clients load botocore's models from the folder that the build made in the artefact."""
     monkeypatch.setattr(settings, "_MODELS", tmp_path)
     monkeypatch.delenv("AWS_DATA_PATH", raising=False)
     settings.client("ssm")
@@ -133,7 +133,7 @@ def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path)
 
 @pytest.mark.usefixtures("ssm")
 def test_clients_give_up_early():
-    """Two attempts of three seconds: boto3's own patience would outlast the gateway."""
+    """A client makes two attempts, of 1 s to connect and 2 s to read, and exists once."""
     config = settings.client("sns").meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries["total_max_attempts"] == 2

@@ -41,7 +41,7 @@ class TokenCache:
     @property
     def failed(self) -> BotoCoreError | ClientError | None:
         """The last read's error, None where it worked."""
-        return self._cache.failed
+        return self._cache.error
 
     def tokens(self) -> Tokens:
         """Return the tokens by portal; empty where none is stored or none could ever be read."""
