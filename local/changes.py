@@ -148,7 +148,7 @@ def _time(change: Change) -> float:
 def words(change: Change, reading: Reading | None = None) -> str:
     """Return a change in a line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
     what = change.action
-    if change.changed:
+    if change.action == "updated" and change.changed:
         edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
         edited = edited or list(change.changed)
         what = ", ".join(_field(change, name) for name in edited[:SHOWN])
@@ -171,10 +171,11 @@ def _short(values: Mapping[str, Any], name: str) -> str:
 
 def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
     """Return the step of the page's strip (local/portal/README.md) that a change is."""
+    changed = change.changed if change.action == "updated" else ()  # all fields of an added item
     detail = {
-        "changed": list(change.changed),
-        "before": {name: change.before.get(name) for name in change.changed},
-        "after": {name: change.after.get(name) for name in change.changed},
+        "changed": list(changed),
+        "before": {name: change.before.get(name) for name in changed},
+        "after": {name: change.after.get(name) for name in changed},
         "reading": str(reading or ""),
     }
     subject = f"{change.entity}/{change.id}"

@@ -43,7 +43,9 @@ def test_many_and_long_values_are_cut():
 
 
 def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
-    """Added and deleted have no fields; an echo is named as one."""
+    """Of an added or deleted item no fields are told; an echo is named as one."""
+    assert words(replace(WON, action="added", before={})) == "deal 662 added by user 1, event"
+    assert step(replace(WON, action="added", before={}))["detail"]["changed"] == []
     gone = replace(WON, action="deleted", changed=(), after={}, via="sweep", origin="relay")
     assert words(gone) == "deal 662 deleted, sweep, written by a reaction"
 
