@@ -1,1 +1,1 @@
-"""One file a reaction, one reaction a Lambda."""
+"""Reactions: one file each, deployed as one Lambda function each."""

@@ -1,4 +1,4 @@
-"""A new lead whose phone or e-mail is known gets a comment that says whose."""
+"""A new lead gets a comment that names who else has its phones and e-mails."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from relay.change import Change
 from relay.portal import PortalApi
 from relay.reaction import reaction
 
-MOST_VALUES = 20  # of one call
+MAX_VALUES = 20  # in one call of crm.duplicate.findbycomm
 
 
 @reaction
@@ -20,19 +20,19 @@ async def find_duplicates(change: Change, portal: PortalApi) -> None:
             values[row["typeId"]].append(row["value"])
     answers = await asyncio.gather(
         *(
-            portal.call("crm.duplicate.findbycomm", type=kind, values=its[:MOST_VALUES])
-            for kind, its in values.items()
-            if its
+            portal.call("crm.duplicate.findbycomm", type=kind, values=texts[:MAX_VALUES])
+            for kind, texts in values.items()
+            if texts
         )
     )
-    found = {
+    owners = {
         f"{entity.lower()} {item}"
         for answer in answers
-        for entity, items in (answer or {}).items()  # nothing found is an empty list
+        for entity, items in (answer or {}).items()  # without a match it is an empty list
         for item in items
     } - {f"lead {change.id}"}
-    if found:
-        comment = f"Known already: {', '.join(sorted(found))}"
+    if owners:
+        comment = f"Same phone or e-mail: {', '.join(sorted(owners))}"
         await portal.call(
             "crm.timeline.comment.add",
             fields={"ENTITY_TYPE": "lead", "ENTITY_ID": change.id, "COMMENT": comment},

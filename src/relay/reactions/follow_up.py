@@ -1,4 +1,4 @@
-"""A won deal gets a follow-up task for its responsible person, and says so in its timeline."""
+"""A won deal gets a task for its responsible person, and a comment that names the task."""
 
 from relay.change import Change
 from relay.portal import PortalApi

@@ -1,7 +1,7 @@
-"""A company gets another responsible person -> its contacts and open deals go with it.
+"""A company gets another responsible person -> its contacts and open deals get the same.
 
-What is asked for does not depend on what is written: after a crash in the middle a repeat sees the
-same items, and what was done already is not done again.
+The lists do not depend on the field that is written: after a crash in the middle a repeat lists the
+same items, and its finished updates are not sent again.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ async def hand_over(change: Change, portal: PortalApi) -> None:
     await asyncio.gather(
         *(
             portal.call("crm.item.update", entityTypeId=kind, id=item, fields=person)
-            for kind, items in ((CONTACT, contacts), (DEAL, deals))
-            for item in items
+            for kind, ids in ((CONTACT, contacts), (DEAL, deals))
+            for item in ids
         )
     )
 
 
 async def _ids(portal: PortalApi, kind: int, condition: dict[str, Any]) -> list[int]:
-    found = portal.list("crm.item.list", entityTypeId=kind, filter=condition, select=["id"])
-    return [item["id"] async for item in found]
+    items = portal.list("crm.item.list", entityTypeId=kind, filter=condition, select=["id"])
+    return [item["id"] async for item in items]
 
 
 handler = hand_over.handler

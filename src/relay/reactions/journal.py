@@ -1,4 +1,4 @@
-"""Every event -> one searchable line in the log: `hook.log`, kept where it can be asked."""
+"""Every event -> one line of JSON in the log, which CloudWatch Logs Insights can query."""
 
 from aws_lambda_powertools.logging import Logger
 
@@ -10,7 +10,7 @@ logger = Logger(service="journal")
 
 @reaction
 async def journal(event: Event) -> None:
-    """Write down an event, whole."""
+    """Log an event with all that the portal sent."""
     logger.info(
         event.name,
         event_id=event.event_id,

@@ -1,4 +1,4 @@
-"""A deal reaches a stage -> its responsible person is told, with the stage's name."""
+"""A deal reaches a stage -> its responsible person gets a notification with the stage's name."""
 
 from relay.change import Change
 from relay.portal import PortalApi

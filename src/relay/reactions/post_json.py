@@ -1,6 +1,6 @@
-"""Any change -> JSON to a URL of yours, signed as Standard Webhooks say.
+"""Any change -> JSON to a URL of yours, signed as the Standard Webhooks specification says.
 
-The receiver knows a repeat by `webhook-id`: it is the change's own, however often it is delivered.
+The receiver recognises a repeat by `webhook-id`: it is the change's id, however often it is sent.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from relay.errors import ConfigurationError, OperatorError, PermanentError, Tran
 from relay.reaction import reaction
 
 TIMEOUT_SECONDS = (3, 10)  # to connect, to answer
-OK, WRONG_ADDRESS = range(200, 300), {*range(300, 400), 401, 403, 404, 410}
-BUSY, BROKEN = {408, 425, 429}, 500
+OK_STATUSES = range(200, 300)
+RETRY_STATUSES = {408, 425, 429, *range(500, 1000)}
+OPERATOR_STATUSES = {*range(300, 400), 401, 403, 404, 410}  # the URL or the key is wrong
 
 
 @reaction
@@ -42,21 +43,24 @@ def _post(change: Change) -> None:
         )
     except (requests.exceptions.InvalidURL, UnicodeError):
         raise ConfigurationError("the secret post-json-url is no https address") from None
-    except requests.RequestException as error:  # its text and its cause have the URL in them
+    except requests.RequestException as error:  # its text and its cause contain the URL
         raise TransientError("post_json", type(error).__name__, "no answer") from None
     _judge(answer.status_code)
 
 
 @cache
 def session() -> requests.Session:
-    """Return this process's connections to the receiver."""
-    its = requests.Session()
-    its.trust_env = False  # no proxy and no .netrc of somebody's
-    return its
+    """Return this process's session with the receiver."""
+    session = requests.Session()
+    session.trust_env = False  # neither a proxy nor a .netrc of the environment
+    return session
 
 
 def signed(change_id: str, seconds: int, body: bytes, key: str) -> dict[str, str]:
-    """Return the headers of a message; `key` is base64, with or without `whsec_` before it."""
+    """Return the headers of a message; `key` is base64, with or without `whsec_` before it.
+
+    `seconds` is the time since 1970. Raises ConfigurationError for an empty key or no base64.
+    """
     try:
         raw_key = base64.b64decode(key.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -75,13 +79,13 @@ def signed(change_id: str, seconds: int, body: bytes, key: str) -> dict[str, str
 
 
 def _judge(status: int) -> None:
-    """Raise what makes the record come back, wait for a person, or be put aside."""
-    if status in OK:
+    """Raise the error that makes a record come back, wait for an operator, or be dead-lettered."""
+    if status in OK_STATUSES:
         return
-    if status in BUSY or status >= BROKEN:
-        raise TransientError("post_json", str(status), "the receiver can't take it now")
-    if status in WRONG_ADDRESS:
-        raise OperatorError("post_json", str(status), "is the URL right, and the key?")
+    if status in RETRY_STATUSES:
+        raise TransientError("post_json", str(status), "the receiver is busy or broken")
+    if status in OPERATOR_STATUSES:
+        raise OperatorError("post_json", str(status), "check post-json-url and post-json-key")
     raise PermanentError("post_json", str(status), "the receiver refuses this change")
 
 

@@ -1,4 +1,4 @@
-"""A contact's phones as they were typed -> as they are dialled: +74951234567."""
+"""A contact's phones as they were typed -> as they are dialled, such as +74951234567."""
 
 import re
 
@@ -6,18 +6,18 @@ from relay.change import Change
 from relay.portal import PortalApi
 from relay.reaction import reaction
 
-NATIONAL = re.compile(r"8(\d{10})")  # Russia and Kazakhstan: who dials 8 within means +7
-FEWEST_DIGITS = 8  # of a number with its country's code
+NATIONAL = re.compile(r"8(\d{10})")  # in Russia and Kazakhstan 8 stands for +7
+MIN_DIGITS = 8  # of a number with its country's code
 CONTACT = 3
 
 
 def tidy(phone: str) -> str:
     """Return a number with its country's code and nothing between the digits.
 
-    What has letters in it (an extension) or no country stays as it was typed.
+    A number with letters (an extension) or without a country's code is returned as it was typed.
     """
     digits = re.sub(r"\D", "", phone)
-    if len(digits) < FEWEST_DIGITS or not re.fullmatch(r"\+?[\d\s().-]+", phone):
+    if len(digits) < MIN_DIGITS or not re.fullmatch(r"\+?[\d\s().-]+", phone):
         return phone
     if phone.startswith("+"):
         return f"+{digits}"

@@ -14,7 +14,7 @@ NUMBER = "+499061234567"
 
 
 def react(event, found):
-    """Return the calls of the reaction in a portal where these know the number."""
+    """Return the calls of the reaction in a portal where these items have the number."""
     portal = FakePortal(
         {
             "crm.duplicate.findbycomm": found,
@@ -39,7 +39,7 @@ def react(event, found):
     ],
 )
 def test_a_caller_who_is_known_gets_a_to_do(found, owner):
-    """At the contact before the company before the lead, for the one who was rung."""
+    """The to-do is in the card of the contact, else the company, else the lead, for who was rung."""
     todo = {
         "ownerTypeId": owner[0],
         "ownerId": owner[1],
@@ -52,7 +52,7 @@ def test_a_caller_who_is_known_gets_a_to_do(found, owner):
 
 @pytest.mark.parametrize(("rung", "responsible"), [("1269", 1269), ("", 1)])
 def test_a_caller_whom_nobody_knows_gets_a_task(rung, responsible):
-    """It is the task of the one who was rung, or of the one who is named for nobody."""
+    """The task is for the user who was rung, or for FALLBACK_USER_ID."""
     event = replace(EVENT, payload=EVENT.payload | {"PORTAL_USER_ID": rung})
     task = {
         "TITLE": f"Call {NUMBER} back",

@@ -14,7 +14,7 @@ from tests.samples import load
     [("sqs_deal_won", "Ten chairs", "662"), ("sqs_deal_born_won", "Six stools", "664")],
 )
 def test_a_won_deal_gets_a_task_and_a_comment_that_names_it(sample, title, number):
-    """Also one that was won when it was first seen; the comment has the task's number."""
+    """A deal that is added as won counts too; the comment has the task's number."""
     portal = FakePortal(
         {"tasks.task.add": {"task": {"id": "3711"}}, "crm.timeline.comment.add": 999}
     )

@@ -8,7 +8,7 @@ from tests.samples import load
 
 
 def test_contacts_and_open_deals_get_the_companys_new_person():
-    """Deals that are won or lost are asked out; what is asked does not depend on who they were."""
+    """Won and lost deals are left out, and the lists do not depend on the responsible person."""
     its = {3: [{"id": 7}, {"id": 8}], 2: [{"id": 662}]}
     portal = FakePortal(
         {

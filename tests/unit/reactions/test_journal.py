@@ -7,7 +7,7 @@ from relay.reactions.journal import handler
 
 
 def test_every_event_is_one_line_that_can_be_searched(load_event, capsys):
-    """Code, portal, item and payload are fields of their own."""
+    """Code, portal, item and payload are fields of the log line."""
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
     assert handler(load_event("sqs_deal_updated"), context) == {"batchItemFailures": []}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -23,7 +23,7 @@ from tests.samples import load
     ],
 )
 def test_the_responsible_person_reads_the_stages_name(sample, directory, stage, names, said):
-    """It is looked up in the funnel's own directory; a stage that is gone is told by its code."""
+    """The name comes from the funnel's directory; a deleted stage is named by its code."""
     portal = FakePortal({"crm.status.list": names, "im.notify.system.add": 1})
     asyncio.run(notify_stage(load(sample), portal))
     assert portal.calls == [

@@ -23,15 +23,15 @@ CHANGE = load("sqs_task_deleted")
 
 
 class Receiver(HTTPAdapter):
-    """Stands for the other side of every connection."""
+    """A transport that stands for the receiver."""
 
     def __init__(self):
-        """Answer 200 until told otherwise."""
+        """Answer 200 until `status` is set."""
         super().__init__()
         self.status, self.sent, self.options = 200, [], []
 
     def send(self, request, **options):
-        """Remember a request and answer it, or raise what was told."""
+        """Remember a request; answer with `status`, or raise it."""
         self.sent.append(request)
         self.options.append(options)
         if isinstance(self.status, Exception):
@@ -44,9 +44,9 @@ class Receiver(HTTPAdapter):
 def receiver():
     """Return the receiver that the reaction's session talks to."""
     session.cache_clear()
-    there = Receiver()
-    session().mount("https://", there)
-    yield there
+    receiver = Receiver()
+    session().mount("https://", receiver)
+    yield receiver
     session.cache_clear()
 
 
@@ -82,7 +82,7 @@ def test_the_signature_is_the_one_of_the_specifications_example():
 
 
 def test_a_change_goes_out_whole_and_signed(store, receiver):
-    """Over verified TLS, with an end to waiting, without following a redirect."""
+    """The request verifies TLS, has time limits and follows no redirect."""
     store(post_json_url=URL, post_json_key=KEY)
     react()
     (request,), (options,) = receiver.sent, receiver.options
@@ -98,7 +98,7 @@ def test_a_change_goes_out_whole_and_signed(store, receiver):
 
 
 def test_a_repeat_has_the_same_id_and_asks_for_no_secret_again(store, receiver):
-    """The receiver knows it by `webhook-id`; Parameter Store is read seldom."""
+    """Two deliveries have one `webhook-id`, and cause one read of Parameter Store."""
     store(post_json_url=URL, post_json_key=KEY)
     react()
     store(post_json_url="https://other.example.com/")
@@ -125,7 +125,7 @@ def test_a_repeat_has_the_same_id_and_asks_for_no_secret_again(store, receiver):
     ],
 )
 def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, error):
-    """Try again, wait for a person, or put aside; the URL is in no error, nor in its cause."""
+    """The status decides the error; neither an error nor its cause contains the URL."""
     store(post_json_url=URL, post_json_key=KEY)
     receiver.status = status
     if error is None:
@@ -152,7 +152,7 @@ def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, e
     ],
 )
 def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, secrets, said):
-    """All missing names in one error, a bad value without the value."""
+    """One error names all missing secrets; the error of a bad secret does not contain it."""
     store(**secrets)
     with pytest.raises(ConfigurationError, match=said) as raised:
         react()
@@ -161,7 +161,7 @@ def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, s
 
 
 def test_a_secret_that_is_stored_after_all_counts_soon(store, receiver, monkeypatch):
-    """A missing one is looked for again after two seconds."""
+    """A missing secret is read again after two seconds."""
     monkeypatch.setattr(settings, "MISSING_SECONDS", 0)
     store(post_json_url=URL)
     with pytest.raises(ConfigurationError):

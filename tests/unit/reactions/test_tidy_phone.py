@@ -14,7 +14,7 @@ CHANGE = load("sqs_contact_phone_changed")
 
 
 def test_only_the_phone_that_is_untidy_is_written():
-    """By its row's id, so that it is changed and not added; e-mails and tidy numbers stay."""
+    """The phone's row is updated by its id; e-mails and tidy numbers stay."""
     portal = FakePortal({"crm.item.update": {"item": {}}})
     asyncio.run(tidy_phone(CHANGE, portal))
     row = {"id": 7, "typeId": "PHONE", "valueType": "WORK", "value": "+74951234567"}
@@ -28,7 +28,7 @@ def test_only_the_phone_that_is_untidy_is_written():
     [{}, {"fm": [{"id": 1, "typeId": "PHONE", "value": "+74951234567", "valueType": "WORK"}]}],
 )
 def test_a_contact_whose_phones_are_tidy_costs_no_call(fields):
-    """So the reaction's own write, seen again, ends there."""
+    """A change of tidy numbers, such as the reaction's own write, causes no call."""
     portal = FakePortal()
     asyncio.run(tidy_phone(replace(CHANGE, changed=("fm",), after=Fields(fields)), portal))
     assert portal.calls == []
@@ -49,6 +49,6 @@ def test_a_contact_whose_phones_are_tidy_costs_no_call(fields):
     ],
 )
 def test_a_number_becomes_what_is_dialled_where_that_is_certain(typed, dialled):
-    """With a country's code; what has none, or an extension, stays as it was typed."""
+    """A number gets its country's code; one with an extension stays as it was typed."""
     assert tidy(typed) == dialled
     assert tidy(dialled) == dialled

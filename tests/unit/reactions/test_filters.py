@@ -48,7 +48,7 @@ def others(entry, sample):
 
 @pytest.mark.parametrize("name", READY)
 def test_what_the_filter_keeps_away_calls_nothing(name):
-    """Another kind, action, field or value than the filter asks for is not reacted to."""
+    """A sample that differs from the filter in its kind, action, field or value causes no call."""
     entry = REACTIONS[name]
     module = entry["Handler"].removesuffix(".handler")
     react = getattr(import_module(module), module.rpartition(".")[2])
