@@ -134,7 +134,10 @@ class FakeDynamo:
         return {"Items": rows}
 
     def get_item(self, *, Key, ConsistentRead=False, **_):  # noqa: N803
-        """Return a state."""
+        """Return a row of the mirror, or a state."""
+        if "id" in Key:
+            found = self.mirror.get(self._key(Key))
+            return {"Item": found} if found else {}
         assert ConsistentRead or not Key["pk"]["S"].startswith("brake#")
         found = self.state.get(Key["pk"]["S"])
         return {"Item": found} if found else {}

@@ -23,6 +23,7 @@ from relay.tracking.mirror import Mirror
 from relay.tracking.refresh import Rules, look
 from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
 from tests import put_rule
+from tests.tracking_aws import FakeDynamo
 from tests.tracking_portal import ItemsPortal, make_tables
 
 RUNS = 240
@@ -304,7 +305,13 @@ def content_of(row):
 
 @pytest.fixture(scope="module")
 def client():
-    """Return a DynamoDB with the two tables."""
+    """Return a DynamoDB that judges a condition in microseconds."""
+    return FakeDynamo()
+
+
+@pytest.fixture(scope="module")
+def other_client():
+    """Return moto's DynamoDB with the two tables; a request takes milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -325,6 +332,11 @@ def explore(client, mirror_class, runs=RUNS):
 def test_rule_keeps_every_promise(client):
     """Over all histories the mirror follows the portal in order, ends equal, announces once."""
     explore(client, SteppedMirror)
+
+
+def test_rule_keeps_every_promise_on_another_dynamodb(other_client):
+    """The conditions mean the same to a DynamoDB of somebody else's."""
+    explore(other_client, SteppedMirror, RUNS // 10)
 
 
 class ByReadTime(SteppedMirror):
