@@ -3,10 +3,13 @@
 from typing import Any
 
 from local.portal.call import Call, method
+from local.portal.chats import chat_of, say, table
 from local.portal.errors import RestError
 from local.portal.php import int_or_none
+from local.portal.table import Row
 
 _ATTACH_LIMIT = 60_000  # characters
+_SHARED = {"CHAT", "TASK", "POST", "CALEND", "MESSAGE"}
 
 
 def _notify(call: Call, kind: str) -> Any:
@@ -78,18 +81,77 @@ def message_add(call: Call) -> Any:
     if not str(text or "").strip() and call.get("attach") is None:
         raise RestError("MESSAGE_EMPTY", "Message can't be empty")
     _check_attach(call)
-    portal = call.portal
-    if dialog.startswith(("chat", "sg")):
-        if int_or_none(dialog.removeprefix("chat").removeprefix("sg")) is None:
-            raise RestError("CHAT_ID", "Chat ID can't be empty")
-    elif (int_or_none(dialog) or 0) not in portal.users:
+    if (
+        not dialog.startswith(("chat", "sg"))
+        and (int_or_none(dialog) or 0) not in call.portal.users
+    ):
         raise RestError("USER_NOT_FOUND", "User not found")
-    row = {
-        "id": portal.activity.next_message(),
-        "dialog": dialog,
-        "author": call.user,
-        "message": str(text or ""),
-        "time": portal.clock.now(),
-    }
-    portal.activity.messages.append(row)
+    if dialog.startswith(("chat", "sg")) and not dialog[-1:].isdigit():
+        raise RestError("CHAT_ID", "Chat ID can't be empty")
+    try:
+        chat = chat_of(call, dialog)
+    except RestError as error:  # a sender is told less than a reader
+        raise RestError("ACCESS_ERROR", "Action unavailable") from error
+    row = say(call.portal, chat, call.user, str(text or ""))
+    row["dialog"] = dialog
     return row["id"]
+
+
+def _message(call: Call, *, own: bool) -> Row:
+    number = call.number("message_id")
+    row = table(call.portal, "message").get(number)
+    if not number or row is None:
+        raise RestError("MESSAGE_ID_ERROR", "Message ID can't be empty")
+    if own and row["author"] != call.user:
+        text = "Time has expired for modification or you don't have access"
+        raise RestError("CANT_EDIT_MESSAGE", text)
+    return row
+
+
+@method("im.message.update", "im")
+def message_update(call: Call) -> Any:
+    """Change what was said; an empty text deletes it."""
+    row = _message(call, own=True)
+    _check_attach(call)
+    if call.get("message") is not None:
+        row["message"] = str(call.get("message"))
+    return True
+
+
+@method("im.message.delete", "im")
+def message_delete(call: Call) -> Any:
+    """Take a message back."""
+    table(call.portal, "message").pop(_message(call, own=True)["id"])
+    return True
+
+
+@method("im.message.like", "im")
+def message_like(call: Call) -> Any:
+    """Like a message, or no longer."""
+    row, action = _message(call, own=False), str(call.get("action", default="auto")).lower()
+    likes, liked = row["likes"], call.user in row["likes"]
+    if (action == "plus" and liked) or (action == "minus" and not liked):
+        raise RestError("WITHOUT_CHANGES", "Action completed without changes")
+    row["likes"] = [u for u in likes if u != call.user] if liked else [*likes, call.user]
+    return True
+
+
+@method("im.message.share", "im")
+def message_share(call: Call) -> Any:
+    """Make a chat, a task, a post or an event of a message."""
+    _message(call, own=False)
+    chat_of(call, call.get("dialog_id"))
+    if str(call.get("type", default="")).upper() not in _SHARED:
+        raise RestError("PARAMS_ERROR", "Incorrect params")
+    return True
+
+
+@method("im.message.command", "im")
+def message_command(call: Call) -> Any:
+    """Press a key of a bot; there are no bots here."""
+    _message(call, own=False)
+    if not call.number("bot_id"):
+        raise RestError("BOT_ID_ERROR", "Bot ID can't be empty")
+    if not call.get("command"):
+        raise RestError("COMMAND_ERROR", "Command can't be empty")
+    raise RestError("PARAMS_ERROR", "Incorrect params")

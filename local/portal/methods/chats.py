@@ -1,0 +1,146 @@
+"""Chats: who is in them, and how they look [api-reference/chats/]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, method
+from local.portal.chats import (
+    COLORS,
+    chat_of,
+    chat_of_id,
+    new_chat,
+    say,
+    table,
+    users_given,
+)
+from local.portal.errors import RestError
+from local.portal.table import Row
+
+
+@method("im.chat.add", "im")
+def chat_add(call: Call) -> Any:
+    """Open a chat with some people; the owner of the webhook is one of them."""
+    names = {"title": "title", "description": "description"}
+    more = {key: str(call.get(name)) for key, name in names.items() if call.get(name)}
+    more |= {"entity_type": str(call.get("entity_type", default="") or "")}
+    more |= {"entity_id": str(call.get("entity_id", default="") or "")}
+    more["kind"] = "O" if str(call.get("type", default="")).upper() == "OPEN" else "C"
+    more |= {"color": COLORS[c]} if (c := str(call.get("color")).upper()) in COLORS else {}
+    chat = new_chat(call.portal, call.user, users_given(call), **more)
+    if call.get("message"):
+        say(call.portal, chat, call.user, str(call.get("message")))
+    return chat["id"]
+
+
+@method("im.chat.get", "im")
+def chat_get(call: Call) -> Any:
+    """The chat of something outside the messenger."""
+    wanted = (str(call.get("entity_type", default="")), str(call.get("entity_id", default="")))
+    for chat in table(call.portal, "chat").walk():
+        if all(wanted) and (chat.get("entity_type"), chat.get("entity_id")) == wanted:
+            return {"ID": chat["id"]}
+    return None
+
+
+def _title(call: Call, chat: Row) -> None:
+    if not str(call.get("title", default="") or "").strip():
+        raise RestError("TITLE_EMPTY", "Title can't be empty")
+    chat["title"] = str(call.get("title"))
+
+
+def _color(call: Call, chat: Row) -> None:
+    color = COLORS.get(str(call.get("color", default="")).upper())
+    if color is None:
+        raise RestError("WRONG_COLOR", "This color currently unavailable")
+    if color == chat["color"]:
+        raise RestError("WRONG_REQUEST", "This color currently set or chat doesn't exist")
+    chat["color"] = color
+
+
+def _avatar(call: Call, _chat: Row) -> None:
+    avatar = call.get("avatar", default="")
+    if not isinstance(avatar, str) or (avatar and len(avatar) < len("iVBORw0KGgo=")):
+        raise RestError("AVATAR_ERROR", "Avatar incorrect type")
+
+
+def _owner(call: Call, chat: Row) -> None:
+    user = call.number("user_id")
+    if not user:
+        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
+    if chat["owner"] != call.user or user not in chat["users"]:
+        text = "Change owner can only owner and user must be member in chat"
+        raise RestError("WRONG_REQUEST", text)
+    chat["owner"] = user
+
+
+def _mute(call: Call, chat: Row) -> None:
+    chat["muted"] = _marked(chat["muted"], call.user, on=_flag(call, "mute"))
+
+
+def _leave(call: Call, chat: Row) -> None:
+    _kick(chat, call.user, "ACCESS_DENIED_KICK", "Access denied to kick user from chat")
+
+
+def _kick(chat: Row, user: int, code: str, text: str) -> None:
+    if user not in chat["users"]:
+        raise RestError(code, text)
+    chat["users"] = [one for one in chat["users"] if one != user]
+
+
+def _join(call: Call, chat: Row) -> None:
+    chat["users"] = sorted({*chat["users"], *users_given(call)})
+
+
+def _expel(call: Call, chat: Row) -> None:
+    if not call.number("user_id"):
+        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
+    _kick(chat, call.number("user_id"), "USER_NOT_FOUND", "The specified user is not in the chat")
+
+
+def _flag(call: Call, name: str) -> bool:
+    return call.get(name) is None or call.flag(name)
+
+
+def _marked(users: list[int], user: int, *, on: bool) -> list[int]:
+    return [one for one in users if one != user] + ([user] if on else [])
+
+
+def _on_chat(do: Callable[[Call, Row], None], call: Call) -> Any:
+    do(call, chat_of_id(call))
+    return True
+
+
+for _name, _do in {
+    "im.chat.updateTitle": _title,
+    "im.chat.updateColor": _color,
+    "im.chat.updateAvatar": _avatar,
+    "im.chat.setOwner": _owner,
+    "im.chat.mute": _mute,
+    "im.chat.leave": _leave,
+    "im.chat.user.add": _join,
+    "im.chat.user.delete": _expel,
+}.items():
+    METHODS[_name.lower()] = Method(_name, "im", partial(_on_chat, _do))
+
+
+@method("im.chat.user.list", "im")
+def chat_user_list(call: Call) -> Any:
+    """Numbers of the people in a chat."""
+    return chat_of_id(call)["users"]
+
+
+def _mark(mark: str, parameter: str, call: Call) -> Any:
+    """Mark a dialogue for the owner of the webhook: pinned, unread, hidden."""
+    chat = chat_of(call, call.get("dialog_id"))
+    chat[mark] = _marked(chat[mark], call.user, on=not parameter or _flag(call, parameter))
+    return True
+
+
+for _name, _what in {
+    "im.recent.pin": ("pinned", "pin"),
+    "im.recent.unread": ("unread", "action"),
+    "im.recent.hide": ("hidden", ""),
+    "im.dialog.writing": ("writing", ""),
+}.items():
+    METHODS[_name] = Method(_name, "im", partial(_mark, *_what))

@@ -1,0 +1,174 @@
+"""Recent dialogues, what was said in them and what was read [api-reference/chats/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.chats import (
+    chat_of,
+    chat_of_id,
+    chat_view,
+    message_view,
+    messages_of,
+    person,
+    recent_view,
+    table,
+)
+from local.portal.errors import RestError
+from local.portal.listing import Page
+from local.portal.php import int_or_none
+from local.portal.table import Row
+
+_LIMIT, _MOST = 20, 50
+
+
+def _recent(call: Call) -> list[Row]:
+    chats = [c for c in table(call.portal, "chat").walk() if call.user in c["users"]]
+    views = [recent_view(call, chat) for chat in chats if call.user not in chat["hidden"]]
+    views.sort(key=lambda view: (view["pinned"], view["date_update"]), reverse=True)
+    skipped = {"skip_chat": "chat", "skip_dialog": "user"}
+    gone = {kind for name, kind in skipped.items() if call.flag(name)}
+    views = [view for view in views if view["type"] not in gone]
+    return [view for view in views if not call.flag("unread_only") or view["counter"]]
+
+
+@method("im.recent.get", "im")
+def recent_get(call: Call) -> Any:
+    """Recent dialogues, the newest first."""
+    return _recent(call)
+
+
+@method("im.recent.list", "im")
+def recent_list(call: Call) -> Any:
+    """Recent dialogues by pages."""
+    views, offset = _recent(call), call.number("offset")
+    end = offset + (call.number("limit") or _MOST)
+    return {
+        "items": views[offset:end],
+        "hasMorePages": end < len(views),
+        "hasMore": end < len(views),
+    }
+
+
+@method("im.counters.get", "im")
+def counters(call: Call) -> Any:
+    """What is unread."""
+    views = _recent(call)
+    chats = {str(v["chat_id"]): v["counter"] for v in views if v["type"] == "chat" and v["counter"]}
+    people = {str(v["id"]): v["counter"] for v in views if v["type"] == "user" and v["counter"]}
+    notices = sum(
+        row["user"] == call.user and not row.get("read")
+        for row in call.portal.activity.notifications
+    )
+    number = sum(chats.values()) + sum(people.values())
+    kinds = {"ALL": number + notices, "NOTIFY": notices, "CHAT": sum(chats.values()), "LINES": 0}
+    kinds |= {"DIALOG": sum(people.values()), "MESSENGER": number}
+    return {
+        "TYPE": kinds,
+        "CHAT": chats or [],
+        "CHAT_MUTED": [],
+        "CHAT_UNREAD": [],
+        "LINES": [],
+        "DIALOG": people or [],
+        "DIALOG_UNREAD": [],
+    }
+
+
+@method("im.dialog.get", "im")
+def dialog_get(call: Call) -> Any:
+    """A chat, by the name that a person calls it."""
+    return chat_view(call, chat_of(call, call.get("dialog_id")))
+
+
+@method("im.dialog.users.list", "im")
+def dialog_users(call: Call) -> Page:
+    """People in a chat, in full."""
+    users = chat_of(call, call.get("dialog_id"))["users"]
+    offset, limit = call.number("offset"), call.number("limit") or _MOST
+    more = offset + limit if offset + limit < len(users) else None
+    views = [person(call.portal, user) for user in users[offset : offset + limit]]
+    return Page(views, len(users), more)
+
+
+@method("im.dialog.messages.get", "im")
+def dialog_messages(call: Call) -> Any:
+    """Messages of a chat: the newest, or those beside `LAST_ID` or `FIRST_ID`."""
+    chat, bounds = chat_of(call, call.get("dialog_id")), {}
+    for name in ("first_id", "last_id"):
+        if call.get(name) is not None:
+            bounds[name] = int_or_none(call.get(name))
+            if bounds[name] is None:
+                word = name.partition("_")[0]
+                raise RestError(
+                    f"{word.upper()}_ID_STRING", f"{word.capitalize()} ID can't be string"
+                )
+    rows = messages_of(call.portal, chat)
+    limit = min(call.number("limit") or _LIMIT, _MOST)
+    if "first_id" in bounds:
+        rows = [row for row in rows[::-1] if row["id"] > (bounds["first_id"] or 0)][:limit][::-1]
+    elif bounds.get("last_id"):
+        rows = [row for row in rows if row["id"] < (bounds["last_id"] or 0)]
+    rows = rows[:limit]
+    users = sorted({row["author"] for row in rows})
+    return {
+        "chat_id": chat["id"],
+        "messages": [message_view(row) for row in rows],
+        "users": [person(call.portal, user) for user in users],
+        "files": [],
+    }
+
+
+@method("im.dialog.messages.search", "im")
+def dialog_search(call: Call) -> Any:
+    """Messages of a chat that have a text."""
+    if not call.number("chat_id"):
+        raise RestError("CHAT_ID_EMPTY", "CHAT_ID can't be empty")
+    rows = messages_of(call.portal, chat_of_id(call))
+    text = str(call.get("search_message", default="") or "").casefold()
+    rows = [row for row in rows if text in row["message"].casefold()]
+    views = []
+    for row in rows[: min(call.number("limit") or _LIMIT, _MOST)]:
+        view = message_view(row)
+        names: Row = {"chatId": row["chat"], "authorId": row["author"], "isSystem": False}
+        names |= {"forward": None, "viewedByOthers": False, "block": None, "viewed": True}
+        views.append(view | names | {"viewedCount": 0})
+    people = [person(call.portal, one) for one in sorted({row["author"] for row in rows})]
+    empty = ("files", "additionalMessages", "stickers", "reactions", "usersShort")
+    found: Row = {name: [] for name in empty} | {"copilot": None}
+    found["users"] = [{_camel(k): v for k, v in one.items()} for one in people]
+    return found | {"tariffRestrictions": {"isHistoryLimitExceeded": False}, "messages": views}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+@method("im.dialog.read", "im")
+def dialog_read(call: Call) -> Any:
+    """Read a chat as far as a message."""
+    chat = chat_of(call, call.get("dialog_id"))
+    messages = messages_of(call.portal, chat)
+    last = call.number("message_id") or (messages[0]["id"] if messages else 0)
+    chat["seen"][call.user] = max(last, chat["seen"].get(call.user, 0))
+    view = chat_view(call, chat)
+    names = {"dialogId": view["dialog_id"], "chatId": chat["id"], "lastId": view["last_id"]}
+    return names | {"counter": view["counter"]}
+
+
+@method("im.dialog.unread", "im")
+def dialog_unread(call: Call) -> Any:
+    """Let a chat be unread from a message on."""
+    chat = chat_of(call, call.get("dialog_id"))
+    if not call.number("message_id"):
+        raise RestError("MESSAGE_ID_ERROR", "Message ID can't be empty")
+    chat["seen"][call.user] = call.number("message_id") - 1
+    return True
+
+
+@method("im.dialog.read.all", "im")
+def dialog_read_all(call: Call) -> Any:
+    """Read everything."""
+    for chat in table(call.portal, "chat").walk():
+        messages = messages_of(call.portal, chat)
+        chat["seen"][call.user] = messages[0]["id"] if messages else 0
+    return True

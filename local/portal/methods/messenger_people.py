@@ -1,0 +1,211 @@
+"""People, departments and searches of the messenger [api-reference/chats/users/, departments/]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, method
+from local.portal.chats import chat_of, chat_view, person, recent_view, table
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.listing import Page
+from local.portal.php import entries, int_or_none
+from local.portal.rows import table_of
+from local.portal.table import Row
+
+_STATUSES = {"online", "dnd", "away", "break", "offline"}
+_SHORTEST, _MOST = 3, 50
+_DEPARTMENT = FAMILIES["department"]
+
+
+def _numbers(call: Call) -> list[int]:
+    given = call.get("id")
+    rows = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
+    return [number for one in rows if (number := int_or_none(one))]
+
+
+@method("im.user.get", "im")
+def user_get(call: Call) -> Any:
+    """Somebody, or the owner of the webhook."""
+    number = call.number("id") if call.get("id") is not None else call.user
+    if number <= 0:
+        raise RestError("ID_EMPTY", "User ID can't be empty")
+    if number not in call.portal.users:
+        raise RestError("USER_NOT_EXISTS", "User does not exist")
+    return person(call.portal, number)
+
+
+@method("im.user.list.get", "im")
+def user_list(call: Call) -> Any:
+    """Some people by their numbers."""
+    if not isinstance(call.get("id"), list | dict):
+        raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
+    users = call.portal.users
+    found = {str(n): person(call.portal, n) if n in users else None for n in _numbers(call)}
+    if str(call.get("result_type", default="")).lower() == "array":
+        return [view for view in found.values() if view]
+    return found or []
+
+
+@method("im.user.status.get", "im")
+def status_get(call: Call) -> Any:
+    """How available the owner is."""
+    return call.owner().get("status", "online")
+
+
+@method("im.user.status.set", "im")
+def status_set(call: Call) -> Any:
+    """Say how available the owner is."""
+    if str(call.get("status")) not in _STATUSES:
+        raise RestError("STATUS_ERROR", "Status is not available")
+    call.owner()["status"] = str(call.get("status"))
+    return True
+
+
+def _idle(call: Call, *, on: bool) -> Any:
+    call.owner()["idle"] = call.portal.clock.stamp() if on else False
+    return True
+
+
+for _name, _on in (("start", True), ("end", False)):
+    METHODS[f"im.user.status.idle.{_name}"] = Method(
+        f"im.user.status.idle.{_name}", "im", partial(_idle, on=_on)
+    )
+
+
+def _department(call: Call, row: Row) -> Row:
+    head = row.get("UF_HEAD") or 0
+    view = {"id": row["id"], "name": row["NAME"], "full_name": row["NAME"]}
+    parent = table_of(call, _DEPARTMENT).get(row.get("PARENT") or 0)
+    if parent is not None:
+        view["full_name"] = f"{row['NAME']} / {parent['NAME']}"
+    view["manager_user_id"] = head
+    if call.flag("user_data") and head:
+        view["manager_user_data"] = person(call.portal, head)
+    return view
+
+
+@method("im.department.get", "im")
+def department_get(call: Call) -> Any:
+    """Departments by their numbers."""
+    if not isinstance(call.get("id"), list | dict):
+        raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
+    rows = (table_of(call, _DEPARTMENT).get(number) for number in _numbers(call))
+    return [_department(call, row) for row in rows if row is not None]
+
+
+def _people(call: Call, numbers: list[int]) -> list[Any]:
+    return [person(call.portal, n) if call.flag("user_data") else n for n in numbers]
+
+
+def _employees(call: Call, number: int) -> list[int]:
+    users = call.portal.users.values()
+    return [u["id"] for u in users if number in u["departments"] and u["active"]]
+
+
+def _managers(call: Call, number: int) -> list[int]:
+    head = (table_of(call, _DEPARTMENT).get(number) or {}).get("UF_HEAD")
+    return [head] if head else []
+
+
+def _by_department(find: Callable[[Call, int], list[int]], call: Call) -> Any:
+    if not _numbers(call):
+        raise RestError("ID_EMPTY", "Department ID can't be empty")
+    return {str(n): _people(call, find(call, n)) for n in _numbers(call)}
+
+
+for _name, _find in (("employees", _employees), ("managers", _managers)):
+    METHODS[f"im.department.{_name}.get"] = Method(
+        f"im.department.{_name}.get", "im", partial(_by_department, _find)
+    )
+
+
+def _paged(call: Call, rows: list[Any]) -> Page:
+    offset, limit = call.number("offset"), min(call.number("limit") or 10, _MOST)
+    more = offset + limit if offset + limit < len(rows) else None
+    return Page(rows[offset : offset + limit], len(rows), more)
+
+
+@method("im.department.colleagues.list", "im")
+def colleagues(call: Call) -> Page:
+    """People of the owner's departments, himself left out."""
+    own = set(call.owner()["departments"])
+    users = call.portal.users.values()
+    numbers = [u["id"] for u in users if own & set(u["departments"]) and u["id"] != call.user]
+    return _paged(call, _people(call, numbers))
+
+
+def _phrase(call: Call) -> str:
+    text = str(call.get("find", default="") or "").strip().casefold()
+    if len(text) < _SHORTEST:
+        raise RestError("FIND_SHORT", "Too short a search phrase.")
+    return text
+
+
+@method("im.search.user.list", "im")
+def search_users(call: Call) -> Page:
+    """People by a part of their names; an object by numbers, an empty list where nobody is."""
+    text, users = _phrase(call), call.portal.users.values()
+    views = [person(call.portal, user["id"]) for user in users if user["active"]]
+    page = _paged(call, [view for view in views if text in str(view["name"]).casefold()])
+    page.result = {str(view["id"]): view for view in page.result} or []
+    return page
+
+
+@method("im.search.chat.list", "im")
+def search_chats(call: Call) -> Page:
+    """Chats by a part of their titles."""
+    text = _phrase(call)
+    chats = [one for one in table(call.portal, "chat").walk() if one["kind"] != "P"]
+    return _paged(call, [chat_view(call, c) for c in chats if text in c["title"].casefold()])
+
+
+@method("im.search.department.list", "im")
+def search_departments(call: Call) -> Page:
+    """Departments by a part of their names."""
+    text = _phrase(call)
+    rows = [row for row in table_of(call, _DEPARTMENT).walk() if text in row["NAME"].casefold()]
+    return _paged(call, [_department(call, row) for row in rows])
+
+
+def _last(call: Call) -> list[int]:
+    found: list[int] = call.owner().setdefault("searched", [])
+    return found
+
+
+@method("im.search.last.get", "im")
+def last_get(call: Call) -> Any:
+    """What was searched for lately."""
+    chats = [table(call.portal, "chat").rows[number] for number in _last(call)]
+    names = ("id", "type", "avatar", "title")
+    views = [recent_view(call, chat) for chat in chats]
+    return [
+        {name: view[name] for name in names}
+        | ({"user": view["user"]} if view["type"] == "user" else {"chat": view["chat"]})
+        for view in views
+    ]
+
+
+@method("im.search.last.add", "im")
+def last_add(call: Call) -> Any:
+    """Remember what was searched for."""
+    number = chat_of(call, call.get("dialog_id"))["id"]
+    call.owner()["searched"] = [number, *(one for one in _last(call) if one != number)]
+    return True
+
+
+@method("im.search.last.delete", "im")
+def last_delete(call: Call) -> Any:
+    """Forget what was searched for."""
+    number = chat_of(call, call.get("dialog_id"))["id"]
+    call.owner()["searched"] = [one for one in _last(call) if one != number]
+    return True
+
+
+@method("im.disk.folder.get", "im")
+def disk_folder(call: Call) -> Any:
+    """The folder of a chat's files."""
+    given = call.get("dialog_id") or f"chat{call.number('chat_id') or ''}"
+    if given == "chat":
+        raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
+    return {"ID": chat_of(call, given)["id"]}

@@ -1,0 +1,153 @@
+"""Notifications: reading, searching and answering them [api-reference/chats/notifications/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.chats import person
+from local.portal.errors import RestError
+from local.portal.php import entries, int_or_none
+from local.portal.table import Row
+
+_KINDS = {"personal": 2, "system": 4}
+_SHORTEST = 3
+
+
+def _own(call: Call) -> list[Row]:
+    rows = call.portal.activity.notifications
+    return sorted((r for r in rows if r["user"] == call.user), key=lambda r: -r["id"])
+
+
+def _view(call: Call, row: Row) -> Row:
+    return {
+        "id": row["id"],
+        "chat_id": call.user,
+        "author_id": row["author"],
+        "date": call.portal.clock.stamp(row["time"]),
+        "notify_type": _KINDS[row["kind"]],
+        "notify_module": "rest",
+        "notify_event": "rest_notify",
+        "notify_tag": row["tag"],
+        "notify_sub_tag": row.get("sub_tag", ""),
+        "notify_title": "",
+        "setting_name": "rest|rest_notify",
+        "text": row["message"],
+        "notify_read": "Y" if row.get("read") else "N",
+        "params": None,
+    }
+
+
+def _shown(call: Call, rows: list[Row]) -> Row:
+    last = call.number("last_id")
+    rows = [row for row in rows if not last or row["id"] < last]
+    rows = rows[: call.number("limit") or 50]
+    authors = sorted({row["author"] for row in rows} - {0})
+    return {
+        "notifications": [_view(call, row) for row in rows],
+        "users": [person(call.portal, one) for one in authors],
+    }
+
+
+@method("im.notify.get", "im")
+def notify_get(call: Call) -> Any:
+    """Notifications of the webhook's owner, the newest first."""
+    if (call.get("last_id") is None) is not (call.get("last_type") is None):
+        text = "Parameters LAST_ID and LAST_TYPE should be used together."
+        raise RestError("LAST_ID_AND_LAST_TYPE", text)
+    if call.get("last_id") is not None and int_or_none(call.get("last_id")) is None:
+        raise RestError("LAST_ID_STRING", "Last notification ID can't be string")
+    rows = _own(call)
+    unread = sum(not row.get("read") for row in rows)
+    numbers = {"total_count": len(rows), "total_unread_count": unread, "chat_id": call.user}
+    return numbers | _shown(call, rows)
+
+
+@method("im.notify.history.search", "im")
+def history_search(call: Call) -> Any:
+    """Notifications with a text, of a kind or of a day."""
+    text = str(call.get("search_text", default="") or "").casefold()
+    if text and len(text) < _SHORTEST:
+        raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
+    rows = [row for row in _own(call) if text in row["message"].casefold()]
+    return {"chat_id": call.user, "total_results": len(rows)} | _shown(call, rows)
+
+
+@method("im.notify.schema.get", "im")
+def schema_get(_call: Call) -> Any:
+    """Kinds of notifications, by module."""
+    kinds = {"im": ("Messenger", "message"), "rest": ("Applications", "rest_notify")}
+    return {
+        module: {
+            "NAME": name,
+            "MODULE_ID": module,
+            "LIST": [{"ID": f"{module}|{event}", "NAME": name}],
+        }
+        for module, (name, event) in kinds.items()
+    }
+
+
+@method("im.notify.read.all", "im")
+def read_all(call: Call) -> Any:
+    """Read every notification."""
+    for row in _own(call):
+        row["read"] = True
+    return {"result": True, "newCounter": 0}
+
+
+@method("im.notify.read", "im")
+def read(call: Call) -> Any:
+    """Read one notification, or all up to it."""
+    number, on = call.number("id"), call.get("action") is None or call.flag("action")
+    only = call.flag("only_current")
+    for row in _own(call):
+        if row["id"] == number or (not only and row["id"] > number):
+            row["read"] = on
+    return True
+
+
+@method("im.notify.read.list", "im")
+def read_list(call: Call) -> Any:
+    """Read some notifications."""
+    given = call.get("ids")
+    if not isinstance(given, list | dict):
+        raise RestError("PARAMS_ERROR", "No IDS param or it is not an array")
+    wanted = {int_or_none(v) for _, v in entries(given)}
+    for row in _own(call):
+        if row["id"] in wanted:
+            row["read"] = call.get("action") is None or call.flag("action")
+    return True
+
+
+@method("im.notify.delete", "im")
+def delete(call: Call) -> Any:
+    """Take a notification away, by its number or by its tag."""
+    number, tag = call.number("id"), call.get("tag") or call.get("sub_tag")
+    if not number and not tag:
+        raise RestError("PARAMS_ERROR", "Incorrect params")
+    rows = call.portal.activity.notifications
+    kept = [r for r in rows if r["id"] != number and (not tag or r["tag"] != str(tag))]
+    rows.clear()
+    rows.extend(kept)
+    return True
+
+
+def _number(call: Call) -> None:
+    if call.number("notify_id", "id") <= 0:
+        raise RestError("ID_ERROR", "Notification ID can't be empty")
+
+
+@method("im.notify.answer", "im")
+def answer(call: Call) -> Any:
+    """Answer a notification that takes answers."""
+    _number(call)
+    if not str(call.get("answer_text", default="") or "").strip():
+        raise RestError("ANSWER_TEXT_ERROR", "ANSWER_TEXT can't be empty")
+    return {"result_message": ["Your answer has been sent."]}
+
+
+@method("im.notify.confirm", "im")
+def confirm(call: Call) -> Any:
+    """Press a key of a notification."""
+    _number(call)
+    if call.get("notify_value") in (None, ""):
+        raise RestError("NOTIFY_VALUE_ERROR", "Notification Value can't be empty")
+    return {"result_message": ["Done"]}
