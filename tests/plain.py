@@ -50,7 +50,8 @@ def _of_text(text, layers):
     except (ValueError, RecursionError):
         pass
     else:
-        parts.append(plain(inside, layers - 1) if inside != text else "")
+        if isinstance(inside, str | list | dict):  # a number's text is there already
+            parts.append(plain(inside, layers - 1))
     if "%" in text:
         parts.append(unquote_plus(text))
     for found in _BASE64.findall(text):

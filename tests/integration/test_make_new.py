@@ -44,7 +44,7 @@ def run(tree, tool, *arguments, status=0):
     done = subprocess.run(  # noqa: S603
         [Path(sys.executable).parent / tool, *arguments],
         cwd=tree,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,
@@ -58,7 +58,7 @@ def contents(tree):
     return {
         path: path.read_bytes()
         for path in tree.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.parts[-4:])
+        if path.is_file() and not any(part.startswith((".", "__")) for part in path.parts[-4:-1])
     }
 
 
