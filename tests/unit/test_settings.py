@@ -2,23 +2,46 @@
 
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from relay import secret_cache, settings
 from relay.errors import ConfigurationError, StateError
 from relay.secret_cache import KEEP_SECONDS
 
 
+class ParameterStore:
+    """Answers as SSM does: what is right below a path, decrypted if asked to, ten at a time."""
+
+    def __init__(self):
+        self.stored = {}
+
+    def get_parameters_by_path(self, *, Path, WithDecryption, NextToken="0"):  # noqa: N803
+        """Return a page of parameters, and where the next one begins."""
+        found = [
+            {"Name": name, "Value": value if WithDecryption else "encrypted"}
+            for name, value in sorted(self.stored.items())
+            if name.rpartition("/")[0] == Path
+        ]
+        end = int(NextToken) + 10
+        more = {"NextToken": str(end)} if found[end:] else {}
+        return {"Parameters": found[int(NextToken) : end]} | more
+
+
 @pytest.fixture
-def ssm():
-    """Return moto's Parameter Store, with empty caches before and after the test."""
+def _forgotten():
+    """Keep nothing from another test, and nothing for it."""
     settings.forget()
-    with mock_aws():
-        yield boto3.client("ssm")
+    yield
     settings.forget()
+
+
+@pytest.fixture
+def ssm(_forgotten, monkeypatch):
+    """Return a Parameter Store with nothing in it."""
+    made = ParameterStore()
+    monkeypatch.setattr(settings, "client", {"ssm": made}.__getitem__)
+    return made
 
 
 @pytest.fixture
@@ -31,7 +54,7 @@ def clock(monkeypatch):
 
 def put(ssm, name, value):
     """Store one secret below the test's prefix."""
-    ssm.put_parameter(Name=f"/relay/test/{name}", Value=value, Type="SecureString")
+    ssm.stored[f"/relay/test/{name}"] = value
 
 
 def test_all_missing_variables_are_named_in_one_error(monkeypatch):
@@ -84,7 +107,7 @@ def test_a_webhook_url_is_cached_for_five_minutes(ssm, clock):
     """A changed URL is read after 300 s, and no earlier."""
     put(ssm, "webhook-urls/write/main", "https://a")
     assert settings.webhook_url("write", "main") == "https://a"
-    ssm.put_parameter(Name="/relay/test/webhook-urls/write/main", Value="https://b", Overwrite=True)
+    put(ssm, "webhook-urls/write/main", "https://b")
     assert settings.webhook_url("write", "main") == "https://a"
     clock.now += KEEP_SECONDS
     assert settings.webhook_url("write", "main") == "https://b"
@@ -121,7 +144,7 @@ def test_cached_secrets_stay_valid_while_ssm_fails(ssm, clock, monkeypatch):
         settings.own_secrets("a")
 
 
-@pytest.mark.usefixtures("ssm")
+@pytest.mark.usefixtures("_forgotten")
 def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path):
     """Clients load botocore's models from the folder that the build made in the artefact."""
     monkeypatch.setattr(settings, "_MODELS", tmp_path)
@@ -131,7 +154,7 @@ def test_a_smaller_model_is_used_where_the_build_made_one(monkeypatch, tmp_path)
     monkeypatch.delenv("AWS_DATA_PATH")
 
 
-@pytest.mark.usefixtures("ssm")
+@pytest.mark.usefixtures("_forgotten")
 def test_clients_give_up_early():
     """A client makes two attempts, of 1 s to connect and 2 s to read, and exists once."""
     config = settings.client("sns").meta.config
