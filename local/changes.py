@@ -148,9 +148,8 @@ def _time(change: Change) -> float:
 def words(change: Change, reading: Reading | None = None) -> str:
     """Return a change in a line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
     what = change.action
-    if change.action == "updated" and change.changed:
-        edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
-        edited = edited or list(change.changed)
+    edited = _edited(change)
+    if edited:
         what = ", ".join(_field(change, name) for name in edited[:SHOWN])
         more = len(edited) - SHOWN
         what += f" and {more} more" if more > 0 else ""
@@ -158,6 +157,14 @@ def words(change: Change, reading: Reading | None = None) -> str:
     by = f" by user {user}" if user else ""
     seen = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
     return f"{change.entity} {change.id} {what}{by}, {seen}" + (f", {reading}" if reading else "")
+
+
+def _edited(change: Change) -> list[str]:
+    """Return the fields that a person edited; of an added item none: all of them are new."""
+    if change.action != "updated":
+        return []
+    edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
+    return edited or list(change.changed)
 
 
 def _field(change: Change, name: str) -> str:
@@ -171,9 +178,9 @@ def _short(values: Mapping[str, Any], name: str) -> str:
 
 def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
     """Return the step of the page's strip (local/portal/README.md) that a change is."""
-    changed = change.changed if change.action == "updated" else ()  # all fields of an added item
+    changed = _edited(change)
     detail = {
-        "changed": list(changed),
+        "changed": changed,
         "before": {name: change.before.get(name) for name in changed},
         "after": {name: change.after.get(name) for name in changed},
         "reading": str(reading or ""),

@@ -50,12 +50,13 @@ def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
     assert words(gone) == "deal 662 deleted, sweep, written by a reaction"
 
 
-def test_the_page_gets_the_changed_fields_only():
-    """The strip shows field, before and after."""
-    its = step(WON)
-    assert (its["step"], its["subject"]) == ("changed", "deal/662")
-    assert its["detail"]["before"]["stageId"] == "NEW"
-    assert set(its["detail"]["after"]) == set(WON.changed)
+def test_the_page_gets_what_a_person_edited():
+    """The strip shows the edited field, before and after, and none that followed by itself."""
+    told = step(WON)
+    assert (told["step"], told["subject"]) == ("changed", "deal/662")
+    assert told["detail"]["changed"] == ["stageId"]
+    assert told["detail"]["before"] == {"stageId": "NEW"}
+    assert told["detail"]["after"] == {"stageId": "WON"}
 
 
 def line(began, seconds, items, requests):
