@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from local.portal.errors import RestError, missing
@@ -91,6 +92,16 @@ def method(name: str, scope: str, *, positional: tuple[str, ...] = ()) -> Callab
         return run
 
     return register
+
+
+def intranet_only(call: Call) -> None:
+    """Refuse owners who are guests."""
+    if call.owner().get("external"):
+        raise RestError(
+            "allowed_only_intranet_user",
+            "Action is allowed only for intranet users",
+            HTTPStatus.FORBIDDEN,
+        )
 
 
 def application_only(call: Call) -> Any:

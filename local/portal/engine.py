@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import METHODS, Call, Method, intranet_only
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.filters import FilterCompiler, compile_order
-from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.listing import PAGE, Page, candidates, cut, read_start
 from local.portal.php import entries
 from local.portal.rows import HOOKS, find_row, insert, run_hook, show, table_of, within
 from local.portal.shape import Field
@@ -18,6 +18,8 @@ from local.portal.values import read_value
 
 
 def _allow(call: Call, family: Family, operation: str) -> None:
+    if family.data.get("intranet"):
+        intranet_only(call)
     if family.scope == "crm" and call.portal.denied(call.user):
         raise family.error(operation, "denied")
     writes = operation in {"add", "update", "delete"}
@@ -137,7 +139,13 @@ def _list(call: Call, family: Family) -> Page:
     test = FilterCompiler(call.portal, family, family.names).compile(given)
     rows, ordered = candidates(table, given, order)
     rows = filter(special, rows) if special else rows
-    page = cut(filter(test, rows), order, read_start(call.get("start")), ordered=ordered)
+    page = cut(
+        filter(test, rows),
+        order,
+        read_start(call.get("start")),
+        ordered=ordered,
+        size=family.data.get("page", PAGE),
+    )
     views = [show(family, row, "list") for row in page.result]
     page.result = [_selected(call, family, view) for view in views]
     if "wrap" in family.data:

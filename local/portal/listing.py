@@ -55,16 +55,22 @@ def candidates(
     return table.walk(above=above, below=below), not order or order[0][0] == "id"
 
 
-def cut(rows: Iterable[Row], order: list[tuple[str, bool]], start: int, *, ordered: bool) -> Page:
+def cut(
+    rows: Iterable[Row],
+    order: list[tuple[str, bool]],
+    start: int,
+    *,
+    ordered: bool,
+    size: int = PAGE,
+) -> Page:
     """Sort where needed, count unless told not to, and cut one page out."""
     if not ordered:
         rows = _sorted(rows, order)
     if start == -1:
-        return Page(list(islice(rows, PAGE)), 0)
+        return Page(list(islice(rows, size)), 0)
     found = list(rows)
-    page = found[start : start + PAGE]
-    more = start + PAGE < len(found)
-    return Page(page, len(found), start + PAGE if more else None)
+    more = start + size < len(found)
+    return Page(found[start : start + size], len(found), start + size if more else None)
 
 
 def _sorted(rows: Iterable[Row], order: list[tuple[str, bool]]) -> list[Row]:

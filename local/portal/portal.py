@@ -61,7 +61,8 @@ class Portal:
         self.directories = Directories()
         self.users: dict[int, Row] = {}
         self.comments, self.tasks = Table(), Table()
-        self.tables = {"crm.status": self.directories.statuses}  # rows of the families
+        self.tables = {"crm.status": self.directories.statuses, "crm.type": Table()}  # of families
+        self.tables["comments"] = self.comments
         self.links: dict[tuple[str, int], dict[int, int]] = {}  # sorts of what an item is linked to
         self.last_option = 0  # ids of the values of lists
         self.cards: dict[tuple[str, ...], Any] = {}  # forms that people arranged
@@ -149,6 +150,7 @@ class Portal:
         entity = EntityType(number, f"dynamic_{number}", title, "dynamic")
         entity.info = info
         self.types[number], self.items[number] = entity, Table()
+        self.tables["crm.type"].put(info.get("id", 0), info)
         self.directories.add_category(number, "General")
         return entity
 

@@ -12,7 +12,7 @@ from local.portal.table import Row
 
 _TRUE = {"y", "1", "true"}
 _INTEGERS = {"integer", "int", "user", "crm_category", "location"}
-_AS_THEY_ARE = {"object", "array", "any"}
+_AS_THEY_ARE = {"object", "array", "any", "attached_diskfile"}
 _CODES = {"crm_status", "crm_currency"}
 # Read-only in crm.deal.fields, yet set by the request on the page of crm.item.add
 _WRITABLE_IN_ITEMS = {"leadId", "quoteId"}

@@ -1,9 +1,8 @@
 """`crm.item.*` [api-reference/crm/universal/]."""
 
-from http import HTTPStatus
 from typing import Any
 
-from local.portal.call import Call, method
+from local.portal.call import Call, intranet_only, method
 from local.portal.errors import RestError, access_denied, missing, not_found
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.items import add_item, delete_item, subject_of, update_item
@@ -30,16 +29,6 @@ def entity_of(call: Call, missing_text: str = "Smart process not found") -> Enti
     if entity is None or (number == 1 and not call.portal.settings.leads_enabled):
         raise not_found(missing_text)
     return entity
-
-
-def intranet_only(call: Call) -> None:
-    """Refuse owners who are guests."""
-    if call.owner().get("external"):
-        raise RestError(
-            "allowed_only_intranet_user",
-            "Action is allowed only for intranet users",
-            HTTPStatus.FORBIDDEN,
-        )
 
 
 def names_of(call: Call) -> str:

@@ -1,18 +1,12 @@
-"""Comments in timelines [api-reference/crm/timeline/comments/]."""
+"""What hangs in timelines: comments and their files, notes, log entries [crm/timeline/]."""
 
+from collections.abc import Callable
 from typing import Any
 
-from local.portal.call import Call, method
-from local.portal.errors import (
-    RestError,
-    access_denied,
-    classic,
-    invalid_argument,
-    missing,
-    not_found,
-)
-from local.portal.listing import Page, cut, read_start
-from local.portal.php import entries, int_or_none
+from local.portal.call import Call
+from local.portal.errors import RestError, access_denied, invalid_argument, not_found
+from local.portal.php import entries
+from local.portal.rows import hook
 from local.portal.table import Row
 
 
@@ -32,147 +26,93 @@ def owner_of(call: Call, kind: str, number: int) -> Row:
     return row
 
 
-def _comment_event(call: Call, action: str, number: int) -> None:
-    fields: Row = {"ID": number}
-    data = {"FIELDS": fields} if call.portal.settings.comment_event_nested else fields
-    call.portal.emit(f"ONCRMTIMELINECOMMENT{action}", data, f"timeline_comment/{number}")
-
-
-def _files(call: Call, given: Any, known: Any) -> Row:
-    files = dict(known)
+def _files(call: Call, given: Any, known: Row) -> Row:
+    files, portal = dict(known), call.portal
+    author = call.owner()
     for _, entry in entries(given):
         parts = [part for _, part in entries(entry)]
-        if len(parts) >= 2:  # noqa: PLR2004  name and content
-            number = call.portal.add_file(str(parts[0]), str(parts[1]))
-            files[str(number)] = {"name": str(parts[0]), "size": len(str(parts[1])) * 3 // 4}
+        if len(parts) < 2:  # noqa: PLR2004  name and content
+            continue
+        name, content = str(parts[0]), str(parts[1])
+        number = portal.add_file(name, content)
+        address = f"https://{portal.domain}/disk/showFile/{number}/?&ncc=1&filename={name}"
+        files[str(number)] = {
+            "id": number,
+            "date": portal.clock.stamp(),
+            "type": "image",
+            "name": name,
+            "size": len(content) * 3 // 4,
+            "image": {"width": 1, "height": 1},
+            "authorId": call.user,
+            "authorName": f"{author.get('name', '')} {author.get('lastName', '')}",
+            "urlPreview": address,
+            "urlShow": address,
+            "urlDownload": address.replace("showFile", "downloadFile"),
+        }
     return files
 
 
-@method("crm.timeline.comment.add", "crm")
-def add(call: Call) -> Any:
-    """Comment on an item; the answer is the comment's id."""
-    fields = call.get("fields")
-    if not isinstance(fields, dict):
-        raise missing("fields")
-    given = {name.upper(): value for name, value in fields.items()}
-    for name in ("ENTITY_ID", "ENTITY_TYPE"):
-        if name not in given:
-            raise missing(name)
-    if not str(given.get("COMMENT") or "").strip():
-        raise invalid_argument("Comment message is empty.")
-    kind, number = str(given["ENTITY_TYPE"]).lower(), int_or_none(given["ENTITY_ID"]) or 0
-    owner_of(call, kind, number)
-    portal = call.portal
-    row: Row = {
-        "id": portal.comments.next_id(),
-        "bindings": [(kind, number)],
-        "created": portal.clock.stamp(),
-        "author": int_or_none(given.get("AUTHOR_ID")) or call.user,
-        "comment": str(given["COMMENT"]),
-        "files": _files(call, given.get("FILES", []), {}),
-    }
-    portal.comments.put(row["id"], row)
-    call.wrote(f"{kind}/{number}", comment=row["comment"][:200])
-    _comment_event(call, "ADD", row["id"])
-    return row["id"]
+@hook("comments", "check")
+def check_comment(call: Call, values: Row, old: Row | None) -> None:
+    """Find the item of a new comment; keep its files."""
+    if old is None:
+        if not str(values.get("comment") or "").strip():
+            raise invalid_argument("Comment message is empty.")
+        kind, number = str(values.pop("ENTITY_TYPE")).lower(), values.pop("ENTITY_ID")
+        owner_of(call, kind, number)
+        values["bindings"] = [(kind, number)]
+        if not values.get("author"):
+            values["author"] = call.user
+    given = dict(entries(call.get("fields"))).get("FILES", [])
+    values["files"] = _files(call, given, (old or {}).get("files", {}))
 
 
-def _view(call: Call, row: Row) -> Row:
+def _emit(call: Call, action: str, row: Row) -> None:
+    fields: Row = {"ID": row["id"]}
+    data = {"FIELDS": fields} if call.portal.settings.comment_event_nested else fields
+    call.portal.emit(f"ONCRMTIMELINECOMMENT{action}", data, f"timeline_comment/{row['id']}")
+
+
+@hook("comments", "add")
+def added_comment(call: Call, row: Row) -> None:
+    """A comment is a write to its item."""
     kind, number = row["bindings"][0]
-    author = call.portal.users.get(row["author"], {})
-    return {
-        "ID": str(row["id"]),
-        "ENTITY_ID": str(number),
-        "ENTITY_TYPE": kind,
-        "CREATED": row["created"],
-        "COMMENT": row["comment"],
-        "AUTHOR_ID": str(row["author"]),
-        "FILES": {
-            key: _file_view(call, int(key), entry, row, author)
-            for key, entry in row["files"].items()
-        },
-    }
+    call.wrote(f"{kind}/{number}", comment=row["comment"][:200])
+    _emit(call, "ADD", row)
 
 
-def _file_view(call: Call, number: int, entry: Row, row: Row, author: Row) -> Row:
-    address = (
-        f"https://{call.portal.domain}/disk/showFile/{number}/?&ncc=1&filename={entry['name']}"
-    )
-    return {
-        "id": number,
-        "date": row["created"],
-        "type": "image",
-        "name": entry["name"],
-        "size": entry["size"],
-        "image": {"width": 1, "height": 1},
-        "authorId": row["author"],
-        "authorName": f"{author.get('name', '')} {author.get('lastName', '')}",
-        "urlPreview": address,
-        "urlShow": address,
-        "urlDownload": address.replace("showFile", "downloadFile"),
-    }
+@hook("comments", "update")
+def updated_comment(call: Call, row: Row) -> None:
+    """Say that a comment changed."""
+    _emit(call, "UPDATE", row)
 
 
-def _comment(call: Call, *, code: bool = True) -> Row:
-    if call.get("id") is None:
-        raise missing("id")
-    row = call.portal.comments.get(call.number("id"))
-    if row is None:
-        raise not_found() if code else classic("Not found.")
-    return row
+@hook("comments", "delete")
+def deleted_comment(call: Call, row: Row) -> None:
+    """Say that a comment went."""
+    _emit(call, "DELETE", row)
 
 
-@method("crm.timeline.comment.get", "crm")
-def get(call: Call) -> Any:
-    """One comment; `get` leaves the code of its error empty, unlike update and delete."""
-    return _view(call, _comment(call, code=False))
+@hook("comments", "show")
+def show_comment(_family: Any, row: Row, view: Row, _operation: str) -> None:
+    """Show the first item that a comment hangs on."""
+    kind, number = row["bindings"][0]
+    view |= {"ENTITY_ID": str(number), "ENTITY_TYPE": kind, "FILES": row.get("files") or {}}
 
 
-@method("crm.timeline.comment.list", "crm")
-def list_comments(call: Call) -> Page:
-    """Comments of an item, which the filter must name."""
-    conditions = {
-        name.lstrip("=@").upper(): v for name, v in entries(call.get("filter", default={}))
-    }
-    kind, number = str(conditions.get("ENTITY_TYPE", "")).lower(), conditions.get("ENTITY_ID")
-    if call.portal.denied(call.user):
-        raise classic("Access denied.")
-    rows = list(call.portal.comments.walk())
-    if kind:
-        rows = [row for row in rows if any(one == kind for one, _ in row["bindings"])]
-    if number is not None:
-        wanted = {int_or_none(v) for _, v in entries(number)} or {int_or_none(number)}
-        rows = [row for row in rows if any(one in wanted for _, one in row["bindings"])]
-    for name, above in entries(call.get("filter", default={})):
-        if name.upper() == ">ID":
-            limit = int_or_none(above) or 0
-            rows = [row for row in rows if row["id"] > limit]
-    order = [
-        ("id", str(way).upper() == "DESC") for _, way in entries(call.get("order", default={}))
-    ]
-    page = cut(rows, order[:1], read_start(call.get("start")), ordered=not order)
-    page.result = [_view(call, row) for row in page.result]
-    return page
+@hook("comments", "where")
+def on_item(_call: Call, given: Row) -> Callable[[Row], bool]:
+    """Comments are looked up by the item that they hang on."""
+    wanted: dict[int, set[str]] = {}
+    for name in list(given):
+        plain = name.lstrip("=@").upper()
+        if plain in {"ENTITY_ID", "ENTITY_TYPE"}:
+            value = given.pop(name)
+            texts = {str(v).lower() for _, v in entries(value)} or {str(value).lower()}
+            wanted[0 if plain == "ENTITY_TYPE" else 1] = texts
 
+    def test(row: Row) -> bool:
+        bound = ([str(part).lower() for part in one] for one in row["bindings"])
+        return any(all(one[at] in texts for at, texts in wanted.items()) for one in bound)
 
-@method("crm.timeline.comment.update", "crm")
-def update(call: Call) -> Any:
-    """Change a comment's text or add files; the answer is its id."""
-    row = _comment(call)
-    fields = call.get("fields")
-    if not isinstance(fields, dict):
-        raise missing("fields")
-    given = {name.upper(): value for name, value in fields.items()}
-    if "COMMENT" in given:
-        row["comment"] = str(given["COMMENT"])
-    row["files"] = _files(call, given.get("FILES", []), row["files"])
-    _comment_event(call, "UPDATE", row["id"])
-    return row["id"]
-
-
-@method("crm.timeline.comment.delete", "crm")
-def delete(call: Call) -> Any:
-    """Delete a comment; the answer is null."""
-    row = _comment(call)
-    call.portal.comments.pop(row["id"])
-    _comment_event(call, "DELETE", row["id"])
+    return test

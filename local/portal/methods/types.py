@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from local.portal.call import Call, method
+from local.portal.call import Call, intranet_only, method
 from local.portal.errors import RestError, access_denied, invalid_argument, missing
-from local.portal.listing import Page, cut, read_start
-from local.portal.methods.items import intranet_only
 from local.portal.php import entries
 from local.portal.schema import EntityType
 from local.portal.table import Row
@@ -159,6 +157,7 @@ def delete(call: Call) -> Any:
     if len(portal.items[entity.number]):
         raise RestError("BX_ERROR", "You cannot delete an entity type that has elements")
     del portal.types[entity.number], portal.items[entity.number]
+    portal.tables["crm.type"].pop(entity.info["id"])
     portal.directories.categories.pop(entity.number, None)
     number = entity.info["id"]
     portal.emit("ONCRMTYPEDELETE", {"FIELDS": {"ID": number}}, f"dynamic_type/{number}")
@@ -176,36 +175,3 @@ def get(call: Call) -> Any:
 
 def _dynamic(call: Call) -> list[EntityType]:
     return [entity for entity in call.portal.types.values() if entity.info]
-
-
-@method("crm.type.list", "crm")
-def list_types(call: Call) -> Page:
-    """All smart processes; without their relations."""
-    intranet_only(call)
-    if call.portal.denied(call.user):
-        raise access_denied()
-    rows = [entity.info for entity in _dynamic(call)]
-    for name, wanted in entries(call.get("filter", default={})):
-        plain = name.lstrip("=@!%<>")
-        if rows and plain not in rows[0]:
-            raise invalid_argument(f"Invalid filter: field '{plain}' is not allowed in filter")
-        if isinstance(wanted, dict):
-            raise invalid_argument(f"Invalid filter: field '{plain}' has invalid value")
-        texts = [str(v) for _, v in entries(wanted)] or [str(wanted)]
-        rows = [row for row in rows if (str(row.get(plain)) in texts) is not name.startswith("!")]
-    order = []
-    for name, direction in entries(call.get("order", default={})):
-        if rows and name not in rows[0]:
-            raise invalid_argument(f"Invalid order: field '{name}' is not allowed in order")
-        if str(direction).upper() not in {"ASC", "DESC"}:
-            raise invalid_argument(
-                "Invalid order: allowed sort directions are ASC, DESC. "
-                f"But got '{direction}' for field '{name}'"
-            )
-        order.append((name, str(direction).upper() == "DESC"))
-    page = cut(rows, order, read_start(call.get("start")), ordered=False)
-    hidden = {"relations", "linkedUserFields", "customSections"}
-    page.result = {
-        "types": [{k: v for k, v in row.items() if k not in hidden} for row in page.result]
-    }
-    return page

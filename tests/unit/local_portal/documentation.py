@@ -32,6 +32,9 @@ PHONES = [
     {"id": 3, "valueType": "WORK", "value": "user@example.com", "typeId": "EMAIL"},
     {"id": 4, "valueType": "OPENLINE", "value": "imol|livechat|1|67|21", "typeId": "IM"},
 ]
+FILE = {"id": 1, "date": "", "type": "image", "name": "1.gif", "size": 43, "authorId": 1}
+FILE |= {"image": {"width": 1, "height": 1}, "authorName": "", "urlPreview": ""}
+FILE |= {"urlShow": "", "urlDownload": ""}
 EVERYBODY = (2, 3, 5, 6, 123, 139, 456, 503, 547)
 
 
@@ -167,7 +170,7 @@ def _rest(portal: Portal) -> None:
             "created": portal.clock.stamp(),
             "author": 1,
             "comment": "New comment was added",
-            "files": {"1": {"name": "1.gif", "size": 43}, "2": {"name": "2.gif", "size": 43}},
+            "files": {"1": FILE, "2": FILE},
         },
     )
     shown = sample("tasks.task.complete")["answer"]["result"]["task"]
