@@ -1,7 +1,7 @@
-"""`make invoke FUNCTION=… EVENT=…`: one function, one sample event of `events/`, its answer.
+"""`make invoke FUNCTION=… EVENT=…`: the answer of one function to one sample event of `events/`.
 
-With Docker through `sam local invoke`, without it through the runtime emulator, in the environment
-that the function has in the running local stack.
+With Docker it runs `sam local invoke`; without it the runtime emulator, with the environment that
+the function has in the running local stack.
 """
 
 import json
@@ -15,28 +15,27 @@ from local.aws import client as aws_client
 from local.aws import credentials
 from local.emulator import Emulator
 from ops.build import BUILD, ROOT, SAM, build, sam_environment
+from ops.deployed import read_stack
 
 EVENTS = ROOT / "events"
 STACK_FILE = ROOT / ".local" / "stack.json"
 
 
 def function_configuration(endpoint: str, stack: str, function: str) -> tuple[str, dict[str, str]]:
-    """Return a deployed function's handler and environment; a KeyError names those there are."""
-    pages = aws_client(endpoint, "cloudformation").get_paginator("list_stack_resources")
-    names = {
-        item["LogicalResourceId"]: item["PhysicalResourceId"]
-        for page in pages.paginate(StackName=stack)
-        for item in page["StackResourceSummaries"]
-        if item["ResourceType"] in {"AWS::Lambda::Function", "AWS::Serverless::Function"}
-    }
+    """Return a function's handler and environment; raises KeyError that lists all functions."""
+    resources = read_stack(aws_client(endpoint, "cloudformation"), stack).resources
+    names = {name: physical for name, physical in resources.items() if name.endswith("Function")}
     if function not in names:
         raise KeyError(f"there is no {function}; there are {', '.join(sorted(names))}")
-    found = aws_client(endpoint, "lambda").get_function_configuration(FunctionName=names[function])
-    return found["Handler"], {**found["Environment"]["Variables"], **credentials(endpoint)}
+    configuration = aws_client(endpoint, "lambda").get_function_configuration(
+        FunctionName=names[function]
+    )
+    variables = configuration["Environment"]["Variables"]
+    return configuration["Handler"], {**variables, **credentials(endpoint)}
 
 
 def emulate(stack: dict[str, Any], function: str, event: Any) -> tuple[Any, str]:
-    """Return a function's answer to an event and what it printed."""
+    """Return a function's answer to an event, and all that it printed."""
     handler, variables = function_configuration(stack["endpoint"], stack["stack"], function)
     with Emulator(handler, variables, BUILD / function) as emulator:
         return emulator.invoke(event), emulator.log()
@@ -50,12 +49,12 @@ def _has_docker() -> bool:
 
 
 def main() -> None:
-    """Invoke what the command line names; says what to do where it can't."""
+    """Invoke the function of the command line; exits with a remedy where that is impossible."""
     function, event = (*sys.argv[1:], "", "")[:2]
     path = EVENTS / f"{Path(event).stem}.json"
     if not function or not path.is_file():
-        known = ", ".join(sorted(path.stem for path in EVENTS.glob("*.json")))
-        sys.exit(f"make invoke FUNCTION=<logical id> EVENT=<one of: {known}>")
+        samples = ", ".join(sorted(path.stem for path in EVENTS.glob("*.json")))
+        sys.exit(f"make invoke FUNCTION=<logical id> EVENT=<one of: {samples}>")
     build("local", quiet=True)
     if _has_docker():
         print("through `sam local invoke` (Docker is running)", file=sys.stderr)

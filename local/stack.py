@@ -1,7 +1,7 @@
-"""The bundle on the embedded AWS: built and deployed by SAM, then what ministack leaves out.
+"""The bundle on the embedded AWS: built and deployed by SAM, then completed.
 
-ministack does not read the routes out of an HttpApi's body and skips a table's time to live: both
-are made here through the public API, so that the template stays as AWS wants it.
+ministack does not read the routes in an HttpApi's body: they are made here through the public API,
+so that the template stays as AWS wants it.
 """
 
 import json
@@ -11,20 +11,21 @@ from typing import Any
 
 from local.aws import LocalAws, credentials
 from ops.build import ROOT, SAM, build, sam_environment
+from ops.deployed import read_stack
 
 STACK = "relay"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: its outputs, its resources' physical ids and where events are posted."""
+    """A deployed stack: outputs, physical ids by logical id, and the URL for a portal's events."""
 
     outputs: dict[str, str]
     resources: dict[str, str]
     hook_url: str
 
 
-# Functions run on the processor of this machine, and call a portal without TLS.
+# Functions run on this machine's processor and call a portal without TLS.
 PARAMETERS = {
     "Architecture": "x86_64",
     "AllowHttp": "true",
@@ -35,7 +36,7 @@ PARAMETERS = {
 
 
 def deploy(aws: LocalAws, **parameters: str) -> Stack:
-    """Build and deploy the template; raises CalledProcessError with SAM's own words."""
+    """Build and deploy the template; raises CalledProcessError with SAM's output."""
     overrides = [f"{name}={value}" for name, value in (PARAMETERS | parameters).items()]
     build("local", quiet=True)
     environment = {
@@ -50,31 +51,24 @@ def deploy(aws: LocalAws, **parameters: str) -> Stack:
         text=True,
     )
     cloudformation = aws.client("cloudformation")
-    described = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in described["Outputs"]}
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
-    resources = {
-        item["LogicalResourceId"]: item["PhysicalResourceId"]
-        for page in pages
-        for item in page["StackResourceSummaries"]
-    }
+    deployed = read_stack(cloudformation, STACK)
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")
-    _make_routes(aws, template["TemplateBody"], resources)
+    _make_routes(aws, template["TemplateBody"], deployed.resources)
     if aws.enforces_iam:
-        _widen_parameter_rights(aws, resources)
-    hook_url = f"{aws.endpoint}/_aws/execute-api/{resources['Api']}/bitrix24"
-    return Stack(outputs, resources, hook_url)
+        _widen_rights(aws, deployed.resources)
+    hook_url = f"{aws.endpoint}/_aws/execute-api/{deployed.resources['Api']}/bitrix24"
+    return Stack(deployed.outputs, deployed.resources, hook_url)
 
 
 def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> None:
     gateway, functions = aws.client("apigatewayv2"), aws.client("lambda")
     api_id = resources["Api"]
-    known = {route["RouteKey"] for route in gateway.get_routes(ApiId=api_id)["Items"]}
+    existing = {route["RouteKey"] for route in gateway.get_routes(ApiId=api_id)["Items"]}
     paths = template["Resources"]["Api"]["Properties"]["Body"]["paths"]
     for path, methods in paths.items():
         for method, operation in methods.items():
             key = f"{method.upper()} {path}"
-            if key in known:
+            if key in existing:
                 continue
             uri = str(operation["x-amazon-apigateway-integration"]["uri"])
             function = next(
@@ -92,11 +86,11 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
             gateway.create_route(ApiId=api_id, RouteKey=key, Target=target)
 
 
-def _widen_parameter_rights(aws: LocalAws, resources: dict[str, str]) -> None:
-    """Let every function what ministack refuses and AWS does not.
+def _widen_rights(aws: LocalAws, resources: dict[str, str]) -> None:
+    """Give every function the rights that ministack asks for and AWS does not.
 
-    It judges reads of parameters by path on `*` alone, and wants rights of their own for batches,
-    which on AWS are part of the right to the single action.
+    ministack checks reads of parameters by path against `*` only, and needs a right of its own for
+    each batch action; AWS includes that in the right to the single action.
     """
     actions = [
         "ssm:GetParametersByPath",

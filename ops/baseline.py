@@ -1,8 +1,8 @@
-"""The first filling of a portal's mirror, told as it goes on."""
+"""The first filling of a portal's mirror, with its progress."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from relay.tracking.sweep_plan import REFUSED, progress
@@ -12,31 +12,33 @@ PAUSE_SECONDS = 2.0
 
 
 def fill(
-    aws: Callable[[str], Any],
-    resources: dict[str, str],
+    client: Callable[[str], Any],
+    resources: Mapping[str, str],
     portal: str,
     say: Callable[[str], None],
     patience_seconds: float,
 ) -> bool:
-    """Let sweeps run until a portal's mirror is filled; says what is new, returns whether it is.
+    """Run sweeps until a portal's mirror is filled; return whether it is.
 
-    `aws` makes a client of a service, `resources` are the stack's. It goes on without us, every
-    SweepMinutes, where patience ends first.
+    `client` returns a boto3 client by its service, `resources` are the stack's physical ids by
+    logical id, `say` takes each new line about the progress. Where patience ends first, the
+    scheduled sweeps go on.
     """
-    functions, told = aws("lambda"), ""
-    state = SweepState(aws("dynamodb"), resources["StateTable"])
+    functions, last = client("lambda"), ""
+    state = SweepState(client("dynamodb"), resources["StateTable"])
     deadline = time.monotonic() + patience_seconds
     while True:
-        answer = functions.invoke(FunctionName=resources["SweepFunction"])["Payload"]
-        said = json.loads(answer.read())
-        if not isinstance(said, dict) or portal not in said:
-            say(f"the sweep did not run: {said}")
+        payload = functions.invoke(FunctionName=resources["SweepFunction"])["Payload"]
+        answer = json.loads(payload.read())
+        if not isinstance(answer, dict) or portal not in answer:
+            say(f"the sweep did not run: {answer}")
             return False
         kinds = progress(state.read(portal))
-        text = ", ".join(f"{kind} {how}" for kind, how in sorted(kinds.items())) or said[portal]
-        if text != told:
+        states = (f"{kind} {state}" for kind, state in sorted(kinds.items()))
+        text = ", ".join(states) or str(answer[portal])
+        if text != last:
             say(f"mirror: {text}")
-            told = text
+            last = text
         if kinds and set(kinds.values()) <= {"done", REFUSED}:
             return True
         if time.monotonic() >= deadline:

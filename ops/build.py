@@ -1,9 +1,8 @@
-"""`make build`: SAM's build, then less to load and nothing to compile when a function starts.
+"""`make build`: SAM's build, then byte code for all files and a smaller model of SSM.
 
-`sam build` ships no byte code, so every new copy of a function would compile all it imports again:
-a quarter of its init. The byte code is trusted without a look at the source (unchecked-hash), and
-says /var/task in tracebacks, so that the functions' artefacts stay the same byte for byte and are
-uploaded once.
+`sam build` ships no byte code, so each new copy of a function would compile all its imports again:
+a quarter of its init. The byte code is not checked against the source (unchecked-hash), and names
+/var/task in tracebacks, so that the functions' artefacts are equal byte for byte and uploaded once.
 """
 
 import compileall
@@ -38,8 +37,8 @@ UNUSED = (
 )
 
 
-# boto3 reads the whole model of a service to make its client; SSM's has 150 operations, and 15 ms
-# of each init went into it. A model with what is used (relay/settings.py) is found first.
+# boto3 reads the whole model of a service to make its client. SSM's has 150 operations and took
+# 15 ms of each init; boto3 finds our model of one operation first (relay/settings.py).
 SSM_OPERATION = "GetParametersByPath"
 
 

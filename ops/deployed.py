@@ -1,42 +1,67 @@
-"""What a deployed stack says of itself."""
+"""A deployed stack: its outputs, parameters and resources, read from CloudFormation."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+NO_STACK = "ValidationError"  # CloudFormation's code for a stack that does not exist
+
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack's name, outputs, parameters, and its resources by logical id."""
+    """A stack; `resources` maps logical ids to physical ids."""
 
     name: str
     outputs: dict[str, str]
     parameters: dict[str, str]
+    resources: dict[str, str]
 
     @property
     def allow_http(self) -> bool:
-        """Whether portals may be without TLS."""
+        """Whether portals may be called without TLS."""
         return self.parameters.get("AllowHttp") == "true"
 
-    def resources(self) -> dict[str, str]:
-        """Return the physical ids of the stack's resources by their logical ones."""
-        pages = boto3.client("cloudformation").get_paginator("list_stack_resources")
-        return {
+
+def read_stack(cloudformation: Any, name: str) -> Deployed:
+    """Return a deployed stack; raises botocore's errors."""
+    found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    return Deployed(
+        name,
+        {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])},
+        {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])},
+        {
             item["LogicalResourceId"]: item["PhysicalResourceId"]
-            for page in pages.paginate(StackName=self.name)
+            for page in pages
             for item in page["StackResourceSummaries"]
-        }
+            if "PhysicalResourceId" in item  # none while CloudFormation makes it
+        },
+    )
 
 
 def find_stack(name: str) -> Deployed:
-    """Return a deployed stack; exits with what to do where there is none."""
+    """Return a deployed stack; exits with a remedy where it is missing or not deployed whole."""
     try:
-        found = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError:
+        stack = read_stack(boto3.client("cloudformation"), name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != NO_STACK:
+            raise
         raise SystemExit(f"there is no stack {name} here; run `make deploy` first") from None
+    if not stack.outputs:
+        raise SystemExit(f"stack {name} is not deployed whole; `make deploy` says why")
+    return stack
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Exit with one sentence where AWS refuses a command or is not reached."""
+    try:
+        yield
+    except ClientError as error:
+        raise SystemExit(f"AWS refuses: {error}; are these the right account and rights?") from None
     except BotoCoreError as error:
         raise SystemExit(f"{error}; are region and credentials set?") from None
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
-    given = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])}
-    return Deployed(name, outputs, given)

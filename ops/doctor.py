@@ -1,19 +1,19 @@
-"""`make doctor`: what works, what does not, and what to do about it.
+"""`make doctor`: which parts of a stack work, which do not, and what to do about it.
 
-Exits with 1 where somebody has to act. Shows no secret.
+Exits with 1 where somebody has to act. Prints no secret.
 """
 
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import boto3
-from rich.console import Console
-from rich.markup import escape
 
-from ops.deployed import Deployed, find_stack
-from ops.webhook import NO_ADMIN, READING, WRITING, try_webhook
+from ops.deployed import Deployed, aws_errors, find_stack
+from ops.secrets import READ_URL, WRITE_URL, owner_of, stored_secrets, tokens_of
+from ops.terminal import console, shown
+from ops.webhook import NO_ADMIN, READ_SCOPES, WRITE_SCOPES, try_webhook
 from relay.errors import CallError, ConfigurationError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents, is_silent
@@ -22,121 +22,152 @@ from relay.tracking.sweep_state import SweepState
 
 OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
 LATE_SECONDS = 3600
-console = Console(highlight=False, soft_wrap=True)
-type Finding = tuple[str, str]
+LATE_SWEEPS = 3  # skipped in a row, where sweeps are rarer than that
+COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+
+class Finding(NamedTuple):
+    """One line of the report; `level` is OK, LOOK or BAD."""
+
+    level: str
+    text: str
 
 
 def main() -> int:
-    """Look at a deployed stack and everything that it is joined to."""
-    stack = find_stack(sys.argv[1])
-    resources = stack.resources()
-    console.print(f"stack {stack.name}  {stack.outputs['HookUrl']}")
-    findings = list(_told(_queues(resources)))
-    secrets = _secrets(stack.outputs["SecretsPrefix"])
-    for portal, its in sorted(secrets.items()):
-        console.print(f"portal {portal}")
-        findings += _told(_webhooks(its, stack))
-        hours = float(stack.parameters["SilentHours"])
-        findings += _told(_tracking(portal, resources["StateTable"], hours))
+    """Report on a stack and its portals; return 1 where something is BAD."""
+    with aws_errors():
+        stack = find_stack(sys.argv[1])
+        console.print(f"stack {stack.name}  {stack.outputs['HookUrl']}")
+        findings = _printed(queue_findings(boto3.client("sqs"), stack.resources))
+        secrets = stored_secrets(boto3.client("ssm"), stack.outputs["SecretsPrefix"])
+        for portal in sorted(secrets):
+            console.print(f"portal {portal}")
+            findings += _printed(token_findings(portal, secrets))
+            findings += _printed(webhook_findings(secrets[portal], stack))
+            findings += _printed(tracking_findings(portal, boto3.client("dynamodb"), stack))
     if not secrets:
-        findings += _told(iter([(BAD, "no portal is connected: `make connect`")]))
-    bad = sum(how == BAD for how, _ in findings)
+        findings += _printed([Finding(BAD, "no portal is connected: `make connect`")])
+    bad = sum(finding.level == BAD for finding in findings)
     console.print(f"{bad} to be mended" if bad else "nothing to be mended")
     return 1 if bad else 0
 
 
-def _told(findings: Iterator[Finding]) -> Iterator[Finding]:
-    for how, what in findings:
-        console.print(f"  {how}  {escape(what)}")
-        yield how, what
+def _printed(findings: Iterable[Finding]) -> list[Finding]:
+    """Print each finding as soon as it is there; return them."""
+    printed = []
+    for finding in findings:
+        console.print(f"  {finding.level}  {shown(finding.text)}")
+        printed.append(finding)
+    return printed
 
 
-def _secrets(prefix: str) -> dict[str, dict[str, str]]:
-    """Return what is stored for each portal, by branch."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    ssm = boto3.client("ssm").get_paginator("get_parameters_by_path")
-    for branch in ("application-tokens", "webhook-urls/read", "webhook-urls/write"):
-        pages = ssm.paginate(Path=f"{prefix}/{branch}", WithDecryption=True)
-        for one in (parameter for page in pages for parameter in page["Parameters"]):
-            found[one["Name"].rpartition("/")[2]][branch] = one["Value"]
-    return found
-
-
-def _queues(resources: dict[str, str]) -> Iterator[Finding]:
-    sqs, waiting, dead = boto3.client("sqs"), 0, 0
+def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the queues that hold something: dead letters are BAD."""
+    waiting = dead = 0
     for name, url in sorted(resources.items()):
         if "://" not in url or not name.endswith(("Queue", "DeadLetters")):
-            continue  # the subscriptions of functions are named so too
-        counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"]
-        number = sum(int(asked[count]) for count in counts)
+            continue  # the subscriptions of functions end so too
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
+        number = sum(int(attributes[count]) for count in COUNTS)
         if number and name.endswith("DeadLetters"):
             dead += number
-            yield BAD, f"{name}: {number} given up; `make redrive` shows why"
+            yield Finding(BAD, f"{name}: {number} dead letters; `make redrive` shows why")
         elif number:
             waiting += number
-            yield LOOK, f"{name}: {number} waiting or at work"
+            yield Finding(LOOK, f"{name}: {number} waiting or being handled")
     if not dead:
-        yield OK, "nothing was given up" + (" and nothing waits" if not waiting else "")
+        yield Finding(OK, "no dead letters" + (", and no queue waits" if not waiting else ""))
 
 
-def _webhooks(secrets: dict[str, str], stack: Deployed) -> Iterator[Finding]:
-    tokens = len(secrets.get("application-tokens", "").split())
-    yield (OK, f"{tokens} application token(s)") if tokens else (BAD, "no token: `make connect`")
-    for kind, scopes in (("read", READING), ("write", WRITING)):
-        url = secrets.get(f"webhook-urls/{kind}")
+def token_findings(portal: str, secrets: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """Yield whether a portal has tokens, and none that another portal has too."""
+    tokens = tokens_of(secrets[portal])
+    if not tokens:
+        yield Finding(BAD, "no application token: `make connect`")
+        return
+    yield Finding(OK, f"{len(tokens)} application token(s)")
+    others = {name: other for name, other in secrets.items() if name != portal}
+    for owner in sorted({owner for token in tokens if (owner := owner_of(token, others))}):
+        yield Finding(BAD, f"portal {owner} has the same token, so events may go to either")
+
+
+def webhook_findings(secrets: Mapping[str, str], stack: Deployed) -> Iterator[Finding]:
+    """Yield whether a portal's webhooks work, whose they are, and which scopes they lack."""
+    hosts = set()
+    for purpose, branch, scopes in (
+        ("read", READ_URL, READ_SCOPES),
+        ("write", WRITE_URL, WRITE_SCOPES),
+    ):
+        url = secrets.get(branch)
         if not url:
-            yield BAD, f"no webhook to {kind} with: `make connect`"
+            yield Finding(BAD, f"no webhook to {purpose} with: `make connect`")
             continue
         try:
             tried = try_webhook(url, scopes, allow_http=stack.allow_http)
         except (ConfigurationError, CallError) as error:
-            yield BAD, f"webhook to {kind} with: {error}; `make connect` takes a new one"
-        else:
-            yield OK, f"webhook to {kind} with: {tried.host} as {tried.user}"
-            if tried.missing:
-                yield LOOK, f"it lacks the scope {', '.join(tried.missing)}"
-            if kind == "write" and not tried.admin:
-                yield LOOK, NO_ADMIN
+            yield Finding(
+                BAD, f"webhook to {purpose} with: {error}; `make connect` takes a new one"
+            )
+            continue
+        hosts.add(tried.host)
+        yield Finding(OK, f"webhook to {purpose} with: {tried.host} as {tried.user}")
+        if tried.missing:
+            yield Finding(LOOK, f"it lacks the scope {', '.join(tried.missing)}")
+        if branch == WRITE_URL and not tried.admin:
+            yield Finding(LOOK, NO_ADMIN)
+    if len(hosts) > 1:
+        yield Finding(BAD, f"the webhooks are of two portals, {' and '.join(sorted(hosts))}")
 
 
-def _tracking(portal: str, table: str, silent_hours: float) -> Iterator[Finding]:
-    client, now = boto3.client("dynamodb"), time.time()
-    document = SweepState(client, table).read(portal)
-    yield from _sweeps(document, now)
-    held = Brake(client, table).tripped(portal)
-    if held:
-        said = f"disappearances have been held back for {_ago(now - held)}"
-        yield BAD, f"{said}; if they are true: `make release PORTAL={portal}`"
-    seen = LastEvents(client, table).read(portal)
-    last = max((at for name, at in seen.items() if name != MISSED), default=0)
-    if is_silent(seen, now, silent_hours):
-        yield BAD, "changes, but not one event: switch the outgoing webhook on, with its events"
+def tracking_findings(portal: str, dynamodb: Any, stack: Deployed) -> Iterator[Finding]:
+    """Yield how a portal's sweeps, deletions and events are doing."""
+    table, parameters, now = stack.resources["StateTable"], stack.parameters, time.time()
+    document = SweepState(dynamodb, table).read(portal)
+    late_seconds = max(LATE_SECONDS, LATE_SWEEPS * float(parameters["SweepMinutes"]) * 60)
+    yield from sweep_findings(document, now, late_seconds)
+    if held := Brake(dynamodb, table).tripped(portal):
+        yield Finding(
+            BAD,
+            f"disappearances have been held back for {_age(now - held)}; if the items are really "
+            f"deleted: `make release PORTAL={portal}`",
+        )
+    times = LastEvents(dynamodb, table).read(portal)
+    last = max((at for name, at in times.items() if name != MISSED), default=0)
+    if is_silent(times, now, float(parameters["SilentHours"])):
+        yield Finding(
+            BAD, "changes, but no events: switch the outgoing webhook on, with its events"
+        )
     elif last:
-        yield OK, f"the last event came {_ago(now - last)} ago"
+        yield Finding(OK, f"the last event came {_age(now - last)} ago")
     else:
-        yield LOOK, "no event came yet; is the outgoing webhook switched on, with its events?"
+        yield Finding(LOOK, "no event yet; is the outgoing webhook on, with its events?")
 
 
-def _sweeps(document: Document, now: float) -> Iterator[Finding]:
+def sweep_findings(document: Document, now: float, late_seconds: float) -> Iterator[Finding]:
+    """Yield how far the mirror is filled, and whether the last sweep is too long ago."""
     kinds = progress(document)
     if not kinds:
-        yield BAD, "it was never swept; does SweepFunction log an error? (`make logs`)"
+        yield Finding(BAD, "it was never swept; does SweepFunction log an error? (`make logs`)")
         return
-    filled = sorted(kind for kind, how in kinds.items() if how == "done")
-    yield OK, f"the mirror holds {', '.join(filled) or 'nothing yet'}"
-    for kind, how in sorted(kinds.items()):
-        if how == REFUSED:
-            yield LOOK, f"{kind}: not offered to this webhook (off, or a scope or right lacks)"
-        elif how != "done":
-            yield LOOK, f"{kind}: {how} are in the mirror"
-    swept = max((its.get("swept", 0) for its in document["entities"].values()), default=0)
+    filled = sorted(kind for kind, state in kinds.items() if state == "done")
+    yield Finding(OK, f"the mirror holds {', '.join(filled) or 'nothing yet'}")
+    for kind, state in sorted(kinds.items()):
+        if state == REFUSED:
+            yield Finding(
+                LOOK, f"{kind}: not offered to this webhook (switched off, or no right to it)"
+            )
+        elif state != "done":
+            yield Finding(LOOK, f"{kind}: {state} are in the mirror")
+    swept = max((entity.get("swept", 0) for entity in document["entities"].values()), default=0)
     age = now - swept - document.get("ahead", 0)
-    said = f"swept {_ago(age)} ago"
-    yield (OK, said) if age < LATE_SECONDS else (BAD, f"{said}; `make logs` says why not since")
+    text = f"swept {_age(age)} ago"
+    if age < late_seconds:
+        yield Finding(OK, text)
+    else:
+        yield Finding(BAD, f"{text}; `make logs` says why not since")
 
 
-def _ago(seconds: float) -> str:
+def _age(seconds: float) -> str:
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""A stack's log as it grows: each line of its functions once."""
+"""The log of a stack's functions as it grows, each line once."""
 
 import json
 import time
@@ -9,23 +9,23 @@ LATE_MILLISECONDS = 5000  # lines of several functions arrive out of order
 
 
 def follow(logs: Any, group: str, poll_seconds: float) -> Iterator[dict[str, Any] | None]:
-    """Yield each structured line that is written from now on, and None before each pause."""
+    """Yield each line of JSON that is logged from now on, and None before each pause."""
     since = int(time.time() * 1000)
-    seen: dict[tuple[str, int, str], int] = {}
+    yielded: dict[tuple[str, int, str], int] = {}  # line -> its time
     while True:
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=group, startTime=since - LATE_MILLISECONDS
         )
         for entry in (entry for page in pages for entry in page["events"]):
-            # ministack leaves eventId out; a line of ours has its own time and ids in it
+            # ministack leaves eventId out; each of our lines has its own time and ids
             key = entry.get("logStreamName", ""), entry["timestamp"], entry["message"]
-            if key in seen:
+            if key in yielded:
                 continue
-            seen[key] = entry["timestamp"]
+            yielded[key] = entry["timestamp"]
             if line := _structured(entry["message"]):
                 yield line
-        since = max([since, *seen.values()])
-        seen = {key: at for key, at in seen.items() if at >= since - LATE_MILLISECONDS}
+        since = max([since, *yielded.values()])
+        yielded = {key: at for key, at in yielded.items() if at >= since - LATE_MILLISECONDS}
         yield None
         time.sleep(poll_seconds)
 

@@ -8,38 +8,41 @@ _LIST = re.compile(r"(Fn::ForEach::React:\n\s+- Name\n\s+- \[)([^\]]*)(?=\])")
 
 
 def logical_id(name: str) -> str:
-    """Return what a reaction is called in the template: FollowUp for follow_up."""
+    """Return a reaction's name in the template: FollowUp for follow_up."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
 def taken(template: str, name: str) -> bool:
-    """Say whether a reaction's entry, or another resource, has a name already."""
-    its = logical_id(name)
-    resource = rf"^  {its}(?:{'|'.join(PARTS)}|OldestAlarm):"
-    return bool(re.search(rf"^    {its}:$|{resource}", template, re.MULTILINE))
+    """Return whether the template has an entry or a resource of a reaction's name."""
+    entry = logical_id(name)
+    resource = rf"^  {entry}(?:{'|'.join(PARTS)}|OldestAlarm):"
+    return bool(re.search(rf"^    {entry}:$|{resource}", template, re.MULTILINE))
 
 
 def with_entry(template: str, name: str, topic: str, policy: str) -> str:
-    """Return the template with a reaction's entry, and its name in the list."""
-    its = logical_id(name)
+    """Return the template with a reaction's entry, and its name in the list.
+
+    `policy` is the filter policy as JSON.
+    """
+    reaction = logical_id(name)
     entry = (
-        f"    {its}:\n"
+        f"    {reaction}:\n"
         f"      Handler: relay.reactions.{name}.handler\n"
         f"      Topic: {topic}\n"
         f"      Filter: '{policy}'\n"
     )
     entries, switched_on = _find(template)
-    names = ", ".join(filter(None, [switched_on[2].strip(), its]))
+    names = ", ".join(filter(None, [switched_on[2].strip(), reaction]))
     edits = [(entries.end(), entries.end(), entry), (*switched_on.span(2), names)]
     return _edit(template, edits)
 
 
 def without_entry(template: str, name: str) -> str:
     """Return the template as it was before `with_entry`."""
-    its = logical_id(name)
+    reaction = logical_id(name)
     entries, switched_on = _find(template)
-    entry = re.search(rf"^    {its}:\n(?:      .*\n)+", entries[0], re.MULTILINE)
-    names = re.sub(rf",\s*{its}\b|\b{its}\b,?\s*", "", switched_on[2], count=1)
+    entry = re.search(rf"^    {reaction}:\n(?:      .*\n)+", entries[0], re.MULTILINE)
+    names = re.sub(rf",\s*{reaction}\b|\b{reaction}\b,?\s*", "", switched_on[2], count=1)
     edits = [(*switched_on.span(2), names)]
     if entry:
         edits.append((entries.start() + entry.start(), entries.start() + entry.end(), ""))

@@ -1,4 +1,4 @@
-"""`make new` and `make remove`: a reaction's file, entry, sample and test, all green at once."""
+"""`make new` and `make remove`: a reaction's file, template entry, sample event and test."""
 
 import json
 import keyword
@@ -12,13 +12,13 @@ from ops.starter import reaction_and_test
 from ops.subscription import sample_batch, subscription
 
 NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
-MOST_LETTERS = 30
-# What the file of a reaction imports under these names.
-USED = {"change", "event", "portal", "reaction", "handler"}
+MAX_LETTERS = 30
+# Names that the file of a reaction uses for something else.
+RESERVED = {"change", "event", "portal", "reaction", "handler"}
 
 
 def files(root: Path, name: str) -> dict[str, Path]:
-    """Return where the parts of a reaction are."""
+    """Return the paths of a reaction's files."""
     return {
         "reaction": root / "src" / "relay" / "reactions" / f"{name}.py",
         "test": root / "tests" / "unit" / "reactions" / f"test_{name}.py",
@@ -27,27 +27,30 @@ def files(root: Path, name: str) -> dict[str, Path]:
 
 
 def new(root: Path, name: str, on: str, fields: str = "", to: str = "") -> list[Path]:
-    """Make a reaction that works; returns what was written. A ValueError has written nothing."""
-    if not re.fullmatch(NAME, name) or len(name) > MOST_LETTERS:
+    """Make a reaction that works; return the written paths.
+
+    Raises ValueError, with nothing written, for a bad name, a used one or a bad subscription.
+    """
+    if not re.fullmatch(NAME, name) or len(name) > MAX_LETTERS:
         raise ValueError(
-            f"a reaction is called like follow_up, in at most {MOST_LETTERS} letters; not {name!r}"
+            f"a reaction is called like follow_up, in at most {MAX_LETTERS} letters; not {name!r}"
         )
-    if keyword.iskeyword(name) or name in USED:
-        raise ValueError(f"{name} means something else in its file already")
+    if keyword.iskeyword(name) or name in RESERVED:
+        raise ValueError(f"{name} can't be a reaction's name: its file uses the word itself")
     template = root / "template.yaml"
     text, parts = template.read_text("utf-8"), files(root, name)
-    there = [str(path.relative_to(root)) for path in parts.values() if path.exists()]
+    existing = [str(path.relative_to(root)) for path in parts.values() if path.exists()]
     if taken(text, name):
-        there.append(f"{logical_id(name)} in template.yaml")
-    if there:
-        raise ValueError(f"there is {', '.join(there)} already")
-    found = subscription(on, fields, to)
-    written, test = reaction_and_test(name, on, found)
+        existing.append(f"{logical_id(name)} in template.yaml")
+    if existing:
+        raise ValueError(f"there is {', '.join(existing)} already; choose another NAME")
+    subscribed = subscription(on, fields, to)
+    reaction, test = reaction_and_test(name, on, subscribed)
     texts = {
-        template: with_entry(text, name, found.topic, json.dumps(found.policy)),
-        parts["reaction"]: written,
+        template: with_entry(text, name, subscribed.topic, json.dumps(subscribed.policy)),
+        parts["reaction"]: reaction,
         parts["test"]: test,
-        parts["sample"]: sample_batch(found, f"{logical_id(name)}Queue"),
+        parts["sample"]: sample_batch(subscribed, f"{logical_id(name)}Queue"),
     }
     for path, content in texts.items():
         path.write_text(content, "utf-8")
@@ -55,7 +58,10 @@ def new(root: Path, name: str, on: str, fields: str = "", to: str = "") -> list[
 
 
 def remove(root: Path, name: str) -> list[Path]:
-    """Undo `new`; returns what was removed or changed. A ValueError has changed nothing."""
+    """Undo `new`; return the paths that were removed or changed.
+
+    Raises ValueError, with nothing changed, for a reaction that `new` has not made.
+    """
     parts = files(root, name) if re.fullmatch(NAME, name) else {}
     if not parts or not parts["reaction"].is_file():
         raise ValueError(f"there is no reaction {name!r}")
@@ -73,7 +79,7 @@ def remove(root: Path, name: str) -> list[Path]:
 
 
 def main(command: str, name: str, *arguments: str) -> None:
-    """Run one of the two; says what it did and what is next."""
+    """Run `new` or `remove`; print the touched paths and the next step."""
     try:
         touched = new(ROOT, name, *arguments) if command == "new" else remove(ROOT, name)
     except ValueError as error:
@@ -82,7 +88,7 @@ def main(command: str, name: str, *arguments: str) -> None:
         print(path.relative_to(ROOT))
     if command == "new":
         print(
-            f"\n{name} works, and is switched on. Try it: make unit; then write what it should do."
+            f"\n{name} works and is switched on. Try it: make unit. Then write your own code in it."
         )
         print("How: docs/first-reaction.md")
 

@@ -1,9 +1,9 @@
-"""`make redrive`: the dead letters and their reasons, and back where they came from if told so.
+"""`make redrive`: show the dead letters by their reasons; with GO=1 send them back.
 
-A letter is sent before it is deleted, ten at a time: interrupted in between, those ten are sent
-once more by the next run. Nothing is lost by it, and what receives them does a record once by its
-id; a subscriber of your own may see it twice. One run sends no letter twice, nor one that is equal
-to a letter that it has sent: what fails at once and is dead again stays, with its new reason.
+A letter is sent before it is deleted, ten at a time: after an interruption in between, the next run
+sends those ten once more. Functions of the relay handle a record once by its id; a subscriber of
+your own may get it twice. One run sends no two equal letters: a letter that fails at once and is
+dead again stays, with its new reason.
 """
 
 import base64
@@ -12,7 +12,7 @@ import json
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from hashlib import sha256
 from typing import Any
@@ -20,60 +20,64 @@ from typing import Any
 import boto3
 
 from ops.dead_letters import DeadLetters, Letter
-from ops.deployed import find_stack
+from ops.deployed import aws_errors, find_stack
+from ops.terminal import harmless
 
 ANNOUNCE = "AnnounceDeadLetters"
-SHOWN = 10_000  # letters of a queue that are looked at for their reasons; SQS hides 120,000 at most
-STAYING = 1_000  # letters of a queue that could not be sent: no more are tried
-BATCH_BYTES = (
-    1_000_000  # of a SendMessageBatch, which takes 1 MiB with all that is around the texts
-)
-PROGRESS = 1_000
+MAX_SHOWN = 10_000  # letters of a queue whose reasons are counted; SQS hides 120,000 at most
+MAX_STAYING = 1_000  # letters of a queue that could not be sent: no more are tried
+MAX_BATCH_BYTES = 1_000_000  # a SendMessageBatch takes 1 MiB, entries' other fields included
+PROGRESS_STEP = 1_000
 
+type Client = Callable[[str], Any]
 type Say = Callable[[str], None]
 type Sent = Iterator[tuple[list[Letter], str | None]]
 
 
 def main() -> None:
     """Show the dead letters of a stack by their reasons; with `--go` send them back."""
-    resources = find_stack(sys.argv[1]).resources()
-    with contextlib.suppress(KeyboardInterrupt):
-        redrive(cache(boto3.client), resources, print, go="--go" in sys.argv[2:])
+    with contextlib.suppress(KeyboardInterrupt), aws_errors():
+        resources = find_stack(sys.argv[1]).resources
+        redrive(cache(boto3.client), resources, _print, go="--go" in sys.argv[2:])
         return
-    sys.exit("interrupted; what was sent is no dead letter any more, the rest is where it was")
+    sys.exit("interrupted; letters that were sent are no dead letters any more, the others stay")
 
 
-def redrive(aws: Callable[[str], Any], resources: dict[str, str], say: Say, *, go: bool) -> None:
-    """Show the dead letters, send them back if told so.
+def _print(line: str) -> None:
+    print(harmless(line))
 
-    A letter keeps its reason: a reaction knows by it that a person has decided. `aws` makes a
-    client of a service.
+
+def redrive(client: Client, resources: Mapping[str, str], say: Say, *, go: bool) -> None:
+    """Show the dead letters by their reasons; with `go` send them back.
+
+    A letter keeps its reason: a reaction learns from it that an operator has decided. `client`
+    returns a boto3 client by its service, `resources` are physical ids by logical id.
     """
-    found = sent = stay = unseen = 0
+    found = sent = stay = unread = 0
     for name, url in sorted(resources.items()):
         if not name.endswith("DeadLetters"):
             continue
-        letters = DeadLetters(aws("sqs"), url)
-        round_ = _Round(name, letters, say)
+        letters = DeadLetters(client("sqs"), url)
+        queue = _QueueRedrive(name, letters, say)
         try:
             if go:
-                round_.send(partial(_send, aws, resources, name))
+                queue.send(partial(_send, client, resources, name))
             else:
-                round_.look()
+                queue.count_reasons()
         finally:
             letters.release()
-        round_.show()
-        found, sent, stay = found + round_.found, sent + round_.sent, stay + round_.stays.total()
-        unseen += round_.unseen
+        queue.show()
+        found, sent, stay = found + queue.found, sent + queue.sent, stay + queue.stays.total()
+        unread += queue.unread
     if go:
         say(f"{sent} sent back" + f", {stay} stay" * (stay > 0))
     else:
-        more = f" and about {unseen} more" * (unseen > 0)
+        more = f" and about {unread} more" * (unread > 0)
         say(f"{found} dead letters{more}; `make redrive GO=1` sends them back")
 
 
-class _Round:
-    """What is done with the letters of one queue, and said of it."""
+class _QueueRedrive:
+    """The letters of one queue: counts of those that were found, sent and left."""
 
     def __init__(self, name: str, letters: DeadLetters, say: Say) -> None:
         self._name, self._letters, self._say = name, letters, say
@@ -83,37 +87,37 @@ class _Round:
 
     @property
     def found(self) -> int:
-        """How many letters were met that were there at the start."""
+        """The number of letters that were received, of those that were there at the start."""
         return self._reasons.total()
 
     @property
-    def unseen(self) -> int:
-        """How many more there are, by SQS's own estimate."""
+    def unread(self) -> int:
+        """The number of letters that were not received, by SQS's estimate."""
         return max(self._letters.counted - self.found, 0)
 
-    def look(self) -> None:
-        """Count the reasons."""
+    def count_reasons(self) -> None:
+        """Receive letters, up to MAX_SHOWN, and count their reasons."""
         for page in self._letters.pages():
-            self._met(page)
-            if self.found >= SHOWN:
+            self._count(page)
+            if self.found >= MAX_SHOWN:
                 return
 
     def send(self, send: Callable[[list[Letter]], Sent]) -> None:
-        """Send what was there at the start, and delete what was sent."""
-        equal: set[bytes] = set()
+        """Send the letters that were there at the start, and delete those that were sent."""
+        digests: set[bytes] = set()
         for page in self._letters.pages():
             fresh: list[Letter] = []
             late = 0
             room = max(self._letters.counted, len(page) if not self.found else 0) - self.found
             for letter in page:
-                if (its := _digest(letter)) in equal:
+                if (digest := _digest(letter)) in digests:
                     self.stays[f"dead again: {_reason(letter)}"] += 1
                 elif len(fresh) == room:
                     late += 1
                 else:
-                    equal.add(its)
+                    digests.add(digest)
                     fresh.append(letter)
-            self._met(fresh)
+            self._count(fresh)
             for group, trouble in send(fresh):
                 if trouble is None:
                     self._letters.delete(group)
@@ -121,40 +125,38 @@ class _Round:
                 else:
                     self.stays[trouble] += len(group)
             if late:
-                self.stays["came meanwhile"] += late
-            if late or self.stays.total() >= STAYING:
+                self.stays["it came meanwhile"] += late
+            if late or self.stays.total() >= MAX_STAYING:
                 return
 
-    def _met(self, page: list[Letter]) -> None:
+    def _count(self, page: list[Letter]) -> None:
         before = self.found
         self._reasons.update(map(_reason, page))
-        if before // PROGRESS < self.found // PROGRESS:
+        if before // PROGRESS_STEP < self.found // PROGRESS_STEP:
             self._say(f"{self._name}  {self.found} of about {self._letters.counted} …")
 
     def show(self) -> None:
-        """Say what there was, what stays and what could not be looked at."""
+        """Say the reasons of the letters, why some stay, and how many were not received."""
         stays = {f"stays: {why}": count for why, count in self.stays.most_common()}
         for line, count in [*self._reasons.most_common(), *stays.items()]:
             self._say(f"{self._name}  {count} x  {line}")
-        if self.unseen:
+        if self.unread:
             self._say(
-                f"{self._name}  about {self.unseen} more, not looked at: too many at once, or "
-                "another `make redrive` has them, for 15 minutes where it was killed"
+                f"{self._name}  about {self.unread} more were not received: too many at once, or "
+                "another `make redrive` holds them, for up to 15 minutes"
             )
 
 
-def _send(
-    aws: Callable[[str], Any], resources: dict[str, str], name: str, letters: list[Letter]
-) -> Sent:
-    """Send letters back to where they came from; yield groups of them, and why they stay."""
+def _send(client: Client, resources: Mapping[str, str], name: str, letters: list[Letter]) -> Sent:
+    """Send letters back to where they came from; yield groups, and why they stay, None if sent."""
     if name == ANNOUNCE:
         for letter in letters:
-            yield [letter], _announce(aws("lambda"), resources["AnnounceFunction"], letter)
+            yield [letter], _announce(client("lambda"), resources["AnnounceFunction"], letter)
     elif not (target := resources.get(name.replace("DeadLetters", "Queue"))):
-        yield letters, "there is no queue that it could have come from"
+        yield letters, "there is no queue of that name to send it to"
     else:
         for group in _groups(letters):
-            answer = aws("sqs").send_message_batch(
+            answer = client("sqs").send_message_batch(
                 QueueUrl=target,
                 Entries=[
                     {
@@ -173,12 +175,12 @@ def _send(
 
 
 def _groups(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    """Yield what fits into one SendMessageBatch."""
+    """Yield letters that fit into one SendMessageBatch."""
     group: list[Letter] = []
     size = 0
     for letter in letters:
         more = len(json.dumps([letter["Body"], letter.get("MessageAttributes")]))
-        if group and size + more > BATCH_BYTES:
+        if group and size + more > MAX_BATCH_BYTES:
             yield group
             group, size = [], 0
         group.append(letter)
@@ -188,21 +190,21 @@ def _groups(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
 
 
 def _announce(functions: Any, function: str, letter: Letter) -> str | None:
-    """Hand a record to announce, as nobody but the mirror's stream can otherwise."""
+    """Invoke announce with a record of the stream; return why the letter stays, None if done."""
     if not isinstance(record := _content(letter), dict):
-        return "it is no record"
+        return "it is no stream record"
     payload = json.dumps({"Records": [record]})
     answer = functions.invoke(FunctionName=function, Payload=payload)
-    said = json.loads(answer["Payload"].read())
+    result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        return f"announce failed: {said.get('errorType')}: {said.get('errorMessage')}"
-    if said["batchItemFailures"]:
+        return f"announce failed: {result.get('errorType')}: {result.get('errorMessage')}"
+    if result["batchItemFailures"]:
         return "announce can't take it now; `make logs` says why"
     return None
 
 
 def _content(letter: Letter) -> Any:
-    """Return what the JSON in a letter says, packed or not; its text where it is none."""
+    """Return the JSON value in a letter, compressed or not; its text where there is none."""
     body: str = letter["Body"]
     try:
         text = body
@@ -214,13 +216,13 @@ def _content(letter: Letter) -> Any:
 
 
 def _digest(letter: Letter) -> bytes:
-    """Return what two letters have in common that say the same."""
+    """Return a digest of a letter's content, whatever the order of its keys."""
     return sha256(json.dumps(_content(letter), sort_keys=True).encode()).digest()
 
 
 def _reason(letter: Letter) -> str:
-    said = letter.get("MessageAttributes", {}).get("reason")
-    return said["StringValue"] if said else "no reason given: it was received too often"
+    reason = letter.get("MessageAttributes", {}).get("reason")
+    return reason["StringValue"] if reason else "no reason given: it was received too often"
 
 
 if __name__ == "__main__":

@@ -1,29 +1,29 @@
-"""`make release PORTAL=…`: what vanished without a deletion event is deleted indeed."""
+"""`make release PORTAL=…`: announce the disappearances that were held back as deletions."""
 
 import sys
 import time
 
 import boto3
 
-from ops.deployed import find_stack
+from ops.deployed import aws_errors, find_stack
 from relay.tracking.brake import RELEASE_SECONDS, Brake
 from relay.tracking.sweep_state import SweepState
 
 
 def main() -> None:
-    """Let the disappearances of a portal through that wait, and those of the next day."""
-    stack, portal = find_stack(sys.argv[1]), sys.argv[2]
-    client, table = boto3.client("dynamodb"), stack.resources()["StateTable"]
-    if not SweepState(client, table).read(portal):
-        raise SystemExit(f"no portal {portal!r} was ever swept in stack {stack.name}; PORTAL=…?")
-    waited = Brake(client, table).release(portal, time.time())
-    if waited:
-        print(f"{portal}: what vanished is announced as deleted within half an hour")
+    """Release a portal's held disappearances, and all those of the next day."""
+    name, portal = sys.argv[1:3]
+    with aws_errors():
+        client, table = boto3.client("dynamodb"), find_stack(name).resources["StateTable"]
+        if not SweepState(client, table).read(portal):
+            raise SystemExit(f"no portal {portal!r} was ever swept in stack {name}; PORTAL=…?")
+        held = Brake(client, table).release(portal, time.time())
+    if held:
+        print(f"{portal}: the items that disappeared are announced as deleted within half an hour")
     else:
         print(f"{portal}: nothing was held back")
-    print(
-        f"whatever else vanishes in the next {RELEASE_SECONDS // 3600} hours goes through as well"
-    )
+    hours = RELEASE_SECONDS // 3600
+    print(f"items that disappear in the next {hours} hours are announced as deleted as well")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a new reaction begins as: a file that works, and its test."""
+"""The text of a new reaction's file, which works, and of its test."""
 
 import json
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from ops.subscription import Subscription
 from relay.change import Change
 
-MOST_LETTERS = 69  # of a field and a value, so that their line has at most 100
+MAX_LETTERS = 69  # of a field and a value, so that their line has at most 100
 
-_REACTION = '''"""{on} -> somebody is told."""
+_REACTION = '''"""{on} -> the responsible person gets a notification."""
 
 from relay.{module} import {kind}
 from relay.portal import PortalApi
@@ -18,7 +18,7 @@ from relay.reaction import reaction
 @reaction
 async def {name}({module}: {kind}, portal: PortalApi) -> None:
     """{arrow}."""
-    # What a changed filter keeps away comes for up to 15 minutes all the same.
+    # For up to 15 minutes after the filter was changed, other changes may still come.
 {checks}
     await portal.call(
         "im.notify.system.add",
@@ -42,29 +42,29 @@ from tests.samples import load
 SAMPLE = load("sqs_{name}")
 
 
-def test_somebody_is_told():
-    """The responsible person, or user 1, reads what happened."""
+def test_the_responsible_person_gets_a_notification():
+    """The responsible person, or user 1, gets one notification."""
     portal = FakePortal({{"im.notify.system.add": 1}})
     asyncio.run({name}(SAMPLE, portal))
     assert portal.calls == [
-        ("im.notify.system.add", {{"USER_ID": 1, "MESSAGE": "{said}"}}),
+        ("im.notify.system.add", {{"USER_ID": 1, "MESSAGE": "{text}"}}),
     ]
 
 
-def test_what_the_filter_keeps_away_calls_nothing():
-    """A changed filter takes minutes, so the reaction looks again."""
+def test_what_the_filter_excludes_calls_nothing():
+    """A record that the filter excludes, but that comes while it changes, causes no call."""
     portal = FakePortal()
     asyncio.run({name}(replace(SAMPLE, {other}), portal))
     assert portal.calls == []
 '''
 
 
-def reaction_and_test(name: str, on: str, found: Subscription) -> tuple[str, str]:
+def reaction_and_test(name: str, on: str, subscribed: Subscription) -> tuple[str, str]:
     """Return the texts of a reaction's file and of its test."""
-    sample = found.sample
+    sample = subscribed.sample
     if isinstance(sample, Change):
-        constants, checks = _checks(found)
-        on = ", ".join(f"{sample.entity}.{action}" for action in found.actions)
+        constants, checks = _checks(subscribed)
+        on = ", ".join(f"{sample.entity}.{action}" for action in subscribed.actions)
         side = "before" if sample.action == "deleted" else "after"
         field = "responsibleId" if sample.entity == "task" else "assignedById"
         texts = {
@@ -75,9 +75,9 @@ def reaction_and_test(name: str, on: str, found: Subscription) -> tuple[str, str
             "constants": constants,
             "checks": checks,
         }
-        another = "added" if "deleted" in found.actions else "deleted"
-        other = "changed=()" if found.fields else f'action="{another}"'
-        said = f"{sample.entity} {sample.id} was {sample.action}"
+        another = "added" if "deleted" in subscribed.actions else "deleted"
+        other = "changed=()" if subscribed.fields else f'action="{another}"'
+        text = f"{sample.entity} {sample.id} was {sample.action}"
     else:
         texts = {
             "module": "event",
@@ -88,29 +88,29 @@ def reaction_and_test(name: str, on: str, found: Subscription) -> tuple[str, str
             "checks": f'    if event.name != "{sample.name}":\n        return',
         }
         other = 'name="ONANOTHER"'
-        said = f"{sample.name} {sample.id}"
+        text = f"{sample.name} {sample.id}"
     arrow = f"{on} -> im.notify.system.add"
-    written = _REACTION.format(name=name, on=on, arrow=arrow, **texts)
-    return written, _TEST.format(name=name, said=said, other=other)
+    reaction = _REACTION.format(name=name, on=on, arrow=arrow, **texts)
+    return reaction, _TEST.format(name=name, text=text, other=other)
 
 
-def _checks(found: Subscription) -> tuple[str, str]:
-    """Return the constants, and the lines, with which a reaction looks at what its filter asks."""
-    entity = f'change.entity != "{found.sample.entity}"'
-    one_action = f'change.action != "{found.actions[0]}"'
+def _checks(subscribed: Subscription) -> tuple[str, str]:
+    """Return the constants and the lines with which a reaction repeats its filter's conditions."""
+    entity = f'change.entity != "{subscribed.sample.entity}"'
+    one_action = f'change.action != "{subscribed.actions[0]}"'
     several = 'change.action == "deleted"'
-    checks = [f"{entity} or {one_action if len(found.actions) == 1 else several}"]
+    checks = [f"{entity} or {one_action if len(subscribed.actions) == 1 else several}"]
     constants = ""
-    if len(found.fields) > 1:
-        constants = _constant("FIELDS", found.fields)
+    if len(subscribed.fields) > 1:
+        constants = _constant("FIELDS", subscribed.fields)
         checks.append("not any(map(change.moved, FIELDS))")
-    elif len(found.values) > 1:
-        constants = f'\nFIELD = "{found.fields[0]}"' + _constant("TO", found.values)
+    elif len(subscribed.values) > 1:
+        constants = f'\nFIELD = "{subscribed.fields[0]}"' + _constant("TO", subscribed.values)
         checks.append("not any(change.moved(FIELD, to=one) for one in TO)")
-    elif found.fields:
-        field = f'"{found.fields[0]}"'
-        to = _literal(found.values[0]) if found.values else ""
-        if len(field + to) > MOST_LETTERS:
+    elif subscribed.fields:
+        field = f'"{subscribed.fields[0]}"'
+        to = _literal(subscribed.values[0]) if subscribed.values else ""
+        if len(field + to) > MAX_LETTERS:
             constants = f"\nFIELD = {field}\nTO = {to}\n"
             field, to = "FIELD", to and "TO"
         checks.append(f"not change.moved({field}{', to=' * bool(to)}{to})")

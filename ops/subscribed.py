@@ -1,4 +1,4 @@
-"""Which events the relay can do something with: what to tick in the portal."""
+"""The events to tick in a portal: those of mirrored items, and those of the reactions."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ TRACKED = {
 
 
 def subscribed_events() -> list[str]:
-    """Return the codes of what is tracked, and of what some reaction of the list asks for."""
+    """Return the codes of the mirrored kinds' events, and of those that reactions subscribe to."""
     template: dict[str, Any] = load(str(ROOT / "template.yaml"))
     _, switched_on, _ = template["Resources"]["Fn::ForEach::React"]
     types = [
@@ -23,5 +23,5 @@ def subscribed_events() -> list[str]:
         for name in switched_on
         for kind in json.loads(template["Mappings"]["Reaction"][name]["Filter"]).get("type", [])
     ]
-    asked = {kind.removeprefix(TYPE_PREFIX).upper() for kind in types if TYPE_PREFIX in kind}
-    return sorted(asked | TRACKED)
+    subscribed = {kind.removeprefix(TYPE_PREFIX).upper() for kind in types if TYPE_PREFIX in kind}
+    return sorted(subscribed | TRACKED)

@@ -1,4 +1,4 @@
-"""What a reaction subscribes to: `deal.updated` or an event's code -> topic, filter, sample."""
+"""The subscription of a reaction: `deal.updated` or an event's code -> topic, filter, sample."""
 
 import difflib
 import json
@@ -14,13 +14,16 @@ from relay.event import Event
 from relay.ingress.recognise import CATALOGUE, to_event
 from relay.kinds import KINDS, TASK, Kind, kind_of
 
-MOST_KEYS, MOST_COMBINATIONS = 5, 150  # SNS's limits
+MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
 SAMPLE_SECONDS = 1766047125
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """A topic, a filter, and something that comes through."""
+    """A topic, a filter policy, and a change or event that passes the filter.
+
+    `actions`, `fields` and `values` are the parts of the policy of a change.
+    """
 
     topic: str
     policy: dict[str, Any]
@@ -31,33 +34,33 @@ class Subscription:
 
 
 def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
-    """Return what ON, FIELD and TO mean; raises ValueError that says what there is.
+    """Return the subscription of ON, FIELD and TO; raises ValueError that lists what can be meant.
 
-    ON without an action means added and updated: what an item is born with has changed as well.
+    ON without an action means added and updated: the fields that an item is born with changed too.
     """
     entity, dot, action = on.partition(".")
     kind = _kind_of(entity)
     actions = (action,) if dot else ("added", "updated")
     if kind and set(actions) <= set(ACTIONS):
         names = _names(fields, action)
-        found = _of_changes(kind, actions, names, _values(names, to))
+        subscribed = _of_changes(kind, actions, names, _values(names, to))
     elif on.upper() in CATALOGUE:
         if fields or to:
-            raise ValueError("FIELD and TO are of changes: an event does not say what changed")
-        found = _of_events(on.upper())
+            raise ValueError("FIELD and TO need a change: an event does not name changed fields")
+        subscribed = _of_events(on.upper())
     else:
-        raise ValueError(_known(on))
-    check_limits(found.policy)
-    return found
+        raise ValueError(_choices(on))
+    check_limits(subscribed.policy)
+    return subscribed
 
 
 def check_limits(policy: dict[str, Any]) -> None:
-    """Raise ValueError for a filter that SNS would refuse: it multiplies values by their depth."""
+    """Raise ValueError for a policy that SNS would refuse; it multiplies values by their depth."""
     leaves = list(_leaves(policy))
     combinations = prod(len(values) * depth for values, depth in leaves)
-    if len(leaves) > MOST_KEYS or combinations > MOST_COMBINATIONS:
+    if len(leaves) > MAX_KEYS or combinations > MAX_COMBINATIONS:
         raise ValueError(
-            f"SNS takes filters of {MOST_KEYS} keys and {MOST_COMBINATIONS} combinations; "
+            f"SNS takes filters of {MAX_KEYS} keys and {MAX_COMBINATIONS} combinations; "
             f"this one has {len(leaves)} and {combinations}"
         )
 
@@ -76,16 +79,16 @@ def _names(fields: str, action: str) -> list[str]:
         if not re.fullmatch(r"[A-Za-z]\w{0,49}", name, re.ASCII):
             raise ValueError(f"{name!r} is no field; write FIELD=stageId, or FIELD=stageId,title")
     if names and action == "deleted":
-        raise ValueError("FIELD is of added and updated: what is deleted has no changed fields")
+        raise ValueError("FIELD needs added or updated: a deleted item has no changed fields")
     return list(dict.fromkeys(names))
 
 
 def _values(names: list[str], to: str) -> list[int | str]:
-    """Return what TO lists: numbers where the field is one by its name, as Changes have them."""
+    """Return the values of TO: numbers where the field's name means a number, as in Changes."""
     if not to:
         return []
     if len(names) != 1:
-        raise ValueError("TO is of one FIELD; write FIELD=stageId TO=WON, or TO=WON,LOSE")
+        raise ValueError("TO needs one FIELD; write FIELD=stageId TO=WON, or TO=WON,LOSE")
     values = [value.strip() for value in to.split(",")]
     for value in values:
         if not re.fullmatch(r"[^\s\"'\\](?:[^\n\"'\\]{0,59})", value):
@@ -136,7 +139,7 @@ def _of_changes(
 
 
 def _value(name: str, number: int) -> int | str:
-    """Return something that a field of this name could hold."""
+    """Return a value that a field of this name could have."""
     texts = {"stageId", "previousStageId", "currencyId", "typeId", "sourceId", "originId"}
     number_like = name.endswith(("Id", "By")) and name not in texts
     return number if number_like or name in {"opportunity", "taxValue"} else f"sample {number}"
@@ -152,23 +155,23 @@ def _of_events(name: str) -> Subscription:
     return Subscription("EventsTopic", policy, sample)
 
 
-def _known(on: str) -> str:
-    near = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
-    said = f"; did you mean {', '.join(near)}?" if near else ""
+def _choices(on: str) -> str:
+    similar = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
+    hint = f"; did you mean {', '.join(similar)}?" if similar else ""
     return (
-        f"there is nothing called {on!r}{said}\n"
+        f"there is no change or event {on!r}{hint}\n"
         f"changes: {', '.join(KINDS)} or dynamic_<entityTypeId>,"
         f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
         f"events: {', '.join(sorted(CATALOGUE))}"
     )
 
 
-def sample_batch(found: Subscription, queue: str) -> str:
-    """Return a sample invocation: an SQS batch of one record, as Lambda gets it."""
+def sample_batch(subscribed: Subscription, queue: str) -> str:
+    """Return a sample invocation as JSON: an SQS batch of one record, as Lambda gets it."""
     record = {
         "messageId": "00000000-0000-4000-8000-000000000000",
         "receiptHandle": "AQEBsample0",
-        "body": found.sample.to_json(),
+        "body": subscribed.sample.to_json(),
         "attributes": {
             "ApproximateReceiveCount": "1",
             "SentTimestamp": f"{SAMPLE_SECONDS}100",

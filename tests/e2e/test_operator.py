@@ -40,7 +40,7 @@ def run(relay):
 
 @pytest.fixture
 def token_kept(relay):
-    """Leave the portal's token behind as it was."""
+    """Restore the portal's token after the test."""
     yield relay.token
     store_secrets(relay.aws, {"application-tokens/main": relay.token})
 
@@ -51,8 +51,8 @@ def stored(relay, name):
     return ssm.get_parameter(Name=f"/relay/relay/{name}", WithDecryption=True)["Parameter"]["Value"]
 
 
-def test_connect_tries_and_stores_what_it_was_told(relay, run, token_kept):
-    """One URL serves for both; an older token stays valid; no secret is shown."""
+def test_connect_tries_and_stores_token_and_webhooks(relay, run, token_kept):
+    """One URL serves both purposes, older tokens stay accepted, and no secret is printed."""
     url = relay.portal.state["webhook_url"]
     for token in ("first-token", "second-token"):
         done = run("connect", said=f"{token}\n{url}\n\n")
@@ -71,7 +71,7 @@ def test_connect_tries_and_stores_what_it_was_told(relay, run, token_kept):
 
 
 def test_connect_takes_a_writing_webhook_of_its_own(relay, run, token_kept):
-    """Another user's, or the reading one's where none is given."""
+    """An own URL for writing is stored; without one the reading URL is stored for both."""
     url = relay.portal.state["webhook_url"]
     own = relay.portal.admin("incoming", "POST", user=2, title="writes")
     writing = re.sub(r"/rest/.*", f"/rest/2/{own['secret']}/", url)
@@ -92,7 +92,7 @@ def test_connect_takes_a_writing_webhook_of_its_own(relay, run, token_kept):
     ],
 )
 def test_connect_stores_nothing_that_does_not_work(relay, run, said, reason):
-    """A bad token or URL is named, and the portal stays as it was."""
+    """A bad token or URL exits with its fault, and nothing of it is stored."""
     done = run("connect", "--portal", "bad", said=said.format(port=relay.portal.port))
     assert done.returncode != 0
     assert reason in done.stdout + done.stderr
@@ -101,14 +101,14 @@ def test_connect_stores_nothing_that_does_not_work(relay, run, said, reason):
 
 
 def test_connect_says_what_to_do_without_a_stack(run):
-    """A stack that is not there is named, with the command that makes it."""
+    """A missing stack exits with its name and the command that makes it."""
     done = run("connect", "--stack", "nowhere")
     assert done.returncode != 0
     assert "there is no stack nowhere here; run `make deploy` first" in done.stderr
 
 
 def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):
-    """A webhook that does not work is named, with what to do; no secret is shown."""
+    """A dead webhook is BAD, with its error; no secret is printed."""
     url = relay.portal.state["webhook_url"]
     well = run("doctor", "relay")
     assert "webhook to read with: 127.0.0.1" in well.stdout, well.stderr
@@ -126,12 +126,12 @@ def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):
 
 
 def test_release_lets_go_what_is_held_back(relay, run):
-    """It says whether anything was, and refuses a portal that is none."""
+    """Held disappearances are released; a portal that was never swept is refused."""
     key = {"pk": {"S": "brake#main"}}
     table, dynamodb = relay.stack.resources["StateTable"], relay.aws.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=key | {"tripped": {"N": "1"}})
     done = run("release", "relay", "main")
-    assert "main: what vanished is announced as deleted" in done.stdout, done.stderr
+    assert "main: the items that disappeared are announced as deleted" in done.stdout, done.stderr
     assert "tripped" not in dynamodb.get_item(TableName=table, Key=key)["Item"]
     assert "nothing was held back" in run("release", "relay", "main").stdout
     dynamodb.delete_item(TableName=table, Key=key)
@@ -141,13 +141,13 @@ def test_release_lets_go_what_is_held_back(relay, run):
 
 
 def test_connect_refuses_a_bad_name(run):
-    """A portal's name is part of addresses and keys."""
+    """A name with other characters than [a-z0-9-] exits with the pattern."""
     done = run("connect", "--portal", "Моё", said="token\n")
     assert "a portal's name is [a-z0-9-]{1,40}" in done.stderr
 
 
 def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
-    """What could not be handled is told by its reason, and handled again when asked for."""
+    """A dead letter is listed by its reason, and handled again after GO=1."""
     queue = relay.stack.resources["JournalDeadLetters"]
     event = json.loads((ROOT / "events" / "sqs_deal_updated.json").read_text("utf-8"))
     body = event["Records"][0]["body"].replace("r2", "redriven")
@@ -164,7 +164,7 @@ def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
 
 @pytest.fixture
 def set_aside(relay):
-    """Return the function that puts a record where announce does; none is left behind."""
+    """Return the function that dead-letters a record as announce does; none is left behind."""
     sqs, url = relay.aws.client("sqs"), relay.stack.resources["AnnounceDeadLetters"]
 
     def put(record):
@@ -178,7 +178,7 @@ def set_aside(relay):
 
 
 def image(number, title, seq):
-    """Return a deal's row of the mirror as its stream tells it."""
+    """Return a deal's row of the mirror as the stream has it."""
     reading = Reading(
         key=Key("main", "deal", number),
         kind=ITEM,
@@ -192,7 +192,7 @@ def image(number, title, seq):
 
 
 def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_aside, await_until):
-    """What it now understands is announced; what it does not is there again, and said to be."""
+    """A record that announce can read now is announced; another one is dead again, and counted."""
     old, new = image(999_001, "a", 4), image(999_001, "b", 5)
     images = {"OldImage": old, "NewImage": new, "SequenceNumber": "1"}
     set_aside({"eventName": "MODIFY", "dynamodb": images})

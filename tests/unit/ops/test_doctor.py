@@ -1,19 +1,34 @@
-"""make doctor: each thing that can be wrong is said, with what to do about it."""
+"""ops.doctor: each thing that can be wrong is reported with what to do about it."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from ops import doctor
 from ops.deployed import Deployed
-from ops.webhook import NO_ADMIN, Tried
+from ops.doctor import (
+    BAD,
+    LOOK,
+    OK,
+    queue_findings,
+    token_findings,
+    tracking_findings,
+    webhook_findings,
+)
+from ops.webhook import NO_ADMIN, TriedWebhook
 from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.sweep_state import SweepState
 from tests.tracking_aws import FakeDynamo
 
-STACK = Deployed("relay", {}, {"AllowHttp": "false"})
+STACK = Deployed(
+    "relay",
+    {},
+    {"AllowHttp": "false", "SweepMinutes": "5", "SilentHours": "6"},
+    {"StateTable": "State"},
+)
 SECRETS = {
     "application-tokens": "one\ntwo\n",
     "webhook-urls/read": "https://portal.example/rest/1/secret/",
@@ -23,11 +38,9 @@ HOUR = 3600
 
 
 @pytest.fixture
-def table(monkeypatch):
+def table():
     """Return a State table in memory."""
-    table = FakeDynamo()
-    monkeypatch.setattr(doctor.boto3, "client", lambda _service: table)
-    return table
+    return FakeDynamo()
 
 
 def swept(table, ago, **kinds):
@@ -42,18 +55,18 @@ def swept(table, ago, **kinds):
     state.save("main", "test", {"entities": entities})
 
 
-def findings():
-    """Return what is said of a portal's tracking."""
-    return list(doctor._tracking("main", "State", 6))  # noqa: SLF001  a part of a command
+def findings(table, stack=STACK):
+    """Return the findings about a portal's tracking."""
+    return list(tracking_findings("main", table, stack))
 
 
 def test_a_portal_that_is_well_needs_nothing(table):
-    """Filled, swept, and with events."""
+    """A portal with a filled mirror, sweeps and events has only OK findings."""
     swept(table, 200, deal="done", task="done")
     LastEvents(table, "State").note("main", {"deal"}, time.time() - 400)
-    said = findings()
-    assert {how for how, _ in said} == {doctor.OK}
-    assert [what for _, what in said] == [
+    found = findings(table)
+    assert {finding.level for finding in found} == {OK}
+    assert [finding.text for finding in found] == [
         "the mirror holds deal, task",
         "swept 3 min ago",
         "the last event came 7 min ago",
@@ -61,7 +74,7 @@ def test_a_portal_that_is_well_needs_nothing(table):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "said"),
+    ("prepare", "text"),
     [
         (lambda _: None, "it was never swept"),
         (lambda table: swept(table, 5 * HOUR, deal="done"), "swept 5 h ago; `make logs`"),
@@ -70,7 +83,7 @@ def test_a_portal_that_is_well_needs_nothing(table):
                 "brake#main",
                 {"pk": {"S": "brake#main"}, "tripped": {"N": str(int(time.time()) - 3 * HOUR)}},
             ),
-            "held back for 3 h; if they are true: `make release PORTAL=main`",
+            "held back for 3 h; if the items are really deleted: `make release PORTAL=main`",
         ),
         (
             lambda table: (
@@ -81,62 +94,116 @@ def test_a_portal_that_is_well_needs_nothing(table):
         ),
     ],
 )
-def test_what_must_be_mended_is_said(table, prepare, said):
-    """One line, with the command or click."""
+def test_what_must_be_mended_is_said(table, prepare, text):
+    """Each trouble is one BAD line with the command or click that mends it."""
     prepare(table)
-    assert any(how == doctor.BAD and said in what for how, what in findings())
+    assert any(level == BAD and text in found for level, found in findings(table))
 
 
 def test_what_is_not_there_yet_is_shown(table):
-    """A baseline under way, a kind that is refused, no event so far."""
+    """A baseline under way, a refused kind and the lack of events are worth a look."""
     swept(table, 9, deal="reading", lead="done")
     document = SweepState(table, "State").read("main")
     document["entities"]["lead"]["refused"] = True
     state = SweepState(table, "State")
     state.acquire("main", "test", time.time() + 9, 1)
     state.save("main", "test", document)
-    shown = [what for how, what in findings() if how == doctor.LOOK]
+    shown = [text for level, text in findings(table) if level == LOOK]
     assert shown[0] == "deal: 7 of 9 are in the mirror"
     assert shown[1].startswith("lead: not offered to this webhook")
-    assert shown[2].startswith("no event came yet")
+    assert shown[2].startswith("no event yet")
 
 
 def test_webhooks_are_tried_and_never_shown(monkeypatch):
-    """A dead one is told with the portal's words, a scope that lacks by its name."""
+    """A dead webhook is reported with the portal's error, a missing scope by its name."""
 
     def tried(url, _scopes, *, allow_http):
         assert not allow_http
         if "other" in url:
             raise OperatorError("profile", "expired_token", "The access token has expired")
-        return Tried("portal.example", "Robot", ["task"], admin=False)
+        return TriedWebhook("portal.example", "Robot", ["task"], admin=False)
 
     monkeypatch.setattr(doctor, "try_webhook", tried)
-    said = list(doctor._webhooks(SECRETS, STACK))  # noqa: SLF001  a part of a command
-    assert said[:3] == [
-        (doctor.OK, "2 application token(s)"),
-        (doctor.OK, "webhook to read with: portal.example as Robot"),
-        (doctor.LOOK, "it lacks the scope task"),
+    found = list(webhook_findings(SECRETS, STACK))
+    assert found[:2] == [
+        (OK, "webhook to read with: portal.example as Robot"),
+        (LOOK, "it lacks the scope task"),
     ]
-    (how, what) = said[3]
-    assert how == doctor.BAD
-    assert "expired_token" in what
-    assert "`make connect`" in what
-    assert "secret" not in str(said)
-    nothing = [how for how, _ in doctor._webhooks({}, STACK)]  # noqa: SLF001
-    assert nothing == [doctor.BAD] * 3
+    level, text = found[2]
+    assert level == BAD
+    assert "expired_token" in text
+    assert "`make connect`" in text
+    assert "secret" not in str(found)
+    missing = [level for level, _ in webhook_findings({}, STACK)]
+    assert missing == [BAD] * 2
 
 
 @pytest.mark.parametrize("admin", [True, False])
 def test_a_writing_webhook_of_no_administrator_is_told(monkeypatch, admin):
-    """What it may not see can't be looked for; of the reading one nothing is said."""
-    tried = Tried("portal.example", "Robot", [], admin=admin)
+    """A writing webhook of another user than an administrator is worth a look."""
+    tried = TriedWebhook("portal.example", "Robot", [], admin=admin)
     monkeypatch.setattr(doctor, "try_webhook", lambda *_, **__: tried)
-    said = list(doctor._webhooks(SECRETS, STACK))  # noqa: SLF001  a part of a command
-    assert said[3:] == ([] if admin else [(doctor.LOOK, NO_ADMIN)])
+    found = list(webhook_findings(SECRETS, STACK))
+    assert found[2:] == ([] if admin else [(LOOK, NO_ADMIN)])
+
+
+def test_webhooks_of_two_portals_are_bad(monkeypatch):
+    """Reading from one portal and writing to another is named with both hosts."""
+
+    def tried(url, _scopes, *, allow_http):
+        assert not allow_http
+        host = "b.example" if "other" in url else "a.example"
+        return TriedWebhook(host, "Robot", [], admin=True)
+
+    monkeypatch.setattr(doctor, "try_webhook", tried)
+    *_, last = webhook_findings(SECRETS, STACK)
+    assert last == (BAD, "the webhooks are of two portals, a.example and b.example")
+
+
+def test_the_tokens_of_a_portal_are_counted_and_are_its_own():
+    """A portal without a token is BAD, and so is a token that another portal has too."""
+    one = {"application-tokens": "a\nb\n"}
+    assert list(token_findings("main", {"main": one})) == [(OK, "2 application token(s)")]
+    both = {"main": one, "second": {"application-tokens": "c\nb"}}
+    assert [finding.text for finding in token_findings("main", both)][1:] == [
+        "portal second has the same token, so events may go to either"
+    ]
+    (missing,) = token_findings("main", {"main": {"application-tokens": " \n"}})
+    assert missing.level == BAD
+
+
+def test_sweeps_that_are_rare_by_choice_are_not_late(table):
+    """With SweepMinutes=120 the last sweep may be hours ago."""
+    swept(table, 5 * HOUR, deal="done")
+    rare = replace(STACK, parameters=STACK.parameters | {"SweepMinutes": "120"})
+    assert (OK, "swept 5 h ago") in findings(table, rare)
+
+
+def test_queues_that_hold_something_are_named():
+    """Dead letters are BAD, waiting messages worth a look; topics and functions are no queues."""
+
+    class Sqs:
+        def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803  boto3's names
+            number = {"https://a": "3", "https://b": "2"}.get(QueueUrl, "0")
+            return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: number}}
+
+    resources = {
+        "TrackQueue": "https://a",
+        "TrackDeadLetters": "https://b",
+        "SpillQueue": "https://c",
+        "FollowUpQueueSubscription": "https://a",
+        "OtherQueue": "arn:no-url",
+    }
+    assert list(queue_findings(Sqs(), resources)) == [
+        (BAD, "TrackDeadLetters: 2 dead letters; `make redrive` shows why"),
+        (LOOK, "TrackQueue: 3 waiting or being handled"),
+    ]
+    idle = {"SpillQueue": "https://c"}
+    assert list(queue_findings(Sqs(), idle)) == [(OK, "no dead letters, and no queue waits")]
 
 
 def test_the_brake_says_since_when():
-    """And nothing where it is not on."""
+    """`tripped` is the time since which disappearances are held, None where none are."""
     table = FakeDynamo()
     brake = Brake(table, "State")
     assert brake.tripped("main") is None

@@ -161,7 +161,7 @@ def test_a_message_of_no_queue_stays(aws):
     """Where it came from can't be found: it is not lost."""
     aws.put("orphan-dead", "a")
     assert run(aws)[-2:] == [
-        "OrphanDeadLetters  1 x  stays: there is no queue that it could have come from",
+        "OrphanDeadLetters  1 x  stays: there is no queue of that name to send it to",
         "0 sent back, 1 stay",
     ]
     assert aws.bodies("orphan-dead") == ["a"]
@@ -201,7 +201,7 @@ def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
 
     aws.invoke = invoke
     assert run(aws)[1:] == [
-        "AnnounceDeadLetters  1 x  stays: came meanwhile",
+        "AnnounceDeadLetters  1 x  stays: it came meanwhile",
         "1 sent back, 1 stay",
     ]
     assert aws.bodies("announce-dead") == ["another"]
@@ -235,7 +235,7 @@ def test_what_is_no_record_stays(aws):
     aws.put("announce-dead", "no JSON")
     aws.put("announce-dead", json.dumps(RECORD))
     said = run(aws)
-    assert "AnnounceDeadLetters  1 x  stays: it is no record" in said
+    assert "AnnounceDeadLetters  1 x  stays: it is no stream record" in said
     assert said[-1] == "1 sent back, 1 stay"
 
 
@@ -267,11 +267,11 @@ def test_many_letters_are_shown_and_left(aws):
 
 def test_the_first_letters_of_very_many_are_shown(aws, monkeypatch):
     """Their reasons; how many more there are is SQS's estimate."""
-    monkeypatch.setattr("ops.redrive.SHOWN", 1000)
+    monkeypatch.setattr("ops.redrive.MAX_SHOWN", 1000)
     fill(aws, 1100)
     *_, reasons, more, last = run(aws, go=False)
     assert reasons == "JournalDeadLetters  1000 x  made up"
-    assert more.startswith("JournalDeadLetters  about 100 more, not looked at")
+    assert more.startswith("JournalDeadLetters  about 100 more were not received")
     assert last == "1000 dead letters and about 100 more; `make redrive GO=1` sends them back"
 
 
@@ -296,7 +296,7 @@ def test_letters_that_are_hidden_are_not_none(aws):
     )
     lines = []
     redrive(aws, RESOURCES, lines.append, go=False)
-    assert lines[0].startswith("JournalDeadLetters  about 5 more, not looked at")
+    assert lines[0].startswith("JournalDeadLetters  about 5 more were not received")
     assert lines[1] == "0 dead letters and about 5 more; `make redrive GO=1` sends them back"
 
 

@@ -39,7 +39,7 @@ def react(event, found):
     ],
 )
 def test_a_caller_who_is_known_gets_a_to_do(found, owner):
-    """The to-do is in the card of the contact, else the company, else the lead, for who was rung."""
+    """The to-do is in the card of the contact, else of the company, else of the lead."""
     todo = {
         "ownerTypeId": owner[0],
         "ownerId": owner[1],

@@ -1,0 +1,20 @@
+"""What operators see: text from portals and messages never controls the terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    r"""Return text with its control and format characters spelt as in JSON: `\u001b`."""
+    return "".join(char if char.isprintable() or char == "\n" else _spelt(char) for char in text)
+
+
+def _spelt(char: str) -> str:
+    return " " if char.isspace() else f"\\u{ord(char):04x}"
+
+
+def shown(text: str) -> str:
+    """Return text as rich's markup: brackets in it neither style the output nor break it."""
+    return escape(harmless(text))

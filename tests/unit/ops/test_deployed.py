@@ -1,0 +1,83 @@
+"""ops.deployed: a stack is read, or the command exits with a remedy."""
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from ops import deployed
+from ops.deployed import aws_errors, find_stack
+
+
+class CloudFormation:
+    """A CloudFormation with one stack, or an error."""
+
+    def __init__(self, error=None, **stack):
+        self.error, self.stack = error, stack
+
+    def describe_stacks(self, **_):
+        """Return the stack, or raise the error."""
+        if self.error:
+            raise self.error
+        return {"Stacks": [self.stack]}
+
+    def get_paginator(self, _operation):
+        """Return a paginator: this object."""
+        return self
+
+    def paginate(self, **_):
+        """Return two pages of resources, one of which is still being made."""
+        made = {"LogicalResourceId": "Api", "PhysicalResourceId": "api-1"}
+        return [
+            {"StackResourceSummaries": [made]},
+            {"StackResourceSummaries": [{"LogicalResourceId": "Mirror"}]},
+        ]
+
+
+@pytest.fixture
+def cloudformation(monkeypatch):
+    """Return the function that sets the CloudFormation that is asked."""
+
+    def use(*arguments, **stack):
+        client = CloudFormation(*arguments, **stack)
+        monkeypatch.setattr(boto3, "client", lambda _service: client)
+
+    return use
+
+
+def test_a_stack_is_read_whole(cloudformation):
+    """Outputs, parameters and the resources that exist are read, from every page."""
+    cloudformation(
+        Outputs=[{"OutputKey": "HookUrl", "OutputValue": "https://x"}],
+        Parameters=[{"ParameterKey": "AllowHttp", "ParameterValue": "true"}],
+    )
+    stack = find_stack("relay")
+    assert (stack.outputs, stack.resources) == ({"HookUrl": "https://x"}, {"Api": "api-1"})
+    assert stack.allow_http
+
+
+def refusal(code):
+    """Return CloudFormation's error of this code."""
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (refusal("ValidationError"), "there is no stack relay here; run `make deploy` first"),
+        (refusal("AccessDenied"), "AWS refuses: .*AccessDenied.*right account"),
+        (refusal("ExpiredToken"), "AWS refuses: .*ExpiredToken"),
+        (NoCredentialsError(), "are region and credentials set"),
+        (None, "stack relay is not deployed whole"),
+    ],
+)
+def test_each_error_of_aws_has_its_own_remedy(cloudformation, error, text):
+    """A missing stack, a refusal, missing credentials and a failed deployment differ."""
+    cloudformation(error)
+    with pytest.raises(SystemExit, match=text), aws_errors():
+        find_stack("relay")
+
+
+def test_http_is_refused_unless_the_stack_allows_it():
+    """A stack without the parameter, and one with `false`, allow no http."""
+    for parameters in ({}, {"AllowHttp": "false"}):
+        assert not deployed.Deployed("relay", {}, parameters, {}).allow_http
