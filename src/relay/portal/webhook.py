@@ -1,7 +1,7 @@
-"""What a person pasted -> portal, user and secret of an incoming webhook.
+"""A pasted URL -> host, user id and secret of an incoming webhook.
 
-An incoming webhook is `https://<portal>/rest/<user id>/<secret>/`: the two parts of its path are
-the credential (rest-protocol 1.1), so nothing here ever shows the second.
+An incoming webhook is `https://<portal>/rest/<user id>/<secret>/` (rest-protocol 1.1). Whoever has
+the secret may do all that the user may, so no text that this module returns or raises shows it.
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from relay.errors import ConfigurationError
 
-_LOOKS_LIKE = "https://your-portal.bitrix24.com/rest/1/xxxxxxxxxxxxxxxx/"
+_EXAMPLE = "https://your-portal.bitrix24.com/rest/1/xxxxxxxxxxxxxxxx/"
 _TOKEN = re.compile(r"[A-Za-z0-9]{20,}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]+")
 _OAUTH_HOST = re.compile(r"oauth\.(bitrix\.info|bitrix24\.[a-z.]+)")
@@ -28,10 +28,10 @@ class Webhook:
 
     @classmethod
     def parse(cls, url: str, *, allow_http: bool = False, portal: str | None = None) -> Self:
-        """Return the webhook that a pasted URL means, with or without a method or parameters.
+        """Return the webhook of a pasted URL, which may have a method and parameters too.
 
-        `portal` is the host that it must belong to, if there is one. Raises ConfigurationError
-        that says what is wrong with it, never what it holds.
+        `portal` is the host that the URL must have, None for any. Raises ConfigurationError that
+        names the mistake and does not repeat the URL.
         """
         parts = _split(url.strip())
         if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
@@ -47,7 +47,7 @@ class Webhook:
         return f"{self.scheme}://{self.host}/rest/{self.user_id}/{self.secret}/{method}.json"
 
     def mask(self, text: str) -> str:
-        """Return a text without the secret, wherever it has it from."""
+        """Return a text with `***` in place of the secret."""
         return text.replace(self.secret, "***")
 
     def __str__(self) -> str:
@@ -57,8 +57,8 @@ class Webhook:
         return f"<Webhook {self}>"
 
 
-def _wrong(what: str) -> ConfigurationError:
-    return ConfigurationError(f"not an incoming webhook: {what}; it looks like {_LOOKS_LIKE}")
+def _wrong(mistake: str) -> ConfigurationError:
+    return ConfigurationError(f"not an incoming webhook: {mistake}; it looks like {_EXAMPLE}")
 
 
 def _split(text: str) -> SplitResult:
@@ -76,7 +76,7 @@ def _split(text: str) -> SplitResult:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _wrong("it is no web address")
     if parts.username is not None:
-        raise _wrong("it has a user name before the portal's")
+        raise _wrong("it has a user name before the portal's host")
     return parts
 
 
@@ -105,5 +105,5 @@ def _credential(host: str, parts: SplitResult) -> tuple[int, str]:
     if not rest:
         raise _wrong("the secret is missing after the user id")
     if not _SECRET.fullmatch(rest[0]):
-        raise _wrong("what follows the user id is no secret (letters and digits)")
+        raise _wrong("the part after the user id is no secret (letters and digits)")
     return int(user), rest[0]

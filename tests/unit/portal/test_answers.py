@@ -1,4 +1,4 @@
-"""Each documented error, by its code, becomes the class that decides what happens next."""
+"""relay.portal.answers: the code of an error decides its class."""
 
 import json
 
@@ -8,6 +8,7 @@ from relay.errors import MayHaveRunError, OperatorError, PermanentError, Transie
 from relay.portal.answers import error_of, read_answer
 
 T, P, O, A = TransientError, PermanentError, OperatorError, MayHaveRunError  # noqa: E741
+
 
 # rest-protocol 3.1, 3.2 and 7, row by row: status, code, description, class.
 ROWS = [
@@ -66,7 +67,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("status", "code", "words", "kind"), ROWS)
 def test_the_code_decides_the_class(status, code, words, kind):
-    """The error knows method, code and description, whatever the HTTP status."""
+    """The class follows from the code, whatever the HTTP status, and the error has the texts."""
     body = json.dumps({"error": code, "error_description": words}).encode()
     with pytest.raises(kind) as caught:
         read_answer("crm.deal.get", status, body)
@@ -78,7 +79,7 @@ def test_the_code_decides_the_class(status, code, words, kind):
 
 @pytest.mark.parametrize("status", [200, 400, 503])
 def test_the_case_of_a_code_and_the_status_do_not_matter(status):
-    """A 200 with an error is an error, and codes arrive in mixed case."""
+    """A code in lower case, and an error with status 200, give the same class."""
     with pytest.raises(TransientError):
         read_answer("x", status, b'{"error": "query_limit_exceeded"}')
 
@@ -88,36 +89,36 @@ def test_the_case_of_a_code_and_the_status_do_not_matter(status):
     "body", [b"<html>no</html>", b"", b"[]", b'"x"', b"\xff", b"[" * 100_000, b'{"total": 1}']
 )
 def test_an_answer_that_cannot_be_read_may_have_run(status, body):
-    """HTML, nothing, half a body or JSON without a result say nothing about what happened."""
+    """HTML, an empty or broken body and JSON without a result raise MayHaveRunError."""
     with pytest.raises(MayHaveRunError, match=f"UNREADABLE_ANSWER: .*HTTP {status}"):
         read_answer("crm.deal.add", status, body)
 
 
 def test_a_body_that_the_web_server_refuses_is_permanent():
-    """HTTP 413 comes from before the portal: the call never ran and never will."""
+    """HTTP 413 raises PermanentError: the call never ran and never will."""
     with pytest.raises(PermanentError, match="REQUEST_TOO_LARGE"):
         read_answer("disk.folder.uploadfile", 413, b"<html>413</html>")
 
 
 def test_errors_of_rest_3_are_read_too():
-    """REST 3.0 puts code and message into an object."""
+    """The code and message of a REST 3.0 error object are read."""
     said = {"code": "BITRIX_REST_V3_EXCEPTION_ENTITYNOTFOUNDEXCEPTION", "message": "no such task"}
     with pytest.raises(PermanentError, match="ENTITYNOTFOUNDEXCEPTION: no such task"):
         read_answer("tasks.task.get", 400, json.dumps({"error": said}).encode())
 
 
 def test_a_command_may_fail_with_a_text_alone():
-    """What stands in result_error need not be an object."""
+    """A text in place of an error object is the error's description."""
     assert str(error_of("crm.deal.get", "broken")) == "crm.deal.get: broken"
 
 
 @pytest.mark.parametrize("result", [None, False, 0, "", [], {}, {"item": {"id": 5}}, ["a"]])
 def test_any_json_value_may_be_a_result(result):
-    """An object where a list is usual, a list where an object is, or nothing at all."""
+    """Null, booleans, numbers, texts, lists and objects are results."""
     assert read_answer("x", 200, json.dumps({"result": result}).encode()).result == result
 
 
 @pytest.mark.parametrize("time", ["", ', "time": []', ', "time": null'])
 def test_time_may_be_absent(time):
-    """Nothing depends on what stands beside the result."""
+    """An answer without `time`, or with another shape of it, has an empty one."""
     assert read_answer("x", 200, b'{"result": 1%s}' % time.encode()).time == {}

@@ -1,4 +1,4 @@
-"""What a batch command says is what PHP reads, proven with a decoder of its own."""
+"""relay.portal.encoding: PHP reads from a query what was meant, checked with two decoders."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,8 +17,9 @@ from relay.portal.encoding import (
     to_json,
     to_query,
 )
+from tests.portal_wire import parse_str
 
-from .conftest import parse_str
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
 def as_php(value):
@@ -38,24 +39,19 @@ def as_php(value):
             return str(value)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 KEYS = TEXTS.filter(
     lambda text: text and not set(text) & set("[]\0") and not (len(text) == 1 and text.isspace())
 )
+
+
 TOPS = KEYS.filter(
     lambda text: not set(text) & set(". ") and text.lower() not in {"filter", "order", "select"}
 )
 
 
-def nested(levels, wrap=lambda value: {"a": value}):
-    """Return parameters with so many levels below the first."""
-    value = 1
-    for _ in range(levels):
-        value = wrap(value)
-    return {"a": value}
-
-
 SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
+
+
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
@@ -66,8 +62,8 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TOPS, VALUES, max_size=5))
-def test_php_reads_what_was_meant(params):
-    """Any nesting, any text: brackets, ampersands, plus signs, Cyrillic, emptiness."""
+def test_php_reads_the_same_values(params):
+    """PHP's decoder reads any nesting and any text back from a query."""
     assert parse_str(to_query(params)) == as_php(params)
 
 
@@ -93,14 +89,22 @@ def test_php_reads_what_was_meant(params):
     ],
 )
 def test_each_kind_of_value_has_its_form(value, query):
-    """Once percent-encoded, brackets as they are."""
+    """Keys and values are percent-encoded, brackets are not."""
     assert to_query(value) == query
 
 
 def test_a_second_decoder_agrees():
-    """A library that reads PHP's brackets finds the same."""
+    """A library for PHP's brackets reads the same values."""
     params = {"fields": {"PHONE": [{"VALUE": "+7 (999)", "TYPE": "WORK"}]}, "select": ["*", "UF_*"]}
     assert qs_codec.decode(to_query(params)) == params
+
+
+def nested(levels, wrap=lambda value: {"a": value}):
+    """Return parameters with so many levels below the first."""
+    value = 1
+    for _ in range(levels):
+        value = wrap(value)
+    return {"a": value}
 
 
 @pytest.mark.parametrize(
@@ -122,16 +126,16 @@ def test_a_second_decoder_agrees():
         {"a": "x" * MAX_QUERY_BYTES},
     ],
 )
-def test_what_php_would_change_is_not_written(params):
-    """Names with dots, brackets or one blank, empty maps, too much, too deep: JSON takes them."""
+def test_parameters_that_php_would_change_are_refused(params):
+    """Names with dots or brackets, empty maps, too many or too deep values go as JSON only."""
     with pytest.raises(NotForBatchError):
         to_query(params)
     assert to_json(params)
 
 
 @pytest.mark.parametrize("wrap", [lambda value: {"a": value}, lambda value: [value]])
-def test_depth_has_an_end(wrap):
-    """What PHP would drop without a word is refused, query or JSON."""
+def test_values_nested_too_deeply_raise(wrap):
+    """A query holds 64 levels; JSON of more than 512 levels raises ValueError."""
     assert to_query(nested(MAX_LEVELS - 1)).count("[") == MAX_LEVELS - 1
     assert to_json(nested(MAX_JSON_LEVELS - 1, wrap))
     with pytest.raises(ValueError, match="deeper than 512 levels"):
@@ -139,15 +143,23 @@ def test_depth_has_an_end(wrap):
 
 
 def test_json_keeps_cyrillic_short_and_times_with_their_offset():
-    """Not escaped; a lone surrogate is no character."""
+    """Cyrillic is not escaped, a time has its offset, a lone surrogate becomes `?`."""
     moment = datetime(2026, 5, 14, 10, tzinfo=UTC)
     text = '{"a":"Я?","t":"2026-05-14T10:00:00+00:00","m":"1.10"}'
     params = {"a": "Я\ud800", "t": moment, "m": Decimal("1.10")}
     assert to_json(params).decode() == text
 
 
-def test_what_has_no_form_is_told_to_who_asked():
-    """A set is a mistake of the caller."""
+def test_a_value_without_a_form_raises():
+    """A set raises TypeError that names its type."""
     for write in (to_json, to_query):
         with pytest.raises(TypeError, match="a set can't be sent"):
             write({"a": {1}})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_has_not_raises(value):
+    """NaN and infinity raise ValueError: PHP would read nothing of a body with them."""
+    for write in (to_json, to_query):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write({"a": value})

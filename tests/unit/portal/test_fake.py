@@ -1,4 +1,4 @@
-"""The portal for tests does what its user says, and remembers."""
+"""relay.portal.fake: FakePortal answers as prepared and records the calls."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def run(coroutine):
 
 
 def test_it_answers_from_a_mapping_and_records_the_calls():
-    """A result is returned, a function computes it, an exception is raised."""
+    """A result is returned, a function called, an exception raised, and each call recorded."""
     portal = FakePortal({"a": [1], "b": lambda x: x + 1, "c": PermanentError("c", "NO")})
     assert run(portal.call("a")) == [1]
     assert run(portal.call("b", x=1)) == 2
@@ -25,13 +25,13 @@ def test_it_answers_from_a_mapping_and_records_the_calls():
 
 
 def test_one_function_may_answer_all():
-    """It gets the method and the parameters."""
+    """A function gets method and parameters of each call and returns the result."""
     portal = FakePortal(lambda method, params: [method, params])
     assert run(portal.call("a.get", x=1)) == ["a.get", {"x": 1}]
 
 
-def test_an_answer_that_nobody_gave_fails_the_test():
-    """A call that the test did not expect is not answered by chance."""
+def test_a_method_without_an_answer_fails_the_test():
+    """A call that the test did not prepare raises AssertionError with the method's name."""
     with pytest.raises(AssertionError, match=r"crm.deal.get was called"):
         run(FakePortal().call("crm.deal.get"))
 
@@ -47,15 +47,15 @@ def test_an_answer_that_nobody_gave_fails_the_test():
     ],
 )
 def test_any_error_of_the_tree_is_raised_by_its_name(name, kind):
-    """By the class, or by the code with which the portal says it."""
+    """`fail` takes the name of an error class, or a code that the portal sends."""
     portal = FakePortal({"crm.deal.get": {"ID": "1"}})
     portal.fail("crm.deal.get", name)
     with pytest.raises(kind, match=name if kind is PermanentError else "made to fail"):
         run(portal.call("crm.deal.get", id=1))
 
 
-def test_a_list_gives_the_items_of_its_answer():
-    """Wrapped as the method wraps them, or not."""
+def test_a_list_iterates_over_the_items_of_its_answer():
+    """Items come from a wrapped or a plain list, and the call is recorded once."""
     portal = FakePortal({"crm.item.list": {"items": [{"id": 1}, {"id": 2}]}, "user.get": []})
 
     async def read(method):
@@ -67,7 +67,7 @@ def test_a_list_gives_the_items_of_its_answer():
 
 
 def test_a_batch_resolves_its_references():
-    """A path that leads nowhere gives what it leads to last, as on a portal."""
+    """A path that leads nowhere gives the last value on its way, as on a portal."""
     portal = FakePortal({"add": {"ids": [7]}, "get": lambda **params: params})
     commands = {
         "a": ("add", {}),
@@ -78,7 +78,7 @@ def test_a_batch_resolves_its_references():
 
 
 def test_a_batch_fails_like_a_real_one():
-    """It raises, or gives the errors as results, and halts if it is to."""
+    """A batch raises, or returns errors as results, and `halt` gives NOT_RUN."""
     portal = FakePortal({"good": 1})
     portal.fail("bad", "NOT_FOUND")
     commands = {"a": ("bad", {}), "b": ("good", {})}
@@ -88,8 +88,8 @@ def test_a_batch_fails_like_a_real_one():
     assert run(portal.batch(commands, halt=True, return_errors=True))["b"].code == "NOT_RUN"
 
 
-def test_holding_and_settling_do_nothing():
-    """Code that uses them can be tested."""
+def test_busy_and_settled_do_nothing():
+    """Code that uses `busy` and `settled` runs with a FakePortal."""
 
     async def use():
         portal = FakePortal({"a": 1})
@@ -100,15 +100,15 @@ def test_holding_and_settling_do_nothing():
     run(use())
 
 
-def test_it_counts_its_calls():
-    """As a portal counts its requests."""
+def test_requests_counts_the_calls():
+    """`requests` is the number of calls."""
     portal = FakePortal({"a": 1})
     run(portal.call("a"))
     run(portal.call("a"))
     assert portal.requests == 2
 
 
-def test_it_has_whatever_a_portal_has():
-    """What a reaction may use of a Portal, a test has too."""
+def test_it_has_the_public_methods_of_a_portal():
+    """FakePortal has every public method and property of Portal."""
     public = {name for name in vars(Portal) if not name.startswith("_")}
     assert public <= set(vars(FakePortal))

@@ -1,4 +1,4 @@
-"""What becomes of one HTTP request, and that its URL stays secret."""
+"""relay.portal.http: one HTTP request, its errors, and a URL that stays secret."""
 
 import io
 import logging
@@ -19,8 +19,8 @@ from urllib3.response import HTTPResponse
 from relay.errors import MayHaveRunError, OperatorError, TransientError
 from relay.portal import http
 from relay.portal.http import Connection
+from tests.portal_wire import SECRET
 
-SECRET = "s3cr3ts3cr3ts3cr"
 URL = f"https://acme.bitrix24.com/rest/7/{SECRET}/profile.json"
 
 
@@ -61,7 +61,7 @@ def wired():
 
 
 def test_a_request_goes_out_as_a_json_post(wired):
-    """It says who calls, follows no redirect, and waits no longer than it may."""
+    """A request is a JSON POST with a user agent and timeouts, and follows no redirect."""
     made, wire = wired(b"{}", 302, headers={"Location": "https://new.bitrix24.com/"})
     reply = made.post("profile", URL, b'{"a": 1}', 9)
     (request, how) = wire.sent[0]
@@ -73,13 +73,15 @@ def test_a_request_goes_out_as_a_json_post(wired):
 
 
 def test_the_portals_cookies_are_not_kept(wired):
-    """A shared PHP session would run requests one after the other."""
+    """A cookie of the portal is not stored."""
     made, _ = wired(b"{}", headers={"Set-Cookie": "PHPSESSID=1"})
     made.post("profile", URL, b"{}")
     assert not made.session.cookies
 
 
 REASON = NewConnectionError(None, f"refused {URL}")
+
+
 SLOW = ConnectTimeoutError(None, URL)
 
 
@@ -109,7 +111,7 @@ SLOW = ConnectTimeoutError(None, URL)
     ],
 )
 def test_a_failed_request_says_whether_it_may_have_run(wired, trouble, kind, said):
-    """Not connected: nothing was sent. Anything later: unknown. The URL is nowhere in it."""
+    """A fault before the connection never ran, a later one may have run; no error has the URL."""
     made, _ = wired(trouble)
     with pytest.raises(kind, match=said) as caught:
         made.post("crm.deal.add", URL, b"{}")
@@ -135,7 +137,7 @@ class Body(io.BufferedIOBase):
 
 
 def test_a_body_that_breaks_off_may_have_run(wired):
-    """A reset or a timeout in the middle of the answer loses it."""
+    """A reset or a timeout in the body raises MayHaveRunError without the URL."""
     for trouble, code in (
         (ConnectionResetError(), "NO_ANSWER"),
         (ReadTimeoutError(None, URL, "slow"), "TIMEOUT"),
@@ -146,8 +148,8 @@ def test_a_body_that_breaks_off_may_have_run(wired):
         assert SECRET not in repr(caught.value)
 
 
-def test_a_body_that_drips_ends_with_the_time(wired, monkeypatch):
-    """The time limit holds for the whole answer, not for each part of it."""
+def test_a_body_that_comes_too_slowly_ends_with_the_time(wired, monkeypatch):
+    """A body that still comes after `seconds` raises MayHaveRunError, however short its gaps."""
     ticks = iter([0.0, 5.0, 11.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
     made, _ = wired(Body(b"a", b"b", b"c"))
@@ -156,7 +158,7 @@ def test_a_body_that_drips_ends_with_the_time(wired, monkeypatch):
 
 
 def test_an_answer_that_would_fill_the_memory_is_refused(wired, monkeypatch):
-    """Reading stops at the limit, and the error says the remedy."""
+    """Reading stops at MAX_ANSWER_BYTES, and the error advises to select fewer fields."""
     monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 100_000)
     made, _ = wired(b"x" * 200_000)
     with pytest.raises(MayHaveRunError, match=r"ANSWER_TOO_LARGE: .*select fewer fields"):
@@ -164,7 +166,7 @@ def test_an_answer_that_would_fill_the_memory_is_refused(wired, monkeypatch):
 
 
 def test_a_connection_that_was_idle_is_not_used_again(wired, monkeypatch):
-    """A function that was frozen can't know whether the portal has closed it meanwhile."""
+    """Connections are closed after more than 5 s without a request."""
     made, wire = wired(b"{}")
     now = time.time()
     for later in (1, 2, 20, 21):
@@ -174,7 +176,7 @@ def test_a_connection_that_was_idle_is_not_used_again(wired, monkeypatch):
 
 
 def test_urllib3_logs_no_secret(caplog):
-    """Its DEBUG lines name the path of each request and retry."""
+    """DEBUG lines of urllib3 have `***` in place of user and secret."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3.connectionpool").debug(
         '%s "%s %s"', "https://acme", "POST", f"/rest/7/{SECRET}/profile.json"

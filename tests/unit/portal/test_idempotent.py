@@ -1,4 +1,4 @@
-"""Which calls may be sent twice."""
+"""relay.portal.idempotent: the calls that may run twice."""
 
 import pytest
 
@@ -13,8 +13,8 @@ from relay.portal.idempotent import is_idempotent
         "crm.item.productrow.set",
     ],
 )
-def test_reads_and_replacements_are_harmless(method):
-    """Twice is as once."""
+def test_reads_and_replacements_are_idempotent(method):
+    """Methods that only read, and `set`, may run twice."""
     assert is_idempotent(method, {})
 
 
@@ -31,8 +31,8 @@ def test_reads_and_replacements_are_harmless(method):
         ("lists.element.update", {"NAME": "a"}, False),
     ],
 )
-def test_updates_are_harmless_if_they_add_no_rows(method, fields, harmless):
-    """Equal values change nothing; phones, e-mails and files are added once more."""
+def test_updates_are_idempotent_if_they_add_no_rows(method, fields, harmless):
+    """Updates of CRM items and tasks may run twice, except of phones, e-mails and files."""
     assert is_idempotent(method, {"id": 1, "FIELDS": fields}) is harmless
 
 
@@ -71,14 +71,14 @@ FILE = ["contract.pdf", "JVBERi0xLjQK"]
     ],
 )
 @pytest.mark.parametrize("method", ["crm.item.update", "tasks.task.update"])
-def test_a_file_is_told_by_its_shape(method, value, harmless):
-    """A user field's name says nothing of what it holds; in doubt it is one more file."""
+def test_a_file_is_recognised_by_its_value(method, value, harmless):
+    """A value that may be a file or a row makes an update not idempotent; other values do not."""
     assert is_idempotent(method, {"fields": {"ufCrm7": value}}) is harmless
 
 
 @pytest.mark.parametrize("name", ["file", "FILES", "Phone"])
-def test_what_adds_rows_is_told_by_name_too(name):
-    """Whatever its value is."""
+def test_a_field_that_adds_rows_is_recognised_by_its_name(name):
+    """An update of files or phones is not idempotent, whatever the value."""
     assert not is_idempotent("crm.timeline.comment.update", {"fields": {name: "1"}})
 
 
@@ -89,6 +89,6 @@ def test_what_adds_rows_is_told_by_name_too(name):
         *("im.notify.system.add", "im.message.add", "bizproc.workflow.start", "x.unknown"),
     ],
 )
-def test_everything_else_is_not(method):
-    """A second item, message or workflow; a deletion that says "not found"; the unknown."""
+def test_other_calls_are_not_idempotent(method):
+    """Creates, imports, deletions, messages, workflows and unknown methods may not run twice."""
     assert not is_idempotent(method, {"fields": {"title": "a"}})

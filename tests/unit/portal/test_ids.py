@@ -1,4 +1,4 @@
-"""relay.portal.ids: what is kept of a write's result."""
+"""relay.portal.ids: the ids in a write's result."""
 
 import json
 
@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from relay.errors import NotKeptError
 from relay.portal.ids import MAX_IDS, Kept, ids_of
 
-SECRET = "https://acme.bitrix24.com/rest/1/s3cr3tsecret/crm.controller.item.getFile/?id=9"
+FILE_URL = "https://acme.bitrix24.com/rest/1/s3cr3tsecret/crm.controller.item.getFile/?id=9"
+
+
 ITEM = {
     "id": 9,
     "title": "Anna Lee",
     "xmlId": "79991234567",
     "companyId": 4,
-    "ufPhoto": {"id": 12, "url": SECRET, "urlMachine": SECRET},
+    "ufPhoto": {"id": 12, "url": FILE_URL, "urlMachine": FILE_URL},
     "fm": [{"id": 3, "value": "+79991234567"}],
 }
 
@@ -35,7 +37,7 @@ ITEM = {
         ("x" * 65, None),
         ("Anna Lee", None),
         ("a@b.example", None),
-        (SECRET, None),
+        (FILE_URL, None),
         ([], []),
         ({}, {}),
         ([1, 2], [1, 2]),
@@ -67,14 +69,14 @@ ITEM = {
         ({"x" * 65: True}, {}),
     ],
 )
-def test_ids_and_the_way_to_them_are_kept(result, kept):
-    """Nothing else is: no names, no numbers of telephones, no addresses of files."""
+def test_ids_and_the_path_to_them_are_kept(result, kept):
+    """No names, telephone numbers or addresses of files are left in a reduced result."""
     assert ids_of(result) == kept
     assert type(ids_of(result)) is (Kept if isinstance(kept, dict) else type(kept))
 
 
-def test_what_is_kept_is_bounded():
-    """A list is dropped whole, so that a part of it is not taken for all of it."""
+def test_a_reduced_result_is_bounded():
+    """Lists of more than 100 ids are dropped whole, and levels below the sixth."""
     most = {"rows": [{"id": number} for number in range(MAX_IDS)]}
     assert ids_of(most) == most
     assert ids_of(most | {"chatId": 5}) == most
@@ -89,8 +91,8 @@ def test_what_is_kept_is_bounded():
     assert len(ids_of(flags)) == MAX_IDS
 
 
-def test_who_reads_more_is_told_so():
-    """The error names what is there; `get` answers as of any dict."""
+def test_reading_more_than_ids_raises():
+    """The error names the members that are present; `get` and `in` work as of any dict."""
     kept = ids_of({"item": ITEM})
     with pytest.raises(NotKeptError, match=r"^'title' is not in the result: .*only \(here: id\)"):
         _ = kept["item"]["title"]
@@ -112,8 +114,8 @@ JSON = st.recursive(
 
 @settings(max_examples=20, database=None)
 @given(JSON)
-def test_what_was_reduced_stays_as_it_is(result):
-    """A repeat reduces what is stored, and gets what the first run got."""
+def test_a_reduced_result_stays_the_same(result):
+    """A retry, which reduces the stored result again, gets the first run's result."""
     kept = ids_of(result)
     assert ids_of(json.loads(json.dumps(kept))) == kept
     assert "a b" not in json.dumps(kept)

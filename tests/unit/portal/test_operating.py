@@ -1,4 +1,4 @@
-"""A method that has used up its execution time waits; other methods go on."""
+"""relay.portal.operating: a method that has used its execution time waits, other methods go on."""
 
 import asyncio
 
@@ -8,10 +8,7 @@ from relay.errors import TransientError
 from relay.portal import Portal
 from relay.portal.operating import Operating
 from relay.portal.webhook_state import state_of
-
-from .conftest import reply
-
-USED = reply(429, error="OPERATION_TIME_LIMIT")
+from tests.portal_wire import SlowSlots, reply
 
 
 def spent(clock, seconds, resets_in=100, **more):
@@ -26,7 +23,7 @@ def spent(clock, seconds, resets_in=100, **more):
 
 
 def test_a_method_near_its_limit_waits_and_others_go_on(wire, clock, webhook):
-    """Until the portal's clock says that the oldest minute is over."""
+    """A method that used 400 s waits until the portal's reset; other methods go on."""
     portal = Portal(webhook)
     wire.time = spent(clock, 400)
     clock.run(portal.call("crm.item.list"))
@@ -44,8 +41,8 @@ def test_a_method_near_its_limit_waits_and_others_go_on(wire, clock, webhook):
     assert [method for method, _ in wire.requests] == ["crm.item.list", "profile", "crm.item.list"]
 
 
-def test_a_wait_beyond_the_functions_time_is_not_begun(wire, clock, webhook):
-    """The record comes back when the method may run again."""
+def test_a_wait_beyond_the_functions_time_raises(wire, clock, webhook):
+    """A blocked call raises TransientError with the seconds until the reset, and sends nothing."""
     portal = Portal(webhook, remaining_seconds=lambda: 30)
     wire.time = spent(clock, 400)
     clock.run(portal.call("crm.item.list"))
@@ -55,9 +52,12 @@ def test_a_wait_beyond_the_functions_time_is_not_begun(wire, clock, webhook):
     assert len(wire.requests) == 1
 
 
+USED = reply(429, error="OPERATION_TIME_LIMIT")
+
+
 @pytest.mark.parametrize(("known", "waits"), [(True, 100), (False, 60)])
-def test_429_waits_for_the_reset(wire, clock, webhook, known, waits):
-    """That of the last good answer; a minute where none is known."""
+def test_a_429_blocks_the_method_until_the_reset(wire, clock, webhook, known, waits):
+    """A 429 blocks the method until the recorded reset, or a minute if none is recorded."""
     portal = Portal(webhook)
     wire.time = spent(clock, 5) if known else {}
     clock.run(portal.call("crm.item.add", fields={"title": "a"}))
@@ -68,8 +68,8 @@ def test_429_waits_for_the_reset(wire, clock, webhook, known, waits):
     assert len(wire.commands) == 2
 
 
-def test_429_inside_a_batch_holds_its_method_only(wire, clock, webhook):
-    """The others have their results at once."""
+def test_a_429_inside_a_batch_blocks_its_method_only(wire, clock, webhook):
+    """The other methods of the batch have their results at once."""
     portal = Portal(webhook)
 
     def answer(method, _):
@@ -87,8 +87,8 @@ def test_429_inside_a_batch_holds_its_method_only(wire, clock, webhook):
     assert [method for method, _ in wire.requests] == ["batch", "a"]
 
 
-def test_429_of_a_batch_as_a_whole_lets_its_calls_go_plainly(wire, clock, webhook):
-    """Where `batch` itself is charged, its methods still work."""
+def test_a_429_of_a_batch_lets_its_calls_go_plainly(wire, clock, webhook):
+    """While `batch` is blocked, calls are sent one by one, and an explicit batch waits."""
     portal = Portal(webhook)
     wire.script = [USED]
 
@@ -112,8 +112,8 @@ def test_429_of_a_batch_as_a_whole_lets_its_calls_go_plainly(wire, clock, webhoo
         (1, 2, []),
     ],
 )
-def test_both_accountings_of_a_batch_are_survived(clock, outer, inner, blocked):
-    """Whichever is charged waits."""
+def test_both_ways_to_count_a_batch_are_understood(clock, outer, inner, blocked):
+    """The batch is blocked if its commands repeat its figure, a command if its own is high."""
     operating = Operating()
     operating.record_batch(
         spent(clock, outer), {"c0": spent(clock, inner), "x": {}}, {"c0": "crm.item.list"}
@@ -123,8 +123,8 @@ def test_both_accountings_of_a_batch_are_survived(clock, outer, inner, blocked):
 
 
 @pytest.mark.parametrize("said", [None, [], {}, {"operating": 500}, {"operating": "x"}])
-def test_absent_figures_mean_nothing(clock, said):
-    """Portals without the limiter send none."""
+def test_a_portal_without_the_limit_blocks_nothing(clock, said):
+    """Answers without figures, or with figures of another shape, block no method."""
     operating = Operating()
     operating.record_batch(said, {"c0": said}, {"c0": "a"})
     assert clock.now
@@ -132,16 +132,16 @@ def test_absent_figures_mean_nothing(clock, said):
     assert not operating.blocked_until("batch")
 
 
-def test_a_portal_that_hides_its_clock_is_taken_to_share_ours(clock):
-    """Then the reset is at the time that it says."""
+def test_a_portal_without_a_clock_is_assumed_to_share_ours(clock):
+    """Without `finish` the reset is at the time that the portal names."""
     operating = Operating()
     operating.record("A", {"operating": 500, "operating_reset_at": clock.now + 5})
     assert operating.blocked_until("a") == clock.now + 5
 
 
-def test_a_method_that_gets_tired_while_its_call_waits_is_not_called(wire, clock, webhook):
-    """Its neighbours are sent when the slot arrives, it when its time is over."""
-    portal = Portal(webhook, slots=Slow(clock))
+def test_a_method_blocked_while_its_call_waits_is_not_sent(wire, clock, webhook):
+    """Of a request's calls, those with a blocked method are sent a minute later."""
+    portal = Portal(webhook, slots=SlowSlots(clock))
 
     async def both():
         calls = asyncio.gather(portal.call("a"), portal.call("b"))
@@ -154,9 +154,9 @@ def test_a_method_that_gets_tired_while_its_call_waits_is_not_called(wire, clock
     assert wire.asked_at[1] - wire.asked_at[0] > 55
 
 
-def test_a_slot_for_a_method_that_got_tired_meanwhile_sends_nothing(wire, clock, webhook):
-    """It takes another one later."""
-    portal = Portal(webhook, slots=Slow(clock))
+def test_a_request_of_blocked_calls_only_is_not_sent(wire, clock, webhook):
+    """A slot whose only call is blocked sends nothing, and the call takes a slot later."""
+    portal = Portal(webhook, slots=SlowSlots(clock))
 
     async def one():
         call = asyncio.create_task(portal.call("a"))
@@ -168,18 +168,3 @@ def test_a_slot_for_a_method_that_got_tired_meanwhile_sends_nothing(wire, clock,
     clock.run(one())
     assert len(wire.requests) == 1
     assert clock.now - began > 60
-
-
-class Slow:
-    """Gives each request a slot five seconds later."""
-
-    def __init__(self, clock):
-        """Take the clock by which they come."""
-        self.clock = clock
-
-    def take(self, _latest):
-        """Return the next one."""
-        return self.clock.now + 5
-
-    def refused(self):
-        """Do nothing."""

@@ -1,11 +1,11 @@
-"""What people paste becomes a webhook, or an error that does not show it."""
+"""relay.portal.webhook: a pasted URL becomes a webhook, or an error without the secret."""
 
 import pytest
 
 from relay.errors import ConfigurationError
 from relay.portal import Webhook
+from tests.portal_wire import SECRET
 
-SECRET = "s3cr3ts3cr3ts3cr"
 URL = f"https://acme.bitrix24.com/rest/7/{SECRET}/"
 
 
@@ -39,12 +39,12 @@ def test_every_pasted_form_means_the_same_webhook(pasted):
     ],
 )
 def test_a_portal_may_have_a_port_or_a_name_in_cyrillic(pasted, host):
-    """The host is kept as it goes over the wire."""
+    """The host keeps its port, a name in Cyrillic becomes ASCII."""
     assert Webhook.parse(pasted).host == host
 
 
-def test_plain_http_is_taken_only_where_it_is_allowed():
-    """The local stack alone may call without TLS."""
+def test_plain_http_needs_allow_http():
+    """A URL without TLS is refused unless `allow_http` is set."""
     url = f"http://127.0.0.1:8024/rest/1/{SECRET}/"
     assert Webhook.parse(url, allow_http=True).url("profile") == f"{url}profile.json"
     with pytest.raises(ConfigurationError, match="it begins with http://"):
@@ -75,8 +75,8 @@ def test_plain_http_is_taken_only_where_it_is_allowed():
         ("https://acme.bitrix24.com/rest/7/*****/", "is no secret"),
     ],
 )
-def test_a_wrong_url_is_named_without_its_secret(pasted, wrong):
-    """The error says what is wrong and how it should look; the secret is not in it or behind it."""
+def test_the_error_of_a_wrong_url_names_the_mistake_without_the_secret(pasted, wrong):
+    """The error names the mistake and shows an example; neither it nor its cause has the secret."""
     with pytest.raises(ConfigurationError, match=wrong) as caught:
         Webhook.parse(pasted)
     assert "https://your-portal" in str(caught.value)
@@ -85,14 +85,14 @@ def test_a_wrong_url_is_named_without_its_secret(pasted, wrong):
 
 
 def test_another_portals_url_is_refused():
-    """Reading and writing must mean the same portal."""
+    """With `portal` a URL of another host raises an error that names both."""
     assert Webhook.parse(URL, portal="ACME.bitrix24.com").user_id == 7
     with pytest.raises(ConfigurationError, match=r"belongs to acme.bitrix24.com, not to b.com"):
         Webhook.parse(URL, portal="b.com")
 
 
 def test_a_webhook_prints_without_its_secret():
-    """Neither repr, str nor format shows it, and texts can be freed of it."""
+    """repr, str and format of a webhook mask the secret, and `mask` does so in any text."""
     webhook = Webhook.parse(URL)
     assert str(webhook) == "https://acme.bitrix24.com/rest/7/***/"
     assert SECRET not in f"{webhook!r}{webhook}{[webhook]}"

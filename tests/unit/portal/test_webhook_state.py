@@ -1,29 +1,60 @@
-"""What a process has learnt of one webhook is nobody else's."""
+"""relay.portal.webhook_state: the batch size, and threads that one portal can't use up."""
 
 import asyncio
 import threading
 
 import pytest
 
+from relay.errors import MayHaveRunError
 from relay.portal import Portal, Webhook
 from relay.portal.batch import MAX_COMMANDS
+from relay.portal.http import TIMEOUT
 from relay.portal.webhook_state import SLOW_SECONDS, WebhookState, forget, set_state
+from tests.portal_wire import READ, SECRET, reply
 
-from .conftest import SECRET, reply
+
+def test_batches_shrink_after_slow_answers_and_grow_after_quick_ones(wire, clock, webhook):
+    """Fifty commands that took 30 s leave as two of 25, and together after two quick answers."""
+    portal = Portal(webhook)
+
+    async def sizes():
+        before = len(wire.requests)
+        await asyncio.gather(*(portal.call(READ, id=n) for n in range(50)))
+        return [len(body["cmd"]) for _, body in wire.requests[before:]]
+
+    wire.seconds = 30
+    assert clock.run(sizes()) == [50]
+    wire.seconds = 6
+    assert clock.run(sizes()) == [25, 25]
+    wire.seconds = 1
+    assert clock.run(sizes()) == [25, 25]
+    assert clock.run(sizes()) == [50]
+
+
+def test_a_timeout_halves_the_batches(wire, clock, webhook):
+    """Fifty reads whose answer timed out are retried as two requests of 25."""
+    wire.script = [MayHaveRunError("batch", TIMEOUT)]
+    portal = Portal(webhook)
+
+    async def fifty():
+        await asyncio.gather(*(portal.call(READ, id=n) for n in range(50)))
+
+    clock.run(fifty())
+    assert [len(body["cmd"]) for _, body in wire.requests] == [50, 25, 25]
 
 
 @pytest.mark.parametrize(
     "say", [lambda it: it.shrink_batches(1), lambda it: it.record_duration(SLOW_SECONDS + 1, 1)]
 )
-def test_a_lone_slow_call_leaves_batches_as_they_are(webhook, say):
-    """One call that takes long says nothing of fifty."""
+def test_a_slow_single_call_does_not_shrink_batches(webhook, say):
+    """A request of one command that was slow or too large leaves the batch size at 50."""
     known = WebhookState(webhook)
     say(known)
     assert known.batch_size == MAX_COMMANDS
 
 
-def test_what_was_too_much_is_halved_and_never_more_than_before(webhook):
-    """Two together become one; fifty that were under way say nothing new to four."""
+def test_a_batch_that_was_too_much_halves_the_size(webhook):
+    """The size becomes half of the commands that were too much, and never grows by it."""
     known = WebhookState(webhook)
     known.shrink_batches(8)
     assert known.batch_size == 4
@@ -49,8 +80,8 @@ class Hanging:
         return reply(result=True)
 
 
-def test_portals_that_hang_hold_up_no_other():
-    """Two portals with all their requests under way, and a third one is answered."""
+def test_portals_that_hang_do_not_block_others():
+    """With eight requests of two portals hanging, a third portal answers."""
     hosts = ["a.bitrix24.com", "b.bitrix24.com", "c.bitrix24.com"]
     wire = Hanging(hosts[:2], 16)
     webhooks = [Webhook(host, 7, SECRET) for host in hosts]
