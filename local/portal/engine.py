@@ -30,9 +30,9 @@ def _allow(call: Call, family: Family, operation: str) -> None:
 def _given(call: Call, family: Family, operation: str) -> Row:
     if family.data.get("flat"):
         return dict(call.params)
-    value = call.get(family.given_name.lower())
+    value = call.get(*(name.lower() for name in family.given_names))
     if not isinstance(value, dict) and (value or operation == "add" or value is None):
-        raise family.error(operation, "given", family.given_name)
+        raise family.error(operation, "given", family.given_names[0])
     return dict(entries(value))
 
 
@@ -88,6 +88,9 @@ def _update(call: Call, family: Family) -> Any:
     _allow(call, family, "update")
     old = find_row(call, family, "update")
     values = _values(call, family, "update")
+    for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
+        if values[name] in (None, "", []):
+            raise family.error("update", "required", family.fields[name].name)
     run_hook(family.table, "check", call, values, old)
     row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values
     table_of(call, family).put(row["id"], row)
@@ -182,4 +185,5 @@ def register_families() -> None:
         for operation, method in family.operations.items():
             name = f"{family.name}.{method}"
             run = partial(_run, _RUN[operation], family)
-            METHODS.setdefault(name.lower(), Method(name, family.scope, run))
+            order = family.data.get("positional", {}).get(operation, "").split()
+            METHODS.setdefault(name.lower(), Method(name, family.scope, run, tuple(order)))

@@ -11,7 +11,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
               names make a key of several fields, which then come in `fields`
 `id`          parameters that carry the key, the first of them named in errors
 `flat`        fields stand at the top level of the parameters
-`given`       name of the parameter with the fields
+`given`       names of the parameter with the fields
+`positional`  by operation, parameters that are bound by their order; `*`: must be given
 `within`      parameters that every call names: part of the row, and of each search
 `fixed`       what every row of this family has and other families of its table have not
 `table`       name of the table, where several families share one
@@ -46,6 +47,7 @@ _TEXT_ERRORS = {
     "required": "|The field {name} is required.",
     "value": '|Invalid value for field "{name}"',
     "denied": "|Access denied.",
+    "within": "|{name} is not defined or invalid.",
     "array": "|Parameter '{name}' must be array.",
 }
 _NATIVE_ERRORS = {
@@ -55,6 +57,7 @@ _NATIVE_ERRORS = {
     "required": "BX_EMPTY_REQUIRED|The required field '{title}' is not filled",
     "value": 'CRM_FIELD_ERROR_VALUE_NOT_VALID|Invalid value for field "{name}"',
     "denied": "ACCESS_DENIED|Access denied",
+    "within": "100|Could not find value for parameter {{{name}}}",
     "array": "100|Invalid value {{}} to match with parameter {{{name}}}. "
     "Should be value of type array.",
 }
@@ -73,7 +76,7 @@ class Family(Shape):
         self.text_key = self.key.lower() != "id"
         self.key_parts = self.key.split() if " " in self.key else []
         self.id_names: list[str] = data.get("id", "id").split()
-        self.given_name: str = data.get("given", "fields")
+        self.given_names: list[str] = data.get("given", "fields").split()
         self.within: list[str] = data.get("within", [])
         self.fixed: Row = data.get("fixed", {})
         self.table: str = data.get("table", name)
@@ -148,11 +151,13 @@ def upper_snake(name: str) -> str:
 
 def load_families() -> dict[str, Family]:
     """Read all descriptions."""
-    described: dict[str, Row] = {}
+    found: dict[str, Row] = {}
     for path in sorted((DATA / "families").glob("*.toml")):
-        for name, data in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            described[name] = described.get(data.get("like", ""), {}) | data
-    return {name: Family(name, data) for name, data in described.items()}
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: Family(name, found.get(data.get("like", ""), {}) | data)
+        for name, data in found.items()
+    }
 
 
 FAMILIES = load_families()

@@ -119,7 +119,7 @@ def find_row(call: Call, family: Family, operation: str) -> Row:
 
 
 def _row_of_parts(call: Call, family: Family, operation: str) -> Row:
-    given = call.get(family.given_name) or call.params
+    given = call.get(family.given_names[0]) or call.params
     parts = {str(k).replace("_", "").lower(): v for k, v in entries(given)}
     wanted = {name: parts.get(name.replace("_", "").lower()) for name in family.key_parts}
     for name, value in wanted.items():

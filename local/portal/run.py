@@ -81,24 +81,36 @@ def _said(portal: Portal, fault: Any) -> RestError:
 
 
 def _bind(method: Method, params: Any) -> Any:
-    """Give names to arguments that came by their order; `WRONG_ARGUMENTS` if something is between.
+    """Bind arguments by their order where a method does so; the names must fit the order.
 
     [JS, PHP] Extra query parameters before the body shift the arguments of `task.*` calls.
     """
-    if isinstance(params, list):
-        if method.positional:
-            return dict(zip(method.positional, params, strict=False))
-        return {str(index): value for index, value in enumerate(params)}
-    if method.positional and params:
-        first = next(iter(params))
-        if str(first).lower() not in {*method.positional, "0"}:
-            raise RestError(
-                "ERROR_CORE", f"WRONG_ARGUMENTS: Param #0 ({first}) is not expected<br>"
-            )
-        if str(first) == "0":
-            values = [value for _, value in entries(params)]
-            return dict(zip(method.positional, values, strict=False))
-    return params
+    given = entries(params)
+    if not method.positional:
+        return dict(given) if isinstance(params, list) else params
+    bound: Row = {}
+    for at, ((key, value), name) in enumerate(zip(given, method.positional, strict=False)):
+        plain = name.rstrip("*")
+        if not key.isdigit() and key.lower() != plain.lower():
+            raise _wrong_arguments(method, at, plain, f'must not contain key "{key}"')
+        bound[plain] = value
+    for at, name in enumerate(method.positional):
+        if name.endswith("*") and bound.get(name.rstrip("*")) is None:
+            raise _wrong_arguments(method, at, name.rstrip("*"), "")
+    return bound
+
+
+def _wrong_arguments(method: Method, at: int, name: str, problem: str) -> RestError:
+    parts = method.name.lower().split(".")
+    call = f"c{''.join(parts[:-1])}::{parts[-1]}()"
+    words = {"taskid": "taskId", "itemid": "itemId", "actionid": "actionId", "order": "arOrder"}
+    known = words.get(name.lower(), name)
+    text = f"Param #{at} ({known}) expected by method {call}, but not given."
+    if problem:
+        text = f"Param #{at} ({known}) for method {call} {problem}."
+    return RestError(
+        "ERROR_CORE", f"TASKS_ERROR_EXCEPTION_#256; {text}; 256/TE/WRONG_ARGUMENTS<br>"
+    )
 
 
 def check_operating(portal: Portal, webhook: IncomingWebhook, name: str, *, in_batch: bool) -> None:

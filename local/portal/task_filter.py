@@ -1,6 +1,6 @@
 """Filters of `tasks.task.list`: few operators, ids as a plain list, a title as a pattern.
 
-[tasks-task-list.md] Unknown names are passed over; `::SUBFILTER-…` too.
+[tasks-task-list.md] Unknown names are passed over.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,49 @@ from local.portal.table import Row
 _COMPARISONS = (">", ">=", "<", "<=")
 
 
+# Names of filter and order that are not those of a task's own fields [tasks-task-list.md]
+ALIASES = {
+    "REAL_STATUS": "status",
+    "STATUS_COMPLETE": "status",
+    "TAG": "tags",
+    "ACCOMPLICE": "accomplices",
+    "AUDITOR": "auditors",
+    "CREATED_BY_LAST_NAME": "createdBy",
+    "RESPONSIBLE_LAST_NAME": "responsibleId",
+    "FAVORITE": "favoriteOf",
+    "SORTING": "sorting",
+    "IS_PINNED": "isPinned",
+    "IS_PINNED_IN_GROUP": "isPinnedInGroup",
+    "DEPENDS_ON": "dependsOn",
+}
+_DONE, _OVERDUE = "5", "-1"
+
+
+def special_test(
+    name: str, value: Any, user: int, now: str, ids: Any
+) -> Callable[[Row], bool] | None:
+    """Conditions that no field holds: favourites, root tasks, overdue ones; None: it is another."""
+    plain = name.lstrip("!<>=%@").upper()
+    if plain.startswith("::SUBFILTER"):
+        parts = {str(key).upper(): one for key, one in entries(value)}
+        plain, value = ("FAVORITE", parts["FAVORITE"]) if "FAVORITE" in parts else (plain, value)
+    on = str(value).upper() == "Y"
+    if plain == "FAVORITE":
+        return lambda row: (user in row.get("favoriteOf", [])) is on
+    if plain == "ONLY_ROOT_TASKS":
+        return lambda row: not on or int(row.get("parentId") or 0) not in ids
+    if plain == "STATUS" and str(value) == _OVERDUE:
+        return lambda row: row.get("status") != _DONE and "" < (row.get("deadline") or "") < now
+    return None
+
+
 def task_test(  # noqa: PLR0913, PLR0917  a pure function of all it depends on
     name: str, value: Any, names: dict[str, str], blank: Row, clock: Clock, shift_hours: float
 ) -> Callable[[Row], bool]:
     """One condition as a test of a row."""
     plain = name.lstrip("!<>=%@")
-    operator, key = name[: len(name) - len(plain)], names.get(plain.upper())
+    operator = name[: len(name) - len(plain)]
+    key = ALIASES.get(plain.upper()) or names.get(plain.upper())
     if key is None:
         return lambda _row: True
     raw = [one for _, one in entries(value)] if isinstance(value, list | dict) else [value]

@@ -34,9 +34,11 @@ def person(portal: Portal, number: Any) -> Row:
 
 def plain(portal: Portal, row: Row) -> Row:
     """Show a task without what only its own page has."""
-    hidden = {"ufCrmTask", "ufTaskWebdavFiles", "tags"}
+    hidden = {"ufCrmTask", "ufTaskWebdavFiles", "tags", "favoriteOf", "mutedBy", "dependsOn"}
     view = TEMPLATE["fields"] | {key: value for key, value in row.items() if key not in hidden}
     view["id"] = str(row["id"])
+    view["favorite"] = "Y" if row.get("favoriteOf") else "N"
+    view["isMuted"] = "Y" if row.get("mutedBy") else "N"
     view["creator"] = person(portal, row["createdBy"])
     view["responsible"] = person(portal, row["responsibleId"])
     for key in ("auditors", "accomplices"):

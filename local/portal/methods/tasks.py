@@ -8,8 +8,8 @@ from local.portal.listing import Page, candidates, cut, read_start
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
-from local.portal.task_filter import task_test
-from local.portal.task_store import DONE, change_task, create_task, emit_task
+from local.portal.task_filter import ALIASES, special_test, task_test
+from local.portal.task_store import change_task, create_task, emit_task
 from local.portal.task_view import NAMES, TEMPLATE, detail, list_view
 
 _DATES = {"deadline", "startDatePlan", "endDatePlan", "dateStart", "closedDate"}
@@ -91,17 +91,19 @@ def add(call: Call) -> Any:
     return {"task": detail(call.portal, create_task(call.portal, values, call.actor))}
 
 
-def _task(call: Call) -> Row:
+def task_of(call: Call) -> Row:
+    """The task of the request, if the owner may see it."""
     names = ["taskid", "id"] if call.portal.settings.task_get_takes_id else ["taskid"]
     if call.get(*names) is None:
         raise RestError("100", "Could not find value for parameter {taskId} (internal error)")
     row = call.portal.tasks.get(call.number(*names))
-    if row is None or not _readable(call, row):
+    if row is None or not readable(call, row):
         raise RestError("0", "Task not found or not accessible")
     return row
 
 
-def _readable(call: Call, row: Row) -> bool:
+def readable(call: Call, row: Row) -> bool:
+    """Whether the owner may see a task."""
     return not call.portal.denials or call.portal.may_read(call.user, 0, row)
 
 
@@ -111,7 +113,7 @@ def get(call: Call) -> Any:
     select = call.get("select")
     if select is not None and not isinstance(select, list | dict):
         raise RestError("100", _not_array(select, "select"))
-    row = _task(call)
+    row = task_of(call)
     call.touched.append(("read", f"task/{row['id']}"))
     view = detail(call.portal, row)
     wanted = {str(name).upper() for _, name in entries(select or [])}
@@ -141,17 +143,20 @@ def list_tasks(call: Call) -> Page:
     portal, order = call.portal, []
     given = call.get("filter", default={})
     for name, way in entries(call.get("order", default={})):
-        key = NAMES.get(name.upper())
+        key = NAMES.get(name.upper()) or ALIASES.get(name.upper())
         if key is None:
             raise RestError("0", "Invalid sorting key (internal error)")
         order.append((key, str(way).upper().startswith("DESC")))
+    order = order or [("id", True)]
     rows, ordered = candidates(portal.tasks, given, order)
+    now, ids = portal.clock.stamp(), portal.tasks.rows
     shift = portal.settings.filter_shift_hours
     tests = [
-        task_test(name, value, NAMES, TEMPLATE["fields"], portal.clock, shift)
+        special_test(name, value, call.user, now, ids)
+        or task_test(name, value, NAMES, TEMPLATE["fields"], portal.clock, shift)
         for name, value in entries(given)
     ]
-    rows = (row for row in rows if all(test(row) for test in tests) and _readable(call, row))
+    rows = (row for row in rows if all(test(row) for test in tests) and readable(call, row))
     page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
     call.touched += [("read", f"task/{row['id']}") for row in page.result]
     select = {str(name).upper() for _, name in entries(call.get("select", default=[]))}
@@ -162,21 +167,10 @@ def list_tasks(call: Call) -> Page:
 @method("tasks.task.update", "task")
 def update(call: Call) -> Any:
     """Change a task; the answer is all of it."""
-    row = _task(call)
+    row = task_of(call)
     values = _given(call)
     _check(call, values, row["id"])
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
-
-
-@method("tasks.task.complete", "task")
-def complete(call: Call) -> Any:
-    """Finish a task; a finished one can't be finished again."""
-    row = _task(call)
-    if row.get("status") == DONE:
-        raise RestError("0", "Action on the task is not allowed")
-    return {
-        "task": detail(call.portal, change_task(call.portal, row, {"status": DONE}, call.actor))
-    }
 
 
 @method("tasks.task.delete", "task")
@@ -187,32 +181,8 @@ def delete(call: Call) -> Any:
             "100", "CTaskItem All parameters in the constructor must have real class type"
         )
     row = call.portal.tasks.get(call.number("taskid", "id"))
-    if row is None or not _readable(call, row):
+    if row is None or not readable(call, row):
         raise RestError("1048582", "No access to delete the task")
     call.portal.tasks.pop(row["id"])
     emit_task(call.portal, "DELETE", {"ID": row["id"]}, "undefined")
     return {"task": True}
-
-
-@method("task.commentitem.add", "task", positional=("taskid", "fields"))
-def comment_add(call: Call) -> Any:
-    """Comment on a task; the arguments are bound by their order."""
-    row = call.portal.tasks.get(call.number("taskid"))
-    fields = call.get("fields")
-    text = fields.get("POST_MESSAGE") if isinstance(fields, dict) else None
-    if row is None or not text or not _readable(call, row):
-        raise RestError("ERROR_CORE", "Insufficient permissions to add a comment.<br>")
-    portal = call.portal
-    number = portal.activity.next_message()
-    row["comments"] = [*row.get("comments", []), {"id": number, "text": str(text)}]
-    new = portal.settings.new_task_card
-    after: Row = {"ID": 0 if new else number, "TASK_ID": row["id"], "MESSAGE_ID": number}
-    data = {
-        "FIELDS_BEFORE": "undefined",
-        "FIELDS_AFTER": after,
-        "IS_ACCESSIBLE_BEFORE": "undefined",
-        "IS_ACCESSIBLE_AFTER": "undefined",
-    }
-    portal.emit("ONTASKCOMMENTADD", data, f"task_comment/{number}")
-    call.wrote(f"task/{row['id']}", comment=str(text)[:200])
-    return number

@@ -186,7 +186,7 @@ def test_task_lists_take_plain_ids_and_change_dates(desk):
     assert [row["title"] for row in rows] == ["three", "one"]
     assert len(desk.call("tasks.task.list", filter={"TITLE": "t%"})["tasks"]) == 2
     ids = desk.call("tasks.task.list", filter={">ID": "3"}, select=["ID"])["tasks"]
-    assert [row["id"] for row in ids] == ["4", "5"]
+    assert [row["id"] for row in ids] == ["5", "4"]  # [tasks-task-list.md] the newest first
 
 
 def test_users_are_filtered_at_top_level_and_sorted_by_words(desk):

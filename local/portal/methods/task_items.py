@@ -1,0 +1,174 @@
+"""Checklists, comments and elapsed time of tasks: what is special [api-reference/tasks/]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.filters import FilterCompiler, compile_order
+from local.portal.listing import Page
+from local.portal.php import entries, int_or_none
+from local.portal.rows import find_row, hook, show, table_of
+from local.portal.table import Row
+
+_CHECKLIST, _ELAPSED = FAMILIES["task.checklistitem"], FAMILIES["task.elapseditem"]
+_COMMENT = FAMILIES["task.commentitem"]
+_ITEM = ("TASKID*", "ITEMID*")
+
+
+def _task(call: Call, family: str, number: Any) -> Row:
+    row = call.portal.tasks.get(int_or_none(number) or 0)
+    unseen = row is not None and call.portal.denials and not call.portal.may_read(call.user, 0, row)
+    if row is None or unseen:
+        raise FAMILIES[family].error("add", "required")
+    return row
+
+
+@hook("task.checklistitem", "check")
+def check_item(call: Call, values: Row, old: Row | None) -> None:
+    """A checklist is there from its first item on, which has no parent."""
+    _task(call, "task.checklistitem", values["TASKID"])
+    if old is None and not values.get("SORT_INDEX"):
+        table = call.portal.tables["task.checklistitem"]
+        values["SORT_INDEX"] = sum(row["TASKID"] == values["TASKID"] for row in table.walk())
+    if "MEMBERS" in values:
+        people = call.portal.users
+        values["MEMBERS"] = [
+            {"ID": key, "TYPE": dict(entries(one)).get("TYPE", "A"), "PERSONAL_GENDER": ""}
+            | {"NAME": people.get(int_or_none(key) or 0, {}).get("name", ""), "IMAGE": ""}
+            | {"PERSONAL_PHOTO": "", "IS_COLLABER": False}
+            for key, one in entries(values["MEMBERS"])
+        ]
+    if old is not None and "IS_COMPLETE" in values:
+        _toggle(call, values, values["IS_COMPLETE"])
+
+
+def _toggle(call: Call, row: Row, state: str) -> None:
+    now = call.portal.clock.stamp()
+    row |= {"IS_COMPLETE": state, "TOGGLED_BY": call.user, "TOGGLED_DATE": now}
+
+
+def _set_complete(state: str, call: Call) -> Any:
+    _toggle(call, find_row(call, _CHECKLIST, "update"), state)
+    return True
+
+
+def _move_after(call: Call) -> Any:
+    row = find_row(call, _CHECKLIST, "update")
+    after = table_of(call, _CHECKLIST).get(call.number("afteritemid"))
+    if after is None:
+        raise _CHECKLIST.error("update", "missing")
+    row["SORT_INDEX"] = after["SORT_INDEX"] + 1
+    for one in table_of(call, _CHECKLIST).walk():
+        later = one["TASKID"] == row["TASKID"] and one["SORT_INDEX"] >= row["SORT_INDEX"]
+        if later and one is not row:
+            one["SORT_INDEX"] += 1
+
+
+@hook("task.commentitem", "check")
+def check_comment(call: Call, values: Row, old: Row | None) -> None:
+    """Number a comment among messages, and name its author."""
+    _task(call, "task.commentitem", values["TASKID"])
+    if old is None:
+        call.portal.tables["task.commentitem"].last_id = call.portal.activity.next_message() - 1
+        author = call.portal.users.get(values.get("AUTHOR_ID") or call.user, {})
+        values["AUTHOR_NAME"] = f"{author.get('name', '')} {author.get('lastName', '')}".strip()
+
+
+def _comment_event(action: str, call: Call, row: Row) -> None:
+    """With the new card a comment lives in a chat: no id, and no event of what follows."""
+    new, number = call.portal.settings.new_task_card, row["id"]
+    if new and action != "ADD":
+        return
+    after: Row = {"ID": 0 if new else number, "TASK_ID": row["TASKID"], "MESSAGE_ID": number}
+    after |= {"ACTION": "DEL"} if action == "DELETE" else {}
+    before = "undefined" if action == "ADD" else {"ID": number, "TASK_ID": row["TASKID"]}
+    data = {"FIELDS_BEFORE": before, "FIELDS_AFTER": after}
+    data |= {"IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "undefined"}
+    call.portal.emit(f"ONTASKCOMMENT{action}", data, f"task_comment/{number}")
+
+
+@hook("task.commentitem", "add")
+def added_comment(call: Call, row: Row) -> None:
+    """A comment is a write to its task."""
+    _comment_event("ADD", call, row)
+    call.wrote(f"task/{row['TASKID']}", comment=row["POST_MESSAGE"][:200])
+
+
+hook("task.commentitem", "update")(partial(_comment_event, "UPDATE"))
+hook("task.commentitem", "delete")(partial(_comment_event, "DELETE"))
+
+
+@hook("task.elapseditem", "check")
+def check_elapsed(call: Call, values: Row, _old: Row | None) -> None:
+    """Minutes follow from seconds."""
+    _task(call, "task.elapseditem", values["TASKID"])
+    if "SECONDS" in values:
+        values["MINUTES"] = int(values["SECONDS"]) // 60
+
+
+def _elapsed_get(call: Call) -> Any:
+    return [show(_ELAPSED, find_row(call, _ELAPSED, "get"))]
+
+
+def _elapsed_list(call: Call) -> Page:
+    """Order and filter, after the task or, with no task, alone."""
+    values = [value for _, value in entries(call.params)]
+    task = int_or_none(values.pop(0)) if values and not isinstance(values[0], dict | list) else None
+    maps = [one for one in values if isinstance(one, dict | list)]
+    order, given = [*maps, {}, {}][:2]
+    test = FilterCompiler(call.portal, _ELAPSED, "classic").compile(given)
+    rows = [row for row in table_of(call, _ELAPSED).walk() if task in (None, row["TASKID"])]
+    rows = [row for row in rows if test is None or test(row)]
+    for key, falling in reversed(compile_order(_ELAPSED, order, "classic")):
+        rows.sort(key=lambda row: (row.get(key) is not None, row.get(key)), reverse=falling)
+    return Page([show(_ELAPSED, row) for row in rows], len(rows))
+
+
+def _manifest(family: str, call: Call) -> Any:
+    """What the methods of a family take, as they tell it themselves."""
+    del call
+    described = FAMILIES[family]
+    shown = [name for name, field in described.classic.items() if "w" not in field.flags]
+    writable = [name for name in shown if not described.classic[name].readonly]
+    kind = family.rpartition(".")[2]
+    return {
+        "Manifest version": "2.0",
+        "Warning": "the format of this manifest may change",
+        "REST: shortname alias to class": kind,
+        f"REST: writable {kind} data fields": writable,
+        f"REST: readable {kind} data fields": shown,
+        f"REST: sortable {kind} data fields": shown,
+        "REST: date fields": [n for n in shown if "DATE" in n],
+        "REST: available methods": [m for m in METHODS if m.startswith(family)],
+    }
+
+
+def _allowed(family: str, call: Call) -> Any:
+    described = FAMILIES[family]
+    if not str(call.get("actionid")).isdigit():
+        raise RestError("ERROR_CORE", "WRONG_ARGUMENTS")
+    find_row(call, described, "get")
+    return True
+
+
+_Special = tuple[str, Callable[[Call], Any], tuple[str, ...]]
+_SPECIAL: tuple[_Special, ...] = (
+    ("task.checklistitem.complete", partial(_set_complete, "Y"), _ITEM),
+    ("task.checklistitem.renew", partial(_set_complete, "N"), _ITEM),
+    ("task.checklistitem.moveafteritem", _move_after, (*_ITEM, "AFTERITEMID*")),
+    ("task.elapseditem.get", _elapsed_get, _ITEM),
+    ("task.elapseditem.getlist", _elapsed_list, ()),
+)
+_MORE: tuple[tuple[str, Callable[[str, Call], Any], tuple[str, ...]], ...] = (
+    ("getmanifest", _manifest, ()),
+    ("isactionallowed", _allowed, (*_ITEM, "ACTIONID*")),
+)
+for _family in ("task.checklistitem", "task.commentitem", "task.elapseditem"):
+    for _verb, _run, _order in _MORE:
+        _name = f"{_family}.{_verb}"
+        METHODS[_name] = Method(_name, "task", partial(_run, _family), _order)
+for _name, _do, _order in _SPECIAL:
+    METHODS[_name] = Method(_name, "task", _do, _order)

@@ -1,0 +1,142 @@
+"""What happens to a task: its states, who watches it, who does it [api-reference/tasks/status/]."""
+
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, method
+from local.portal.errors import RestError
+from local.portal.methods.tasks import readable, task_of
+from local.portal.php import entries, int_or_none
+from local.portal.table import Row
+from local.portal.task_store import DONE, change_task
+from local.portal.task_view import detail
+
+_WAITING, _RUNNING, _CONTROL, _DEFERRED = "2", "3", "4", "6"
+# method: from which states, to which
+_STATES = {
+    "start": ({_WAITING, _DEFERRED}, _RUNNING),
+    "pause": ({_RUNNING}, _WAITING),
+    "defer": ({_WAITING, _RUNNING}, _DEFERRED),
+    "renew": ({DONE, _CONTROL, _DEFERRED}, _WAITING),
+    "complete": ({_WAITING, _RUNNING, _DEFERRED, _CONTROL}, DONE),
+    "approve": ({_CONTROL}, DONE),
+    "disapprove": ({_CONTROL}, _WAITING),
+}
+_CODE_NULL = {"start", "complete"}
+
+
+def _refused(verb: str) -> RestError:
+    return RestError("0" if verb in _CODE_NULL else "1048582", "Action on the task is not allowed")
+
+
+def _move(verb: str, call: Call) -> Any:
+    row, (sources, target) = task_of(call), _STATES[verb]
+    if row.get("status", _WAITING) not in sources:
+        raise _refused(verb)
+    controlled = verb == "complete" and row.get("taskControl") == "Y"
+    if controlled and row["createdBy"] != str(call.user) and not call.owner().get("admin"):
+        target = _CONTROL
+    values: Row = {"status": target}
+    if verb == "start":
+        values["dateStart"] = call.portal.clock.stamp()
+    return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
+
+
+for _verb in _STATES:
+    METHODS[f"tasks.task.{_verb}"] = Method(f"tasks.task.{_verb}", "task", partial(_move, _verb))
+
+
+@method("tasks.task.delegate", "task")
+def delegate(call: Call) -> Any:
+    """Hand a task to somebody else; who had it looks on."""
+    row = task_of(call)
+    if call.get("userid") is None:
+        text = "Could not find value for parameter {userId} (internal error)"
+        raise RestError("100", text)
+    user = call.number("userid")
+    if user not in call.portal.users or row.get("status") == DONE:
+        raise _refused("start")
+    watchers = sorted({*row.get("auditors", []), row["responsibleId"]})
+    values = {"responsibleId": str(user), "auditors": watchers}
+    return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
+
+
+def _mine(call: Call) -> Row:
+    """A task of which the owner keeps something for himself."""
+    number = call.number("id", "taskid")
+    row = call.portal.tasks.get(number)
+    if row is None or not readable(call, row):
+        raise RestError("0", "wrong task id")
+    return row
+
+
+def _watch(key: str, on: bool, call: Call) -> Any:
+    row = _mine(call)
+    user = str(call.user)
+    people = [one for one in row.get(key, []) if one != user] + ([user] if on else [])
+    if key == "auditors":
+        row = change_task(call.portal, row, {key: people}, call.actor)
+    else:
+        row[key] = people
+    return {"task": detail(call.portal, row)}
+
+
+for _name, _what in {
+    "startwatch": ("auditors", True),
+    "stopwatch": ("auditors", False),
+    "mute": ("mutedBy", True),
+    "unmute": ("mutedBy", False),
+}.items():
+    METHODS[f"tasks.task.{_name}"] = Method(f"tasks.task.{_name}", "task", partial(_watch, *_what))
+
+
+def _favorite(on: bool, call: Call) -> Any:
+    row = call.portal.tasks.get(call.number("taskid", "id"))
+    if row is None or not readable(call, row):
+        raise RestError("1", "Task not found or not accessible")
+    people = {*row.get("favoriteOf", [])} - {call.user}
+    row["favoriteOf"] = sorted(people | {call.user} if on else people)
+    return True
+
+
+for _name, _on in (("add", True), ("remove", False)):
+    METHODS[f"tasks.task.favorite.{_name}"] = Method(
+        f"tasks.task.favorite.{_name}", "task", partial(_favorite, _on)
+    )
+
+
+@method("tasks.task.getaccess", "task")
+def get_access(call: Call) -> Any:
+    """What people may do with a task."""
+    row = task_of(call)
+    given = call.get("users", default=[call.user])
+    if not isinstance(given, list | dict):
+        text = f"Invalid value {{{given}}} to match with parameter {{users}}. "
+        raise RestError("100", text + "Should be value of type array.")
+    state = row.get("status", _WAITING)
+    allowed = {verb.upper(): state in sources for verb, (sources, _) in _STATES.items()}
+    always = ("DELEGATE", "REMOVE", "EDIT", "CREATE", "CHANGE_DEADLINE", "CHECKLIST_ADD_ITEMS")
+    never = ("ACCEPT", "DECLINE", "TAKE", "EDIT.ORIGINATOR")
+    allowed |= dict.fromkeys(always, True) | dict.fromkeys(never, False)
+    favourite = call.user in row.get("favoriteOf", [])
+    allowed |= {"ADD_FAVORITE": not favourite, "DELETE_FAVORITE": favourite, "RATE": True}
+    more = ("CHECKLIST.REORDER", "ELAPSEDTIME.ADD", "DAYPLAN.TIMER.TOGGLE", "EDIT.PLAN")
+    allowed |= dict.fromkeys((*more, "CHECKLIST.ADD", "FAVORITE.ADD", "FAVORITE.DELETE"), True)
+    users = [int_or_none(user) or 0 for _, user in entries(given)]
+    return {"allowedActions": {str(user): allowed for user in users}}
+
+
+@method("tasks.task.counters.get", "task")
+def counters(call: Call) -> Any:
+    """Overdue tasks and new comments of somebody."""
+    user, now = call.number("userid") or call.user, call.portal.clock.stamp()
+    late = [
+        row
+        for row in call.portal.tasks.walk()
+        if row["responsibleId"] == str(user) and row.get("status") != DONE
+        if row.get("deadline") and row["deadline"] < now
+    ]
+    return {
+        "expired": {"counter": len(late), "code": 6291456},
+        "new_comments": {"counter": 0, "code": 12582912},
+    }
