@@ -27,21 +27,9 @@ from relay.secret_cache import SecretCache
 # At DEBUG these loggers write requests and answers: tokens of spilled requests, secrets of SSM. A
 # level of their own stays when the root logger or `botocore` is set to DEBUG.
 _LOGGERS_WITH_SECRETS = (
-    "auth",
-    "awsrequest",
-    "client",
-    "endpoint",
-    "hooks",
-    "httpchecksum",
-    "httpsession",
-    "parsers",
-    "regions",
-    "retryhandler",
-    "retries.adaptive",
-    "retries.standard",
-    "retries.special",
-    "serialize",
-    "utils",
+    *("auth", "awsrequest", "client", "endpoint", "hooks", "httpchecksum", "httpsession"),
+    *("parsers", "regions", "retryhandler", "serialize", "utils"),
+    *("retries.adaptive", "retries.standard", "retries.special"),
 )
 for _logger in ("", *(f".{name}" for name in _LOGGERS_WITH_SECRETS)):
     logging.getLogger(f"botocore{_logger}").setLevel(logging.INFO)

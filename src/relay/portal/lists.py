@@ -148,7 +148,8 @@ class Listing:
             last = id_of(page[-1])[1]
 
     async def _by_offset(self) -> AsyncIterator[list[Result]]:
-        start, count = int(str(self._params.get("start", 0))), 1
+        # A `start` of -1, without counting, begins where 0 does.
+        start, count = max(int(str(self._params.get("start", 0))), 0), 1
         while True:
             starts = [start + PAGE_ITEMS * at for at in range(count)]
             pages: list[Params] = [{**self._params, "start": at} for at in starts]

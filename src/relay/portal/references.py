@@ -18,6 +18,7 @@ from relay.portal.api import Commands, Result
 _REPLACED = re.compile(r"\$[^\s\[$]*+\[", re.ASCII)
 _REFERENCE = re.compile(r"\$result((?:\[[^\[\]\s]+\])+)", re.ASCII)
 _STEP = re.compile(r"\[([^\[\]]+)\]")
+_INDEX = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
 
 
 class Text(str):
@@ -67,14 +68,20 @@ def resolve(value: object, results: Mapping[str, object]) -> Result:
         return value
     reached: Result = results
     for step in _STEP.findall(value):
-        try:
-            following = reached[int(step) if isinstance(reached, list) else step]
-        except (LookupError, TypeError, ValueError):
-            following = None
+        following = _member(reached, step)
         if following is None:
             break
         reached = following
     return reached
+
+
+def _member(value: Result, step: str) -> Result:
+    """Return the member of an array or text to which a step of a path leads, as in PHP, or None."""
+    if isinstance(value, Mapping):
+        return value.get(step)
+    if isinstance(value, list | str) and _INDEX.fullmatch(step):
+        return next(iter(value[int(step) :]), None)
+    return None
 
 
 def _refers(text: str, earlier: Container[str]) -> bool:

@@ -9,9 +9,8 @@ POST, to a host that can be the same portal (the table) and whose `profile` is t
 | any other host name | the same name or a name below it; the same port or that of https |
 | an IP address | none |
 
-Every other host could belong to a stranger, who must not get the secret: the old host may have
-expired and redirect to its new owner. Nobody else gets a host in a zone of Bitrix24, or below the
-portal's own name. Sibling names prove nothing: `firm.co.uk` and `evil.co.uk` differ no more than
+Any other host could be a stranger's, who must not get the secret: an expired host may redirect to
+its new owner. Sibling names prove nothing: `firm.co.uk` and `evil.co.uk` differ no more than
 `crm.firm.com` and `b24.firm.com`.
 """
 

@@ -56,9 +56,8 @@ class Sender:
     def _check(self, call: PendingCall) -> None:
         """Set whether a call goes alone, and the time before which its method is blocked.
 
-        Raises TransientError if the call has run out of time: its method is blocked for longer, or
-        its function was frozen while it waited. After a thaw the function handles another message,
-        and some other copy may have handled the call's own.
+        Raises TransientError if its method is blocked for too long, or if the function was frozen
+        while the call waited: another copy may have handled the call's message by now.
         """
         if time.time() > call.ends_at:
             raise _no_time(call.method)

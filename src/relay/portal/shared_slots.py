@@ -1,12 +1,8 @@
 """One request limit for all copies of all functions: each request reserves a slot in DynamoDB.
 
-The table has one row for each portal, `slots#<portal>`:
-
-| attribute | meaning |
-|---|---|
-| `empty_at` | the time in milliseconds at which the portal's bucket is empty (relay.portal.slots) |
-| `pushed` | the time in milliseconds of the last 503 that moved `empty_at` |
-| `refused` | the number of 503 |
+The row `slots#<portal>` has `empty_at`, the time at which the portal's bucket is empty (see
+relay.portal.slots), `pushed`, the time of the last 503 that moved it, both in milliseconds, and
+`refused`, the number of 503.
 
 Under load a slot is one conditional write, after a pause two: an update has no max(). The order of
 the writes is the order of the slots. A missing row counts as a full bucket: its content is unknown.

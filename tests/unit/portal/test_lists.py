@@ -201,3 +201,10 @@ def test_a_filter_that_is_no_dict_raises(wire, clock, webhook):
     with pytest.raises(TypeError, match=r"crm\.item\.list: a filter is a dict, not a str"):
         read_list(clock, Portal(webhook), filter="stageId")
     assert wire.requests == []
+
+
+def test_a_list_by_offset_that_does_not_count_has_each_item_once(wire, clock, webhook):
+    """`start=-1`, with which a portal does not count, is the offset 0 of the first page."""
+    wire.answer = Table(range(1, 121))
+    ids = read_list(clock, Portal(webhook), order={"title": "ASC"}, start=-1)
+    assert ids == list(range(1, 121))

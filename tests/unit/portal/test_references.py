@@ -10,7 +10,7 @@ from local.portal.references import put_in
 from relay.errors import MayHaveRunError
 from relay.portal import Portal
 from relay.portal.http import TIMEOUT
-from relay.portal.references import is_replaced
+from relay.portal.references import is_replaced, resolve
 from tests.portal_table import Table, read_list
 
 TEXTS = [
@@ -140,3 +140,21 @@ def test_megabytes_of_dollars_take_linear_time():
     """The search of megabytes of dollar signs ends; in quadratic time it would not."""
     assert not is_replaced({"a": ["$" * 2_000_000, "$a" * 1_000_000]})
     assert is_replaced("$" * 2_000_000 + "[")
+
+
+RESULTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "text"]),
+    lambda below: (
+        st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(["id", "0", "-1"]), below)
+    ),
+    max_leaves=8,
+)
+STEPS = st.lists(st.sampled_from(["id", "0", "1", "-1", "01", "1_0", "²", "9" * 20]), max_size=4)
+
+
+@given(RESULTS, STEPS)
+def test_a_reference_resolves_as_in_a_portal(result, steps):
+    """`resolve` gives what the simulated core of Bitrix puts in, wherever a path leads."""
+    reference = "$result[a]" + "".join(f"[{step}]" for step in steps)
+    results = {"a": result}
+    assert resolve(reference, results) == put_in(reference, {"result": results})
