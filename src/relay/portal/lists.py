@@ -2,9 +2,8 @@
 
 Pages follow one another by id (`order id ASC`, `>id`, `start=-1`): the portal does not count, and
 items that come or go meanwhile shift no page (rest-protocol section 6). One request holds a chain
-of pages: each begins at the last id of the page before it, by a `$result` reference. Pages of a set
-of ids, or of a narrow range of ids, need no reference. A list in the caller's own order is read by
-offset.
+of pages: each begins at the last id of the page before it, by a `$result` reference. The pages
+of a set of ids need no reference. A list in the caller's own order is read by offset.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -53,13 +52,13 @@ class Listing:
 
     async def pages(self) -> AsyncIterator[list[Result]]:
         """Yield the items of each page, in order."""
-        independent = self._independent_pages()
+        pages_of_ids = self._pages_of_ids()
         if self._own_order:
             pages = self._by_offset()
-        elif independent is None:
+        elif pages_of_ids is None:
             pages = self._by_chain()
         else:
-            pages = self._all_of(independent)
+            pages = self._all_of(pages_of_ids)
         async for page in pages:
             yield page
 
@@ -71,35 +70,15 @@ class Listing:
         filters = {**self._filter, **conditions}
         return {**self._params, self._filter_name: filters, **order, "start": -1}
 
-    def _independent_pages(self) -> list[Params] | None:
-        """Return the parameters of all pages of an id set or a narrow range; None for others."""
+    def _pages_of_ids(self) -> list[Params] | None:
+        """Return the parameters of all pages for a filter by a set of ids, else None."""
         for name in (f"@{self._id}", self._id):
             ids = self._filter.get(name)
             if isinstance(ids, list | tuple):
                 ids = list(dict.fromkeys(ids))
                 starts = range(0, len(ids), PAGE_ITEMS)
                 return [self._by_id(**{name: ids[at : at + PAGE_ITEMS]}) for at in starts]
-        first, last = self._bound(">", 1), self._bound("<", -1)
-        if first is None or last is None or last - first >= PAGE_ITEMS * MAX_COMMANDS:
-            return None
-        for sign in (">", ">=", "<", "<="):
-            self._filter.pop(sign + self._id, None)
-        return [
-            self._by_id(
-                **{f">={self._id}": start, f"<={self._id}": min(start + PAGE_ITEMS - 1, last)}
-            )
-            for start in range(first, last + 1, PAGE_ITEMS)
-        ]
-
-    def _bound(self, sign: str, step: int) -> int | None:
-        """Return the outermost id that the filter's conditions with a sign allow; None if open.
-
-        `step` leads from the id of a strict condition to the first id that it allows.
-        """
-        strict, loose = self._filter.get(sign + self._id), self._filter.get(f"{sign}={self._id}")
-        if (strict is None) is (loose is None):
-            return None
-        return int(str(loose)) if strict is None else int(str(strict)) + step
+        return None
 
     async def _all_of(self, pages: Sequence[Params]) -> AsyncIterator[list[Result]]:
         for at in range(0, len(pages), MAX_COMMANDS):
