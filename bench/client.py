@@ -21,6 +21,7 @@ from rich.table import Table
 from local.aws import LocalAws, client, credentials
 from local.demo import DemoPortal
 from relay.portal import Webhook
+from relay.state_table import key, slots_key
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = {"relay": ("relay_client", ".venv"), "requests": ("plain", ".venv-peers")}
@@ -166,7 +167,7 @@ def new_table(endpoint: str, *, empty: bool) -> str:
         BillingMode="PAY_PER_REQUEST",
     )
     if empty:
-        row = {"pk": {"S": "slots#bench"}, "empty_at": {"N": "1"}}
+        row = {**key(slots_key("bench")), "empty_at": {"N": "1"}}
         dynamodb.put_item(TableName=name, Item=row)
     return name
 

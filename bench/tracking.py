@@ -39,6 +39,7 @@ os.environ |= {
 
 from relay import settings
 from relay.event import Event
+from relay.state_table import key, slots_key
 from relay.tracking import announce, sweep, track
 from relay.tracking.projection import project
 
@@ -87,7 +88,7 @@ class World:
             "CHANGES_TOPIC_ARN": topic,
         }
         # As a first connect does: nobody has called this portal yet.
-        row = {"pk": {"S": "slots#main"}, "empty_at": {"N": "0"}}
+        row = {**key(slots_key("main")), "empty_at": {"N": "0"}}
         aws.client("dynamodb").put_item(TableName="State", Item=row)
         secrets = {"webhook-urls/read/main": portal.state["webhook_url"]}
         for name, value in secrets.items():

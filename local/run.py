@@ -27,6 +27,7 @@ from local.telling import clock, steps, words
 from ops.baseline import fill
 from ops.build import ROOT
 from ops.follow import follow
+from relay.state_table import key, slots_key
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
@@ -114,7 +115,7 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
     # A portal that nobody has called yet has an empty bucket; the relay would take it for full.
     aws.client("dynamodb").put_item(
         TableName=stack.resources["StateTable"],
-        Item={"pk": {"S": f"slots#{PORTAL}"}, "empty_at": {"N": "0"}},
+        Item={**key(slots_key(PORTAL)), "empty_at": {"N": "0"}},
     )
     demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
     return token

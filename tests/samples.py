@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from relay.change import Change
+from relay.change import Change, Fields
 from relay.event import TYPE_PREFIX, Event
+from relay.kinds import kind_of
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -55,3 +56,46 @@ def fits(wanted, value):
     if isinstance(wanted, dict):
         return wanted == {"numeric": ["=", value]}
     return wanted == value and isinstance(wanted, bool) == isinstance(value, bool)
+
+
+def change_of(item="deal/5", version=2, **fields):
+    """Return an update of an item's title by a person, with these fields instead."""
+    entity, _, number = item.partition("/")
+    return Change(
+        **{
+            "change_id": f"main.{entity}.{number}.b.{version}",
+            "portal": "main",
+            "entity": entity,
+            "entity_type_id": None if entity == "task" else kind_of(entity).entity_type_id,
+            "id": number,
+            "action": "updated",
+            "version": version,
+            "time": "2026-03-01T12:00:00.000+00:00",
+            "changed": ("title",),
+            "before": Fields(title="a"),
+            "after": Fields(title="b"),
+        }
+        | fields
+    )
+
+
+def event_of(number="7", **fields):
+    """Return the event of a new contact, with these fields instead."""
+    return Event(
+        **{
+            "event_id": f"main.contact.{number}.add",
+            "portal": "main",
+            "name": "ONCRMCONTACTADD",
+            "time": "2025-12-18T08:38:44Z",
+            "entity": "contact",
+            "action": "add",
+            "entity_type_id": 3,
+            "id": number,
+            "sent_at": None,
+            "domain": None,
+            "member_id": None,
+            "handler_id": None,
+            "payload": {},
+        }
+        | fields
+    )

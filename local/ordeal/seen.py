@@ -13,6 +13,7 @@ from local.ordeal import listing
 from local.ordeal.judge import Effects, Known, Letter
 from local.stack import Stack
 from relay.change import Change
+from relay.state_table import brake_key, key, sweep_key
 from relay.tracking.brake import Brake
 from relay.tracking.row import ITEM, TOMBSTONE, Row
 
@@ -64,13 +65,13 @@ class Relay:
     @contextmanager
     def released(self) -> Iterator[None]:
         """Let the brake hold nothing back meanwhile; what vanishes here does so on purpose."""
-        key, table = {"pk": {"S": f"brake#{PORTAL}"}}, self._resources["StateTable"]
-        was = self._dynamodb.get_item(TableName=table, Key=key).get("Item")
+        row_key, table = key(brake_key(PORTAL)), self._resources["StateTable"]
+        was = self._dynamodb.get_item(TableName=table, Key=row_key).get("Item")
         Brake(self._dynamodb, table).release(PORTAL, time.time())
         try:
             yield
         finally:
-            self._dynamodb.delete_item(TableName=table, Key=key)
+            self._dynamodb.delete_item(TableName=table, Key=row_key)
             if was:
                 self._dynamodb.put_item(TableName=table, Item=was)
 
@@ -81,14 +82,14 @@ class Relay:
 
     def make_audit_due(self) -> None:
         """Let the next sweep compare all ids, as it does once a day."""
-        key, table = {"pk": {"S": f"sweep#{PORTAL}"}}, self._resources["StateTable"]
-        row = self._dynamodb.get_item(TableName=table, Key=key)["Item"]
+        row_key, table = key(sweep_key(PORTAL)), self._resources["StateTable"]
+        row = self._dynamodb.get_item(TableName=table, Key=row_key)["Item"]
         document = json.loads(row["document"]["S"])
         for entity in document["entities"].values():
             entity["audited"] = 0
         self._dynamodb.update_item(
             TableName=table,
-            Key=key,
+            Key=row_key,
             UpdateExpression="SET document = :document",
             ExpressionAttributeValues={":document": {"S": json.dumps(document)}},
         )

@@ -43,6 +43,7 @@ POLICIES: dict[type[Exception], Policy] = {
     errors.NextBatchError: Policy.NEXT_BATCH,
     errors.TransientError: Policy.WAIT,
     errors.StateError: Policy.WAIT,
+    errors.ConditionFailedError: Policy.WAIT,
     errors.NoTokensError: Policy.WAIT,
     errors.LoopError: Policy.WAIT,
     errors.ItemChangedError: Policy.WAIT,

@@ -1,217 +1,126 @@
-"""The State table as a reaction uses it: what waits to be written at the same time goes together.
+"""The State table's kinds of rows, and every DynamoDB request of the relay.
 
-Rows that are owned are put, 25 a request. What needs a condition - taking a lease, counting - goes
-in transactions of 100: they cost twice the units, but a request costs this process as much
-processor time as all the rest of a change does.
+The State table has one string key, `pk`, made by the functions below. "At" is when DynamoDB may
+remove a row; a row without it stays.
+
+| key | holds | written by | at |
+|---|---|---|---|
+| `done#<reaction>#<id>` | writes of a reaction for one change or event | lease owner | 30 days |
+| `newest#<reaction>#<portal>#<item>` | version handled last | the reaction | 30 days |
+| `echo#<portal>#<item>#<hour>` | what reactions set, and their budget | reactions | 25 hours |
+| `made#<portal>#<item or stamp>` | that a reaction made it | reactions | 25 hours |
+| `gone#<portal>#<item>` | that a reaction deleted it | reactions | 25 hours |
+| `slots#<portal>` | when the bucket of requests is empty | whoever calls the portal | |
+| `sweep#<portal>` | lease and progress of the sweeps | lease owner | |
+| `seen#<portal>` | times of the last events | track, announce | |
+| `brake#<portal>` | number of disappearances in this hour | track, `make release` | |
+
+| module | request | condition |
+|---|---|---|
+| state_requests | BatchGetItem | |
+| state_requests | BatchWriteItem | none: a row has one owner, or is the same for all writers |
+| state_requests | TransactWriteItems | `done#`: no row, or the owner that was read |
+| | | `echo#`: budget and room; the stamp is there, to take it back |
+| portal.shared_slots | UpdateItem | `empty_at` is within the bucket |
+| tracking.sweep_state | UpdateItem | the lease is over |
+| tracking.sweep_state | PutItem | the lease is this sweep's |
+| tracking.sweep_state | GetItem | |
+| tracking.event_times | UpdateItem | none: times only grow by seconds |
+| tracking.event_times | GetItem | |
+| tracking.brake | UpdateItem | the count is the one that was read, and nothing is held |
+| tracking.brake | GetItem | |
+| tracking.mirror | BatchGetItem | |
+| tracking.mirror | Query | |
+| tracking.mirror | PutItem | the row's `seq` is the one that was read (tests/put_rule.py) |
+| tracking.mirror | UpdateItem | the same |
+
+All rows are in the State table but the mirror's. tests/unit/test_state_table.py holds both lists
+to the code.
 """
 
-import asyncio
-import random
-import re
-import time
-from collections.abc import Callable, Iterable, Sequence
-from itertools import batched
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from relay.errors import ConditionFailedError, RowError, StateError
+from relay.errors import ConditionFailedError
 
-READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
-ATTEMPTS = 5
-ROUNDS = 8  # turns of the loop without anything new to write
-_AGAIN = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-_REFUSED = "ConditionalCheckFailed"
-_INVALID = "ValidationException"
-# "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
-_TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
-_in_thread = asyncio.to_thread
+DAY_SECONDS = 24 * 3600
+CHECKPOINT_SECONDS = 30 * DAY_SECONDS  # queue and dead-letter queue keep a message 14 days each
+LEDGER_SECONDS = 25 * 3600  # a stream that stood still for a day still finds them
+HOUR_SECONDS = 3600
 
 
-class Request(Protocol):
-    """Something to write. Its request is made when it leaves."""
+class Value(TypedDict, total=False):
+    """A value in DynamoDB's spelling; one of these is set."""
 
-    @property
-    def name(self) -> str:
-        """What is written; requests of one name are one."""
-
-    @property
-    def conditional(self) -> bool:
-        """Whether it needs a condition."""
-
-    def merge(self, other: Any) -> None:
-        """Take in another of the same name."""
-
-    def make(self, table: str) -> dict[str, Any]:
-        """Return the request's part of a transaction, or the item to put."""
+    S: str
+    N: str
+    B: bytes
+    SS: list[str]
 
 
-class StateTable:
-    """The table during one batch of records, in one event loop."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        """Take a DynamoDB client with short timeouts."""
-        self._client = client
-        self._table = table
-        self._waiting: dict[str, tuple[Request, asyncio.Future[None]]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def load(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the rows of these keys that are there, read consistently; raises StateError."""
-        found: dict[str, dict[str, Any]] = {}
-        for part in batched(sorted(set(keys)), READ, strict=False):
-            ask = {"Keys": [{"pk": {"S": key}} for key in part], "ConsistentRead": True}
-            for attempt in range(ATTEMPTS):
-                _pause(attempt)
-                try:
-                    answer = self._client.batch_get_item(RequestItems={self._table: ask})
-                except (BotoCoreError, ClientError) as trouble:
-                    raise _told(trouble) from trouble
-                found |= {row["pk"]["S"]: row for row in answer["Responses"][self._table]}
-                if not answer.get("UnprocessedKeys"):
-                    break
-                ask = answer["UnprocessedKeys"][self._table]
-            else:
-                raise StateError("the State table is throttled")
-        return found
-
-    async def write(self, request: Request) -> None:
-        """Write, together with what else is to be written now; returns when it is stored.
-
-        Raises ConditionFailedError where a condition does not hold, RowError for a row too large
-        for any table, StateError where the table is at fault. Requests of one name never overtake
-        each other.
-        """
-        loop = asyncio.get_running_loop()
-        first, future = self._waiting.setdefault(request.name, (request, loop.create_future()))
-        if first is not request:
-            first.merge(request)
-        if self._task is None:
-            self._task = loop.create_task(self._work())
-        await asyncio.shield(future)
-
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                await self._until_quiet()
-                now, self._waiting = list(self._waiting.values()), {}
-                conditional = [its for its in now if its[0].conditional]
-                plain = [its for its in now if not its[0].conditional]
-                await asyncio.gather(
-                    *(
-                        self._send(self._transact, p)
-                        for p in batched(conditional, CONDITIONAL, strict=False)
-                    ),
-                    *(self._send(self._put, part) for part in batched(plain, PUT, strict=False)),
-                )
-        finally:
-            self._task = None
-
-    async def _until_quiet(self) -> None:
-        seen, rounds = 0, 0
-        while rounds < ROUNDS:
-            rounds = rounds + 1 if seen == len(self._waiting) else 0
-            seen = len(self._waiting)
-            await asyncio.sleep(0)
-
-    async def _send(self, how: Any, part: Sequence[tuple[Request, asyncio.Future[None]]]) -> None:
-        requests = []
-        outcomes: dict[str, Exception] = {}
-        for request, _ in part:
-            try:
-                requests.append((request, request.make(self._table)))
-            except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
-                outcomes[request.name] = refusal
-        if requests:
-            try:
-                outcomes |= await _in_thread(how, requests)
-            except Exception as error:  # noqa: BLE001  whatever it is, those who wait must be told
-                outcomes |= {request.name: error for request, _ in requests}
-        for request, future in part:
-            outcome = outcomes.get(request.name)
-            if outcome:
-                future.set_exception(outcome)
-                future.exception()  # who asked may be gone
-            else:
-                future.set_result(None)
-
-    def _put(self, requests: list[tuple[Request, Any]]) -> dict[str, Exception]:
-        """Put rows; returns what went wrong, by the requests' names."""
-        left = [{"PutRequest": {"Item": item}} for _, item in requests]
-        try:
-            for attempt in range(ATTEMPTS):
-                _pause(attempt)
-                answer = self._client.batch_write_item(RequestItems={self._table: left})
-                left = answer.get("UnprocessedItems", {}).get(self._table, [])
-                if not left:
-                    return {}
-        except (BotoCoreError, ClientError) as trouble:
-            if _is_one_at_fault(trouble, requests):
-                return self._in_halves(self._put, requests)
-            return {request.name: _told(trouble) for request, _ in requests}
-        keys = {item["PutRequest"]["Item"]["pk"]["S"] for item in left}
-        full = StateError("the State table is throttled")
-        return {request.name: full for request, item in requests if item["pk"]["S"] in keys}
-
-    @staticmethod
-    def _in_halves(
-        how: Callable[[list[tuple[Request, Any]]], dict[str, Exception]],
-        requests: list[tuple[Request, Any]],
-    ) -> dict[str, Exception]:
-        middle = len(requests) // 2
-        return how(requests[:middle]) | how(requests[middle:])
-
-    def _transact(self, requests: list[tuple[Request, Any]]) -> dict[str, Exception]:
-        """Write under conditions, each for itself; returns what went wrong, by name."""
-        wrong: dict[str, Exception] = {}
-        left = list(requests)
-        refused = 0
-        for attempt in range(ATTEMPTS):
-            _pause(attempt - refused)
-            try:
-                self._client.transact_write_items(TransactItems=[item for _, item in left])
-            except self._client.exceptions.TransactionCanceledException as canceled:
-                reasons = canceled.response["CancellationReasons"]
-                again = []
-                for (request, item), reason in zip(left, reasons, strict=True):
-                    if reason["Code"] == _REFUSED:
-                        wrong[request.name] = ConditionFailedError(reason.get("Item"))
-                    elif reason["Code"] in _AGAIN:
-                        again.append((request, item))
-                    else:
-                        wrong[request.name] = _error(str(reason.get("Message")))
-                refused += len(again) < len(left)
-                left = again
-            except (BotoCoreError, ClientError) as trouble:
-                if _is_one_at_fault(trouble, left):
-                    return wrong | self._in_halves(self._transact, left)
-                return wrong | {request.name: _told(trouble) for request, _ in left}
-            else:
-                return wrong
-            if not left:
-                return wrong
-        return wrong | {request.name: StateError("the State table is busy") for request, _ in left}
+type Item = Mapping[str, Value]
+type Client = Any  # boto3 ships no types
 
 
-def _is_one_at_fault(trouble: Exception, requests: Sequence[Any]) -> bool:
-    """Say whether a request was refused for something in it: one row too large, say."""
-    return _code(trouble) == _INVALID and len(requests) > 1
+def checkpoint_key(reaction: str, record_id: str) -> str:
+    """Return the key of what a reaction has written for a change or an event."""
+    return f"done#{reaction}#{record_id}"
 
 
-def _code(trouble: Exception) -> str:
-    return str(trouble.response["Error"]["Code"]) if isinstance(trouble, ClientError) else ""
+def newest_key(reaction: str, portal: str, item: str) -> str:
+    """Return the key of the latest version of an item (`deal/5`) that a reaction has handled."""
+    return f"newest#{reaction}#{portal}#{item}"
 
 
-def _pause(attempt: int) -> None:
-    if attempt > 0:
-        time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
+def ledger_key(portal: str, item: str, at: float) -> str:
+    """Return the key of what reactions set in an item in the hour of a time (epoch seconds)."""
+    return f"echo#{portal}#{item}#{int(at // HOUR_SECONDS)}"
 
 
-def _told(trouble: Exception) -> RowError | StateError:
-    text = str(trouble)
-    return _error(text) if _code(trouble) == _INVALID else StateError(f"State table: {text}")
+def made_key(portal: str, item_or_stamp: str) -> str:
+    """Return the key of the row that says that a reaction made an item, or stamped one."""
+    return f"made#{portal}#{item_or_stamp}"
 
 
-def _error(message: str) -> RowError | StateError:
-    kind = RowError if _TOO_LARGE.search(message) else StateError
-    return kind(f"State table: {message}")
+def gone_key(portal: str, item: str) -> str:
+    """Return the key of the row that says that a reaction deleted an item; ids are used once."""
+    return f"gone#{portal}#{item}"
+
+
+def slots_key(portal: str) -> str:
+    """Return the key of a portal's limit on requests."""
+    return f"slots#{portal}"
+
+
+def sweep_key(portal: str) -> str:
+    """Return the key of the progress of a portal's sweeps."""
+    return f"sweep#{portal}"
+
+
+def events_key(portal: str) -> str:
+    """Return the key of the times of a portal's last events."""
+    return f"seen#{portal}"
+
+
+def brake_key(portal: str) -> str:
+    """Return the key of the count of a portal's disappearances."""
+    return f"brake#{portal}"
+
+
+def key(pk: str) -> Item:
+    """Return a key as the State table's requests take it."""
+    return {"pk": {"S": pk}}
+
+
+@contextmanager
+def conditional() -> Iterator[None]:
+    """Raise ConditionFailedError where DynamoDB refuses the condition of a request made within."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        raise ConditionFailedError(error.response.get("Item")) from error

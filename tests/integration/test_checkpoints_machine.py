@@ -1,4 +1,4 @@
-"""relay.once: whatever happens in whatever order, each create of a record happens once.
+"""relay.reaction.once: whatever happens in whatever order, each create of a record happens once.
 
 The machine delivers one record again and again, up to two deliveries at a time, and decides at
 each request to DynamoDB or the portal what becomes of it: answered, answered too late, refused, or
@@ -25,16 +25,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from relay import state_table
-from relay.errors import MayHaveRunError, TransientError
-from relay.reaction import checkpoint, lease, matching, run
-from relay.reaction.checkpoint import Row, Write
+from relay import state_batch, state_requests
+from relay.errors import MayHaveRunError, SiblingsPendingError, TransientError
+from relay.reaction import checkpoint, lease, matching, once
+from relay.reaction.checkpoint import Checkpoint, Write
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_table import StateTable
 from tests.dynamo import Dynamo
+from tests.runs import KEY, batch_of
 
-KEY = "done#follow_up#main.deal.5.1.7"
 DEAL, COMMENT, TASK, UPDATE = (
     *("crm.item.add", "crm.timeline.comment.add", "tasks.task.add", "crm.item.update"),
 )
@@ -100,10 +99,10 @@ class Delivery:
         self.results = []
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda *_: None)
-        row = Row.of(KEY, world.dynamo.rows.get(KEY), world.now)
-        table = StateTable(world.dynamo, "State")
+        row = Checkpoint.of(KEY, world.dynamo.rows.get(KEY), world.now)
         token = f"token {next(world.numbers)}"
-        self.run = Run(row, token, world.now + LEASE, table, lambda *_, **__: None)
+        held = lease.Lease(row, token, world.now + LEASE, batch_of(world.dynamo))
+        self.run = Run(held, lambda *_, **__: None)
         self.task = self.loop.create_task(self.react(program, order))
         self.turn()
 
@@ -117,7 +116,7 @@ class Delivery:
                 await asyncio.gather(*calls[turned:], *calls[:turned])
         except Exception as error:  # noqa: BLE001  as the reaction's rim does
             self.error = error
-        await self.run.finish()
+        await self.run.finish(failed=False)
         self.done = True
 
     async def one(self, portal, method, varies, tag, order):
@@ -206,8 +205,8 @@ class Machine(RuleBasedStateMachine):
         clock = SimpleNamespace(
             time=lambda: self.world.now, strftime=time.strftime, gmtime=time.gmtime
         )
-        run.time = lease.time = clock
-        state_table.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
+        once.time = lease.time = clock
+        state_requests.time = SimpleNamespace(time=clock.time, sleep=lambda _: None)
 
     @property
     def creates(self):
@@ -389,11 +388,11 @@ async def pause(_seconds):
 @pytest.fixture(autouse=True)
 def controlled(monkeypatch):
     """Put every request and every moment into the machine's hand."""
-    monkeypatch.setattr(state_table, "_in_thread", in_process)
+    monkeypatch.setattr(state_batch, "_in_thread", in_process)
     monkeypatch.setattr(matching, "_pause", pause)
-    monkeypatch.setattr(run, "time", time)
+    monkeypatch.setattr(once, "time", time)
     monkeypatch.setattr(lease, "time", time)
-    monkeypatch.setattr(state_table, "time", time)
+    monkeypatch.setattr(state_requests, "time", time)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("asyncio").setLevel(logging.NOTSET)
@@ -423,7 +422,7 @@ def test_each_create_happens_once():
 
 def no_intent(monkeypatch):
     """Store nothing before a create is sent."""
-    monkeypatch.setattr(run, "is_harmless_write", lambda *_: True)
+    monkeypatch.setattr(once, "is_harmless", lambda *_: True)
 
 
 def no_lease(monkeypatch):
@@ -440,7 +439,7 @@ def no_method(monkeypatch):
             if write.digest == digest:
                 return write
         if left and not quiet:
-            raise checkpoint.SiblingsPendingError
+            raise SiblingsPendingError
         return left[0] if left else None
 
     monkeypatch.setattr(matching, "match", match)
@@ -453,13 +452,13 @@ def no_number(monkeypatch):
         self.writes.append(Write(method, 0, digest, now))
         return self.writes[-1]
 
-    monkeypatch.setattr(Row, "add", add)
+    monkeypatch.setattr(Checkpoint, "add", add)
 
 
 def no_expiry(monkeypatch):
     """Leave it to DynamoDB to remove what has expired."""
-    of = Row.of
-    monkeypatch.setattr(Row, "of", lambda key, item, _now: of(key, item, 0))
+    of = Checkpoint.of
+    monkeypatch.setattr(Checkpoint, "of", lambda key, item, _now: of(key, item, 0))
 
 
 def by_position(monkeypatch):
@@ -474,7 +473,7 @@ def by_position(monkeypatch):
 
 def no_giving_back(monkeypatch):
     """Take a call that is made again for another one."""
-    monkeypatch.setattr(matching.Claims, "give_back", lambda *_: None)
+    monkeypatch.setattr(matching.Claims, "keep_for_retry", lambda *_: None)
 
 
 @pytest.mark.parametrize(

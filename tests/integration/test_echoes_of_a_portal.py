@@ -14,12 +14,14 @@ from local.portal.conversion import convert_lead
 from local.portal.items import Actor
 from local.portal.server import PortalServer
 from relay.change import Change, Fields
-from relay.echo.detect import is_echo, mark
-from relay.echo.ledger import Fact, Note, created, written
+from relay.echo.detect import is_echo, mark_echoes
+from relay.echo.effects import created_item
+from relay.echo.ledger import stamped
 from relay.echo.stamps import stamp_of
 from relay.kinds import kind_of
 from relay.tracking.commands import read_command
 from relay.tracking.projection import difference, project
+from tests.ledger import note_of, rows_of
 
 NOON = "2026-03-01T12:00:00.000+00:00"
 OWN_FIELDS = {
@@ -89,15 +91,6 @@ def judge(call, entity, number, method, **params):
     call(method, **params)
     after = read(call, entity, number)
     changed = difference(before, after)
-    its = written(method, params)
-    update = Note("main", its, "tidy", "t", 1, time.time()).make("S")["Update"]
-    row = {
-        update["ExpressionAttributeNames"][name]: update["ExpressionAttributeValues"][
-            f":{name[1:]}"
-        ]
-        for name in update["ExpressionAttributeNames"]
-        if name.startswith("#n")
-    }
     change = replace(
         CHANGE,
         entity=entity,
@@ -106,7 +99,7 @@ def judge(call, entity, number, method, **params):
         before=Fields({name: before.get(name) for name in changed}),
         after=Fields(after),
     )
-    return changed, is_echo({"row": row}, change)
+    return changed, is_echo(rows_of(note_of(method, params)), change)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +200,8 @@ def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
     params = {"fields": {"TITLE": "A", "NAME": "B", "OPPORTUNITY": 5}}
     marked = stamp_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
     number = call("crm.lead.add", **marked)
-    fact = Fact.of_mark("main", created("crm.lead.add", marked), 1, time.time())
-    rows = {fact.name: fact.make("State")}
+    item = stamped("main", created_item("crm.lead.add", marked), 1, time.time()).item
+    rows = {item["pk"]["S"]: item}
     made = server.run(lambda: convert_lead(server.portal, number, Actor(user)))
     origins = {}
     for entity, item in {"lead": number, **made}.items():
@@ -217,6 +210,8 @@ def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
         change = replace(
             CHANGE, entity=entity, id=str(item), action="added", after=Fields(after), time=NOON
         )
-        (change,) = mark([change], lambda keys: {key: rows[key] for key in keys if key in rows})
+        (change,) = mark_echoes(
+            [change], lambda keys: {key: rows[key] for key in keys if key in rows}
+        )
         origins[entity] = change.origin
     assert origins == {"lead": "relay", "company": "portal", "contact": "portal", "deal": "portal"}

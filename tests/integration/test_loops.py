@@ -6,13 +6,13 @@ import pytest
 
 from relay import settings
 from relay.change import Change, Fields
-from relay.echo.detect import mark
+from relay.echo.detect import mark_echoes
 from relay.echo.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
-from relay.state_table import StateTable
+from relay.state_requests import StateRequests
 from relay.tracking.projection import difference
 from tests.dynamo import Dynamo
 
@@ -68,7 +68,7 @@ class Circle:
                         after=Fields(item),
                     )
                 )
-        marked = mark(found, StateTable(self.table, "State").load)
+        marked = mark_echoes(found, StateRequests(self.table, "State").load)
         return [change for change in marked if change.origin == "portal"]
 
     def run(self, *reactions):

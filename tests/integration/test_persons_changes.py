@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from relay.change import Change, Fields
 from relay.echo.detect import is_echo
-from relay.echo.ledger import Note, written
 from relay.tracking.projection import difference, project
-from tests.dynamo import Dynamo
+from tests.ledger import rows_of, update
 
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 USER = 7
@@ -145,12 +144,11 @@ def judge(before, after, notes):
 
 def noted(*writes):
     """Return the rows of the ledger after these writes, a second apart."""
-    table = Dynamo()
-    for number, fields in enumerate(writes):
-        its = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": fields})
-        note = Note("main", its, "tidy", f"t.{number}", USER, NOW + number)
-        table.transact_write_items([note.make("State")])
-    return table.rows
+    notes = (
+        update(fields, number=number, user_id=USER, now=NOW + number)
+        for number, fields in enumerate(writes)
+    )
+    return rows_of(*notes)
 
 
 quick = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

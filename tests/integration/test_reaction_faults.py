@@ -205,7 +205,7 @@ def test_a_reaction_that_fails_is_tried_again_then_put_aside(
     """Its reason is in the log each time, and in the dead-letter queue in the end."""
     first = replace(FINE, change_id="main.deal.2.b.1", version=1)
     assert stack.deliver(only(raises), first.to_json()) == []  # the table gives slots from now on
-    monkeypatch.setattr("relay.reaction.runner.RESERVE_SECONDS", 0.3)
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.3)
     monkeypatch.setattr("relay.portal.sending.MIN_SECONDS", 0.1)
     monkeypatch.setattr("relay.retry_policy.ATTEMPTS", 2)
     monkeypatch.setattr("relay.retry_policy.FIRST_RETRY_SECONDS", -2)  # visible at once

@@ -1,18 +1,17 @@
-"""What a reaction wrote comes back as a change: how an echo is told from what others did.
+"""How the echo of a reaction's write is told from the changes of others.
 
 An echo (`origin: relay`) is
 - an update whose every changed field was noted in the ledger with the value that was read, by the
-  user who saved last, or follows from one that was (relay.echo.derived_fields);
-- a new item whose id, or whose mark with its kind and its user, was noted;
+  user who saved last, or follows from such a field (relay.echo.derived_fields);
+- a new item whose id was noted, or whose stamp was noted with its kind and its author;
 - a deletion that was noted.
-In doubt a change is a person's: a loop is ended by the budget, a lost change by nothing.
+In doubt a change is a person's: the budget ends a loop, but nothing brings back a lost change.
 
-A note counts for one reading only: the first that begins after its write. So notes from before the
-reading that the mirror had are left out - by the time that a call may take, since a note precedes
-it. Within that minute a user who is the writing webhook's, too, may undo a write and do it again.
+A note counts for one reading only, the first that begins after its write. So notes from before the
+mirror's former reading are left out, less CALL_SECONDS, since a note precedes its call. Within that
+minute the user of the writing webhook may undo a write and repeat it without being noticed.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,74 +19,76 @@ from typing import Any
 
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS, Cause
-from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, gone_key, made_key, row_keys
+from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, keys_around
+from relay.echo.note_text import NoteText
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
+from relay.state_table import Item, gone_key, made_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call
 
-Load = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
+type Rows = Mapping[str, Item]  # of the State table, by their keys
 
 
-def mark(
-    changes: Sequence[Change], load: Load, since: Mapping[str, float] | None = None
+def mark_echoes(
+    changes: Sequence[Change],
+    load: Callable[[Iterable[str]], Rows],
+    former_readings: Mapping[str, float] | None = None,
 ) -> list[Change]:
-    """Return changes with `origin: relay` on those that reactions wrote.
+    """Return the changes in their order, with `origin: relay` on those that reactions wrote.
 
-    `load` reads rows; `since` says by change id when the mirror's former reading was.
+    `load` reads rows by their keys; `former_readings` has by change id the time (epoch s) at which
+    the mirror read the item before.
     """
     keys = [_keys(change) for change in changes]
     rows = load({key for some in keys for key in some})
     marked = []
     for change, some in zip(changes, keys, strict=True):
         found = {key: rows[key] for key in some if key in rows}
-        ours = is_echo(found, change, (since or {}).get(change.change_id, 0.0))
+        ours = is_echo(found, change, (former_readings or {}).get(change.change_id, 0.0))
         marked.append(replace(change, origin="relay") if ours else change)
     return marked
 
 
 def _keys(change: Change) -> list[str]:
-    portal, entity = change.portal, change.entity
+    """Return the keys of the rows that can tell of a change."""
+    portal, item = change.portal, f"{change.entity}/{change.id}"
     if change.action == "deleted":
-        return [gone_key(portal, entity, change.id)]
+        return [gone_key(portal, item)]
     if change.action == "added":
-        marks = (str(change.after.get(name) or "") for name in ("originId", "xmlId"))
-        keys = [made_key(portal, its) for its in marks if its.startswith(PREFIX)]
-        return [made_key(portal, f"{entity}/{change.id}"), *keys]
-    saved_at, read_at = _saved_at(change), _read_at(change)
-    hours = (row_keys(portal, entity, change.id, at) for at in (saved_at, read_at))
-    return list(dict.fromkeys(key for some in hours for key in some))
+        texts = (str(change.after.get(name) or "") for name in ("originId", "xmlId"))
+        stamps = [made_key(portal, text) for text in texts if text.startswith(PREFIX)]
+        return [made_key(portal, item), *stamps]
+    times = (_saved_at(change), _read_at(change))
+    return list(dict.fromkeys(key for at in times for key in keys_around(portal, item, at)))
 
 
-def is_echo(
-    rows: Mapping[str, Mapping[str, Any]], change: Change, former_reading: float = 0.0
-) -> bool:
-    """Say whether a change is only what reactions wrote; `rows` are the ledger's, by their keys."""
+def is_echo(rows: Rows, change: Change, former_reading: float = 0.0) -> bool:
+    """Return whether a change is only what reactions wrote; `rows` are those of the ledger."""
     if change.action == "deleted":
         return bool(rows)
     if change.action == "added":
-        return any("entity" not in row or _is_maker(row, change) for row in rows.values())
-    last = change.after.get("changedBy" if change.entity == "task" else "updatedBy")
+        return any("entity" not in row or _is_author(row, change) for row in rows.values())
+    saved_by = change.after.get("changedBy" if change.entity == "task" else "updatedBy")
     # A person may set what a reaction has set within the same minutes.
     since = former_reading - CALL_SECONDS
-    notes = [note for note in notes_of(rows.values(), change) if int(note["at"]) >= since]
-    return _explain([note for note in notes if str(note["user"]) == str(last)], change)
+    notes = [note for note in notes_of(rows.values(), change) if note.at >= since]
+    return _explain([note for note in notes if str(note.user) == str(saved_by)], change)
 
 
-def _is_maker(row: Mapping[str, Any], change: Change) -> bool:
-    """Say whether a mark is this item's own: what a person converts has a copy of it."""
+def _is_author(row: Item, change: Change) -> bool:
+    """Return whether a stamp is this item's own: what a person converts has a copy of it."""
     user = str(change.after.get("createdBy"))
-    return bool(row["entity"]["S"] == change.entity and row["user"]["S"] == user)
+    return row["entity"]["S"] == change.entity and row["user"]["S"] == user
 
 
-def notes_of(rows: Iterable[Mapping[str, Any]], change: Change) -> list[dict[str, Any]]:
+def notes_of(rows: Iterable[Item], change: Change) -> list[NoteText]:
     """Return the notes that a change may come from, the newest first."""
-    texts = (its["S"] for row in rows for name, its in row.items() if name.startswith("note "))
-    notes = [json.loads(text) for text in texts]
+    texts = (value["S"] for row in rows for name, value in row.items() if name.startswith("note "))
     begin, end = _saved_at(change) - NOTED_SECONDS, _read_at(change) + CLOCK_SECONDS
-    notes = [note for note in notes if begin <= int(note["at"]) <= end]
-    return sorted(notes, key=lambda note: -int(note["at"]))
+    notes = [note for note in map(NoteText.parse, texts) if begin <= note.at <= end]
+    return sorted(notes, key=lambda note: -note.at)
 
 
 def _read_at(change: Change) -> float:
@@ -95,7 +96,7 @@ def _read_at(change: Change) -> float:
 
 
 def _saved_at(change: Change) -> float:
-    """Return when the item was last saved: a reading may come hours later.
+    """Return when the item was last saved (epoch s): it may be read hours later.
 
     A portal's clock that is far behind makes the time too early; notes are then found all the same.
     """
@@ -104,76 +105,75 @@ def _saved_at(change: Change) -> float:
     return min(read_at, saved.timestamp() + PORTAL_CLOCK_SECONDS) if saved else read_at
 
 
-def _explain(notes: list[dict[str, Any]], change: Change) -> bool:
-    """Say whether notes explain every changed field, with the value that it has."""
+def _explain(notes: list[NoteText], change: Change) -> bool:
+    """Return whether notes explain every changed field, with the value that it has."""
     midnights = _midnights(change)
     causes: dict[str, Cause] = {}
     for name in change.changed:
-        key = plain(name)
+        field = plain(name)
         if name in change.truncated:
-            return False  # nothing is known of its value
-        if key == "fm":
+            return False  # the value is not in the change
+        if field == "fm":
             found = [cause for cause in _phones(notes) if _fits_rows(cause.value, change)]
         else:
             value = change.after.get(name)
             found = [
                 cause
-                for cause in _latest(notes, key, _read_at(change))
-                if is_same(key, cause.value, value, midnights)
+                for cause in _latest(notes, field, _read_at(change))
+                if is_same(field, cause.value, value, midnights)
             ]
         if found:
-            causes[key] = found[0]
+            causes[field] = found[0]
     return bool(causes) and all(
         plain(name) in causes or _follows(name, causes, change) for name in change.changed
     )
 
 
-def _latest(notes: list[dict[str, Any]], key: str, read_at: float) -> list[Cause]:
-    """Return what a field was last set to; more than one thing where clocks can't tell."""
+def _latest(notes: list[NoteText], field: str, read_at: float) -> list[Cause]:
+    """Return the last write of a field; more than one where clocks can't tell which was last."""
     found: list[Cause] = []
     for note in notes:
-        if key not in note["fields"]:
+        if field not in note.fields:
             continue
-        at = int(note["at"])
-        if found and at != found[-1].at and found[-1].at <= read_at - CLOCK_SECONDS:
+        if found and note.at != found[-1].at and found[-1].at <= read_at - CLOCK_SECONDS:
             break  # overwritten since
-        found.append(Cause(note["fields"][key], note["user"], at))
+        found.append(Cause(note.fields[field], note.user, note.at))
     return found
 
 
-def _phones(notes: list[dict[str, Any]]) -> list[Cause]:
-    """Return the rows of all notes as one: of those with a number the newest counts."""
+def _phones(notes: list[NoteText]) -> list[Cause]:
+    """Return the rows of all notes as one cause: of the rows of one number the newest counts."""
     rows: list[Any] = []
     numbers: set[str] = set()
     for note in notes:
-        mine = [row for row in note["fields"].get("fm", ()) if row[0] not in numbers]
+        mine = [row for row in note.fields.get("fm", ()) if row[0] not in numbers]
         numbers |= {row[0] for row in mine if row[0]}
         rows += mine
-    return [Cause(rows, notes[0]["user"], int(notes[0]["at"]))] if rows else []
+    return [Cause(rows, notes[0].user, notes[0].at)] if rows else []
 
 
 def _follows(name: str, causes: Mapping[str, Cause], change: Change) -> bool:
-    key = plain(name)
-    rules = ((FOLLOWS.get(written, {}).get(key), cause) for written, cause in causes.items())
+    field = plain(name)
+    rules = ((FOLLOWS.get(written, {}).get(field), cause) for written, cause in causes.items())
     return any(rule is not None and rule(name, change, cause) for rule, cause in rules)
 
 
 def _midnights(change: Change) -> set[str]:
-    """Return at which times of day, in UTC, the portal's days begin."""
+    """Return the times of day, in UTC, at which the portal's days begin."""
     days = (change.after[name] for name in change.after if plain(name) in DAYS)
     return {str(day)[11:] for day in days if moment(day)}
 
 
 def _fits_rows(noted: Sequence[Sequence[str]], change: Change) -> bool:
-    """Say whether each phone, e-mail or the like that is another now was noted so."""
+    """Return whether each phone, e-mail or the like that differs was noted like that."""
     before, after = _by_number(change.before.get("fm")), _by_number(change.after.get("fm"))
     new = [row for row in noted if not row[0]]
     for number in before.keys() | after.keys():
         old, row = before.get(number), after.get(number)
         if row == old:
             continue
-        mine = [one for one in noted if one[0] == number] if old else new
-        found = next((one for one in mine if _is_row(one, old, row)), None)
+        mine = [noted_row for noted_row in noted if noted_row[0] == number] if old else new
+        found = next((noted_row for noted_row in mine if _is_row(noted_row, old, row)), None)
         if found is None:
             return False
         if not old:
@@ -184,7 +184,7 @@ def _fits_rows(noted: Sequence[Sequence[str]], change: Change) -> bool:
 def _is_row(
     noted: Sequence[str], old: Mapping[str, Any] | None, row: Mapping[str, Any] | None
 ) -> bool:
-    """Say whether a row is as it was noted; what was not written is as it was before."""
+    """Return whether a row is as it was noted; unwritten parts must be as before."""
     _, text, *more = [*noted, "", ""][:4]
     if row is None:
         return text == ""
@@ -196,5 +196,5 @@ def _is_row(
     return True
 
 
-def _by_number(rows: Any) -> dict[str, Mapping[str, Any]]:
+def _by_number(rows: object) -> dict[str, Mapping[str, Any]]:
     return {str(row["id"]): row for row in rows} if isinstance(rows, list) else {}

@@ -1,13 +1,13 @@
-"""The stamp that a create bears: fields by which the item is found again, and told as ours.
+"""The stamp of a create: fields by which the item is found again, and recognised as a reaction's.
 
 | method | stamp | because |
 |---|---|---|
-| `crm.item.add` of 1-4 | `originatorId`, `originId` | made for external keys |
-| `crm.item.add` of 31, 128… | `xmlId` | they have no origin |
+| `crm.item.add` of 1-4 | `originatorId`, `originId` | they are made for external keys |
+| `crm.item.add` of 31, 128… | `xmlId` | these kinds have no origin |
 | `crm.deal.add`, lead, contact, company | `ORIGINATOR_ID`, `ORIGIN_ID` | the same |
 | `tasks.task.add` | `XML_ID` | tasks have no origin |
 | where the reaction has set these itself | none | a key of its own may be on other items |
-| quotes (7) | none | neither origin nor `xmlId` |
+| quotes (7) | none | they have neither origin nor `xmlId` |
 | comments, to-dos, messages, workflows | none | no field holds a key |
 """
 
@@ -28,26 +28,26 @@ _KEY_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The fields that are added to a create."""
+    """The fields that are added to a create, with their values."""
 
     fields: Mapping[str, str]
 
     def put_on(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters with the mark in their fields."""
+        """Return a copy of the parameters with the stamp among the fields."""
         name, fields = fields_of(params)
         return {**params, name: {**fields, **self.fields}}
 
 
 def stamp_of(method: str, params: Mapping[str, Any], key: str) -> Stamp | None:
-    """Return what a create is to be found by; None where nothing can be looked for."""
+    """Return the stamp with a key for a call; None where no field can hold one."""
     names = _key_fields(method.lower(), params)
     _, fields = fields_of(params)
     if not names or not isinstance(fields, Mapping):
         return None
-    value = PREFIX + key
-    mark = {name: ORIGINATOR if plain(name) == "originatorid" else value for name in names}
-    taken = {plain(name) for name, given in fields.items() if given}
-    return None if taken & {plain(name) for name in mark} else Stamp(mark)
+    text = PREFIX + key
+    stamp = {name: ORIGINATOR if plain(name) == "originatorid" else text for name in names}
+    used = {plain(name) for name, value in fields.items() if value}
+    return None if used & {plain(name) for name in stamp} else Stamp(stamp)
 
 
 def fields_of(params: Mapping[str, Any]) -> tuple[str, Any]:

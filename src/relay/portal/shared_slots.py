@@ -14,7 +14,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.errors import ConditionFailedError
 from relay.portal.slots import REST_SECONDS, OwnSlots, Pace, no_slot
+from relay.state_table import conditional, key, slots_key
 
 ATTEMPTS = 20  # to write; each failed one means that another copy took a slot
 WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
@@ -34,7 +36,7 @@ class SharedSlots:
         """Take a DynamoDB client with short timeouts, the table's name and the portal's."""
         self._client = client
         self._pace = pace
-        self._row = {"TableName": table, "Key": {"pk": {"S": f"slots#{portal}"}}}
+        self._row = {"TableName": table, "Key": key(slots_key(portal))}
         self._portal = portal
         self._own_pace = pace.shared_by(COPIES)
         self._own: OwnSlots | None = None
@@ -120,20 +122,19 @@ class SharedSlots:
         """Update the row and return the new `empty_at`; the row if the condition does not hold."""
         more = {"ConditionExpression": condition} if condition else {}
         try:
-            answer = self._client.update_item(
-                **self._row,
-                **more,
-                UpdateExpression=change,
-                ExpressionAttributeValues={
-                    f":{name}": {"N": str(value)} for name, value in values.items()
-                },
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return dict(refusal.response.get("Item") or {})
+            with conditional():
+                answer = self._client.update_item(
+                    **self._row,
+                    **more,
+                    UpdateExpression=change,
+                    ExpressionAttributeValues={
+                        f":{name}": {"N": str(value)} for name, value in values.items()
+                    },
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ConditionFailedError as refusal:
+            return dict(refusal.item or {})
         return _number(answer["Attributes"], "empty_at")
 
     def _use_own_slots(self, error: Exception) -> OwnSlots:

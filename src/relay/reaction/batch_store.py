@@ -1,87 +1,131 @@
-"""What a reaction keeps of a batch's records: read before they run, stored after them."""
+"""What the State table holds of a batch's records: loaded before they run, stored after them."""
 
 import asyncio
-from collections import Counter, defaultdict
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
 
-from relay import settings
+from relay.change import Change
 from relay.errors import RelayError
-from relay.reaction.record import Record
+from relay.portal import Portal
+from relay.reaction.checkpoint import Checkpoint
+from relay.reaction.lease import Lease
+from relay.reaction.newest import Newest
+from relay.reaction.portal import OncePortal
+from relay.reaction.record import Record, item_of
 from relay.reaction.run import Run
-from relay.reaction.write_notes import WriteNotes
+from relay.reaction.write_notes import Ledger, WriteNotes
 from relay.retry_policy import Policy, policy_of
-from relay.state_table import StateTable
+from relay.state_batch import StateBatch
+from relay.state_requests import StateRequests
+from relay.state_table import checkpoint_key, newest_key
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record with its run, and for a change the latest version handled of its item."""
+
+    record: Record
+    run: Run
+    newest: Newest | None
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a later change of the item was handled."""
+        change = self.record.payload
+        return isinstance(change, Change) and bool(self.newest and self.newest.is_after(change))
 
 
 class BatchStore:
-    """The rows of one batch in the State table.
+    """The rows of one batch. Records of one id share a Checkpoint, those of one item a Newest.
 
-    `until` is when nothing of this invocation can be under way any more.
+    `until` is the time (epoch s) from which on nothing of this invocation can be under way.
     """
 
-    def __init__(self, reaction: str, until: float, logger: Logger, counts: Counter[str]) -> None:
+    def __init__(
+        self, reaction: str, until: float, requests: StateRequests, logger: Logger
+    ) -> None:
+        self.counts: Counter[str] = Counter()
         self._reaction = reaction
         self._until = until
+        self._requests = requests
         self._logger = logger
-        self._counts = counts
+        self._batch = StateBatch(requests)
+        self._ledger = Ledger(self._batch, reaction, self.counts)
         token = uuid4().hex
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tokens = (f"{token}.{number}" for number in count())
 
-    def load(self, records: list[Record]) -> None:
-        """Read what is known of the records; raises ConfigurationError, StateError."""
-        (table,) = settings.read("STATE_TABLE")
-        self._state = StateTable(settings.client("dynamodb"), table)
-        stored = self._state.load(key for its in records for key in its.keys(self._reaction))
-        known: dict[str, Any] = {}
-        for record in records:
-            record.know(self._reaction, stored, known)
+    def load(self, records: Iterable[Record]) -> dict[Record, StoredRecord]:
+        """Return the records with what is stored of them; blocks. Raises StateError."""
+        keys = {record: self._keys(record) for record in records}
+        rows = self._requests.load(key for some in keys.values() for key in some)
+        now = time.time()
+        checkpoints: dict[str, Checkpoint] = {}
+        newest: dict[str, Newest] = {}
+        loaded = {}
+        for record, (key, *newest_keys) in keys.items():
+            checkpoint = checkpoints.setdefault(key, Checkpoint.of(key, rows.get(key), now))
+            latest = None
+            for of_item in newest_keys:
+                latest = newest.setdefault(of_item, Newest.of(of_item, rows.get(of_item)))
+            lease = Lease(checkpoint, next(self._tokens), self._until, self._batch)
+            run = Run(lease, self._log_of(record), record.operator)
+            loaded[record] = StoredRecord(record, run, latest)
+        return loaded
 
-    def run_of(self, record: Record) -> Run:
-        """Return a run of the reaction for a record."""
-        token = next(self._tokens)
-        about = record.about()
-
-        def log(message: str, **more: Any) -> None:
-            self._logger.warning(message, **about, **more)
-
-        noting = WriteNotes(
-            state=self._state,
-            portal=record.subject.portal,
-            reaction=self._reaction,
-            record=record.record_id,
-            token=token,
-            turns=self._turns,
-            user=lambda: record.user,
-            counts=self._counts,
-            log=log,
+    def portal_of(self, stored: StoredRecord, portal: Portal) -> OncePortal:
+        """Return the portal that a record's reaction gets."""
+        run, record = stored.run, stored.record
+        notes = WriteNotes(
+            self._ledger,
+            record.payload.portal,
+            record.id,
+            run.lease.token,
+            portal.webhook.user_id,
+            run.log,
         )
-        row = record.row
-        assert row is not None  # noqa: S101  it was read
-        return Run(
-            *(row, token, self._until, self._state, log),
-            redriven=record.redriven,
-            decided=record.decided,
-            noting=noting,
-        )
+        return OncePortal(portal, run, notes)
 
-    async def store(self, record: Record) -> None:
-        """Store what the run has done, and that it was: its own failures too."""
-        jobs: list[Any] = []
-        if record.run:
-            failed = record.error is not None and policy_of(record.error) is Policy.RETRY
-            jobs.append(record.run.finish(failed=failed))
-        if record.newest and record.handled and record.newest.note(record.subject):
-            jobs.append(self._note(record))
+    async def store(self, stored: StoredRecord, error: Exception | None) -> None:
+        """Store what a run has done, and how it ended: `error` is None for a handled record."""
+        failed = error is not None and policy_of(error) is Policy.RETRY
+        jobs = [stored.run.finish(failed=failed)]
+        if error is None and stored.newest:
+            jobs.append(self._store_newest(stored, stored.newest))
         await asyncio.gather(*jobs)
 
-    async def _note(self, record: Record) -> None:
-        assert record.newest is not None  # noqa: S101  looked at by who calls
-        try:
-            await self._state.write(record.newest)
-        except RelayError as trouble:
-            self._logger.warning("not noted", reason=str(trouble), **record.about())
+    async def _store_newest(self, stored: StoredRecord, newest: Newest) -> None:
+        change = stored.record.payload
+        if isinstance(change, Change) and newest.advance_to(change):
+            try:
+                await newest.store(self._batch)
+            except RelayError as trouble:
+                stored.run.log("not noted", reason=str(trouble))
+
+    def _keys(self, record: Record) -> list[str]:
+        """Return the key of a record's checkpoint, and that of its item if it is a change."""
+        keys = [checkpoint_key(self._reaction, record.id)]
+        if isinstance(record.payload, Change):
+            change = record.payload
+            keys.append(newest_key(self._reaction, change.portal, item_of(change)))
+        return keys
+
+    def _log_of(self, record: Record) -> "_RecordLog":
+        return _RecordLog(self._logger, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordLog:
+    """Logs warnings with the fields that name a record."""
+
+    logger: Logger
+    record: Record
+
+    def __call__(self, message: str, /, **fields: Any) -> None:
+        self.logger.warning(message, **self.record.log_fields(), **fields)

@@ -1,82 +1,70 @@
-"""A record's row, taken for one run: until that is over nobody else sends or stores for it.
+"""The lease on a record's checkpoint: until it is over, no other run sends or stores anything.
 
-The first time it is stored under a condition, after that simply put: conditions cost a transaction,
-and nobody else writes a row that is taken.
+The checkpoint is stored under a condition the first time, after that simply put: conditions cost a
+transaction, and nobody else writes a row under a lease.
 """
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from relay.errors import TransientError
-from relay.reaction.checkpoint import CLOCK_SECONDS, Row
-from relay.state_table import StateTable
+from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
+from relay.state_batch import StateBatch
+from relay.state_requests import Condition, Put
 
-AGAIN_SECONDS = 30.0  # at most, until a record that another copy works on is looked at again
+RETRY_SECONDS = 30.0  # at most, until the record of a running delivery is tried again
 
 
 class Lease:
-    """The right to write a row; `until` is when nothing of this run can be under way any more."""
+    """The right of one run, named by its token, to write a checkpoint.
 
-    def __init__(self, row: Row, token: str, until: float, state: StateTable) -> None:
-        self.row = row
+    `until` is the time (epoch s) from which on nothing of this run can be under way.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, token: str, until: float, batch: StateBatch) -> None:
+        self.checkpoint = checkpoint
         self.token = token
         self.until = until
-        self._state = state
+        self._batch = batch
 
     @property
     def is_ours(self) -> bool:
-        """Whether this run has taken the row."""
-        return self.row.owner == self.token
+        """Whether this run holds the lease."""
+        return self.checkpoint.owner == self.token
 
     def check(self, method: str = "") -> None:
-        """Raise TransientError while another run has the row."""
-        seconds = self.row.until + CLOCK_SECONDS - time.time()
-        if self.row.owner and not self.is_ours and seconds > 0:
-            said = "another delivery of this record is at work, or was killed"
-            seconds = min(seconds, AGAIN_SECONDS)
-            raise TransientError(method or "reaction", "IN_PROGRESS", said, retry_after=seconds)
+        """Raise TransientError while another run holds the lease."""
+        seconds = self.checkpoint.until + CLOCK_SECONDS - time.time()
+        if self.checkpoint.owner and not self.is_ours and seconds > 0:
+            text = "another delivery of this record is running, or was killed"
+            seconds = min(seconds, RETRY_SECONDS)
+            raise TransientError(method or "reaction", "IN_PROGRESS", text, retry_after=seconds)
 
     async def store(self) -> None:
-        """Store the row, and have it from now on."""
-        await self._state.write(_Saved(self))
-        self.row.owner, self.row.until = self.token, self.until
+        """Store the checkpoint, and hold the lease from now on.
+
+        Raises ConditionFailedError with the stored row where another run was faster, TransientError
+        while it holds the lease, StateError and RowError.
+        """
+        await self._batch.write(self.checkpoint.key, self, _put)
+        self.checkpoint.owner, self.checkpoint.until = self.token, self.until
 
     async def end(self, until: float) -> None:
-        """Store the row and give it free from a time on: nothing more is to come."""
-        self.row.until = until
-        await self._state.write(_Saved(self))
+        """Store the checkpoint and let the lease end at a time (epoch s); raises as `store`."""
+        self.checkpoint.until = until
+        await self._batch.write(self.checkpoint.key, self, _put)
 
 
-class _Saved:
-    """A row on its way into the table."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self.name = f"row {lease.row.key}"
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the row is not this run's yet."""
-        return not self._lease.is_ours
-
-    def merge(self, other: Any) -> None:
-        """Take in nothing: the row is written as it is when the request leaves."""
-
-    def make(self, table: str) -> dict[str, Any]:
-        """Return the row's item, or the transaction that takes it."""
-        lease, seen = self._lease, self._lease.row.owner
-        item = lease.row.to_item(time.time())
-        if lease.is_ours:
-            return item
-        lease.check()
-        item |= {"owner": {"S": lease.token}, "until": {"N": f"{lease.until:.3f}"}}
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if seen:
-            # Whoever wrote it last has ended: until is over, and only a new owner writes now.
-            condition = {
-                "ConditionExpression": "#owner = :seen",
-                "ExpressionAttributeNames": {"#owner": "owner"},
-                "ExpressionAttributeValues": {":seen": {"S": seen}},
-            }
-        again = "ReturnValuesOnConditionCheckFailure"
-        return {"Put": {"TableName": table, "Item": item, **condition, again: "ALL_OLD"}}
+def _put(leases: Sequence[Lease]) -> Put:
+    """Return the checkpoint as it is now, with the condition that takes the lease if need be."""
+    lease = leases[0]
+    item = lease.checkpoint.to_item(time.time())
+    if lease.is_ours:
+        return Put(item)
+    lease.check()
+    item = {**item, "owner": {"S": lease.token}, "until": {"N": f"{lease.until:.3f}"}}
+    former = lease.checkpoint.owner
+    if not former:
+        return Put(item, Condition("attribute_not_exists(pk)"))
+    # The former owner has ended: `until` is over, and only a new owner writes now.
+    return Put(item, Condition("#owner = :former", {"#owner": "owner"}, {":former": {"S": former}}))

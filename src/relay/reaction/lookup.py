@@ -1,18 +1,18 @@
-"""Creates whose answer was lost: what each leaves in the portal, and where it is looked for.
+"""Looks up whether an interrupted create has reached the portal.
 
-| method | looked for in | because |
+| method | looked up in | because |
 |---|---|---|
 | `crm.item.add`, `crm.*.add` with a stamp | `crm.item.list`, `crm.*.list` | they filter by it |
 | `tasks.task.add` with a stamp | `tasks.task.list` by time | no filter takes `XML_ID` (below) |
-| everything without a stamp (relay.echo.stamps) | nowhere | two changes may want the same text |
+| any other write (relay.echo.stamps) | nowhere | two changes may want the same text |
 
-Unknown fields vanish silently in a portal, and that tasks keep `XML_ID` is written nowhere: a task
-of the same title without it, made since, proves nothing either way; a person decides. Tasks are not
-filtered by title or person, as somebody may have changed both since.
+Unknown fields vanish silently in a portal, and no document says that tasks keep `XML_ID`: a task of
+the same title without it, made since, proves nothing either way, so an operator decides. Tasks are
+not filtered by title or person, as somebody may have changed both since.
 
-What is not found was not made only if the webhook's user may read it: an item that was made for
+An item that is not found was not made only if the webhook's user may read it: an item made for
 somebody else is hidden from a user with the right to read "own". So the user must be an
-administrator, or a person decides.
+administrator, or an operator decides.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from relay.echo.stamps import Stamp, fields_of
 from relay.errors import MayHaveRunError
 from relay.portal import PortalApi
 
-_UNSEEN = (
+_MAYBE_HIDDEN = (
     "it was not found, but the webhook's user is no administrator and may not see it (give the "
     "writing webhook a user who may read everything)"
 )
@@ -33,52 +33,52 @@ SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-pr
 
 
 async def find(
-    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Stamp, since: float
+    portal: PortalApi, method: str, params: Mapping[str, Any], stamp: Stamp, since: float
 ) -> Any | None:
-    """Return the result of a create that did run, None if it did not.
+    """Return the result of a create that has run since a time (epoch s), None if it has not.
 
-    Raises MayHaveRunError where that can't be told.
+    Raises MayHaveRunError where the portal's answers can't decide.
     """
-    found = await _search(portal, method, params, mark, since)
+    found = await _search(portal, method, params, stamp, since)
     if found is None:
         profile = await portal.call("profile")
         if not isinstance(profile, Mapping) or profile.get("ADMIN") is not True:
-            raise MayHaveRunError(method, "UNSEEN", _UNSEEN)
+            raise MayHaveRunError(method, "UNSEEN", _MAYBE_HIDDEN)
     return found
 
 
 async def _search(
-    portal: PortalApi, method: str, params: Mapping[str, Any], mark: Stamp, since: float
+    portal: PortalApi, method: str, params: Mapping[str, Any], stamp: Stamp, since: float
 ) -> Any | None:
-    by = {f"={name}": value for name, value in mark.fields.items()}
+    by_stamp = {f"={name}": value for name, value in stamp.fields.items()}
     if method.lower() == "crm.item.add":
-        more = {name: value for name, value in params.items() if name != fields_of(params)[0]}
-        async for item in portal.list("crm.item.list", **more, filter=by, select=["*"]):
+        others = {name: value for name, value in params.items() if name != fields_of(params)[0]}
+        async for item in portal.list("crm.item.list", **others, filter=by_stamp, select=["*"]):
             return {"item": item}
     elif method.lower() == "tasks.task.add":
-        return await _find_task(portal, params, mark, since)
+        return await _find_task(portal, params, stamp, since)
     else:
-        listed = method.lower().removesuffix("add") + "list"
-        async for row in portal.list(listed, filter=by, select=["ID"]):
+        list_method = method.lower().removesuffix("add") + "list"
+        async for row in portal.list(list_method, filter=by_stamp, select=["ID"]):
             return int(row["ID"])
     return None
 
 
 async def _find_task(
-    portal: PortalApi, params: Mapping[str, Any], mark: Stamp, since: float
+    portal: PortalApi, params: Mapping[str, Any], stamp: Stamp, since: float
 ) -> Any | None:
     given = {plain(name): value for name, value in fields_of(params)[1].items()}
     title = str(given.get("title"))
     begin = datetime.fromtimestamp(since, UTC) - CLOCK
-    by = {">=CREATED_DATE": (begin - SHIFT).isoformat(timespec="seconds")}
-    unclear = False
+    by_time = {">=CREATED_DATE": (begin - SHIFT).isoformat(timespec="seconds")}
+    is_unclear = False
     select = ["ID", "TITLE", "XML_ID", "CREATED_DATE"]
-    async for task in portal.list("tasks.task.list", filter=by, select=select):
-        if task.get("xmlId") == mark.fields["XML_ID"]:
+    async for task in portal.list("tasks.task.list", filter=by_time, select=select):
+        if task.get("xmlId") == stamp.fields["XML_ID"]:
             return {"task": task}
         same = str(task.get("title")) == title and not task.get("xmlId")
-        unclear |= same and datetime.fromisoformat(task["createdDate"]) >= begin
-    if unclear:
-        said = "a task of this title without a mark was made since; is it this one?"
-        raise MayHaveRunError("tasks.task.add", "UNCLEAR", said)
+        is_unclear |= same and datetime.fromisoformat(task["createdDate"]) >= begin
+    if is_unclear:
+        text = "a task of this title without a stamp was made since; is it this one?"
+        raise MayHaveRunError("tasks.task.add", "UNCLEAR", text)
     return None

@@ -1,42 +1,46 @@
-"""The portal that a reaction gets: reads pass through, writes are the run's."""
+"""The portal that a reaction gets: reads pass through, each write is done once a record."""
 
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from relay.echo.calls import Call
 from relay.errors import CallError, PermanentError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
+from relay.reaction.once import OnceWriter
 from relay.reaction.run import Run
+from relay.reaction.write_notes import WriteNotes
 
 
 class OncePortal:
-    """The portal that a reaction gets: as `relay.portal.Portal`, each write once a record."""
+    """The portal that a reaction gets; it has the methods of `relay.portal.Portal`."""
 
-    def __init__(self, portal: PortalApi, run: Run) -> None:
+    def __init__(self, portal: PortalApi, run: Run, notes: WriteNotes | None = None) -> None:
         self._portal = portal
         self._run = run
+        self._writer = OnceWriter(portal, run, notes)
 
     @property
     def requests(self) -> int:
-        """How many requests were sent for all records of this function."""
+        """The number of requests that were sent for all records of this function."""
         return self._portal.requests
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """Return the `result` of a REST method, of a write its ids only; raises a CallError."""
         if not is_read(method):
-            return await self._run.write(self._portal, method, params)
+            return await self._writer.write(Call(method, params))
         return await self._counted(self._portal.call(method, **params))
 
     async def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
         """Iterate over all items of a list method, in the order of their ids."""
-        self._run.claims.moved(1)
+        self._run.claims.call_started()
         try:
             async for item in self._portal.list(method, **params):
                 yield item
         finally:
-            self._run.claims.moved(-1)
+            self._run.claims.call_ended()
 
     async def batch(
         self,
@@ -45,26 +49,25 @@ class OncePortal:
         halt: bool = False,
         return_errors: bool = False,
     ) -> dict[str, Any]:
-        """Run commands in one request, in order; one with a write in it is one write.
+        """Run commands in one request, in order; a batch with a write in it is one write.
 
-        The writes return ids only, and the reads of a batch that was done are asked anew. Of such a
-        batch nothing can be looked for, and where a part of it has run, what failed stays undone:
-        calls of their own, which share requests by themselves, are safer.
+        The writes return ids only. When the batch is repeated, reads are sent again. Nothing of
+        such a batch can be looked up, and where a part of it has run, the refused commands stay
+        undone: calls of their own, which share requests by themselves, are safer.
         """
-        how = {"halt": halt, "return_errors": return_errors}
         if all(is_read(method) for method, _ in commands.values()):
-            return await self._counted(self._portal.batch(commands, **how))
-        params = {"commands": commands, "halt": halt}
-        outcomes = await self._run.write(self._portal, BATCH, params)
-        for name, said in outcomes["errors"].items():
+            batch = self._portal.batch(commands, halt=halt, return_errors=return_errors)
+            return await self._counted(batch)
+        done = await self._writer.write(Call.batch(commands, halt=halt))
+        for name, refusal in done.errors.items():
             if not return_errors:
-                what = f"partly run, the rest is up to you; {name}: {': '.join(said)}"
-                raise PermanentError(BATCH, "PARTLY_RUN", what)
-            outcomes["results"][name] = PermanentError(*said)
-        results = {name: outcomes["results"][name] for name in commands}
-        for its in results.values():
-            if isinstance(its, CallError) and not return_errors:
-                raise its
+                text = f"partly run, the rest is up to you; {name}: {': '.join(refusal)}"
+                raise PermanentError(BATCH, "PARTLY_RUN", text)
+            done.results[name] = PermanentError(*refusal)
+        results = {name: done.results[name] for name in commands}
+        for result in results.values():
+            if isinstance(result, CallError) and not return_errors:
+                raise result
         return results
 
     def busy(self) -> AbstractContextManager[None]:
@@ -76,11 +79,11 @@ class OncePortal:
         await self._run.settled()
 
     async def _counted[T](self, call: Coroutine[Any, Any, T]) -> T:
-        self._run.claims.moved(1)
+        self._run.claims.call_started()
         try:
             return await call
         finally:
-            self._run.claims.moved(-1)
+            self._run.claims.call_ended()
 
 
-_is_one: type[PortalApi] = OncePortal  # mypy proves it
+_satisfies: type[PortalApi] = OncePortal  # mypy proves it

@@ -1,158 +1,163 @@
-"""A run's calls -> the ledger: what is noted before a call is sent, and after it has run.
+"""Notes the writes of a run in the ledger: before a call is sent, and after it has run.
 
-The budget of an hour holds what was sent. What can happen, and why it neither loses a write nor
-counts it twice:
-- Tried many times (a portal that can't be reached): each try that was not sent takes its mark
-  back; of one whose answer was lost the mark stays, and the next try sets the same.
-- Killed in between: the mark stays, and the next try sets the same.
-- Several copies, one item: each has one write of its chain in flight, so a few marks too many may
+The budget of an hour counts the writes that were sent. What can happen, and why no write is lost or
+counted twice:
+- Many tries (a portal that can't be reached): each try that was not sent takes its write id back.
+  The id of a try whose answer was lost stays, and the next try has the same.
+- Killed in between: the id stays, and the next try has the same.
+- Several copies, one item: each has one write of its chain in flight, so a few ids too many may
   stand for seconds; a record that they stop waits for the hour's end like any other.
 - Writes noted together that have no room together are noted one by one: as many as fit pass.
-- The hour turns: a note takes its mark back from the row that it was set in.
+- The hour turns: a note takes its id back from the row that it was added to.
 """
 
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-from relay.echo.ledger import (
-    BUDGET,
-    HOUR,
-    Fact,
-    Note,
-    Written,
-    created,
-    done_in,
-    gone_key,
-    made_key,
-    number_of,
-    writes_in,
-    written,
-)
+from relay.echo.calls import Call
+from relay.echo.effects import WrittenItem, created_id, created_item, written_item
+from relay.echo.ledger import BUDGET, Note, add_notes, fact, stamped, take_back_notes
 from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.writes import was_not_sent
-from relay.state_table import StateTable
+from relay.state_batch import StateBatch
+from relay.state_requests import Put
+from relay.state_table import HOUR_SECONDS, gone_key, made_key
 
 
-class WriteNotes:
-    """What one run notes for a record; `user` returns the user that it writes as.
+class Log(Protocol):
+    """Writes a warning about one record, with fields beside it."""
 
-    `turns` has a lock for each row, shared by the runs of a batch.
-    """
+    def __call__(self, message: str, /, **fields: Any) -> None:
+        """Write it."""
 
-    def __init__(  # noqa: PLR0913  a run, and where it notes
-        self,
-        *,
-        state: StateTable,
-        portal: str,
-        reaction: str,
-        record: str,
-        token: str,
-        turns: defaultdict[str, asyncio.Lock],
-        user: Callable[[], int],
-        counts: Counter[str],
-        log: Callable[..., None],
-    ) -> None:
-        self._state = state
-        self._portal = portal
-        self._reaction = reaction
-        self._record = record
-        self._tokens = (f"{token}.{number}" for number in count())
-        self._turns = turns
-        self._noted: defaultdict[Write, list[Note]] = defaultdict(list)
-        self._user = user
-        self._counts = counts
-        self._log = log
 
-    async def before(self, write: Write, params: Mapping[str, Any]) -> None:
-        """Note what a call, or each write of a batch, sets; raises LoopError."""
-        jobs: list[Coroutine[Any, Any, None]] = []
-        now = time.time()
-        for number, call in enumerate(writes_in(write.method, params)):
-            if its := written(*call):
-                jobs.append(self._write(write, its, self._mark(write, str(number)), now))
-            if (made := created(*call)) and made.mark:
-                fact = Fact.of_mark(self._portal, made, self._user(), now)
-                jobs.append(self._state.write(fact))
-        await asyncio.gather(*jobs)
+@dataclass(slots=True)
+class Ledger:
+    """The ledger as the runs of one batch share it; `counts` has the metric `loops`."""
 
-    async def failed(self, write: Write, error: BaseException) -> None:
-        """Take back what was noted of a write that was not sent.
+    batch: StateBatch
+    reaction: str
+    counts: Counter[str]
+    _turns: defaultdict[str, asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock)
+    )
 
-        A table that does not answer changes nothing: the next try sets the same marks.
-        """
-        notes = self._noted.pop(write, [])
-        if was_not_sent(error):
-            jobs = (self._state.write(note.unsent()) for note in notes)
-            for trouble in await asyncio.gather(*jobs, return_exceptions=True):
-                if isinstance(trouble, Exception):
-                    self._log("not taken back", method=write.method, reason=str(trouble))
+    async def put(self, row: Put) -> None:
+        """Store a row whose key says everything."""
+        await self.batch.write(row.item["pk"]["S"], row, _first)
 
-    async def after(self, write: Write, params: Mapping[str, Any], result: Any) -> None:
-        """Note what only the answer proves: what was deleted, what was made, what was meant."""
-        self._noted.pop(write, None)
-        jobs: list[Coroutine[Any, Any, None]] = []
-        now = time.time()
-        for at, (command, given, answer, late) in enumerate(done_in(write.method, params, result)):
-            its, made, number = written(command, given), created(command, given), number_of(answer)
-            if its and its.deleted:
-                key = gone_key(self._portal, its.entity, its.id)
-                jobs.append(self._state.write(Fact(key, now)))
-            if its and late:
-                jobs.append(self._write(write, its, self._mark(write, f"late {at}"), now))
-            if made and number and not made.mark:
-                key = made_key(self._portal, f"{made.entity}/{number}")
-                jobs.append(self._state.write(Fact(key, now)))
-        for trouble in await asyncio.gather(*jobs, return_exceptions=True):
-            if isinstance(trouble, Exception):  # the write has been done all the same
-                self._log("not noted", method=write.method, reason=str(trouble))
-
-    def _mark(self, write: Write, which: str) -> str:
-        """Return the same short text each time that a write of the record is tried."""
-        text = f"{self._record} {write.method} {write.number} {which}"
-        return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-    async def _write(self, write: Write, its: Written, mark: str, now: float) -> None:
-        def fresh() -> Note:
-            token = next(self._tokens)
-            return Note(self._portal, its, self._reaction, token, self._user(), now, mark)
-
-        note = fresh()
+    async def add(self, note: Note) -> Note:
+        """Note a write; return the note as it was stored. Raises LoopError beyond the budget."""
+        name = f"{note.key} {note.reaction}"
         try:
-            await self._state.write(note)
-        except ConditionFailedError as refusal:
-            note = await self._alone(fresh, note.name, refusal, its, now)
-        self._noted[write].append(note)
-
-    async def _alone(
-        self,
-        fresh: Callable[[], Note],
-        name: str,
-        refusal: ConditionFailedError,
-        its: Written,
-        now: float,
-    ) -> Note:
-        """Note a write by itself: together with others it had no room, or there is none."""
+            await self.batch.write(name, note, add_notes)
+        except ConditionFailedError as error:
+            refusal = error
+        else:
+            return note
+        # Together with others it had no room, or there is none.
         async with self._turns[name]:
             while True:
-                note = fresh()
-                if note.is_over(refusal.item):
-                    self._counts["loops"] += 1
+                if note.is_over_budget(refusal.item):
+                    self.counts["loops"] += 1
+                    item = note.item.replace("/", " ")
                     raise LoopError(
-                        f"{self._reaction} has written to {its.entity} {its.id} {BUDGET} times "
-                        "within an hour: is something answering its writes?",
-                        HOUR - now % HOUR,
+                        f"{note.reaction} has written to {item} {BUDGET} times within an hour: is "
+                        "something answering its writes?",
+                        HOUR_SECONDS - note.now % HOUR_SECONDS,
                     )
                 if note.is_too_large(refusal.item):
                     note = note.bare()
                 try:
-                    await self._state.write(note)
-                except ConditionFailedError as again:
-                    refusal = again
+                    await self.batch.write(name, note, add_notes)
+                except ConditionFailedError as error:
+                    refusal = error
                 else:
                     return note
+
+    async def take_back(self, note: Note) -> None:
+        """Remove the note of a write that was not sent."""
+        await self.batch.write(f"{note.key} {note.reaction} unsent", note, take_back_notes)
+
+
+@dataclass(slots=True)
+class WriteNotes:
+    """What one run notes for a record; `token` is the run's own, `user_id` the webhook's user."""
+
+    ledger: Ledger
+    portal: str
+    record_id: str
+    token: str
+    user_id: int
+    log: Log
+    _noted: defaultdict[Write, list[Note]] = field(default_factory=lambda: defaultdict(list))
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    async def before(self, write: Write, call: Call) -> None:
+        """Note what a call that is to be sent sets; raises LoopError, StateError."""
+        jobs: list[Coroutine[Any, Any, None]] = []
+        now = time.time()
+        for at, command in enumerate(call.writes()):
+            if written := written_item(*command):
+                jobs.append(self._add(write, written, str(at), now))
+            if (created := created_item(*command)) and created.stamp:
+                jobs.append(self.ledger.put(stamped(self.portal, created, self.user_id, now)))
+        await asyncio.gather(*jobs)
+
+    async def failed(self, write: Write, error: BaseException) -> None:
+        """Take back the notes of a write if it was not sent.
+
+        A table that does not answer changes nothing: the next try has the same write ids.
+        """
+        notes = self._noted.pop(write, [])
+        if was_not_sent(error):
+            await self._all(map(self.ledger.take_back, notes), "not taken back", write)
+
+    async def after(self, write: Write, call: Call, result: Any) -> None:
+        """Note what only the result of a call proves: deletions, new items, items by reference."""
+        self._noted.pop(write, None)
+        jobs: list[Coroutine[Any, Any, None]] = []
+        now = time.time()
+        for at, done in enumerate(call.finished(result)):
+            written = written_item(done.method, done.resolved)
+            if written and written.deleted:
+                jobs.append(self.ledger.put(fact(gone_key(self.portal, written.item), now)))
+            if written and not written_item(done.method, done.params):
+                jobs.append(self._add(write, written, f"late {at}", now))
+            created, number = created_item(done.method, done.resolved), created_id(done.result)
+            if created and number and not created.stamp:
+                row_key = made_key(self.portal, f"{created.entity}/{number}")
+                jobs.append(self.ledger.put(fact(row_key, now)))
+        await self._all(jobs, "not noted", write)
+
+    async def _all(
+        self, jobs: Iterable[Coroutine[Any, Any, None]], message: str, write: Write
+    ) -> None:
+        """Do all; a failure is only logged: the call has had its end all the same."""
+        for error in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(error, Exception):
+                self.log(message, method=write.method, reason=str(error))
+
+    async def _add(self, write: Write, written: WrittenItem, which: str, now: float) -> None:
+        text = f"{self.record_id} {write.method} {write.number} {which}"
+        note = Note.of(
+            self.portal,
+            written,
+            reaction=self.ledger.reaction,
+            token=f"{self.token}.{next(self._numbers)}",
+            write_id=sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+            user_id=self.user_id,
+            now=now,
+        )
+        self._noted[write].append(await self.ledger.add(note))
+
+
+def _first(rows: Sequence[Put]) -> Put:
+    return rows[0]

@@ -1,9 +1,10 @@
-"""How a write is sent, alone or as a batch; what is kept of it; whether it may be sent twice."""
+"""How a write is sent, alone or as a batch; what is kept of it; whether it may be repeated."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from relay.echo.calls import BatchResult, Call, Commands
 from relay.errors import (
     CallError,
     DivergedError,
@@ -19,51 +20,66 @@ from relay.portal.idempotent import is_idempotent, is_read
 from relay.portal.ids import Kept, ids_of
 from relay.portal.references import resolve
 
-MOST_SAID = 500  # characters of a command's error
-type Commands = Mapping[str, tuple[str, Mapping[str, Any]]]
+DESCRIPTION_LETTERS = 500  # of a refused command's error, at most
 # Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.retry).
 _NOT_SENT = {
     NOT_CONNECTED, "NO_SLOT", "NO_TIME", "QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT"
 }  # fmt: skip
 
 
-async def send(portal: PortalApi, method: str, params: Mapping[str, Any]) -> Any:
-    """Send a write; return its result, reduced to ids."""
-    if method == BATCH:
-        return await _run_batch(portal, params)
-    return ids_of(await portal.call(method, **params))
+async def send(portal: PortalApi, call: Call) -> Any:
+    """Send a write; return its result reduced to ids, of a batch a BatchResult."""
+    if call.commands is None:
+        return ids_of(await portal.call(call.method, **call.params))
+    outcomes = await portal.batch(**call.params, return_errors=True)
+    errors = {name: one for name, one in outcomes.items() if isinstance(one, CallError)}
+    for error in errors.values():
+        if isinstance(error, MayHaveRunError) or len(errors) == len(outcomes):
+            raise error
+    reads = _reads(call.commands)
+    results = {
+        name: result if name in reads else ids_of(result)
+        for name, result in outcomes.items()
+        if name not in errors
+    }
+    refused = {
+        name: [error.method, error.code, error.description[:DESCRIPTION_LETTERS]]
+        for name, error in errors.items()
+    }
+    return BatchResult(results, refused)
 
 
-def stored(method: str, params: Mapping[str, Any], result: Any) -> str:
-    """Return what is stored of a write's result: of a batch's reads that they were answered."""
-    if method == BATCH:
-        reads = _reads(params["commands"])
-        kept = {name: None if name in reads else its for name, its in result["results"].items()}
-        result = result | {"results": kept}
+def to_text(call: Call, result: Any) -> str:
+    """Return the text that is stored of a write's result."""
+    if isinstance(result, BatchResult):
+        return result.to_json(without=_reads(call.commands or {}))
     return json.dumps(result, ensure_ascii=False, default=str)
 
 
-async def replay(portal: PortalApi, method: str, params: Mapping[str, Any], text: str) -> Any:
-    """Return the result of a write that was done before; a batch's reads are asked anew.
+async def replay(portal: PortalApi, call: Call, text: str) -> Any:
+    """Return the result of a write from its stored text; a batch's reads are sent again.
 
-    What the version before this one has stored are whole results.
+    Older versions have stored whole results; they are reduced to ids.
     """
-    result = json.loads(text)
-    if method != BATCH:
-        return ids_of(result)
-    commands, errors = params["commands"], result["errors"]
-    results = {name: ids_of(its) for name, its in result["results"].items()}
+    stored = json.loads(text)
+    if call.commands is None:
+        return ids_of(stored)
+    commands, errors = call.commands, stored["errors"]
+    results = {name: ids_of(result) for name, result in stored["results"].items()}
     if other := sorted(commands.keys() ^ (results.keys() | errors.keys())):
         raise DivergedError(
-            f"a batch has other commands than on its first run: {', '.join(other)}; what that run "
-            "did stays done"
+            f"a batch has other commands than on its first run: {', '.join(other)}; the writes of "
+            "that run stay done"
         )
-    reads = {name: its for name, its in _reads(commands).items() if name in results}
-    written = Kept((name, its) for name, its in results.items() if name not in reads)
-    asked = {name: (its, _filled(name, given, written)) for name, (its, given) in reads.items()}
+    reads = {name: command for name, command in _reads(commands).items() if name in results}
+    written = Kept((name, result) for name, result in results.items() if name not in reads)
+    asked = {
+        name: (method, _filled(name, params, written)) for name, (method, params) in reads.items()
+    }
     if asked:
-        results |= await portal.batch(asked, halt=params["halt"], return_errors=True)
-    return {"results": results, "errors": errors}
+        halt = bool(call.params["halt"])
+        results |= await portal.batch(asked, halt=halt, return_errors=True)
+    return BatchResult(results, errors)
 
 
 def _filled(name: str, params: Mapping[str, Any], written: Kept) -> Any:
@@ -90,35 +106,15 @@ def _reads(commands: Commands) -> Commands:
     return {name: command for name, command in commands.items() if is_read(command[0])}
 
 
-async def _run_batch(portal: PortalApi, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a batch; raise its error if none of it ran, or if that is not known."""
-    outcomes = await portal.batch(**params, return_errors=True)
-    errors = {name: its for name, its in outcomes.items() if isinstance(its, CallError)}
-    for error in errors.values():
-        if isinstance(error, MayHaveRunError) or len(errors) == len(outcomes):
-            raise error
-    reads = _reads(params["commands"])
-    return {
-        "results": {
-            name: its if name in reads else ids_of(its)
-            for name, its in outcomes.items()
-            if name not in errors
-        },
-        "errors": {
-            name: [e.method, e.code, e.description[:MOST_SAID]] for name, e in errors.items()
-        },
-    }
-
-
-def is_harmless_write(method: str, params: Mapping[str, Any]) -> bool:
-    """Say whether running a write twice leaves the portal as running it once does."""
-    if method == BATCH:
-        return all(is_idempotent(name, its) for name, its in params["commands"].values())
-    return is_idempotent(method, params)
+def is_harmless(call: Call) -> bool:
+    """Return whether running a write twice leaves the portal as running it once does."""
+    if call.commands is None:
+        return is_idempotent(call.method, call.params)
+    return all(is_idempotent(method, params) for method, params in call.commands.values())
 
 
 def was_not_sent(error: BaseException) -> bool:
-    """Say whether a write that failed so has certainly changed nothing: not sent, or refused."""
+    """Return whether a write that failed so has certainly changed nothing: not sent, or refused."""
     if isinstance(error, TransientError):
         return error.code.upper() in _NOT_SENT
     return isinstance(error, (OperatorError, PermanentError)) and error.code != ANSWER_TOO_LARGE

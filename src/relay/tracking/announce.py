@@ -20,7 +20,7 @@ from relay import settings
 from relay.change import Change
 from relay.echo import detect
 from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
-from relay.state_table import StateTable
+from relay.state_requests import StateRequests
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
 from relay.tracking.row import Row
@@ -116,14 +116,14 @@ def _mark(entries: Sequence[Entry]) -> None:
     """
     try:
         (table,) = settings.read("STATE_TABLE")
-        state = StateTable(settings.client("dynamodb"), table)
+        state = StateRequests(settings.client("dynamodb"), table)
         found = [entry.change for entry in entries if entry.change]
         since = {
             entry.change.change_id: former_reading(entry.record)
             for entry in entries
             if entry.change
         }
-        marked = detect.mark(found, state.load, since)
+        marked = detect.mark_echoes(found, state.load, since)
         for entry, change in zip(entries, marked, strict=True):
             entry.change, entry.text = change, change.to_json()
             entry.text.encode()

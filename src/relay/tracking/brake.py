@@ -6,9 +6,8 @@ deletion. State: `brake#<portal>` with hour, count, tripped (since), released (u
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from relay.errors import StateError
+from relay.errors import ConditionFailedError, StateError
+from relay.state_table import brake_key, conditional, key
 
 LEAST = 20
 TRIES = 10  # of a count that other functions change at the same time: there are few of them
@@ -52,17 +51,16 @@ class Brake:
             values[":now"] = int(now)
         same = "(attribute_not_exists(used) OR #hour <> :hour OR used = :was)"
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=self._key(portal),
-                UpdateExpression=change,
-                ConditionExpression=f"{same} AND attribute_not_exists(tripped)",
-                ExpressionAttributeNames={"#hour": "hour"},
-                ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+            with conditional():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=key(brake_key(portal)),
+                    UpdateExpression=change,
+                    ConditionExpression=f"{same} AND attribute_not_exists(tripped)",
+                    ExpressionAttributeNames={"#hour": "hour"},
+                    ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
+                )
+        except ConditionFailedError:
             return None
         return granted
 
@@ -70,7 +68,7 @@ class Brake:
         """Let what waits, and what vanishes until tomorrow, through; says whether any waited."""
         was = self._client.update_item(
             TableName=self._table,
-            Key=self._key(portal),
+            Key=key(brake_key(portal)),
             UpdateExpression="SET released = :until REMOVE tripped",
             ExpressionAttributeValues={":until": {"N": str(int(now + RELEASE_SECONDS))}},
             ReturnValues="ALL_OLD",
@@ -84,10 +82,7 @@ class Brake:
 
     def _state(self, portal: str) -> dict[str, Any]:
         answer = self._client.get_item(
-            TableName=self._table, Key=self._key(portal), ConsistentRead=True
+            TableName=self._table, Key=key(brake_key(portal)), ConsistentRead=True
         )
         state: dict[str, Any] = answer.get("Item", {})
         return state
-
-    def _key(self, portal: str) -> dict[str, Any]:
-        return {"pk": {"S": f"brake#{portal}"}}

@@ -6,6 +6,8 @@ that no event announced.
 
 from typing import Any
 
+from relay.state_table import events_key, key
+
 WEEK_SECONDS = 7 * 24 * 3600
 MISSED = "missed"
 
@@ -22,7 +24,7 @@ class LastEvents:
         ordered = sorted(names)
         self._client.update_item(
             TableName=self._table,
-            Key=_key(portal),
+            Key=key(events_key(portal)),
             UpdateExpression="SET " + ", ".join(f"#{i} = :now" for i in range(len(ordered))),
             ExpressionAttributeNames={f"#{i}": name for i, name in enumerate(ordered)},
             ExpressionAttributeValues={":now": {"N": str(int(now))}},
@@ -30,7 +32,7 @@ class LastEvents:
 
     def read(self, portal: str) -> dict[str, float]:
         """Return the last time of each."""
-        answer = self._client.get_item(TableName=self._table, Key=_key(portal))
+        answer = self._client.get_item(TableName=self._table, Key=key(events_key(portal)))
         found = answer.get("Item", {})
         return {name: float(value["N"]) for name, value in found.items() if name != "pk"}
 
@@ -50,7 +52,3 @@ def is_silent(times: dict[str, float], now: float, hours: float) -> bool:
     events = [at for name, at in times.items() if name != MISSED]
     last = max(events, default=0)
     return times.get(MISSED, 0) > last and now - last > hours * 3600
-
-
-def _key(portal: str) -> dict[str, Any]:
-    return {"pk": {"S": f"seen#{portal}"}}

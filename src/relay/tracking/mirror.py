@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from relay.errors import NewerFormatError, RowError, StateError
+from relay.errors import ConditionFailedError, NewerFormatError, RowError, StateError
+from relay.state_table import conditional
 from relay.tracking.projection import FORMAT
 from relay.tracking.row import (
     ITEM,
@@ -93,18 +94,19 @@ class Mirror:
                 "ExpressionAttributeValues": {":base": {"N": str(base.seq)}},
             }
         try:
-            if look.kind == UNREADABLE and base.seq:
-                self._mark(look, base)
-            else:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **condition,
-                )
+            with conditional():
+                if look.kind == UNREADABLE and base.seq:
+                    self._mark(look, base)
+                else:
+                    self._client.put_item(
+                        TableName=self._table,
+                        Item=item,
+                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                        **condition,
+                    )
+        except ConditionFailedError as refusal:
+            return Row.of(refusal.item) if refusal.item else refusal
         except Exception as error:  # noqa: BLE001  each reading fails alone, its hint comes back
-            if isinstance(error, ClientError) and "Item" in error.response:
-                return Row.of(error.response["Item"])
             return _row_error(look.key, error) or error
         return None
 

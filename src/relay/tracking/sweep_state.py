@@ -6,9 +6,8 @@ State table: `sweep#<portal>` with owner, lease_until and the document.
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from relay.errors import LostLeaseError
+from relay.errors import ConditionFailedError, LostLeaseError
+from relay.state_table import conditional, key, sweep_key
 
 
 class SweepState:
@@ -21,23 +20,22 @@ class SweepState:
     def acquire(self, portal: str, owner: str, now: float, seconds: float) -> dict[str, Any] | None:
         """Take the lease; returns the document, None where somebody else holds it."""
         try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key=_key(portal),
-                UpdateExpression="SET #owner = :owner, lease_until = :until",
-                ConditionExpression="attribute_not_exists(lease_until) OR lease_until < :now",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues={
-                    ":owner": {"S": owner},
-                    ":until": {"N": str(int(now + seconds))},
-                    ":now": {"N": str(int(now))},
-                },
-                ReturnValues="ALL_NEW",
-            )
-        except ClientError as error:
-            if _refused(error):
-                return None
-            raise
+            with conditional():
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=key(sweep_key(portal)),
+                    UpdateExpression="SET #owner = :owner, lease_until = :until",
+                    ConditionExpression="attribute_not_exists(lease_until) OR lease_until < :now",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues={
+                        ":owner": {"S": owner},
+                        ":until": {"N": str(int(now + seconds))},
+                        ":now": {"N": str(int(now))},
+                    },
+                    ReturnValues="ALL_NEW",
+                )
+        except ConditionFailedError:
+            return None
         return _document(answer["Attributes"])
 
     def save(
@@ -48,37 +46,28 @@ class SweepState:
         Raises LostLeaseError where it is not.
         """
         try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=_key(portal)
-                | {
-                    "owner": {"S": owner},
-                    "lease_until": {"N": str(int(lease_until))},
-                    "document": {"S": json.dumps(document, separators=(",", ":"))},
-                },
-                ConditionExpression="#owner = :owner",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues={":owner": {"S": owner}},
-            )
-        except ClientError as error:
-            if _refused(error):
-                raise LostLeaseError(f"another sweep of {portal} has taken over") from error
-            raise
+            with conditional():
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={
+                        **key(sweep_key(portal)),
+                        "owner": {"S": owner},
+                        "lease_until": {"N": str(int(lease_until))},
+                        "document": {"S": json.dumps(document, separators=(",", ":"))},
+                    },
+                    ConditionExpression="#owner = :owner",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues={":owner": {"S": owner}},
+                )
+        except ConditionFailedError as error:
+            raise LostLeaseError(f"another sweep of {portal} has taken over") from error
 
     def read(self, portal: str) -> dict[str, Any]:
         """Return the document as it is now."""
-        answer = self._client.get_item(TableName=self._table, Key=_key(portal))
+        answer = self._client.get_item(TableName=self._table, Key=key(sweep_key(portal)))
         return _document(answer.get("Item", {}))
-
-
-def _key(portal: str) -> dict[str, Any]:
-    return {"pk": {"S": f"sweep#{portal}"}}
 
 
 def _document(item: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(item["document"]["S"]) if "document" in item else {}
     return document
-
-
-def _refused(error: ClientError) -> bool:
-    return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")

@@ -1,64 +1,55 @@
-"""relay.echo.detect: what a reaction wrote is told from what somebody else did."""
+"""relay.echo.detect: the echo of a reaction's write is told from the changes of others."""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from relay.change import Change, Fields
-from relay.echo.detect import CALL_SECONDS, is_echo, mark, notes_of
-from relay.echo.ledger import (
-    BUDGET,
-    CLOCK_SECONDS,
-    HOUR,
-    NOTE_BYTES,
-    NOTED_SECONDS,
-    ROW_BYTES,
-    Fact,
-    Note,
-    created,
-    gone_key,
-    made_key,
-    row_keys,
-    written,
-)
-from tests.dynamo import Dynamo
+from relay.change import Fields
+from relay.echo.detect import CALL_SECONDS, is_echo, mark_echoes
+from relay.echo.effects import created_item
+from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, fact, keys_around, stamped
+from relay.state_table import gone_key, made_key
+from tests import samples
+from tests.ledger import note_of as noted
+from tests.ledger import rows_of, update
 
-NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 USER, PERSON = 1, 42
+NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 NOON = "2026-03-01T12:00:05Z"
-CHANGE = Change(
-    change_id="main.deal.5.b.7",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id="5",
-    action="updated",
-    version=7,
-    time="2026-03-01T12:00:10.000+00:00",
+CHANGE = samples.change_of(
+    version=7, time="2026-03-01T12:00:10.000+00:00", changed=(), before=Fields(), after=Fields()
 )
 
 
 def change_of(before=None, **after):
     """Return a change of these fields, last saved by the webhook's user."""
-    changed = tuple(after)
     saved = {"updatedBy": USER, "changedBy": USER}
     return replace(
-        CHANGE, changed=changed, before=Fields(before or {}), after=Fields(saved | after)
+        CHANGE, changed=tuple(after), before=Fields(before or {}), after=Fields(saved | after)
     )
 
 
 def note_of(method, now=NOW, user=USER, **params):
-    """Return the row into which a call is noted, as the table holds it."""
-    table = Dynamo()
-    its = written(method, params)
-    table.transact_write_items([Note("main", its, "tidy", "t.0", user, now).make("State")])
-    return table.rows
+    """Return the rows with the note of a call."""
+    return rows_of(noted(method, params, user_id=user, now=now))
 
 
 def judge(change, method="crm.item.update", now=NOW, **params):
-    """Say whether a change is the echo of a call."""
+    """Return whether a change is the echo of a call."""
     return is_echo(note_of(method, now, **params), change)
+
+
+def loading(rows):
+    """Return the function that loads rows of the State table."""
+    return lambda keys: {key: rows[key] for key in keys if key in rows}
+
+
+def origin_of(change, *puts):
+    """Return the origin that a change is marked with where these rows are stored."""
+    rows = {put.item["pk"]["S"]: put.item for put in puts}
+    (marked,) = mark_echoes([change], loading(rows))
+    return marked.origin
 
 
 MOVED = {"movedTime": NOON, "movedBy": USER, "stageSemanticId": "S", "previousStageId": "NEW"}
@@ -166,7 +157,7 @@ def test_a_note_counts_for_the_reading_after_its_write(seconds, expected):
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
     change = replace(change_of(title="a"), time="2026-03-01T12:05:00.000+00:00")
     since = {change.change_id: NOW + seconds}
-    (marked,) = mark([change], lambda keys: {key: rows[key] for key in keys if key in rows}, since)
+    (marked,) = mark_echoes([change], loading(rows), since)
     assert (marked.origin == "relay") is expected
 
 
@@ -177,7 +168,7 @@ def test_a_late_reading_is_judged_by_when_the_item_was_saved():
     late = replace(late, after=Fields(late.after | {"updatedTime": "2026-03-01T12:00:02Z"}))
     both = replace(late, changed=("stageId", "title"), after=Fields(late.after | {"title": "b"}))
     hours = replace(late, after=Fields(late.after | {"updatedTime": "2026-03-01T16:00:02Z"}))
-    marked = mark([late, both, hours], lambda keys: {k: rows[k] for k in keys if k in rows})
+    marked = mark_echoes([late, both, hours], loading(rows))
     assert [its.origin for its in marked] == ["relay", "portal", "portal"]
 
 
@@ -324,122 +315,55 @@ def added(entity="quote", number="5", **after):
     return replace(CHANGE, entity=entity, id=number, action="added", after=Fields(after))
 
 
-def origin_of(change, *facts):
-    """Return what a change is marked with where these facts are noted."""
-    rows = {fact.name: fact.make("State") for fact in facts}
-    (its,) = mark([change], lambda keys: {key: rows[key] for key in keys if key in rows})
-    return its.origin
-
-
-MARK = "relay-0123456789abcdef01234567"
+STAMP = "relay-0123456789abcdef01234567"
 
 
 def test_what_was_made_is_known_by_its_number():
     """Whatever it is called, and whoever made something of that name meanwhile."""
-    fact = Fact(made_key("main", "quote/5"), NOW)
-    assert origin_of(added(), fact) == "relay"
-    assert origin_of(added(number="6"), fact) == "portal"
-    assert origin_of(added("task"), fact) == "portal"
+    row = fact(made_key("main", "quote/5"), NOW)
+    assert origin_of(added(), row) == "relay"
+    assert origin_of(added(number="6"), row) == "portal"
+    assert origin_of(added("task"), row) == "portal"
     assert origin_of(added()) == "portal"
 
 
 @pytest.mark.parametrize("name", ["originId", "xmlId"])
 def test_a_mark_counts_on_the_kind_and_by_the_user_that_it_was_made_for(name):
     """Converting a lead copies its mark to a contact, a company and a deal: a person made these."""
-    its = created("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": MARK}})
-    fact = Fact.of_mark("main", its, USER, NOW)
-    assert origin_of(added("lead", createdBy=USER, **{name: MARK}), fact) == "relay"
+    made = created_item("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": STAMP}})
+    row = stamped("main", made, USER, NOW)
+    assert origin_of(added("lead", createdBy=USER, **{name: STAMP}), row) == "relay"
     for entity in ("deal", "contact", "company"):
         for user in (USER, PERSON):
-            assert origin_of(added(entity, createdBy=user, **{name: MARK}), fact) == "portal"
-    assert origin_of(added("lead", createdBy=PERSON, **{name: MARK}), fact) == "portal"
-    assert origin_of(added("lead", createdBy=USER, **{name: MARK})) == "portal"
-    assert origin_of(added("lead", createdBy=USER, **{name: MARK + "0"}), fact) == "portal"
+            assert origin_of(added(entity, createdBy=user, **{name: STAMP}), row) == "portal"
+    assert origin_of(added("lead", createdBy=PERSON, **{name: STAMP}), row) == "portal"
+    assert origin_of(added("lead", createdBy=USER, **{name: STAMP})) == "portal"
+    assert origin_of(added("lead", createdBy=USER, **{name: STAMP + "0"}), row) == "portal"
 
 
 def test_whoever_a_reaction_names_as_the_maker_is_the_marks_user():
     """A reaction may create in somebody's name."""
-    its = created("crm.item.add", {"entityTypeId": 128, "fields": {"xmlId": MARK, "createdBy": 5}})
-    fact = Fact.of_mark("main", its, USER, NOW)
-    assert origin_of(added("dynamic_128", createdBy=5, xmlId=MARK), fact) == "relay"
-    assert origin_of(added("dynamic_128", createdBy=USER, xmlId=MARK), fact) == "portal"
-
-
-def test_a_create_has_a_mark_only_if_it_is_ours():
-    """An origin that the reaction sets itself may be on other items; a task's may be dropped."""
-    for fields, expected in (
-        ({"originId": MARK}, MARK),
-        ({"XML_ID": MARK}, MARK),
-        ({"originId": "shop-1"}, ""),
-        ({"title": "A"}, ""),
-    ):
-        assert created("crm.item.add", {"entityTypeId": 2, "fields": fields}).mark == expected
-    assert created("tasks.task.add", {"fields": {"TITLE": "A", "XML_ID": MARK}}).mark == ""
-    assert created("im.notify.system.add", {"USER_ID": 1}) is None
+    made = created_item(
+        "crm.item.add", {"entityTypeId": 128, "fields": {"xmlId": STAMP, "createdBy": 5}}
+    )
+    row = stamped("main", made, USER, NOW)
+    assert origin_of(added("dynamic_128", createdBy=5, xmlId=STAMP), row) == "relay"
+    assert origin_of(added("dynamic_128", createdBy=USER, xmlId=STAMP), row) == "portal"
 
 
 def test_a_deletion_of_ours_is_an_echo():
     """One that has run was noted; a person deletes what a refused call has left."""
     gone = replace(CHANGE, action="deleted")
-    assert origin_of(gone, Fact(gone_key("main", "deal", "5"), NOW)) == "relay"
-    assert origin_of(gone, Fact(gone_key("main", "lead", "5"), NOW)) == "portal"
+    assert origin_of(gone, fact(gone_key("main", "deal/5"), NOW)) == "relay"
+    assert origin_of(gone, fact(gone_key("main", "lead/5"), NOW)) == "portal"
     assert origin_of(gone) == "portal"
     for method, params in (
         ("crm.deal.update", {"fields": {"TITLE": "a"}}),
         ("crm.deal.delete", {}),
     ):
         rows = note_of(method, id=5, **params)
-        (marked,) = mark([gone], lambda keys, rows=rows: {k: rows[k] for k in keys if k in rows})
+        (marked,) = mark_echoes([gone], loading(rows))
         assert marked.origin == "portal"
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "expected"),
-    [
-        ("crm.item.update", {"entityTypeId": "128", "id": 3, "fields": {}}, ("dynamic_128", "3")),
-        ("crm.item.delete", {"entityTypeId": 31, "id": "4"}, ("invoice", "4")),
-        ("crm.lead.update", {"ID": 4, "FIELDS": {"STATUS_ID": "X"}}, ("lead", "4")),
-        ("tasks.task.update", {"taskId": 8, "fields": {"STATUS": 5}}, ("task", "8")),
-        ("tasks.task.complete", {"taskId": 8}, ("task", "8")),
-        ("crm.deal.contact.items.set", {"id": 5, "items": []}, ("deal", "5")),
-        ("crm.deal.contact.add", {"id": "5", "fields": {"CONTACT_ID": 1}}, ("deal", "5")),
-        ("crm.deal.productrows.set", {"id": 5, "rows": []}, ("deal", "5")),
-        ("crm.item.productrow.set", {"ownerType": "SI", "ownerId": 5}, ("invoice", "5")),
-        ("crm.item.productrow.set", {"ownerType": "T80", "ownerId": 5}, ("dynamic_128", "5")),
-        ("crm.item.productrow.set", {"ownerType": "what", "ownerId": 5}, ("what", "5")),
-        (
-            "crm.timeline.comment.add",
-            {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 5, "COMMENT": "x"}},
-            ("deal", "5"),
-        ),
-    ],
-)
-def test_what_a_call_writes_to_is_known(method, params, expected):
-    """Item, classic and task methods, and comments, which count though they change no field."""
-    its = written(method, params)
-    assert (its.entity, its.id) == expected
-
-
-def test_a_call_that_writes_to_no_item_is_nobodys_echo():
-    """Creates and messages have no item before they are done."""
-    assert written("crm.item.add", {"entityTypeId": 2, "fields": {}}) is None
-    assert written("crm.settings.update", {"id": 2}) is None
-    assert written("im.notify.system.add", {"USER_ID": 2}) is None
-    assert written("crm.deal.add", {"fields": {"TITLE": "A"}}) is None
-    for odd in ("$result[task][task][id]", None, "", "-5", "5.0", [5]):
-        assert written("crm.deal.update", {"id": odd, "fields": {"TITLE": "A"}}) is None
-
-
-def test_only_the_item_itself_is_deleted():
-    """Taking a contact from a deal deletes no deal."""
-    deleting = [
-        written("crm.deal.delete", {"id": 5}),
-        written("crm.item.delete", {"entityTypeId": 2, "id": 5}),
-        written("tasks.task.delete", {"taskId": 5}),
-        written("crm.deal.contact.delete", {"id": 5}),
-        written("crm.deal.update", {"id": 5}),
-    ]
-    assert [its.deleted for its in deleting] == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize(("action", "status"), [("complete", "5"), ("start", "3"), ("defer", "6")])
@@ -463,43 +387,6 @@ def test_a_leads_stage_is_noted_as_it_is_read():
     )
 
 
-def test_the_budget_of_an_hour_ends_a_loop():
-    """The thirty-first write to an item is refused; not a repeat, nor one in another hour."""
-    table = Dynamo()
-    its = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}})
-
-    def write(mark, reaction="tidy", now=NOW):
-        note = Note("main", its, reaction, f"t.{mark}", 1, now, mark)
-        table.transact_write_items([note.make("State")])
-
-    for number in range(BUDGET):
-        write(str(number))
-    with pytest.raises(table.exceptions.TransactionCanceledException):
-        write("one more")
-    write("7")  # a repeat
-    write("one more", "another")
-    write("one more", now=NOW + HOUR)
-
-
-def test_writes_that_wait_together_are_noted_together():
-    """One request counts both, and knows the fields of both."""
-    table = Dynamo()
-    notes = [
-        Note(
-            "main", written("crm.deal.update", {"id": 5, "fields": {name: 1}}), "tidy", name, 1, NOW
-        )
-        for name in ("A", "B")
-    ]
-    notes[0].merge(notes[1])
-    table.transact_write_items([notes[0].make("State")])
-    (row,) = table.rows.values()
-    assert row["sent tidy"] == {"SS": ["A", "B"]}
-    assert {name for its in notes_of([row], CHANGE) for name in its["fields"]} == {"a", "b"}
-    assert row["bytes"]["N"] == str(
-        sum(len(k) + len(v["S"]) for k, v in row.items() if "note" in k)
-    )
-
-
 def test_changes_are_marked_by_what_is_noted_of_their_items():
     """Announce reads the rows of the hours in question, and marks what is ours."""
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
@@ -510,63 +397,23 @@ def test_changes_are_marked_by_what_is_noted_of_their_items():
         return {key: row for key, row in rows.items() if key in keys}
 
     ours, theirs = change_of(title="a"), replace(change_of(title="a"), id="6")
-    assert [its.origin for its in mark([ours, theirs], load)] == ["relay", "portal"]
+    assert [its.origin for its in mark_echoes([ours, theirs], load)] == ["relay", "portal"]
     assert len(asked) == 4  # noon: the hour before may hold a note of the last minutes
-    assert row_keys("main", "deal", "5", NOW + 1800) == row_keys("main", "deal", "5", NOW + 1801)
-
-
-def write(table, fields, number=0, reaction="tidy"):
-    """Note a write as a run does: without its fields where the row has no room."""
-    its = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": fields})
-    note = Note("main", its, reaction, f"t.{number}", USER, NOW)
-    try:
-        table.transact_write_items([note.make("State")])
-    except table.exceptions.TransactionCanceledException:
-        table.transact_write_items([note.bare().make("State")])
+    assert keys_around("main", "deal/5", NOW + 1800) == keys_around("main", "deal/5", NOW + 1801)
 
 
 @pytest.mark.parametrize("size", [0, 64, 65, 1000, 300_000, 2_000_000])
 def test_a_value_of_any_size_is_noted_and_known(size):
     """Long values are noted as digests."""
-    table = Dynamo()
-    write(table, {"comments": "x" * size})
-    (row,) = table.rows.values()
-    assert len(json.dumps(row)) < 500
-    assert is_echo(table.rows, change_of(comments="x" * size or None))
-    assert not is_echo(table.rows, change_of(comments="x" * size + "y"))
+    rows = rows_of(update({"comments": "x" * size}, now=NOW))
+    assert len(json.dumps(rows)) < 500
+    assert is_echo(rows, change_of(comments="x" * size or None))
+    assert not is_echo(rows, change_of(comments="x" * size + "y"))
 
 
 def test_a_file_is_a_persons():
     """Nobody can tell whose file a number is."""
     for value in (["a.txt", "aGk="], ["a.txt", "x" * 3_000_000], {"fileData": ["a.txt", "aGk="]}):
-        table = Dynamo()
-        write(table, {"ufCrmFile": value})
-        assert not is_echo(table.rows, change_of(ufCrmFile=17))
-        assert not is_echo(table.rows, change_of(ufCrmFile=[17, 18]))
-
-
-def test_a_row_never_outgrows_the_table():
-    """Whatever many reactions write: what finds no room is counted, and passes for a person's."""
-    table = Dynamo()
-    fields = {f"ufCrm{number:03}": "x" * 60 for number in range(90)}
-    for number in range(900):
-        write(table, fields, number, f"reaction {number % 90}")
-    (row,) = table.rows.values()
-    assert len(json.dumps(row)) < 2 * ROW_BYTES
-    assert int(row["bytes"]["N"]) <= ROW_BYTES
-    assert len(row["sent reaction 0"]["SS"]) == 10
-    assert is_echo(table.rows, change_of(ufCrm000="x" * 60))
-    late = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}})
-    merged = Note("main", late, "tidy", "m.0", USER, NOW)
-    for number in range(1, BUDGET):
-        more = written("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": fields})
-        merged.merge(Note("main", more, "tidy", f"m.{number}", USER, NOW))
-    assert len(json.dumps(merged.make("State"))) < 2 * ROW_BYTES
-
-
-def test_a_note_of_too_many_fields_has_none():
-    """A part of the fields would be no explanation: the write is counted."""
-    table = Dynamo()
-    write(table, {f"ufCrm{number:04}": "x" * 60 for number in range(NOTE_BYTES // 60)})
-    (row,) = table.rows.values()
-    assert row.keys() == {"pk", "expires", "sent tidy"}
+        rows = rows_of(update({"ufCrmFile": value}, now=NOW))
+        assert not is_echo(rows, change_of(ufCrmFile=17))
+        assert not is_echo(rows, change_of(ufCrmFile=[17, 18]))

@@ -1,113 +1,23 @@
-"""relay.reaction: each record on its own, and what becomes of those that failed."""
+"""relay.reaction.runner: each record on its own, and what becomes of those that failed."""
 
 import asyncio
-import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from relay import settings
+from relay.change import Change
 from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
 from relay.event import Event
 from relay.portal import Portal
-from relay.reaction import Reaction, reaction
-from relay.reaction.runner import RESERVE_SECONDS
-from tests.dynamo import Dynamo
+from relay.reaction import reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from tests.batches import handle, noting, raising
+from tests.samples import change_of, event_of
 
-EVENT = Event(
-    event_id="main.contact.7.add",
-    portal="main",
-    name="ONCRMCONTACTADD",
-    time="2025-12-18T08:38:44Z",
-    entity="contact",
-    action="add",
-    entity_type_id=3,
-    id="7",
-    sent_at=None,
-    domain=None,
-    member_id=None,
-    handler_id=None,
-    payload={},
-)
-
-
-class Sqs:
-    """An SQS that notes what it is told."""
-
-    def __init__(self):
-        self.sent, self.hidden, self.failing = [], [], None
-
-    def _fail(self):
-        if self.failing:
-            raise self.failing
-
-    def send_message(self, **message):
-        """Take a message for the dead-letter queue."""
-        self._fail()
-        self.sent.append(message)
-
-    def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803
-        """Take the time after which each record comes back."""
-        self._fail()
-        self.hidden += Entries
-        return {}
-
-
-@pytest.fixture
-def sqs(monkeypatch):
-    """Put a made-up SQS and a portal's URL behind the reaction."""
-    sqs = Sqs()
-    sqs.table = Dynamo()
-    clients = {"sqs": sqs, "dynamodb": sqs.table}
-    monkeypatch.setattr(settings, "client", lambda service: clients[service])
-    monkeypatch.setattr(
-        settings, "webhook_url", lambda kind, name: f"https://{name}.example/rest/1/{kind}secret/"
-    )
-    for name, value in {
-        "STATE_TABLE": "state",
-        "PORTAL_BURST": "50",
-        "PORTAL_RATE": "2",
-        "PORTAL_RESERVE_PERCENT": "10",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("QUEUE_URL", "https://sqs/queue")
-    monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs/dead")
-    return sqs
-
-
-def batch_of(*bodies):
-    """Return an SQS batch with these bodies, raw as SNS delivers them."""
-    return {
-        "Records": [
-            {
-                "messageId": f"m{number}",
-                "receiptHandle": f"r{number}",
-                "body": body,
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "eventSource": "aws:sqs",
-            }
-            for number, body in enumerate(bodies)
-        ]
-    }
-
-
-def handle(subject, *bodies, seconds=60.0):
-    """Return the ids of the records that a reaction's handler gives back."""
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000)
-    answer = subject.handler(batch_of(*bodies), context)
-    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
-
-
-def raising(error):
-    """Return a reaction that raises."""
-
-    async def fails(_event: Event) -> None:
-        """Fail."""
-        raise error
-
-    return Reaction(fails)
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_reaction_stays_the_coroutine_that_was_written():
@@ -194,28 +104,6 @@ def test_a_reason_that_sqs_can_not_take_is_cleaned(sqs):
     assert len(reason) == 1000
 
 
-@pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"type": "com.bitrix24.event.a"}'])
-def test_a_record_of_somebody_else_is_dead_lettered(sqs, body):
-    """Anything but an event of this relay is put aside, with the reason."""
-    assert handle(raising(ZeroDivisionError()), body) == []
-    assert sqs.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"
-
-
-def test_a_reaction_that_never_ends_is_stopped_in_time(sqs):
-    """Shortly before the function's time is over its record is given back, the others are done."""
-
-    @reaction
-    async def hang(event: Event) -> None:
-        """Hang for one."""
-        if event.id == "7":
-            await asyncio.Event().wait()
-
-    other = replace(EVENT, event_id="main.contact.8.add", id="8")
-    seconds = RESERVE_SECONDS + 0.3
-    assert handle(hang, EVENT.to_json(), other.to_json(), seconds=seconds) == ["m0"]
-    assert sqs.hidden[0]["ReceiptHandle"] == "r0"
-
-
 def test_a_queue_that_can_not_be_told_gets_its_record_back(sqs, capsys):
     """With SQS in trouble the record stays where it is and comes back by itself."""
     sqs.failing = EndpointConnectionError(endpoint_url="https://sqs")
@@ -224,83 +112,37 @@ def test_a_queue_that_can_not_be_told_gets_its_record_back(sqs, capsys):
     assert "trouble" in capsys.readouterr().out
 
 
-def test_a_changed_webhook_makes_a_new_client(sqs, monkeypatch):
-    """A re-issued webhook is used as soon as it has been read."""
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
+def test_what_is_no_exception_ends_only_its_record(portal, capsys, raised):
+    """Not one that a reaction cancelled itself, nor `sys.exit`: nothing is taken for handled."""
+
+    @reaction
+    async def quit_one(change: Change) -> None:
+        """Quit."""
+        if change.id == "5":
+            raise raised
+
+    bodies = [
+        change_of(version=2).to_json(),
+        change_of(version=3).to_json(),
+        change_of("deal/6", 2).to_json(),
+    ]
+    assert handle(quit_one, *bodies) == ["m0", "m1"]
+    out = capsys.readouterr().out
+    assert f'"reason":"quit_one raised {raised.__name__}"' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
+
+
+def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatch):
+    """Whatever went wrong around it."""
+
+    async def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("relay.reaction.batch_store.BatchStore.store", broken)
     seen = []
-
-    @reaction
-    async def note(_event: Event, portal: Portal) -> None:
-        """Note the portal."""
-        seen.append(portal._portal)  # noqa: SLF001  which client is behind it
-
-    handle(note, EVENT.to_json())
-    handle(note, EVENT.to_json())
-    monkeypatch.setattr(settings, "webhook_url", lambda *_: "https://main.example/rest/1/another1/")
-    handle(note, EVENT.to_json())
-    assert seen[0] is seen[1]
-    assert seen[1] is not seen[2]
-    assert not sqs.sent
-
-
-def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys):
-    """An hour without SSM dead-letters nothing: the reaction has not even begun."""
-
-    def down(*_):
-        raise EndpointConnectionError(endpoint_url="https://ssm")
-
-    monkeypatch.setattr(settings, "webhook_url", down)
-
-    @reaction
-    async def note(_event: Event, _portal: Portal) -> None:
-        """Do nothing."""
-
-    for _ in range(9):
-        assert handle(note, EVENT.to_json()) == ["m0"]
-    assert not sqs.sent
-    assert "SSM Parameter Store: Could not connect" in capsys.readouterr().out
-
-
-def test_the_time_that_is_left_is_the_functions(sqs):
-    """Calls are told how long they may take, less what giving records back needs."""
-    left = []
-
-    @reaction
-    async def look(_event: Event) -> None:
-        """Note what time is left."""
-        left.append(look.remaining_seconds())
-
-    handle(look, EVENT.to_json(), seconds=10.0)
-    assert 7.5 < left[0] <= 10.0 - RESERVE_SECONDS
-    assert not sqs.sent
-
-
-def test_a_hanging_ssm_holds_up_only_the_portal_that_it_hides(sqs, monkeypatch, capsys):
-    """Others' records are done, and the one that waits for its secret is no hung reaction."""
-    hangs = threading.Event()
-
-    def url(_kind, name):
-        if name == "shop" or seen:
-            hangs.wait(5)
-        return f"https://{name}.example/rest/1/secret/"
-
-    seen = []
-
-    @reaction
-    async def note(event: Event, _portal: Portal) -> None:
-        """Note the portal."""
-        seen.append(event.portal)
-
-    monkeypatch.setattr(settings, "webhook_url", url)
-    monkeypatch.setattr("relay.reaction.runner.PATIENCE_SECONDS", 0.01)
-    shop = replace(EVENT, portal="shop", event_id="shop.contact.7.add").to_json()
-    seconds = RESERVE_SECONDS + 0.3
-    assert handle(note, shop, EVENT.to_json(), seconds=seconds) == ["m0"]
-    # A portal's older webhook is used while the new look at it hangs.
-    again = replace(EVENT, event_id="main.contact.8.add").to_json()
-    assert handle(note, again, seconds=seconds) == []
-    hangs.set()
-    assert seen == ["main"] * 2
-    assert not sqs.sent
-    log = capsys.readouterr().out
-    assert "the function's time is over" in log
-    assert "HungError" not in log
+    assert handle(noting(seen), change_of(version=2).to_json(), change_of(version=3).to_json()) == [
+        "m1"
+    ]
+    assert not portal.sqs.sent

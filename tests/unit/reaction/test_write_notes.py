@@ -1,50 +1,47 @@
 """relay.reaction.write_notes: what is noted before calls, and what only answers prove."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import count
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from relay.echo.calls import BatchResult, Call
 from relay.echo.ledger import BUDGET, ROW_BYTES
 from relay.errors import LoopError
 from relay.reaction.checkpoint import Write
-from relay.reaction.write_notes import WriteNotes
-from relay.state_table import StateTable
+from relay.reaction.write_notes import Ledger, WriteNotes
 from tests.dynamo import Dynamo
+from tests.runs import batch_of
 
-USER = 7
+USER_ID = 7
 
 
 class Run:
-    """A run that notes into a table."""
+    """A run that notes its writes into a table."""
 
     def __init__(self, reaction="tidy"):
         self.table, self.counts, self.logged = Dynamo(), Counter(), []
         self.reaction = reaction
         self.numbers = count()
-        self.noting = WriteNotes(
-            state=StateTable(self.table, "State"),
-            portal="main",
-            reaction=reaction,
-            record="main.deal.5.b.2",
-            token="t",
-            turns=defaultdict(asyncio.Lock),
-            user=lambda: USER,
-            counts=self.counts,
-            log=lambda message, **more: self.logged.append((message, more)),
-        )
+        self.write = Write("", 0, "digest", 0.0)
+        ledger = Ledger(batch_of(self.table), reaction, self.counts)
+        self.notes = WriteNotes(ledger, "main", "main.deal.5.b.2", "t", USER_ID, self.log)
 
-    def before(self, method, **params):
+    def log(self, message, **fields):
+        """Keep a log line."""
+        self.logged.append((message, fields))
+
+    def before(self, call):
         """Note before a call."""
-        self.write = Write(method, next(self.numbers), "digest", 0.0)
-        asyncio.run(self.noting.before(self.write, params))
+        self.write = Write(call.method, next(self.numbers), "digest", 0.0)
+        asyncio.run(self.notes.before(self.write, call))
 
-    def after(self, method, result, **params):
+    def after(self, call, result):
         """Note after a call."""
-        write = getattr(self, "write", Write(method, 0, "digest", 0.0))
-        asyncio.run(self.noting.after(write, params, result))
+        self.write.method = call.method
+        asyncio.run(self.notes.after(self.write, call, result))
 
     @property
     def counted(self):
@@ -65,16 +62,16 @@ def run():
     return Run()
 
 
-DELETE = {"entityTypeId": 2, "id": 5}
+DELETE = Call("crm.item.delete", {"entityTypeId": 2, "id": 5})
 
 
 def test_a_deletion_is_noted_when_it_has_run(run):
     """What a portal refuses leaves nothing by which a person's deletion could pass for ours."""
-    run.before("crm.item.delete", **DELETE)
+    run.before(DELETE)
     assert run.counted == {"deal/5": 1}
     assert run.keys == []
     assert not any("note" in name for row in run.table.rows.values() for name in row)
-    run.after("crm.item.delete", [], **DELETE)
+    run.after(DELETE, [])
     assert run.keys == ["gone#main#deal/5"]
     assert run.counted == {"deal/5": 1}
 
@@ -90,9 +87,10 @@ def test_a_deletion_is_noted_when_it_has_run(run):
 )
 def test_what_bears_no_mark_is_noted_by_its_number(run, method, params, result, key):
     """The answer tells it; a thousand creates are a thousand small rows, and no budget."""
-    run.before(method, fields={"TITLE": "A"}, **params)
+    call = Call(method, {"fields": {"TITLE": "A"}} | params)
+    run.before(call)
     assert run.table.rows == {}
-    run.after(method, result, fields={"TITLE": "A"}, **params)
+    run.after(call, result)
     assert run.keys == [key]
     assert run.table.rows[key].keys() == {"pk", "expires"}
 
@@ -100,64 +98,68 @@ def test_what_bears_no_mark_is_noted_by_its_number(run, method, params, result, 
 @pytest.mark.parametrize("result", [None, {}, {"item": None}, {"item": {"id": "x"}}, [], True])
 def test_an_answer_that_tells_no_number_notes_nothing(run, result):
     """An odd answer fails no write."""
-    run.after("crm.item.add", result, entityTypeId=7, fields={})
+    run.after(Call("crm.item.add", {"entityTypeId": 7, "fields": {}}), result)
     assert run.keys == []
     assert run.logged == []
 
 
 def test_a_mark_is_noted_before_the_call(run):
     """No change of the new item can be announced before; its number adds nothing."""
-    fields = {"TITLE": "A", "ORIGIN_ID": "relay-1"}
-    run.before("crm.lead.add", fields=fields)
-    run.after("crm.lead.add", 9, fields=fields)
+    call = Call("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": "relay-1"}})
+    run.before(call)
+    run.after(call, 9)
     assert run.keys == ["made#main#relay-1"]
     row = run.table.rows["made#main#relay-1"]
     assert (row["entity"], row["user"]) == ({"S": "lead"}, {"S": "7"})
 
 
-def batch(**commands):
-    """Return the parameters of a batch."""
-    return {"commands": commands, "halt": False}
-
-
 def results(**answers):
     """Return what is kept of a batch's answer."""
-    return {"results": answers, "errors": {}}
+    return BatchResult(answers, {})
 
 
 def test_reads_of_a_batch_are_no_writes(run):
     """Nor is a reference an item: the documented batch runs as often as it likes."""
-    params = batch(
-        task=("tasks.task.add", {"fields": {"TITLE": "Call"}}),
-        read=("tasks.task.get", {"taskId": "$result[task][task][id]"}),
-        known=("tasks.task.get", {"taskId": 5}),
+    call = Call.batch(
+        {
+            "task": ("tasks.task.add", {"fields": {"TITLE": "Call"}}),
+            "read": ("tasks.task.get", {"taskId": "$result[task][task][id]"}),
+            "known": ("tasks.task.get", {"taskId": 5}),
+        },
+        halt=False,
     )
     for number in range(BUDGET + 10):
-        run.before("batch", **params)
+        run.before(call)
         task = {"task": {"id": str(number)}}
-        run.after("batch", results(task=task, read=task, known=task), **params)
+        run.after(call, results(task=task, read=task, known=task))
     assert run.counted == {}
     assert len(run.keys) == BUDGET + 10
 
 
 def test_a_reference_is_noted_when_its_batch_has_run(run):
     """What it points at is then known: the write's change is an echo, and counted."""
-    params = batch(
-        new=("crm.item.add", {"entityTypeId": 2, "fields": {"title": "A"}}),
-        mine=("crm.item.update", {"entityTypeId": 2, "id": "$result[new][item][id]", "fields": {}}),
-        found=("crm.lead.update", {"id": "$result[list][0][ID]", "fields": {"TITLE": "A"}}),
-        inside=("crm.lead.update", {"id": "0$result[list][0][ID]", "fields": {}}),
-        nothing=("crm.lead.update", {"id": "$result[list][7][ID]", "fields": {}}),
-        beyond=("crm.lead.update", {"id": "$result[new][item][id][more]", "fields": {}}),
-        gone=("crm.lead.delete", {"id": "$result[list][1][ID]"}),
-        plain=("crm.lead.update", {"id": 70, "fields": {"TITLE": ["$result[list][0][ID]"]}}),
-        failed=("crm.lead.delete", {"id": 8}),
+    call = Call.batch(
+        {
+            "new": ("crm.item.add", {"entityTypeId": 2, "fields": {"title": "A"}}),
+            "mine": (
+                "crm.item.update",
+                {"entityTypeId": 2, "id": "$result[new][item][id]", "fields": {}},
+            ),
+            "found": ("crm.lead.update", {"id": "$result[list][0][ID]", "fields": {"TITLE": "A"}}),
+            "inside": ("crm.lead.update", {"id": "0$result[list][0][ID]", "fields": {}}),
+            "nothing": ("crm.lead.update", {"id": "$result[list][7][ID]", "fields": {}}),
+            "beyond": ("crm.lead.update", {"id": "$result[new][item][id][more]", "fields": {}}),
+            "gone": ("crm.lead.delete", {"id": "$result[list][1][ID]"}),
+            "plain": ("crm.lead.update", {"id": 70, "fields": {"TITLE": ["$result[list][0][ID]"]}}),
+            "failed": ("crm.lead.delete", {"id": 8}),
+        },
+        halt=False,
     )
-    run.before("batch", **params)
+    run.before(call)
     assert run.counted == {"lead/70": 1, "lead/8": 1}
-    done = dict.fromkeys(params["commands"].keys() - {"failed"}, True)
+    done = dict.fromkeys(call.commands.keys() - {"failed"}, True)
     answers = done | {"new": {"item": {"id": 9}}, "list": [{"ID": "3"}, {"ID": "4"}]}
-    run.after("batch", results(**answers), **params)
+    run.after(call, results(**answers))
     written = ("lead/70", "lead/8", "deal/9", "lead/3", "lead/4", "lead/9")
     assert run.counted == dict.fromkeys(written, 1)
     assert run.keys == ["gone#main#lead/4", "made#main#deal/9"]
@@ -165,24 +167,28 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
 
 def test_the_budget_ends_a_loop(run):
     """The error says who wrote what how often."""
-    update = {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}}
     for _ in range(BUDGET):
-        run.before("crm.item.update", **update)
+        run.before(update({"title": "a"}))
     with pytest.raises(LoopError, match="tidy has written to deal 5 30 times within an hour"):
-        run.before("crm.item.update", **update)
+        run.before(update({"title": "a"}))
     with pytest.raises(LoopError):
-        run.before("crm.item.update", **update | {"fields": {}})
+        run.before(update({}))
     assert run.counts["loops"] == 2
     assert run.counted == {"deal/5": BUDGET}
 
 
+def update(fields):
+    """Return an update of a deal."""
+    return Call("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": fields})
+
+
 def test_a_row_without_room_takes_the_write_all_the_same(run):
     """It is counted, and its change passes for a person's."""
-    run.before("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
+    run.before(update({"title": "a"}))
     (row,) = run.table.rows.values()
     row["bytes"] = {"N": str(ROW_BYTES)}
     notes = len(row)
-    run.before("crm.item.update", entityTypeId=2, id=5, fields={"title": "b"})
+    run.before(update({"title": "b"}))
     (row,) = run.table.rows.values()
     assert len(row) == notes
     assert run.counted == {"deal/5": 2}
@@ -192,7 +198,7 @@ def test_what_can_not_be_noted_after_a_write_undoes_nothing(run):
     """The write has been done: the trouble is logged."""
     trouble = EndpointConnectionError(endpoint_url="https://dynamodb")
     run.table.trouble = {"BatchWriteItem": trouble}
-    run.after("crm.item.delete", [], **DELETE)
+    run.after(DELETE, [])
     ((message, more),) = run.logged
     assert message == "not noted"
     assert more["method"] == "crm.item.delete"

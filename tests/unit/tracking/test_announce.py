@@ -484,14 +484,14 @@ def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay):
 def test_a_change_that_no_ledger_judges_is_set_aside_alone(relay, monkeypatch):
     """A mistake of ours in judging one Change holds up no other."""
     records = edited(relay, 3)
-    mark = detect.mark
+    mark = detect.mark_echoes
 
     def failing(changes, *others):
         if any(change.id == "2" for change in changes):
             raise KeyError("fm")
         return mark(changes, *others)
 
-    monkeypatch.setattr(detect, "mark", failing)
+    monkeypatch.setattr(detect, "mark_echoes", failing)
     assert announced_from(records) == []
     assert len(relay.queues.bodies("dead")) == 1
     assert [one["subject"] for one in relay.topic.published] == ["deal/1", "deal/3"]

@@ -2,7 +2,7 @@
 
 import time
 
-from relay.echo.ledger import Note, written
+from tests.ledger import rows_of, update
 from tests.unit.tracking.conftest import relay  # noqa: F401  the handlers, joined
 
 OLD = "2026-03-01T12:00:00+03:00"
@@ -23,12 +23,9 @@ def edit(its, *users):
 
 def note(its, number, *, seconds=0, **fields):
     """Note a write to a deal, as a reaction does before it."""
-    wrote = written("crm.item.update", {"entityTypeId": 2, "id": number, "fields": fields})
-    now = time.time() - seconds
-    update = Note("main", wrote, "tidy", f"t{number}", WRITER, now).make("State")["Update"]
-    names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
-    key = update["Key"]["pk"]["S"]
-    its.dynamo.state[key] = {"pk": {"S": key}, names["#n0"]: values[":n0"]}
+    its.dynamo.state |= rows_of(
+        update(fields, number, number=number, user_id=WRITER, now=time.time() - seconds)
+    )
 
 
 def test_without_a_note_a_change_is_a_persons(relay):  # noqa: F811  the fixture

@@ -1,10 +1,8 @@
 """Announce marks what reactions wrote, and waits where it can't know."""
 
-import time
-
 from botocore.exceptions import EndpointConnectionError
 
-from relay.echo.ledger import Note, written
+from tests.ledger import rows_of, update
 from tests.tracking_aws import Context
 
 OLD = "2026-03-01T12:00:00+03:00"
@@ -13,11 +11,7 @@ LATER = "2026-03-01T13:00:00+03:00"
 
 def noted(relay, title):
     """Let a reaction have written deal 1's title."""
-    its = written("crm.item.update", {"entityTypeId": 2, "id": 1, "fields": {"title": title}})
-    update = Note("main", its, "tidy", "token", 1, time.time()).make("State")["Update"]
-    names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
-    key = update["Key"]["pk"]["S"]
-    relay.dynamo.state[key] = {"pk": {"S": key}, names["#n0"]: values[":n0"]}
+    relay.dynamo.state |= rows_of(update({"title": title}, 1))
 
 
 def test_what_a_reaction_wrote_is_announced_as_the_relays(relay):

@@ -1,0 +1,214 @@
+"""Does each write of a run once, whoever still waits for it.
+
+A write is matched to the record's checkpoint first. It is sent with its intent stored where running
+it twice would show, and its result is stored. relay.reaction.checkpoint says why that holds in
+every order of events.
+"""
+
+import asyncio
+import time
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from relay.echo.calls import BatchResult, Call
+from relay.echo.stamps import Stamp, stamp_of
+from relay.errors import CallError, ConditionFailedError, MayHaveRunError, TransientError
+from relay.portal import PortalApi
+from relay.portal.ids import ids_of
+from relay.reaction import lookup
+from relay.reaction.checkpoint import (
+    CLOCK_SECONDS,
+    CUT_OFF_SECONDS,
+    Checkpoint,
+    Write,
+    digest_of,
+)
+from relay.reaction.run import NEEDS_OPERATOR, Run
+from relay.reaction.write_notes import WriteNotes
+from relay.reaction.writes import is_harmless, replay, send, to_text
+
+
+class Attempt(NamedTuple):
+    """A call in this run, and the recorded write that it stands for."""
+
+    call: Call
+    digest: str
+    is_harmless: bool
+    write: Write
+    is_new: bool
+
+
+class OnceWriter:
+    """The writes of one run through one portal; `notes` is None in tests only."""
+
+    def __init__(self, portal: PortalApi, run: Run, notes: WriteNotes | None = None) -> None:
+        self._portal = portal
+        self._run = run
+        self._notes = notes
+        self._lost: dict[Write, TransientError] = {}
+        self._refusal: ConditionFailedError | None = None
+
+    async def write(self, call: Call) -> Any:
+        """Do a write once; return its result reduced to ids, of a batch a BatchResult.
+
+        Raises a CallError, DivergedError, LoopError, RowError or StateError.
+        """
+        return await self._run.finish_even_if_cancelled(self._write(call))
+
+    async def _write(self, call: Call) -> Any:
+        self._run.claims.call_started()
+        try:
+            attempt = await self._claim(call)
+            if attempt.write.done:
+                return await self._replay(attempt)
+            try:
+                return await self._do(attempt)
+            finally:
+                write = attempt.write
+                if write in self._run.checkpoint.writes and not write.done:
+                    self._run.claims.keep_for_retry(write, attempt.digest)
+        finally:
+            self._run.claims.call_ended()
+
+    async def _claim(self, call: Call) -> Attempt:
+        """Claim the write that a call stands for, a new one if need be.
+
+        A write that is not done comes back with the lease held. Unless it is harmless, its intent
+        is stored.
+        """
+        run, digest, harmless = self._run, digest_of(call.params), is_harmless(call)
+        while True:
+            found = await run.claims.find(call.method, digest)
+            write = found or run.checkpoint.add(call.method, digest, time.time())
+            attempt = Attempt(call, digest, harmless, write, is_new=found is None)
+            run.claims.claim(write)
+            if write.done or (run.lease.is_ours and (harmless or not attempt.is_new)):
+                return attempt
+            try:
+                run.lease.check(call.method)
+                with self._portal.busy():
+                    await run.lease.store()
+            except ConditionFailedError as refusal:
+                if refusal is not self._refusal:  # else a sibling has switched already
+                    self._refusal = refusal
+                    key = run.checkpoint.key
+                    run.claims.switch_to(Checkpoint.of(key, refusal.item, time.time()))
+                continue
+            except Exception:
+                if attempt.is_new:
+                    run.claims.drop_intent(write)
+                else:
+                    run.claims.keep_for_retry(write, digest)
+                raise
+            if run.claims.closed and attempt.is_new:
+                run.claims.drop_intent(write)
+                raise asyncio.CancelledError
+            if write in run.checkpoint.writes:
+                return attempt
+
+    async def _replay(self, attempt: Attempt) -> Any:
+        """Return the stored result of a write that is done."""
+        call, digest, _, write, _ = attempt
+        self._run.replayed += 1
+        if write.digest != digest:
+            self._run.log(
+                "replayed with other parameters", method=write.method, number=write.number
+            )
+        is_answered = False
+        try:
+            result = await replay(self._portal, call, write.result or "null")
+            is_answered = not isinstance(result, BatchResult) or not any(
+                isinstance(one, CallError) for one in result.results.values()
+            )
+        finally:
+            if not is_answered:
+                self._run.claims.keep_for_retry(write, digest)
+        write.result = to_text(call, result)
+        return result
+
+    async def _do(self, attempt: Attempt) -> Any:
+        """Send a write that is not done; one that may have run is looked up first."""
+        if attempt.is_harmless:
+            return await self._send(attempt, None)
+        write, call = attempt.write, attempt.call
+        if write in self._lost:
+            raise self._lost[write]
+        stamp = stamp_of(call.method, call.params, _stamp_key(self._run.checkpoint.key, write))
+        if not attempt.is_new:
+            result = await self._look_up(attempt, stamp)
+            if result is not None:
+                return await self._done(attempt, call, result)
+            if write.at < self._run.operator_confirmed_at:
+                write.at = time.time()  # from now on it may be there all the same
+                with self._portal.busy():
+                    await self._run.lease.store()
+        return await self._send(attempt, stamp)
+
+    async def _look_up(self, attempt: Attempt, stamp: Stamp | None) -> Any:
+        """Look up whether an interrupted create reached the portal; return its result, or None.
+
+        Raises MayHaveRunError where only an operator can tell.
+        """
+        call, write = attempt.call, attempt.write
+        is_confirmed = write.at < self._run.operator_confirmed_at
+        if stamp is None:
+            if is_confirmed:
+                return None
+            raise _needs_operator(write, "nothing that it makes can be looked up")
+        try:
+            result = await lookup.find(self._portal, call.method, call.params, stamp, write.at)
+        except MayHaveRunError as unclear:
+            if is_confirmed:
+                return None
+            raise _needs_operator(write, unclear.description) from unclear
+        self._run.log("looked up", method=write.method, found=result is not None)
+        return ids_of(result)
+
+    async def _send(self, attempt: Attempt, stamp: Stamp | None) -> Any:
+        call, write = attempt.call, attempt.write
+        if stamp:
+            call = Call(call.method, stamp.put_on(call.params))
+        try:
+            if self._notes:
+                with self._portal.busy():
+                    await self._notes.before(write, call)
+            result = await send(self._portal, call)
+        except MayHaveRunError as error:
+            if stamp is None and not attempt.is_harmless:
+                raise _needs_operator(write, str(error)) from error
+            self._run.busy_until = time.time() + CUT_OFF_SECONDS
+            text = f"the answer was lost ({error}); it is looked up when it can't be running"
+            wait = CUT_OFF_SECONDS + CLOCK_SECONDS
+            lost = TransientError(write.method, "ANSWER_LOST", text, retry_after=wait)
+            self._lost[write] = lost
+            raise lost from error
+        except BaseException as error:  # it was refused, or never left
+            self._run.claims.drop_intent(write)
+            if self._notes:
+                with self._portal.busy():
+                    await self._notes.failed(write, error)
+            raise
+        return await self._done(attempt, call, result)
+
+    async def _done(self, attempt: Attempt, call: Call, result: Any) -> Any:
+        """Record a result; what the run stores next takes it along."""
+        write = attempt.write
+        write.done, write.digest = True, attempt.digest
+        write.result = to_text(call, result)
+        if self._notes:
+            with self._portal.busy():
+                await self._notes.after(write, call, result)
+        return result
+
+
+def _needs_operator(write: Write, why: str) -> MayHaveRunError:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(write.at))
+    text = (
+        f"sent at {when} UTC, and whether it ran is not known: {why}; look in the portal: "
+        "if it is there, delete this message, if not, `make redrive` sends it"
+    )
+    return MayHaveRunError(write.method, NEEDS_OPERATOR, text)
+
+
+def _stamp_key(checkpoint_key: str, write: Write) -> str:
+    return sha256(f"{checkpoint_key} {write.method} {write.number}".encode()).hexdigest()[:24]

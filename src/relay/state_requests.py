@@ -1,0 +1,180 @@
+"""Reads and writes of the State table, as many rows in a request as DynamoDB takes. All block.
+
+Rows without a condition are put, 25 in a request. Rows with one are written by transactions of 100:
+they cost twice the units, but a request costs this process as much processor time as all the rest
+of a change does. One row that is refused keeps no other row of its request from being written.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.errors import ConditionFailedError, RowError, StateError
+from relay.state_table import Client, Item, key
+
+READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
+ATTEMPTS = 5
+_RETRIED = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_CONDITION_FAILED = "ConditionalCheckFailed"
+_INVALID = "ValidationException"
+# "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
+_TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition in DynamoDB's words, with the names and values that its request uses."""
+
+    expression: str
+    names: dict[str, str] = field(default_factory=dict)
+    values: Item = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A row to be stored whole."""
+
+    item: Item
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change of the row with a key; `condition` has the names and values of `change` too."""
+
+    key: str
+    change: str
+    condition: Condition
+
+
+type Write = Put | Update
+type Errors = list[Exception | None]  # of each write in its order, None where it is stored
+
+
+class StateRequests:
+    """The State table through a DynamoDB client with short timeouts."""
+
+    def __init__(self, client: Client, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def load(self, keys: Iterable[str]) -> dict[str, Item]:
+        """Return the rows of these keys by their keys, read consistently.
+
+        Keys without a row are left out. Raises StateError.
+        """
+        found: dict[str, Item] = {}
+        for part in batched(sorted(set(keys)), READ, strict=False):
+            ask = {"Keys": [key(pk) for pk in part], "ConsistentRead": True}
+            for attempt in range(ATTEMPTS):
+                _pause(attempt)
+                try:
+                    answer = self._client.batch_get_item(RequestItems={self._table: ask})
+                except (BotoCoreError, ClientError) as trouble:
+                    raise _error_of(trouble) from trouble
+                found |= {row["pk"]["S"]: row for row in answer["Responses"][self._table]}
+                if not answer.get("UnprocessedKeys"):
+                    break
+                ask = answer["UnprocessedKeys"][self._table]
+            else:
+                raise StateError("the State table is throttled")
+        return found
+
+    def put(self, rows: Sequence[Put]) -> Errors:
+        """Store at most PUT rows without a condition; their keys must differ."""
+        left = [{"PutRequest": {"Item": row.item}} for row in rows]
+        try:
+            for attempt in range(ATTEMPTS):
+                _pause(attempt)
+                answer = self._client.batch_write_item(RequestItems={self._table: left})
+                left = answer.get("UnprocessedItems", {}).get(self._table, [])
+                if not left:
+                    return [None] * len(rows)
+        except (BotoCoreError, ClientError) as trouble:
+            return _in_halves(self.put, rows, trouble)
+        keys = {put["PutRequest"]["Item"]["pk"]["S"] for put in left}
+        full = StateError("the State table is throttled")
+        return [full if row.item["pk"]["S"] in keys else None for row in rows]
+
+    def transact(self, writes: Sequence[Write]) -> Errors:
+        """Do at most CONDITIONAL writes, each under its own condition."""
+        errors: dict[int, Exception | None] = {}
+        left = list(range(len(writes)))
+        refused = 0
+        for attempt in range(ATTEMPTS):
+            _pause(attempt - refused)
+            items = [self._item(writes[at]) for at in left]
+            try:
+                self._client.transact_write_items(TransactItems=items)
+            except self._client.exceptions.TransactionCanceledException as canceled:
+                retried = []
+                for at, reason in zip(left, canceled.response["CancellationReasons"], strict=True):
+                    if reason["Code"] == _CONDITION_FAILED:
+                        errors[at] = ConditionFailedError(reason.get("Item"))
+                    elif reason["Code"] in _RETRIED:
+                        retried.append(at)
+                    else:
+                        errors[at] = _error(str(reason.get("Message")))
+                refused += len(retried) < len(left)
+                left = retried
+            except (BotoCoreError, ClientError) as trouble:
+                halves = _in_halves(self.transact, [writes[at] for at in left], trouble)
+                errors |= dict(zip(left, halves, strict=True))
+                left = []
+            else:
+                left = []
+            if not left:
+                break
+        errors |= dict.fromkeys(left, StateError("the State table is busy"))
+        return [errors.get(at) for at in range(len(writes))]
+
+    def _item(self, write: Write) -> dict[str, Any]:
+        """Return a write as a part of a transaction."""
+        request: dict[str, Any] = {"TableName": self._table}
+        if isinstance(write, Put):
+            request["Item"] = write.item
+        else:
+            request |= {"Key": key(write.key), "UpdateExpression": write.change}
+        if write.condition:
+            request["ConditionExpression"] = write.condition.expression
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+            if write.condition.names:
+                request["ExpressionAttributeNames"] = write.condition.names
+            if write.condition.values:
+                request["ExpressionAttributeValues"] = write.condition.values
+        return {"Put" if isinstance(write, Put) else "Update": request}
+
+
+def _in_halves[W](
+    send: Callable[[Sequence[W]], Errors], writes: Sequence[W], trouble: Exception
+) -> Errors:
+    """Return the error of each write; a request that one row made invalid is sent in halves."""
+    if _code(trouble) == _INVALID and len(writes) > 1:
+        middle = len(writes) // 2
+        return send(writes[:middle]) + send(writes[middle:])
+    return [_error_of(trouble)] * len(writes)
+
+
+def _code(trouble: Exception) -> str:
+    return str(trouble.response["Error"]["Code"]) if isinstance(trouble, ClientError) else ""
+
+
+def _pause(attempt: int) -> None:
+    if attempt > 0:
+        time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
+
+
+def _error_of(trouble: Exception) -> RowError | StateError:
+    text = str(trouble)
+    return _error(text) if _code(trouble) == _INVALID else StateError(f"State table: {text}")
+
+
+def _error(message: str) -> RowError | StateError:
+    kind = RowError if _TOO_LARGE.search(message) else StateError
+    return kind(f"State table: {message}")

@@ -1,0 +1,99 @@
+"""relay.echo.ledger: notes and budget of an item, and that its row never outgrows the table."""
+
+import json
+
+import pytest
+
+from relay.echo.detect import is_echo, notes_of
+from relay.echo.ledger import BUDGET, ROW_BYTES, add_notes, keys_around, take_back_notes
+from relay.echo.note_text import NOTE_BYTES
+from relay.errors import ConditionFailedError
+from relay.state_table import HOUR_SECONDS
+from tests.dynamo import Dynamo
+from tests.ledger import note_of, rows_of, store, update
+from tests.samples import change_of
+
+NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+MANY = {f"ufCrm{number:03}": "x" * 60 for number in range(90)}
+
+
+def test_the_budget_of_an_hour_ends_a_loop():
+    """The thirty-first write to an item is refused; a repeat of one, and the next hour, are not."""
+    table = Dynamo()
+    for number in range(BUDGET):
+        assert store(table, add_notes, update({"title": "a"}, number=number, now=NOW)) is None
+    more = update({"title": "a"}, number=BUDGET, now=NOW)
+    refusal = store(table, add_notes, more)
+    assert isinstance(refusal, ConditionFailedError)
+    assert more.is_over_budget(refusal.item)
+    assert not more.is_too_large(refusal.item)
+    repeat = update({"title": "a"}, number="again", write_id="tidy 7", now=NOW)
+    assert not repeat.is_over_budget(refusal.item)
+    another = update({"title": "a"}, number=BUDGET, reaction="another", now=NOW)
+    later = update({"title": "a"}, number=BUDGET, now=NOW + HOUR_SECONDS)
+    assert [store(table, add_notes, note) for note in (repeat, another, later)] == [None] * 3
+
+
+def test_writes_that_wait_together_are_noted_together():
+    """One update counts both, and has the fields of both."""
+    table = Dynamo()
+    notes = [
+        note_of("crm.deal.update", {"id": 5, "fields": {name: 1}}, number=name, now=NOW)
+        for name in "AB"
+    ]
+    assert store(table, add_notes, *notes) is None
+    (row,) = table.rows.values()
+    assert row["sent tidy"] == {"SS": ["tidy A", "tidy B"]}
+    change = change_of(time="2026-03-01T12:00:10.000+00:00")
+    assert {name for note in notes_of([row], change) for name in note.fields} == {"a", "b"}
+    texts = {name: value["S"] for name, value in row.items() if name.startswith("note ")}
+    assert int(row["bytes"]["N"]) == sum(len(name) + len(text) for name, text in texts.items())
+
+
+def test_more_writes_than_a_budget_are_refused_together():
+    """Whoever waits for them tries each one alone."""
+    notes = [update({}, number=number, now=NOW) for number in range(BUDGET + 1)]
+    with pytest.raises(ConditionFailedError):
+        add_notes(notes)
+
+
+def test_notes_that_are_taken_back_leave_budget_and_room():
+    """A row from which everything was taken back is as if nothing had been noted."""
+    table = Dynamo()
+    notes = [update({"title": "a"}, number=number, now=NOW) for number in range(2)]
+    store(table, add_notes, *notes)
+    assert store(table, take_back_notes, *notes) is None
+    (row,) = table.rows.values()
+    assert row.keys() - {"bytes"} == {"pk", "expires"}
+    assert row.get("bytes", {"N": "0"}) == {"N": "0"}
+    assert isinstance(store(table, take_back_notes, *notes), ConditionFailedError)
+
+
+def test_a_row_never_outgrows_the_table():
+    """A write without room is counted without its fields, and passes for a person's."""
+    table = Dynamo()
+    for number in range(900):
+        note = update(MANY, number=number, reaction=f"reaction {number % 90}", now=NOW)
+        if store(table, add_notes, note):
+            assert store(table, add_notes, note.bare()) is None
+    (row,) = table.rows.values()
+    assert len(json.dumps(row)) < 2 * ROW_BYTES
+    assert int(row["bytes"]["N"]) <= ROW_BYTES
+    assert len(row["sent reaction 0"]["SS"]) == 10
+    change = change_of(changed=("ufCrm000",), after={"ufCrm000": "x" * 60, "updatedBy": 1})
+    assert is_echo(table.rows, change)
+    together = [update(MANY, number=number, now=NOW) for number in range(BUDGET)]
+    assert len(str(add_notes(together))) < 2 * ROW_BYTES
+
+
+def test_a_note_of_too_many_fields_has_none():
+    """A part of the fields would explain nothing: the write is only counted."""
+    fields = {f"ufCrm{number:04}": "x" * 60 for number in range(NOTE_BYTES // 60)}
+    (row,) = rows_of(update(fields, now=NOW)).values()
+    assert row.keys() == {"pk", "expires", "sent tidy"}
+
+
+def test_a_write_of_the_last_minutes_may_stand_in_the_hour_before():
+    """At noon two rows are read, half an hour later one."""
+    assert len(keys_around("main", "deal/5", NOW)) == 2
+    assert len(keys_around("main", "deal/5", NOW + 1800)) == 1

@@ -1,0 +1,48 @@
+"""relay.echo.stamps: the fields by which a create is found again."""
+
+import pytest
+
+from relay.echo.stamps import stamp_of
+
+ORIGIN = {"originatorId": "bitrix24-relay", "originId": "relay-key"}
+
+
+OLD_ORIGIN = {"ORIGINATOR_ID": "bitrix24-relay", "ORIGIN_ID": "relay-key"}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "fields"),
+    [
+        *(("crm.item.add", {"entityTypeId": n, "fields": {}}, ORIGIN) for n in (1, 2, 3, "4")),
+        *(
+            ("crm.item.add", {"entityTypeId": n, "fields": {}}, {"xmlId": "relay-key"})
+            for n in (31, 128, 1_032)
+        ),
+        *(("crm.item.add", {"entityTypeId": n, "fields": {}}, None) for n in (0, 5, 30, 32, 127)),
+        ("crm.item.add", {"fields": {}}, None),
+        *(
+            (f"CRM.{name}.add", {"fields": {}}, OLD_ORIGIN)
+            for name in ("Lead", "deal", "contact", "company")
+        ),
+        ("crm.quote.add", {"fields": {}}, None),
+        ("crm.deal.update", {"fields": {}}, None),
+        ("tasks.task.add", {"fields": {"TITLE": "x"}}, {"XML_ID": "relay-key"}),
+        ("tasks.task.add", {}, {"XML_ID": "relay-key"}),
+        ("tasks.task.add", {"fields": {"xmlId": "mine"}}, None),
+        ("crm.deal.add", {"FIELDS": {"ORIGINATOR_ID": "mine"}}, None),
+        ("crm.deal.add", {"FIELDS": {"ORIGIN_ID": "", "TITLE": "x"}}, OLD_ORIGIN),
+    ],
+)
+def test_what_a_create_is_marked_with(method, params, fields):
+    """Where the portal has a field for an external key that the reaction has not used."""
+    mark = stamp_of(method, params, "key")
+    assert (mark and dict(mark.fields)) == fields
+
+
+def test_a_mark_is_put_beside_the_fields():
+    """Under the name that the reaction wrote, and what was given stays as it is."""
+    params = {"FIELDS": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "N"}}
+    mark = stamp_of("crm.deal.add", params, "key")
+    marked = {"FIELDS": {"TITLE": "x"} | OLD_ORIGIN, "params": {"REGISTER_SONET_EVENT": "N"}}
+    assert mark.put_on(params) == marked
+    assert params["FIELDS"] == {"TITLE": "x"}

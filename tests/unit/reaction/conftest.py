@@ -1,0 +1,55 @@
+"""A record that is delivered again and again; SQS and the State table behind a reaction."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from relay import settings, state_requests
+from relay.portal.fake import FakePortal
+from relay.portal_clients import PortalClients
+from relay.reaction import matching
+from tests.batches import Sqs
+from tests.runs import Deliveries
+
+
+@pytest.fixture
+def record(monkeypatch):
+    """Return a record, in whose tests time can be turned on and nothing pauses for long."""
+    record = Deliveries()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + record.offset)
+    monkeypatch.setattr(matching, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(state_requests, "_pause", lambda _attempt: None)
+    return record
+
+
+@pytest.fixture
+def sqs(monkeypatch):
+    """Put a made-up SQS and a portal's URL behind the reaction."""
+    sqs = Sqs()
+    clients = {"sqs": sqs, "dynamodb": sqs.table}
+    monkeypatch.setattr(settings, "client", lambda service: clients[service])
+    monkeypatch.setattr(
+        settings, "webhook_url", lambda kind, name: f"https://{name}.example/rest/1/{kind}secret/"
+    )
+    for name, value in {
+        "STATE_TABLE": "state",
+        "PORTAL_BURST": "50",
+        "PORTAL_RATE": "2",
+        "PORTAL_RESERVE_PERCENT": "10",
+        "QUEUE_URL": "https://sqs/queue",
+        "DEAD_LETTERS_URL": "https://sqs/dead",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return sqs
+
+
+@pytest.fixture
+def portal(monkeypatch, sqs):
+    """Return the portal that reactions get, with its answers and with the SQS beside it."""
+    fake = FakePortal()
+    fake.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
+    monkeypatch.setattr(PortalClients, "get", lambda *_: fake)
+    fake.sqs = sqs
+    return fake

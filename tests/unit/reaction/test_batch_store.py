@@ -1,0 +1,69 @@
+"""relay.reaction.batch_store: what is stored of a batch, and what happens without the table."""
+
+from botocore.exceptions import ClientError
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from tests.batches import batch_of, handle, noting
+from tests.samples import change_of, event_of
+
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
+
+
+def test_a_double_in_one_batch_is_handled_from_the_record(portal, capsys):
+    """Two messages with one change make one write."""
+    portal._answers["im.notify.system.add"] = 1  # noqa: SLF001  as the constructor does
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE=change.id)
+
+    assert handle(tell, CHANGE.to_json(), CHANGE.to_json()) == []
+    assert len(portal.calls) == 1
+    out = capsys.readouterr().out
+    assert '"replayed":[1.0]' in out
+    assert '"change_id":"main.deal.5.b.2","subject":"deal/5","portal":"main"' in out
+
+
+def test_waiting_uses_up_no_attempt(portal):
+    """However often a record had to wait, its first real failure is its first."""
+    errors = [ZeroDivisionError()]
+
+    @reaction
+    async def fails(_change: Change) -> None:
+        """Fail as told."""
+        raise errors[0]
+
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = "900"
+    context = type("C", (), {"get_remaining_time_in_millis": lambda: 60_000})
+    for number in range(5):
+        answer = fails.handler(batch, context)
+        assert bool(answer["batchItemFailures"]) is (number < 4)
+    (dead,) = portal.sqs.sent
+    assert dead["MessageAttributes"]["error"]["StringValue"] == "ZeroDivisionError"
+
+
+def test_a_missing_right_lets_everything_wait(portal, capsys):
+    """The log names the right; nothing is called."""
+    said = {"Error": {"Code": "AccessDeniedException", "Message": "dynamodb:BatchGetItem"}}
+    portal.sqs.table.trouble["BatchGetItem"] = ClientError(said, "BatchGetItem")
+    seen = []
+    assert handle(noting(seen), CHANGE.to_json()) == ["m0"]
+    assert not seen
+    assert "dynamodb:BatchGetItem" in capsys.readouterr().out
+    portal.sqs.table.trouble = {"BatchWriteItem": ClientError(said, "BatchWriteItem")}
+    assert handle(noting(seen), CHANGE.to_json()) == []
+    assert "not noted" in capsys.readouterr().out
+
+
+def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
+    """Deployed without its table's name."""
+    monkeypatch.delenv("STATE_TABLE")
+    assert handle(noting([]), CHANGE.to_json()) == ["m0"]
+    assert not portal.sqs.sent

@@ -1,0 +1,152 @@
+"""relay.reaction.write_notes through the handler: the budget of an hour."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay.change import Change
+from relay.echo.ledger import BUDGET
+from relay.errors import OperatorError, PermanentError, TransientError
+from relay.portal import Portal
+from relay.reaction import reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from tests.batches import handle
+from tests.samples import change_of, event_of
+
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
+
+
+def test_a_loop_waits_for_the_hours_end_and_is_told(portal, monkeypatch, capsys):
+    """Somebody answers each write of ours: the budget stops it, with a metric for the alarm."""
+    clock = [1_772_366_400.0]  # an hour begins
+    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Write to the item that changed."""
+        title = {"title": f"{change.version}"}
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields=title)
+
+    for number in range(BUDGET):
+        assert handle(tidy, change_of(version=number).to_json()) == []
+    clock[0] += 600
+    stopped = change_of(version=BUDGET + 1).to_json()
+    assert handle(tidy, stopped) == ["m0"]
+    assert len(portal.calls) == BUDGET
+    out = capsys.readouterr().out
+    assert '"loops":[1.0]' in out
+    assert "tidy has written to deal 5 30 times within an hour" in out
+    assert 3000 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 3151
+    assert handle(tidy, change_of("deal/6", 1).to_json()) == []
+    assert len(portal.calls) == BUDGET + 1
+    clock[0] += 3000
+    assert handle(tidy, stopped) == []
+    assert len(portal.calls) == BUDGET + 2
+    assert not portal.sqs.sent
+
+
+NOT_SENT = [
+    TransientError("m", "NOT_CONNECTED", retry_after=15),
+    TransientError("m", "NO_SLOT", retry_after=40),
+    TransientError("m", "QUERY_LIMIT_EXCEEDED"),
+    TransientError("m", "OPERATION_TIME_LIMIT"),
+    TransientError("m", "NO_TIME", retry_after=0),
+    OperatorError("m", "OVERLOAD_LIMIT"),
+    PermanentError("m", "ACCESS_DENIED"),
+]
+
+
+LOST = [TransientError("m", "NO_ANSWER", retry_after=15), PermanentError("m", "ANSWER_TOO_LARGE")]
+
+
+def budget_of(table, reaction="tidy"):
+    """Return the number of writes that count in the hours of a table."""
+    rows = [row for key, row in table.rows.items() if key.startswith("echo#")]
+    return [len(row.get(f"sent {reaction}", {"SS": []})["SS"]) for row in rows]
+
+
+@pytest.mark.parametrize("error", [*NOT_SENT, *LOST])
+def test_only_what_was_sent_counts_and_only_once(portal, error):
+    """A write that did not leave uses up nothing; one whose answer was lost counts once."""
+    portal._answers["crm.item.update"] = error  # noqa: SLF001
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Write to the item that changed."""
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
+
+    for _ in range(BUDGET + 2):
+        handle(tidy, CHANGE.to_json())
+    assert len(portal.calls) == BUDGET + 2
+    assert budget_of(portal.sqs.table) == [int(error in LOST)]
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    assert handle(tidy, CHANGE.to_json()) == []
+    assert budget_of(portal.sqs.table) == [1]
+
+
+def test_a_mark_that_can_not_be_taken_back_is_the_next_tries(portal):
+    """Without the table at the wrong moment the write still counts once."""
+    table = portal.sqs.table
+
+    def update(**_):
+        table.trouble["TransactWriteItems"] = ClientError({"Error": {"Code": "X"}}, "Transact")
+        raise NOT_SENT[0]
+
+    portal._answers["crm.item.update"] = update  # noqa: SLF001
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Write to the item that changed."""
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
+
+    for _ in range(3):
+        assert handle(tidy, CHANGE.to_json()) == ["m0"]
+        assert budget_of(table) == [1]
+        table.trouble.clear()
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    assert handle(tidy, CHANGE.to_json()) == []
+    assert budget_of(table) == [1]
+
+
+@pytest.mark.parametrize("before", [0, 10, BUDGET])
+def test_of_writes_that_are_noted_together_as_many_pass_as_fit(portal, monkeypatch, before):
+    """A hundred changes of deals that all write to their company at once get 30 writes an hour."""
+    clock = [1_772_366_400.0]
+    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+
+    @reaction
+    async def total(change: Change, portal: Portal) -> None:
+        """Write to the company of a deal."""
+        await portal.call("crm.item.update", entityTypeId=4, id=1, fields={"title": change.id})
+
+    if before:
+        handle(total, *(change_of(f"deal/1{number}", 2).to_json() for number in range(before)))
+    bodies = [change_of(f"deal/2{number}", 2).to_json() for number in range(100)]
+    back = handle(total, *bodies)
+    assert len(portal.calls) == BUDGET
+    assert len(back) == 100 - (BUDGET - before)
+    clock[0] += 3600
+    assert len(handle(total, *(bodies[int(name[1:])] for name in back))) == len(back) - BUDGET
+    assert budget_of(portal.sqs.table, "total") == [BUDGET, BUDGET]
+    assert not portal.sqs.sent
+
+
+def test_each_write_of_a_record_counts(portal):
+    """Equal writes of one record are several, those of a batch too."""
+    portal._answers |= {"crm.item.update": {"item": {}}}  # noqa: SLF001
+    update = {"entityTypeId": 2, "id": 5, "fields": {"title": "x"}}
+
+    @reaction
+    async def tidy(_change: Change, portal: Portal) -> None:
+        """Write four times."""
+        await portal.call("crm.item.update", **update)
+        await portal.call("crm.item.update", **update)
+        await portal.batch(dict.fromkeys("ab", ("crm.item.update", update)))
+
+    assert handle(tidy, CHANGE.to_json()) == []
+    assert budget_of(portal.sqs.table) == [4]
+    assert handle(tidy, CHANGE.to_json()) == []
+    assert budget_of(portal.sqs.table) == [4]

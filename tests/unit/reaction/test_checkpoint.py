@@ -1,0 +1,72 @@
+"""relay.reaction.checkpoint: the stored row of a record."""
+
+import pytest
+
+from relay.errors import (
+    RowError,
+)
+from relay.portal.fake import FakePortal
+from relay.reaction import checkpoint
+from relay.reaction.checkpoint import Checkpoint, Write
+from relay.state_table import CHECKPOINT_SECONDS
+from tests.runs import COMMENT, KEY, calls
+
+
+def test_a_row_is_stored_and_read_as_it_is():
+    """Whole, and for longer than queue and dead-letter queue keep a message together."""
+    row = Checkpoint(
+        KEY, "owner", 1_000.5, 3, 0.0, [Write("m", 4, "digest", 2.5, done=True, result="7")]
+    )
+    item = row.to_item(1_000.0)
+    assert float(item["expires"]["N"]) - 1_000 >= 2 * 14 * 24 * 3600
+    stored = Checkpoint.of(KEY, item, 1_000.0)
+    names = ("key", "owner", "until", "failures")
+    assert [getattr(stored, name) for name in names] == [KEY, "owner", 1_000.5, 3]
+    assert stored.expires == float(item["expires"]["N"])
+    (write,) = stored.writes
+    its = (write.method, write.number, write.digest, write.at, write.done, write.result)
+    assert its == ("m", 4, "digest", 2.5, True, "7")
+    assert Checkpoint.of(KEY, item, stored.expires).writes == []
+    assert Checkpoint.of(KEY, item, stored.expires - 1).failures == 3
+
+
+def test_after_thirty_days_nothing_is_known(record):
+    """Whether DynamoDB has removed the row or not."""
+    portal = FakePortal({COMMENT: 7})
+    record.deliver(portal, calls(COMMENT, fields={}))
+    record.offset = CHECKPOINT_SECONDS + 10
+    record.deliver(portal, calls(COMMENT, fields={}))
+    assert len(portal.calls) == 2
+
+
+def test_a_row_that_is_full_says_so_before_the_next_write_is_sent(record, monkeypatch):
+    """What was done stays noted; the record goes to a person, who reads what to change."""
+    monkeypatch.setattr(checkpoint, "ROW_BYTES", 400)
+    portal = FakePortal({COMMENT: 7})
+
+    async def many(its):
+        for number in range(20):
+            await its.call(COMMENT, fields={"COMMENT": str(number)})
+
+    with pytest.raises(RowError, match=r"makes \d+ writes for one record.* make fewer"):
+        record.deliver(portal, many)
+    sent = len(portal.calls)
+    assert 0 < sent < 20
+    assert sum(its.done for its in record.stored().writes) == sent
+    record.offset = 200
+    with pytest.raises(RowError):
+        record.deliver(portal, many)
+    assert len(portal.calls) == sent
+
+
+def test_failures_are_forgotten_with_their_row(record):
+    """A record sent back after a month has all its attempts."""
+
+    async def fail(_portal):
+        raise ZeroDivisionError
+
+    for offset in (0, CHECKPOINT_SECONDS + 10):
+        record.offset = offset
+        with pytest.raises(ZeroDivisionError):
+            record.deliver(FakePortal(), fail)
+        assert record.stored().failures == 1

@@ -1,0 +1,99 @@
+"""relay.reaction.deadline: what happens when the function's time is over."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from relay.change import Change
+from relay.event import Event
+from relay.portal import Portal
+from relay.reaction import Reaction, reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from tests.batches import handle
+from tests.samples import change_of, event_of
+
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
+
+
+def hanging(heeds):
+    """Return a reaction that never returns."""
+
+    async def hang(change: Change, _portal: Portal) -> None:
+        """Hang for one item."""
+        while change.id == "5":
+            if heeds:
+                await asyncio.Event().wait()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(9)
+
+    return Reaction(hang)
+
+
+@pytest.mark.usefixtures("portal")
+@pytest.mark.parametrize("heeds", [True, False])
+def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
+    """It is cancelled, and left where it does not heed that; a chain behind it comes back."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
+    bodies = [
+        change_of(version=2).to_json(),
+        change_of(version=3).to_json(),
+        change_of("deal/6", 2).to_json(),
+    ]
+    assert handle(hanging(heeds), *bodies, seconds=0.2) == ["m0", "m1"]
+    out = capsys.readouterr().out
+    assert '"error":"HungError","reason":"hang did not return' in out
+    assert '"error":"TransientError","reason":"hang: NO_TIME' in out
+    assert '"handled":[1.0]' in out
+
+
+def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
+    """No loop runs meanwhile, so nothing else could; the others come back at once."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.4)
+    monkeypatch.setattr("relay.reaction.deadline.GRACE_SECONDS", 0.05)
+
+    @reaction
+    async def block(change: Change) -> None:
+        """Block for one item."""
+        if change.id == "5":
+            time.sleep(9)  # noqa: ASYNC251  the mistake
+
+    bodies = [change_of("deal/6", 2).to_json(), change_of(version=2).to_json()]
+    assert handle(block, *bodies, seconds=0.5) == ["m1"]
+    out = capsys.readouterr().out
+    assert '"error":"HungError","reason":"block holds the thread; waiting without' in out
+    assert '"handled":[1.0]' in out
+    assert not portal.sqs.sent
+
+
+def test_the_time_that_is_left_is_the_functions(sqs):
+    """Calls are told how long they may take, less what giving records back needs."""
+    left = []
+
+    @reaction
+    async def look(_event: Event) -> None:
+        """Note what time is left."""
+        left.append(look.remaining_seconds())
+
+    handle(look, EVENT.to_json(), seconds=10.0)
+    assert 7.5 < left[0] <= 10.0 - RESERVE_SECONDS
+    assert not sqs.sent
+
+
+def test_a_reaction_that_never_ends_is_stopped_in_time(sqs):
+    """Shortly before the function's time is over its record is given back, the others are done."""
+
+    @reaction
+    async def hang(event: Event) -> None:
+        """Hang for one."""
+        if event.id == "7":
+            await asyncio.Event().wait()
+
+    other = replace(EVENT, event_id="main.contact.8.add", id="8")
+    seconds = RESERVE_SECONDS + 0.3
+    assert handle(hang, EVENT.to_json(), other.to_json(), seconds=seconds) == ["m0"]
+    assert sqs.hidden[0]["ReceiptHandle"] == "r0"

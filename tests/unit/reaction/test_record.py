@@ -1,0 +1,78 @@
+"""relay.reaction.record: which records run one after the other, and what an operator decided."""
+
+import json
+import time
+
+import pytest
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from tests.batches import batch_of, handle, noting, raising
+from tests.samples import change_of, event_of
+
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
+
+
+def test_changes_of_one_item_run_in_their_order(portal):
+    """Another item's do not wait for them."""
+    seen = []
+    changes = [
+        change_of(version=3),
+        change_of(version=2),
+        change_of("deal/6", 9),
+        change_of(version=4),
+    ]
+    assert handle(noting(seen), *(its.to_json() for its in changes)) == []
+    assert [its.version for its in seen if its.id == "5"] == [2, 3, 4]
+    assert seen[0].id == "6"
+    assert not portal.sqs.sent
+
+
+@pytest.mark.parametrize(
+    ("code", "sent", "calls"),
+    [("UNDECIDED", 2**42, 2), ("UNDECIDED", 0, 1), ("NOT_FOUND", 2**42, 1), (None, 2**42, 1)],
+)
+def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
+    portal, monkeypatch, code, sent, calls
+):
+    """Only one that asked for a decision bears one, and only on what was sent before it."""
+    portal.fail("im.notify.system.add", "MayHaveRunError")
+
+    @reaction
+    async def tell(_change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE="x")
+
+    assert handle(tell, CHANGE.to_json()) == []
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["SentTimestamp"] = str(sent)
+    if code:
+        said = {"reason": "it", "code": code}
+        attributes = {
+            name: {"stringValue": its, "dataType": "String"} for name, its in said.items()
+        }
+        batch["Records"][0]["messageAttributes"] = attributes
+    real = time.time
+    monkeypatch.setattr("relay.reaction.runner.time.time", lambda: real() + 1000)
+    tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
+    assert len(portal.calls) == calls
+    assert len(portal.sqs.sent) == 2
+
+
+def test_a_change_of_a_future_format_is_put_aside(portal):
+    """What this code can't read is not guessed at."""
+    body = json.loads(CHANGE.to_json())
+    body["data"]["action"] = "archived"
+    assert handle(noting([]), json.dumps(body)) == []
+    assert portal.sqs.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"
+
+
+@pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"type": "com.bitrix24.event.a"}'])
+def test_a_record_of_somebody_else_is_dead_lettered(sqs, body):
+    """Anything but an event of this relay is put aside, with the reason."""
+    assert handle(raising(ZeroDivisionError()), body) == []
+    assert sqs.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"

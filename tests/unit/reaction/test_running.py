@@ -1,0 +1,86 @@
+"""relay.reaction.running: records that have not ended when the time is over."""
+
+import asyncio
+from contextlib import suppress
+
+from relay.change import Change
+from relay.portal import Portal
+from relay.reaction import reaction
+from relay.reaction.deadline import RESERVE_SECONDS
+from relay.state_batch import StateBatch
+from tests.batches import handle
+from tests.samples import change_of, event_of
+
+CHANGE = change_of()
+EVENT = event_of()
+SOON = RESERVE_SECONDS + 0.1
+
+
+def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
+    """It comes back soon, and it is no failure."""
+
+    async def never(**_params):
+        await asyncio.Event().wait()
+
+    portal.call = lambda _method, **params: never(**params)
+
+    @reaction
+    async def wait(_change: Change, its: Portal) -> None:
+        """Wait for a reading."""
+        await its.call("crm.item.get", entityTypeId=2, id=5)
+
+    assert handle(wait, CHANGE.to_json(), seconds=SOON) == ["m0"]
+    assert 12 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 16
+
+
+def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
+    """Its record comes back; who gets it next waits for the lease."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
+
+    async def call(_method, **params):
+        while params["USER_ID"] == "5":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(9)
+
+    portal.call = call
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=change.id, MESSAGE="x")
+
+    bodies = [CHANGE.to_json(), change_of("deal/6", 2).to_json()]
+    assert handle(tell, *bodies, seconds=0.4) == ["m0"]
+    portal.sqs.hidden.clear()
+    assert handle(tell, CHANGE.to_json()) == ["m0"]
+    assert 30 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 39
+
+
+def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, monkeypatch, capsys):
+    """Acknowledged without its row, a second delivery would do it all again."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
+    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    slow = {}
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Write to the item that changed."""
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
+        slow["store"] = slow["seconds"]
+
+    write = StateBatch.write
+
+    async def write_slowly(self, *request):
+        await asyncio.sleep(slow.pop("store", 0))
+        await write(self, *request)
+
+    monkeypatch.setattr(StateBatch, "write", write_slowly)
+    slow["seconds"] = 9
+    assert handle(tidy, CHANGE.to_json(), seconds=0.3) == ["m0"]
+    assert not portal.sqs.sent
+    assert '"handled":[1.0]' not in capsys.readouterr().out
+    slow["seconds"] = 0.15  # after the time for reactions, within what is kept for storing
+    other = change_of("deal/6", 3).to_json()
+    assert handle(tidy, other, seconds=0.3) == []
+    assert handle(tidy, other) == []
+    assert [call["id"] for _, call in portal.calls] == ["5", "6"]

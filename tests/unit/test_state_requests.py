@@ -1,0 +1,129 @@
+"""relay.state_requests: what DynamoDB refuses, and for which row."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from relay import state_requests
+from relay.errors import ConditionFailedError, RowError, StateError
+from relay.state_requests import Condition, Put, StateRequests, Update
+from tests.dynamo import Dynamo
+from tests.runs import in_trouble
+
+NEW = Condition("attribute_not_exists(pk)")
+TOO_LARGE = "Item size has exceeded the maximum allowed size"
+
+
+def put(name, condition=None):
+    """Return a row to be stored."""
+    return Put({"pk": {"S": name}}, condition)
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """Return a table whose requests are repeated without a pause."""
+    monkeypatch.setattr(state_requests, "_pause", lambda _attempt: None)
+    return Dynamo()
+
+
+@pytest.fixture
+def requests(table):
+    """Return the requests to a table."""
+    return StateRequests(table, "State")
+
+
+@pytest.mark.parametrize("condition", [None, NEW])
+def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(
+    table, requests, monkeypatch, condition
+):
+    """DynamoDB refuses the whole request for one row; only that row gets RowError."""
+    operation = "transact_write_items" if condition else "batch_write_item"
+    real = getattr(table, operation)
+
+    def limited(**request):
+        if "too large" in str(request):
+            error = {"Error": {"Code": "ValidationException", "Message": TOO_LARGE}}
+            raise ClientError(error, operation)
+        return real(**request)
+
+    monkeypatch.setattr(table, operation, limited)
+    rows = [put("too large" if number == 7 else f"row {number}", condition) for number in range(20)]
+    errors = (requests.transact if condition else requests.put)(rows)
+    assert [at for at, error in enumerate(errors) if error] == [7]
+    assert isinstance(errors[7], RowError)
+    assert len(table.rows) == 19
+
+
+def test_a_refused_condition_comes_with_the_stored_row(table, requests):
+    """Each write of a transaction is judged by itself; the refused one tells what is stored."""
+    table.rows["a"] = {"pk": {"S": "a"}, "owner": {"S": "me"}}
+    change = Condition("#owner = :other", {"#owner": "owner"}, {":other": {"S": "you"}})
+    writes = [put("a", NEW), put("b", NEW), Update("a", "SET #owner = :other", change)]
+    errors = requests.transact(writes)
+    assert [error and error.item for error in errors] == [table.rows["a"], None, table.rows["a"]]
+    assert isinstance(errors[0], ConditionFailedError)
+    assert table.rows.keys() == {"a", "b"}
+
+
+def test_a_throttled_table_is_asked_a_few_times(table, requests):
+    """Rows that DynamoDB did not process are sent again; after five tries that is StateError."""
+    for times, full in ((4, False), (5, True)):
+        table.unprocessed = times
+        if full:
+            with pytest.raises(StateError, match="throttled"):
+                requests.load(["a"])
+        else:
+            assert requests.load(["a"]) == {}
+        table.unprocessed = times
+        assert [isinstance(error, StateError) for error in requests.put([put("a")])] == [full]
+
+
+def test_a_missing_right_is_named(table, requests):
+    """StateError has the text of DynamoDB, with the operation that is not allowed."""
+    with in_trouble(table, "BatchGetItem"), pytest.raises(StateError, match="BatchGetItem"):
+        requests.load(["a"])
+    with in_trouble(table, "TransactWriteItems"):
+        (error,) = requests.transact([put("a", NEW)])
+    assert isinstance(error, StateError)
+    assert "not authorized to perform TransactWriteItems" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("reason", "times", "expected"),
+    [
+        ({"Code": "TransactionConflict"}, 1, None),
+        ({"Code": "TransactionConflict"}, 99, StateError),
+        ({"Code": "ValidationError", "Message": TOO_LARGE}, 1, RowError),
+        ({"Code": "ValidationError", "Message": "Type mismatch for key pk"}, 1, StateError),
+    ],
+)
+def test_a_canceled_transaction_is_judged_by_its_reasons(table, requests, reason, times, expected):
+    """A conflict is tried again; a row that is too large is refused for good."""
+    real, left = table.transact_write_items, [times]
+
+    def canceled(TransactItems):  # noqa: N803  boto3's name
+        if left[0]:
+            left[0] -= 1
+            reasons = [reason for _ in TransactItems]
+            error = {"Error": {"Code": "x"}, "CancellationReasons": reasons}
+            raise table.exceptions.TransactionCanceledException(error, "TransactWriteItems")
+        real(TransactItems)
+
+    table.transact_write_items = canceled
+    (error,) = requests.transact([put("a", NEW)])
+    assert type(error) is (expected or type(None))
+    assert bool(table.rows) is (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (TOO_LARGE, RowError),
+        ("Item size to update has exceeded the maximum allowed size", RowError),
+        ("The provided key element does not match the schema", StateError),
+    ],
+)
+def test_only_the_size_of_a_row_is_for_good(table, requests, message, expected):
+    """An operator can put a table with another key right, so its records wait."""
+    error = {"Error": {"Code": "ValidationException", "Message": message}}
+    table.trouble["TransactWriteItems"] = ClientError(error, "TransactWriteItems")
+    assert [type(one) for one in requests.transact([put("a", NEW)])] == [expected]
