@@ -151,8 +151,8 @@ def _list(call: Call, family: Family) -> Page:
     )
     views = [show(family, row, "list") for row in page.result]
     page.result = [_selected(call, family, view) for view in views]
-    if "wrap" in family.data:
-        page.result = {family.data["wrap"][1]: page.result}
+    if name := family.data.get("wrap", ("", ""))[1]:
+        page.result = {name: page.result}
     return page
 
 

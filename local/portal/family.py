@@ -130,7 +130,9 @@ class Family(Shape):
         text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
         code, _, rest = text.partition("|")
         words, _, status = rest.partition("|")
-        words = words.format(name=name, title=title_of(name), upper=upper_snake(name))
+        words = words.format(
+            name=name, title=title_of(name), upper=upper_snake(name), camel=camel_case(name)
+        )
         return RestError(code, words, int(status or 400))
 
 
@@ -147,6 +149,12 @@ def title_of(name: str) -> str:
 def upper_snake(name: str) -> str:
     """Name a camelCase field as the classic methods do."""
     return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
+
+
+def camel_case(name: str) -> str:
+    """Name an UPPER_SNAKE field as newer methods do."""
+    first, *rest = name.lower().split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def load_families() -> dict[str, Family]:

@@ -24,6 +24,7 @@ from local.portal.methods import (
     task_states,
     tasks,
     timeline,
+    timeline_notes,
     types,
     user_fields,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "task_states",
     "tasks",
     "timeline",
+    "timeline_notes",
     "types",
     "user_fields",
 ]

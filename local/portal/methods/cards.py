@@ -27,7 +27,9 @@ def _key(owner: str, call: Call) -> tuple[str, ...]:
 
 
 def _get(owner: str, call: Call) -> Any:
-    return call.portal.cards.get(_key(owner, call))
+    elements = [{"name": "TITLE", "optionFlags": "0"}, {"name": "ASSIGNED_BY_ID"}]
+    main = {"name": "main", "title": "About", "type": "section", "elements": elements}
+    return call.portal.cards.get(_key(owner, call), [main])
 
 
 def _set(owner: str, call: Call) -> Any:

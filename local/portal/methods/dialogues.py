@@ -42,11 +42,10 @@ def recent_list(call: Call) -> Any:
     """Recent dialogues by pages."""
     views, offset = _recent(call), call.number("offset")
     end = offset + (call.number("limit") or _MOST)
-    return {
-        "items": views[offset:end],
-        "hasMorePages": end < len(views),
-        "hasMore": end < len(views),
-    }
+    more = end < len(views)
+    found: Row = {"items": views[offset:end], "hasMorePages": more, "hasMore": more}
+    copilot: Row = {"chats": None, "messages": None, "roles": {}, "recommendedRoles": []}
+    return found | {"copilot": copilot, "messagesAutoDeleteConfigs": []}
 
 
 @method("im.counters.get", "im")

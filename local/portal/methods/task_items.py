@@ -134,15 +134,24 @@ def _manifest(family: str, call: Call) -> Any:
     shown = [name for name, field in described.classic.items() if "w" not in field.flags]
     writable = [name for name in shown if not described.classic[name].readonly]
     kind = family.rpartition(".")[2]
+    methods = [one for name, one in METHODS.items() if name.startswith(f"{family}.")]
     return {
         "Manifest version": "2.0",
+        "Manifest change date": "22 Feb 2018",
         "Warning": "the format of this manifest may change",
         "REST: shortname alias to class": kind,
         f"REST: writable {kind} data fields": writable,
         f"REST: readable {kind} data fields": shown,
         f"REST: sortable {kind} data fields": shown,
+        f"REST: filterable {kind} data fields": shown,
         "REST: date fields": [n for n in shown if "DATE" in n],
-        "REST: available methods": [m for m in METHODS if m.startswith(family)],
+        "REST: available methods": {
+            one.name.rpartition(".")[2]: {
+                "mandatoryParamsCount": sum(name.endswith("*") for name in one.positional),
+                "params": [{"description": name.rstrip("*")} for name in one.positional],
+            }
+            for one in methods
+        },
     }
 
 

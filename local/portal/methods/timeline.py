@@ -1,4 +1,4 @@
-"""What hangs in timelines: comments and their files, notes, log entries [crm/timeline/]."""
+"""What hangs in timelines: comments and their files [crm/timeline/comments/]."""
 
 from collections.abc import Callable
 from typing import Any

@@ -109,7 +109,7 @@ def _admin(call: Call) -> None:
 
 def _type(call: Call, text: str, key: str = "id") -> EntityType:
     number = call.number("id" if key == "id" else "entitytypeid")
-    found = [entity for entity in _dynamic(call) if entity.info[key] == number]
+    found = [entity for entity in _dynamic(call) if entity.info.get(key) == number]
     if not found:
         raise RestError(0, text)  # the number, as on the page
     return found[0]

@@ -16,7 +16,10 @@ _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
 _LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL")
 _MESSAGES = (*_LABELS, "ERROR_MESSAGE", "HELP_MESSAGE")
-_LANGUAGES = ("en", "de", "ru")
+_LANGUAGES = (
+    *("ar", "br", "de", "en", "fr", "hi", "id", "in", "it", "ja"),
+    *("kz", "la", "ms", "pl", "ru", "sc", "tc", "th", "tr", "ua", "vn"),
+)
 _SETTINGS: dict[str, Row] = {
     "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
     | {"DEFAULT_VALUE": ""},
@@ -30,6 +33,7 @@ _SETTINGS: dict[str, Row] = {
     "datetime": {"DEFAULT_VALUE": {"TYPE": "NONE", "VALUE": ""}, "USE_SECOND": "Y"},
     "crm": {"LEAD": "N", "CONTACT": "N", "COMPANY": "N", "DEAL": "N"},
     "crm_status": {"ENTITY_TYPE": "STATUS"},
+    "address": {"SHOW_MAP": "Y"},
 }
 
 
@@ -141,7 +145,8 @@ def show_field(family: Family, row: Row, view: Row, operation: str) -> None:
             view[name] = _in_language(label, "en")
         else:
             texts = label if isinstance(label, dict) else dict.fromkeys(_LANGUAGES, label)
-            view[name] = {one: texts.get(one) for one in (*_LANGUAGES, *texts)}
+            blank = None if family.native else ""
+            view[name] = {one: texts.get(one) or blank for one in (*_LANGUAGES, *texts)}
     name, options = ("enum", row.get("LIST")) if family.native else ("LIST", row.get("LIST"))
     if row["USER_TYPE_ID"] != "enumeration":
         del view[name]
@@ -159,5 +164,5 @@ def show_field(family: Family, row: Row, view: Row, operation: str) -> None:
 def get_types(call: Call) -> Any:
     """Types that a field may have."""
     call.need("moduleId")
-    rows = [*_SETTINGS, "money", "url", "address", "file", "employee"]
+    rows = [*_SETTINGS, "money", "url", "file", "employee", "iblock_section", "iblock_element"]
     return {"types": {one: {"userTypeId": one, "description": one.capitalize()} for one in rows}}

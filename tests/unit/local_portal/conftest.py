@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import local.portal.methods  # noqa: F401  importing them registers them
 from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.run import run_method

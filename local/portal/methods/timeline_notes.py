@@ -1,0 +1,91 @@
+"""Notes in timelines, and what else a comment hangs on [crm/timeline/note/, bindings/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import classic, not_found
+from local.portal.listing import Page
+from local.portal.methods.timeline import owner_of
+from local.portal.php import entries, int_or_none
+from local.portal.table import Row
+
+
+def _bound(call: Call, given: Any) -> tuple[Row, tuple[str, int]]:
+    """A timeline's record and the item that it is to hang on."""
+    fields = {str(key).upper(): value for key, value in entries(given)}
+    for name in ("OWNER_ID", "ENTITY_ID", "ENTITY_TYPE"):
+        if not fields.get(name) or (name != "ENTITY_TYPE" and not int_or_none(fields[name])):
+            raise classic(f"{name} is not defined or invalid.")
+    row = call.portal.comments.get(int_or_none(fields["OWNER_ID"]) or 0)
+    if row is None:
+        raise classic("Not found.")
+    return row, (str(fields["ENTITY_TYPE"]).lower(), int_or_none(fields["ENTITY_ID"]) or 0)
+
+
+@method("crm.timeline.bindings.bind", "crm")
+def bind(call: Call) -> Any:
+    """Hang a comment on one more item."""
+    row, item = _bound(call, call.get("fields"))
+    owner_of(call, *item)
+    if item not in row["bindings"]:
+        row["bindings"].append(item)
+    return True
+
+
+@method("crm.timeline.bindings.unbind", "crm")
+def unbind(call: Call) -> Any:
+    """Take a comment from an item; the last one stays."""
+    row, item = _bound(call, call.get("fields"))
+    if item not in row["bindings"] or len(row["bindings"]) == 1:
+        raise classic("Not found.")
+    row["bindings"].remove(item)
+    return True
+
+
+@method("crm.timeline.bindings.list", "crm")
+def bindings(call: Call) -> Page:
+    """Items that a comment hangs on."""
+    given = {str(k).lstrip("=").upper(): v for k, v in entries(call.get("filter", default={}))}
+    number = int_or_none(given.get("OWNER_ID"))
+    if not number:
+        raise classic("OWNER_ID is not defined or invalid.")
+    bound = (call.portal.comments.get(number) or {"bindings": []})["bindings"]
+    rows = [{"OWNER_ID": str(number), "ENTITY_ID": str(n), "ENTITY_TYPE": k} for k, n in bound]
+    return Page(rows, len(rows))
+
+
+def _note_of(call: Call) -> tuple[str, ...]:
+    parts = [str(call.number(name)) for name in ("ownertypeid", "ownerid", "itemtype", "itemid")]
+    for name in ("ownerTypeId", "ownerId", "itemType", "itemId"):
+        call.need(name)
+    table = call.portal.items.get(int(parts[0]))
+    if table is None or table.get(int(parts[1])) is None:
+        raise not_found("Element not found")
+    return ("note", *parts)
+
+
+@method("crm.timeline.note.save", "crm")
+def note_save(call: Call) -> Any:
+    """Put a note on a record of a timeline."""
+    key, text = _note_of(call), str(call.need("text"))
+    stamp = {"updatedById": call.user, "updatedTime": call.portal.clock.stamp()}
+    made = {"createdById": call.user, "createdTime": stamp["updatedTime"]}
+    call.portal.cards[key] = made | call.portal.cards.get(key, {}) | stamp | {"text": text}
+    return True
+
+
+@method("crm.timeline.note.get", "crm")
+def note_get(call: Call) -> Any:
+    """A note of a record of a timeline."""
+    note = call.portal.cards.get(_note_of(call))
+    if note is None:
+        raise not_found("Element not found")
+    return note
+
+
+@method("crm.timeline.note.delete", "crm")
+def note_delete(call: Call) -> Any:
+    """Take a note away."""
+    if call.portal.cards.pop(_note_of(call), None) is None:
+        raise not_found("Element not found")
+    return True
