@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.kinds import TASK, kind_of
 
-PAGE = 50  # items that a list command returns
+PAGE = 50  # items of a list command; relay.portal.pages has it too, and would import requests
 
 # A task's fields are chosen, not left out: what a task shows depends on who asks and when.
 TASK_FIELDS = {
@@ -110,7 +110,7 @@ def list_command(
 
 def reference(entity: str, command: str) -> str:
     """Return the batch reference to the last id of a full page."""
-    where = "[tasks][49][id]" if entity == TASK else "[items][49][id]"
+    where = f"[{'tasks' if entity == TASK else 'items'}][{PAGE - 1}][id]"
     return f"$result[{command}]{where}"
 
 

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from relay.errors import CallError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
+from relay.portal.batch import MAX_COMMANDS
 from relay.tracking.commands import PAGE, items_of, list_command, reference
 from relay.tracking.projection import is_template, project
-
-CHAIN = 50  # commands in a batch
 
 
 class Listed(NamedTuple):
@@ -35,13 +34,13 @@ async def first_page(portal: PortalApi, entity: str, after: int, since: str | No
 async def next_pages(portal: PortalApi, entity: str, after: int, since: str | None) -> Page:
     """Return up to 50 pages: each command goes on after the last id of the one before it."""
     commands = {}
-    for number in range(CHAIN):
+    for number in range(MAX_COMMANDS):
         start = reference(entity, f"p{number - 1}") if number else after
         commands[f"p{number}"] = list_command(entity, after=start, since=since)
     answers = await portal.batch(commands, return_errors=True)
     items: list[Listed] = []
     last: int | None = after
-    for number in range(CHAIN):
+    for number in range(MAX_COMMANDS):
         answer = answers[f"p{number}"]
         if isinstance(answer, CallError):
             if not number:
