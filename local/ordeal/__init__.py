@@ -1,4 +1,4 @@
-"""The relay's ordeal: a portal at work and all that goes wrong meanwhile, then what must hold.
+"""An ordeal of the relay: a busy portal, faults on the way, then checks of what must hold.
 
-acts (what people do) + troubles (what goes wrong) -> course (lets it settle) -> judge (findings)
+edits (of people) + faults (of portal, events and AWS) -> scenario -> judge (findings)
 """

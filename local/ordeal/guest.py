@@ -1,7 +1,7 @@
-"""The ordeal's own reaction: it writes to deals that people write to, and makes leads.
+"""The ordeal's own reaction: it writes to deals that people edit too, and makes leads.
 
-Its values are nobody else's, so that a Change tells whether a person's act is in it. The file is
-all of the function's code beside the relay, and imports nothing else.
+Its values begin with OURS, so that a Change shows whether a person's edit is in it. The function's
+code is this file and the relay, so it imports nothing else.
 """
 
 from relay.change import Change

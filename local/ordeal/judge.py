@@ -1,4 +1,4 @@
-"""What must hold once all has settled; what does not is said in words. Pure."""
+"""Checks of a settled relay: each promise that does not hold is a finding, a sentence. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from local.ordeal.acts import FIELDS, State, state_of
+from local.ordeal.edits import FIELDS, EditedFields, edited_fields
 from relay.change import Change
 from relay.tracking.projection import Form, difference, is_digest, project
 
-UNKNOWN = ...  # stands for a value that a Change had no room for
+UNKNOWN = ...  # stands for a value that did not fit into a Change
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was last told of a deal; no form: it is not there. Version 0: nothing was."""
+class DealState:
+    """A deal's last announced state; `form` is None for no deal, `version` 0 before any Change."""
 
     version: int = 0
     form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A dead letter of the reaction, and whether it says that a call can't be decided."""
+class DeadLetter:
+    """A dead letter of a reaction; `undecided`: nobody knows whether its call has run."""
 
     change_id: str
     deal: str
@@ -34,7 +34,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What the reaction has left in the portal, by deal: its tasks, their titles, its comments."""
+    """The reaction's effects in the portal, by deal: its tasks, their titles, its comments."""
 
     tasks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     titles: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Effects:
 
 
 def distinct(announced: Iterable[Change], findings: list[str]) -> dict[str, list[Change]]:
-    """Return each deal's Changes in the order of their versions; one id has one content."""
+    """Return each deal's Changes by version; an id with two contents is a finding."""
     by_id: dict[str, Change] = {}
     findings += [
         f"{change.change_id} was announced with two contents"
@@ -52,66 +52,68 @@ def distinct(announced: Iterable[Change], findings: list[str]) -> dict[str, list
     by_deal: dict[str, list[Change]] = {}
     for change in sorted(by_id.values(), key=lambda change: change.version):
         by_deal.setdefault(change.id, []).append(change)
-    for deal, its in by_deal.items():
-        for one, other in pairwise(its):
+    for deal, ordered in by_deal.items():
+        for one, other in pairwise(ordered):
             if one.version == other.version:
-                findings.append(f"deal {deal}: version {one.version} is told of two Changes")
+                findings.append(f"deal {deal}: two Changes have version {one.version}")
     return by_deal
 
 
-def chain(known: Known, changes: Iterable[Change], findings: list[str]) -> Known:
-    """Follow a deal's Changes: each begins where the one before ended. Returns the end."""
+def chain(state: DealState, changes: Iterable[Change], findings: list[str]) -> DealState:
+    """Return the state to which a deal's Changes lead; each must begin where the last one ended."""
     for change in changes:
-        if change.version <= known.version:
-            continue  # told before we began
+        if change.version <= state.version:
+            continue  # announced before the begin
         name = f"deal {change.id}, version {change.version} ({change.action})"
-        before = known.form
+        before = state.form
         after = _stored(change, change.after) if change.action != "deleted" else None
         if (before is None) != (change.action == "added"):
-            findings.append(f"{name}: it was {'not ' * (before is None)}there before")
+            findings.append(f"{name}: the deal was {'not ' * (before is None)}there before")
         elif change.action == "deleted" and _differing(
             before or {}, _stored(change, change.before)
         ):
-            findings.append(f"{name}: not what was last known is said to be gone")
-        elif change.action == "added" and _differing({}, after or {}) != _said(change, after or {}):
-            findings.append(f"{name}: not all fields that are set are said to have changed")
+            findings.append(f"{name}: before is not the last announced state")
+        elif change.action == "added" and _differing({}, after or {}) != _named_fields(
+            change, after or {}
+        ):
+            findings.append(f"{name}: not all set fields are in changed")
         elif change.action == "updated":
             findings += _difference(name, before or {}, change, after or {})
-        known = Known(change.version, after)
-    return known
+        state = DealState(change.version, after)
+    return state
 
 
 def _difference(name: str, before: Form, change: Change, after: Form) -> list[str]:
-    changed, said = _differing(before, after), _said(change, before, after)
-    found = []
-    if changed != said:
-        found.append(f"{name}: {changed} differ, {said} are said to")
-    wrong = [f for f in said if change.before.get(f) != before.get(f)]
+    differing, named = _differing(before, after), _named_fields(change, before, after)
+    findings = []
+    if differing != named:
+        findings.append(f"{name}: {differing} differ, changed names {named}")
+    wrong = [field for field in named if change.before.get(field) != before.get(field)]
     if wrong or set(change.before) - set(change.changed):
-        found.append(f"{name}: before does not tell what was last known of {wrong}")
-    return found
+        findings.append(f"{name}: before is not the last announced state of {wrong}")
+    return findings
 
 
 def _stored(change: Change, fields: Mapping[str, Any]) -> Form:
-    """Return fields of a Change as they are stored: what is empty is left out."""
+    """Return fields of a Change as the mirror stores them: without empty ones."""
     stored = {name: value for name, value in fields.items() if value is not None}
     return stored | dict.fromkeys(change.truncated, UNKNOWN)
 
 
-def _said(change: Change, *forms: Form) -> list[str]:
-    """Return the fields that are said to have changed, of those whose values are known."""
+def _named_fields(change: Change, *forms: Form) -> list[str]:
+    """Return the names in `changed` whose values fitted into the Change."""
     return [name for name in change.changed if all(f.get(name) is not UNKNOWN for f in forms)]
 
 
 def _differing(one: Form, other: Form) -> list[str]:
-    """Return the fields that differ, of those whose values are known."""
+    """Return the fields that differ, of those whose values fitted into the Change."""
     unknown = {name for form in (one, other) for name in form if form[name] is UNKNOWN}
-    known = [{n: form[n] for n in form.keys() - unknown} for form in (one, other)]
-    return difference(*known)
+    fitting = [{name: form[name] for name in form.keys() - unknown} for form in (one, other)]
+    return difference(*fitting)
 
 
-def order(states: Sequence[State], changes: Iterable[Change], deal: str) -> list[str]:
-    """Say which told state the portal has never had, or not after the one told before."""
+def order(states: Sequence[EditedFields], changes: Iterable[Change], deal: str) -> list[str]:
+    """Return a finding for a Change to a state that the portal never had after the last one."""
     at = -1
     for change in changes:
         if change.action == "deleted":
@@ -119,25 +121,25 @@ def order(states: Sequence[State], changes: Iterable[Change], deal: str) -> list
         begin = max(at, 0) if set(FIELDS).isdisjoint(change.changed) else at + 1
         later = (n for n in range(begin, len(states)) if _fits(states[n], change))
         if (found := next(later, None)) is None:
-            return [f"deal {deal}, version {change.version}: the portal was never so, or earlier"]
+            return [f"deal {deal}, version {change.version}: the portal never had it, or earlier"]
         at = found
     return []
 
 
-def _fits(state: State, change: Change) -> bool:
-    fields = zip(FIELDS, state, state_of(change.after), strict=True)
-    return all(name in change.truncated or was == told for name, was, told in fields)
+def _fits(state: EditedFields, change: Change) -> bool:
+    fields = zip(FIELDS, state, edited_fields(change.after), strict=True)
+    return all(name in change.truncated or had == has for name, had, has in fields)
 
 
-def end(deal: str, what: str, form: Form | None, item: Mapping[str, Any] | None) -> list[str]:
-    """Say how what is known of a deal differs from what the portal shows."""
+def end(deal: str, source: str, form: Form | None, item: Mapping[str, Any] | None) -> list[str]:
+    """Return a finding where a deal's form, from `source`, differs from the portal's item."""
     if item is None or form is None:
         if (item is None) == (form is None):
             return []
-        return [f"deal {deal}: {what} {'has' if form else 'lacks'} it, the portal does not agree"]
+        return [f"deal {deal}: {source} {'has' if form else 'lacks'} it, the portal does not agree"]
     shown = project("deal", item)
     differ = set(_differing(form, shown))
-    # By the portal's own words too, whatever the projection makes of them.
+    # Compared without the projection too: it might lose a field on both sides.
     differ |= {
         name
         for name in FIELDS
@@ -145,11 +147,11 @@ def end(deal: str, what: str, form: Form | None, item: Mapping[str, Any] | None)
         and value is not UNKNOWN
         and not is_digest(value)
     }
-    return [f"deal {deal}: {what} differs from the portal in {sorted(differ)}"] if differ else []
+    return [f"deal {deal}: {source} differs from the portal in {sorted(differ)}"] if differ else []
 
 
 def is_won(change: Change) -> bool:
-    """Say whether the reaction's filter lets a Change through."""
+    """Return whether the reaction's filter lets a Change through."""
     return (
         change.action in {"added", "updated"}
         and change.origin == "portal"
@@ -158,13 +160,15 @@ def is_won(change: Change) -> bool:
     )
 
 
-def effects(won: Iterable[Change], found: Effects, letters: Sequence[Letter]) -> list[str]:
-    """Say which won deal has not one task and one comment for each time that it was won.
+def effects(won: Iterable[Change], found: Effects, letters: Sequence[DeadLetter]) -> list[str]:
+    """Return findings about deals without one task and one comment for each time they were won.
 
-    What nobody can decide is told by a dead letter: there may be one less of it.
+    For each undecided dead letter one of them may be missing.
     """
-    findings = [f"deal {its.deal}: {its.reason}" for its in letters if not its.undecided]
-    undecided = {(its.change_id, its.deal, its.method) for its in letters if its.undecided}
+    findings = [
+        f"deal {letter.deal}: {letter.reason}" for letter in letters if not letter.undecided
+    ]
+    undecided = {(one.change_id, one.deal, one.method) for one in letters if one.undecided}
     lacking = Counter((deal, method) for _, deal, method in undecided)
     wanted = Counter(change.id for change in won)
     texts: dict[str, Counter[str]] = {}
@@ -183,12 +187,12 @@ def effects(won: Iterable[Change], found: Effects, letters: Sequence[Letter]) ->
         if len(set(comments)) < len(comments):
             findings.append(f"deal {deal}: two equal comments")
         if set(comments) - {f"Follow-up: task {task}" for task in tasks}:
-            findings.append(f"deal {deal}: a comment on a task that is not there")
+            findings.append(f"deal {deal}: a comment names a task that does not exist")
     return findings
 
 
 def differs(form: Form | None, other: Form | None) -> bool:
-    """Say whether two forms of a deal are an announced difference apart."""
+    """Return whether two forms of a deal differ in fields that are announced."""
     if form is None or other is None:
         return form is not other
     return bool(_differing(form, other))

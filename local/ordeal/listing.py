@@ -1,4 +1,4 @@
-"""What a portal holds, listed whole."""
+"""All deals, items and tasks of a portal, in pages by id."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from local.ordeal.guest import DEAL
 
 
 def deals(portal: DemoPortal) -> list[dict[str, Any]]:
-    """Return all deals of a portal, by id."""
+    """Return all deals of a portal, ordered by id."""
     return listed(portal, DEAL)
 
 
 def listed(portal: DemoPortal, kind: int) -> list[dict[str, Any]]:
-    """Return all items of a kind, by id."""
+    """Return all items of an entityTypeId, ordered by id."""
     found: list[dict[str, Any]] = []
     while True:
         page = portal.call(
@@ -29,7 +29,7 @@ def listed(portal: DemoPortal, kind: int) -> list[dict[str, Any]]:
 
 
 def tasks(portal: DemoPortal) -> list[dict[str, Any]]:
-    """Return all tasks of a portal, by id."""
+    """Return all tasks of a portal, ordered by id."""
     found: list[dict[str, Any]] = []
     while True:
         page = portal.call(

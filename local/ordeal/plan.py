@@ -1,4 +1,4 @@
-"""How hard an ordeal is to be, and what became of it."""
+"""The size of an ordeal, and its result."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of it: so many acts, evenly over so many seconds, a trouble every `every`."""
+    """So many edits, evenly over so many seconds, and a fault each `fault_every` seconds.
+
+    `hard`: any answer may be lost, and reactions are killed.
+    """
 
     seed: int
-    acts: int
+    edits: int
     seconds: float
-    every: float = 0.9
+    fault_every: float = 0.9
     hard: bool = False
     patience_seconds: float = 90
 
 
 @dataclass(slots=True)
 class Report:
-    """What was done, and what does not hold."""
+    """How often what was done, and the promises that do not hold, each in a sentence."""
 
-    told: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)

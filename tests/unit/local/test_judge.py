@@ -1,11 +1,11 @@
-"""local.ordeal.judge: what the fault suite can find; without this a quiet suite proves nothing."""
+"""local.ordeal.judge: each fault is found; else a suite without findings would prove nothing."""
 
 from dataclasses import replace
 
 import pytest
 
 from local.ordeal import judge
-from local.ordeal.judge import Effects, Known, Letter
+from local.ordeal.judge import DeadLetter, DealState, Effects
 from relay.change import Change, Fields
 from relay.tracking.projection import difference
 
@@ -32,55 +32,55 @@ ADDED = replace(
     EDIT, action="added", changed=tuple(difference({}, FORM)), before=Fields(), after=Fields(FORM)
 )
 DELETED = replace(EDIT, action="deleted", changed=(), before=Fields(FORM), after=Fields())
-UNDECIDED = Letter(
+UNDECIDED = DeadLetter(
     change_id=WON.change_id, deal="5", method="crm.timeline.comment.add", undecided=True, reason=""
 )
 
 
 def follow(known, *changes):
-    """Return where Changes lead to, and what is wrong with them."""
+    """Return the state to which Changes lead, and the findings."""
     findings = []
     return judge.chain(known, changes, findings), findings
 
 
 def test_a_chain_leads_to_what_it_tells():
-    """Edited, deleted, added anew; what follows every edit is no difference."""
+    """An edited, deleted and re-added deal has no finding; volatile fields do not count."""
     gone = replace(DELETED, version=3, before=EDIT.after)
     back = replace(ADDED, version=4)
-    assert follow(Known(1, FORM), EDIT, gone, back) == (Known(4, FORM), [])
-    assert follow(Known(1, FORM), EDIT, gone)[0].form is None
+    assert follow(DealState(1, FORM), EDIT, gone, back) == (DealState(4, FORM), [])
+    assert follow(DealState(1, FORM), EDIT, gone)[0].form is None
 
 
 @pytest.mark.parametrize(
     ("known", "change"),
     [
-        (Known(1, FORM | {"title": "x"}), EDIT),  # a Change between was lost
-        (Known(1, FORM | {"opportunity": 6}), EDIT),  # a field that changed is not said to
-        (Known(1, None), EDIT),
-        (Known(1, FORM), ADDED),
-        (Known(1, None), replace(ADDED, changed=())),
-        (Known(1, None), DELETED),
-        (Known(1, FORM | {"title": "x"}), DELETED),
-        (Known(1, FORM), replace(EDIT, before=Fields(title="a", stageId="NEW"))),
+        (DealState(1, FORM | {"title": "x"}), EDIT),  # a Change between was lost
+        (DealState(1, FORM | {"opportunity": 6}), EDIT),  # a field that changed is not said to
+        (DealState(1, None), EDIT),
+        (DealState(1, FORM), ADDED),
+        (DealState(1, None), replace(ADDED, changed=())),
+        (DealState(1, None), DELETED),
+        (DealState(1, FORM | {"title": "x"}), DELETED),
+        (DealState(1, FORM), replace(EDIT, before=Fields(title="a", stageId="NEW"))),
     ],
 )
 def test_a_gap_in_a_chain_is_found(known, change):
-    """Whatever does not begin where the one before ended."""
+    """A Change that does not begin where the last one ended is one finding."""
     assert len(follow(known, change)[1]) == 1
 
 
 def test_a_field_that_is_not_said_to_have_changed_is_found():
-    """Twice: it differs, and what was before is told of nothing."""
-    assert len(follow(Known(1, FORM), replace(EDIT, changed=()))[1]) == 2
+    """A changed field that `changed` does not name is found, and so is its needless `before`."""
+    assert len(follow(DealState(1, FORM), replace(EDIT, changed=()))[1]) == 2
 
 
 def test_what_was_told_before_is_no_link():
-    """The Changes of a baseline's rest are not ours."""
-    assert follow(Known(2, FORM), EDIT) == (Known(2, FORM), [])
+    """A Change with a version of the begin or before is ignored."""
+    assert follow(DealState(2, FORM), EDIT) == (DealState(2, FORM), [])
 
 
 def test_one_id_has_one_content_and_one_version_one_id():
-    """Delivered twice is announced once; told otherwise it is not."""
+    """A repeated Change counts once; another content or id of one version is a finding."""
     findings = []
     assert judge.distinct([EDIT, EDIT], findings) == {"5": [EDIT]}
     assert findings == []
@@ -90,7 +90,7 @@ def test_one_id_has_one_content_and_one_version_one_id():
 
 
 def test_states_must_be_the_portals_in_its_order():
-    """A later one may leave some out, an earlier one must not come after it."""
+    """Changes may skip states of the portal, but must not go back to an earlier one."""
     a, b = ("a", "NEW", 5, None), ("b", "NEW", 5, None)
     edits = [ADDED, EDIT]
     assert judge.order([a, ("x", "NEW", 5, None), b], edits, "5") == []
@@ -103,9 +103,9 @@ def test_states_must_be_the_portals_in_its_order():
 
 
 def test_a_value_that_no_change_has_room_for_is_taken_for_any():
-    """What is beside it counts; the next Change that has room for it is a link all the same."""
+    """A field that did not fit is not compared; the others are, and the chain goes on."""
     huge = replace(EDIT, changed=("comments", "title"), truncated=("comments",))
-    end, findings = follow(Known(1, FORM), huge)
+    end, findings = follow(DealState(1, FORM), huge)
     assert findings == judge.end("5", "the last Change", end.form, FORM | {"title": "b"}) == []
     assert len(judge.end("5", "the last Change", end.form, FORM)) == 1
     less = replace(huge, version=3, before=Fields(title="b"), after=Fields(FORM))
@@ -128,7 +128,7 @@ def test_a_value_that_no_change_has_room_for_is_taken_for_any():
     ],
 )
 def test_the_end_must_be_what_the_portal_shows(form, item, found):
-    """All fields that count, and whether it is there at all."""
+    """A differing field, and a deal that only one side has, are findings."""
     assert len(judge.end("5", "the mirror", form, item)) == found
 
 
@@ -148,13 +148,13 @@ def test_the_end_must_be_what_the_portal_shows(form, item, found):
     ],
 )
 def test_a_won_deal_has_one_task_and_one_comment(tasks, comments, letters, found):
-    """One less of each only where a dead letter says that nobody can decide."""
+    """A missing task or comment is a finding, unless a dead letter says that it is undecided."""
     effects = Effects(tasks={"5": tasks}, comments={"5": comments})
     assert len(judge.effects([WON], effects, letters)) == found
 
 
 def test_a_task_has_the_title_that_was_passed_on():
-    """The Change's own, whatever a batch makes of it."""
+    """A task with another title than the Change's is a finding."""
     won = replace(WON, after=Fields(WON.after | {"title": "$result[c0]"}))
     made = Effects(tasks={"5": ["7"]}, comments={"5": ["Follow-up: task 7"]})
     assert judge.effects([won], replace(made, titles={"5": ["Call $result[c0]"]}), []) == []
@@ -162,7 +162,7 @@ def test_a_task_has_the_title_that_was_passed_on():
 
 
 def test_what_nobody_won_has_no_effects():
-    """An echo is none; a deal that was first seen won is."""
+    """A task of a deal that was not won is a finding; an added won deal is won, an echo is not."""
     effects = Effects(tasks={"6": ["7"]}, comments={"6": []})
     assert len(judge.effects([], effects, [])) == 1
     assert judge.is_won(WON)
@@ -173,7 +173,7 @@ def test_what_nobody_won_has_no_effects():
 
 
 def test_forms_differ_by_what_is_announced():
-    """Being there is a difference, a time is none."""
+    """Existence is a difference, a volatile time is none."""
     assert not judge.differs(FORM, FORM | {"updatedTime": "2"})
     assert not judge.differs(None, None)
     assert judge.differs(FORM, None)

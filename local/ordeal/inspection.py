@@ -1,4 +1,4 @@
-"""What the relay holds and has done, and what the portal shows, read from outside."""
+"""The state of the relay and of the portal, read and changed from outside."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from typing import Any
 from local.aws import LocalAws
 from local.demo import DemoPortal
 from local.ordeal import listing
-from local.ordeal.judge import Effects, Known, Letter
+from local.ordeal.judge import DeadLetter, DealState, Effects
 from local.stack import Stack
 from relay.change import Change
 from relay.state_table import brake_key, key, sweep_key
@@ -20,14 +20,14 @@ from relay.tracking.row import ITEM, TOMBSTONE, Row
 PORTAL = "main"
 
 
-class Relay:
-    """A deployed stack as its operator sees it."""
+class RelayInspection:
+    """A deployed stack through its AWS resources."""
 
     def __init__(self, aws: LocalAws, stack: Stack) -> None:
         self._resources = stack.resources
         self._sqs, self._dynamodb = aws.client("sqs"), aws.client("dynamodb")
         self._lambda, self._streams = aws.client("lambda"), aws.client("dynamodbstreams")
-        # The dead letters are for people; nobody takes from the example rule's queue.
+        # Dead letters are for operators, and nothing receives from the example rule's queue.
         self._queues = [
             name
             for name in self._resources
@@ -35,21 +35,21 @@ class Relay:
             or (name.endswith("Queue") and f"{name[:-5]}Function" in self._resources)
         ]
 
-    def at_work(self) -> dict[str, int]:
-        """Return the queues that hold something, waiting or being handled."""
-        held = {name: self.messages(name) for name in self._queues}
-        return {name: number for name, number in held.items() if number}
+    def busy_queues(self) -> dict[str, int]:
+        """Return the queues that are not empty, with the number of their messages."""
+        numbers = {name: self.messages(name) for name in self._queues}
+        return {name: number for name, number in numbers.items() if number}
 
     def messages(self, queue: str) -> int:
-        """Return how many messages a queue holds."""
+        """Return the number of a queue's messages, waiting or being handled."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        asked = self._sqs.get_queue_attributes(
+        attributes = self._sqs.get_queue_attributes(
             QueueUrl=self._resources[queue], AttributeNames=names
         )["Attributes"]
-        return sum(int(asked[name]) for name in names)
+        return sum(int(attributes[name]) for name in names)
 
-    def mirror(self) -> dict[str, Known]:
-        """Return what the mirror holds of each deal; what can't be read counts as not there."""
+    def mirror(self) -> dict[str, DealState]:
+        """Return the mirror's state of each deal; raises AssertionError for an unreadable one."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._resources["Mirror"],
             KeyConditionExpression="pk = :pk",
@@ -57,31 +57,31 @@ class Relay:
             ConsistentRead=True,
         )
         rows = [Row.of(item) for page in pages for item in page["Items"]]
-        strange = [row.key.id for row in rows if row.kind not in {ITEM, TOMBSTONE}]
-        if strange:
-            raise AssertionError(f"deals {strange} are marked unreadable")
-        return {str(row.key.id): Known(row.seq, row.form) for row in rows}
+        unreadable = [row.key.id for row in rows if row.kind not in {ITEM, TOMBSTONE}]
+        if unreadable:
+            raise AssertionError(f"deals {unreadable} are marked unreadable")
+        return {str(row.key.id): DealState(row.seq, row.form) for row in rows}
 
     @contextmanager
-    def released(self) -> Iterator[None]:
-        """Let the brake hold nothing back meanwhile; what vanishes here does so on purpose."""
+    def brake_released(self) -> Iterator[None]:
+        """Release the brake meanwhile: items disappear here on purpose."""
         row_key, table = key(brake_key(PORTAL)), self._resources["StateTable"]
-        was = self._dynamodb.get_item(TableName=table, Key=row_key).get("Item")
+        before = self._dynamodb.get_item(TableName=table, Key=row_key).get("Item")
         Brake(self._dynamodb, table).release(PORTAL, time.time())
         try:
             yield
         finally:
             self._dynamodb.delete_item(TableName=table, Key=row_key)
-            if was:
-                self._dynamodb.put_item(TableName=table, Item=was)
+            if before:
+                self._dynamodb.put_item(TableName=table, Item=before)
 
     def sweep(self) -> Any:
-        """Let a sweep run; returns how it went."""
+        """Run a sweep; return its answer for the portal, `done` where it has finished."""
         answer = self._lambda.invoke(FunctionName=self._resources["SweepFunction"])
         return json.loads(answer["Payload"].read()).get(PORTAL)
 
     def make_audit_due(self) -> None:
-        """Let the next sweep compare all ids, as it does once a day."""
+        """Make the next sweep compare all ids, as it does once a day."""
         row_key, table = key(sweep_key(PORTAL)), self._resources["StateTable"]
         row = self._dynamodb.get_item(TableName=table, Key=row_key)["Item"]
         document = json.loads(row["document"]["S"])
@@ -95,22 +95,24 @@ class Relay:
         )
 
     def deliver_again(self, change: Change) -> None:
-        """Give the reaction a message once more, as SQS may."""
+        """Send a Change to the reaction's queue once more, as SQS may deliver it twice."""
         self._sqs.send_message(
             QueueUrl=self._resources["FollowUpQueue"], MessageBody=change.to_json()
         )
 
     def announce_again(self, amount: int) -> None:
-        """Give announce the newest records of the mirror's stream once more, in one batch."""
+        """Invoke announce with the newest records of the mirror's stream once more."""
         table = self._dynamodb.describe_table(TableName=self._resources["Mirror"])["Table"]
-        records = [record for record in self._stream(table["LatestStreamArn"]) if _is_told(record)]
+        records = [
+            record for record in self._stream(table["LatestStreamArn"]) if _is_announced(record)
+        ]
         payload = json.dumps({"Records": records[-amount:]}, default=str)
         answer = self._lambda.invoke(
             FunctionName=self._resources["AnnounceFunction"], Payload=payload.encode()
         )
-        said = json.loads(answer["Payload"].read())
-        if said != {"batchItemFailures": []}:
-            raise AssertionError(f"announce did not take its records again: {said}")
+        result = json.loads(answer["Payload"].read())
+        if result != {"batchItemFailures": []}:
+            raise AssertionError(f"announce did not take its records again: {result}")
 
     def _stream(self, arn: str) -> Iterator[Any]:
         shards = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
@@ -123,8 +125,8 @@ class Relay:
                 yield from page["Records"]
                 at = page.get("NextShardIterator") if page["Records"] else None
 
-    def letters(self, changes: Iterable[str], reaction: str = "FollowUp") -> list[Letter]:
-        """Take a reaction's dead letters of these Changes out of their queue."""
+    def dead_letters(self, changes: Iterable[str], reaction: str = "FollowUp") -> list[DeadLetter]:
+        """Receive and delete a reaction's dead letters of these Changes; return them."""
         wanted, found = set(changes), []
         url = self._resources[f"{reaction}DeadLetters"]
         while batch := self._sqs.receive_message(
@@ -138,28 +140,28 @@ class Relay:
         return found
 
 
-def _is_told(record: Any) -> bool:
+def _is_announced(record: Any) -> bool:
     """Say whether the stream's filter lets a record through."""
     return bool(record["dynamodb"].get("NewImage", {}).get("quiet") == {"S": "no"})
 
 
-def _letter(body: Any, attributes: Any) -> Letter:
-    said = {name: value["StringValue"] for name, value in attributes.items()}
-    return Letter(
+def _letter(body: Any, attributes: Any) -> DeadLetter:
+    texts = {name: value["StringValue"] for name, value in attributes.items()}
+    return DeadLetter(
         change_id=body["id"],
         deal=body["data"]["id"],
-        method=said.get("method", ""),
-        undecided=said.get("code") == "UNDECIDED",
-        reason=said.get("reason", "received too often"),
+        method=texts.get("method", ""),
+        undecided=texts.get("code") == "UNDECIDED",
+        reason=texts.get("reason", "received too often"),
     )
 
 
 def last_event_came(portal: DemoPortal) -> set[str]:
-    """Return the deals whose newest event was taken; of the last 1,000 events."""
+    """Return the ids of the deals whose newest event of the last 1,000 was answered 200."""
     newest: dict[str, tuple[int, str]] = {}
     for event in portal.admin("events?limit=1000", "GET"):
-        known = newest.get(event["subject"], (0, ""))
-        newest[event["subject"]] = max(known, (event["number"], event["outcome"]))
+        older = newest.get(event["subject"], (0, ""))
+        newest[event["subject"]] = max(older, (event["number"], event["outcome"]))
     return {
         subject.removeprefix("deal/")
         for subject, (_, outcome) in newest.items()
@@ -168,14 +170,14 @@ def last_event_came(portal: DemoPortal) -> set[str]:
 
 
 def effects(portal: DemoPortal, deals: Iterable[str]) -> Effects:
-    """Return the reaction's tasks of all deals, and its comments on these and on those with one."""
+    """Return the reaction's tasks, and the comments of `deals` and of deals with tasks."""
     tasks: dict[str, list[str]] = defaultdict(list)
     titles: dict[str, list[str]] = defaultdict(list)
     for task in listing.tasks(portal):
-        for mark in task.get("ufCrmTask") or ():
-            if mark.startswith("D_"):
-                tasks[mark.removeprefix("D_")].append(task["id"])
-                titles[mark.removeprefix("D_")].append(task["title"])
+        for link in task.get("ufCrmTask") or ():
+            if link.startswith("D_"):
+                tasks[link.removeprefix("D_")].append(task["id"])
+                titles[link.removeprefix("D_")].append(task["title"])
     comments = {}
     for deal in {*deals, *tasks}:
         entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}

@@ -1,8 +1,4 @@
-"""What people do to deals in a portal, at random, and the truth of it.
-
-`history` holds every state that a deal has had, in order, by the fields that are edited here;
-`silent` are the deals of whose last change no event tells.
-"""
+"""Random edits of a portal's deals, as people make them, and the history of each deal."""
 
 import random
 from collections import Counter
@@ -15,11 +11,11 @@ from local.ordeal.listing import deals
 
 FIELDS = ("title", "stageId", "opportunity", "comments")
 STAGES = ("NEW", "PREPARATION", "EXECUTING", "WON", "WON")
-HOT = 12  # deals that get half of the edits; their titles come again: A -> B -> A
-FEWEST = 60  # deals that are left alive
-# The first user is the webhook's: what that one does is a person's act as well.
+HOT = 12  # deals that get half of the edits; their titles return: A -> B -> A
+MIN_DEALS = 60  # that are left undeleted
+# The first user is the webhook's: the edits of that user are a person's as well.
 PEOPLE = (1, 2, 3)
-# What a batch would take for a reference to one of its results.
+# Texts that a batch would take for references to its results.
 HOSTILE = (
     "$result[c0][item][title]",
     "$RESULT[c1]",
@@ -30,27 +26,31 @@ HOSTILE = (
 )
 HUGE = (100_000, 1_000_000)  # characters
 
-type State = tuple[Any, ...]
+type EditedFields = tuple[Any, ...]  # the values of FIELDS
 
 
-class Acts:
-    """One person who does one thing at a time; `done` counts what was changed."""
+class Editor:
+    """Makes one random edit at a time.
+
+    `done` counts the edits by kind, `history` holds the states of each deal in order, `silent` the
+    deals whose last edit sends no event.
+    """
 
     def __init__(self, portal: DemoPortal, dice: random.Random) -> None:
         self.done: Counter[str] = Counter()
-        self.history: dict[int, list[State]] = {}
+        self.history: dict[int, list[EditedFields]] = {}
         self.silent: set[int] = set()
         self._portal, self._dice = portal, dice
         self._alive: list[int] = []
         self._won: set[int] = set()
         for item in deals(portal):
             self._note(item)
-        self._acts = {
+        self._weights = {
             self._rename: 52,
             self._price: 12,
-            self._say: 7,
-            self._ask: 1,
-            self._say_much: 0.3,
+            self._comment: 7,
+            self._ask_guest: 1,
+            self._comment_much: 0.3,
             self._describe: 4,
             self._convert: 1,
             self._move: 20,
@@ -61,15 +61,15 @@ class Acts:
             self._restore: 1,
         }
 
-    def one(self, *, may_move: bool = True) -> None:
-        """Do one thing; without `may_move` no deal reaches another stage."""
-        (act,) = self._dice.choices(list(self._acts), list(self._acts.values()))
-        if act == self._move and not may_move:
-            act = self._rename
-        act()
+    def edit(self, *, may_win: bool = True) -> None:
+        """Make one edit; without `may_win` no deal is moved to another stage."""
+        (edit,) = self._dice.choices(list(self._weights), list(self._weights.values()))
+        if edit == self._move and not may_win:
+            edit = self._rename
+        edit()
 
     def rename_hot(self) -> None:
-        """Give a deal that is edited often one of a few titles."""
+        """Give one of the deals that are edited often one of three titles."""
         self._edit(self._dice.choice(self._alive[:HOT]), title=self._dice.choice("abc"))
 
     def _rename(self) -> None:
@@ -81,25 +81,25 @@ class Acts:
     def _price(self) -> None:
         self._edit(self._dice.choice(self._alive), opportunity=self._dice.randint(1, 9999))
 
-    def _say(self) -> None:
-        self._edit(self._cool(), comments=self._dice.choice(["", self._text(), self._text()]))
+    def _comment(self) -> None:
+        self._edit(self._cool_deal(), comments=self._dice.choice(["", self._text(), self._text()]))
 
-    def _ask(self) -> None:
-        """Ask the guest for a lead."""
-        self._edit(self._cool(), comments=f"{ASK} {self._text()}")
+    def _ask_guest(self) -> None:
+        """Write the comment for which the guest makes a lead."""
+        self._edit(self._cool_deal(), comments=f"{ASK} {self._text()}")
 
-    def _say_much(self) -> None:
+    def _comment_much(self) -> None:
         text = f"{self._text()} " * (self._dice.randint(*HUGE) // 10)
-        self._edit(self._cool(), comments=text.strip())
+        self._edit(self._cool_deal(), comments=text.strip())
         self.done["huge values"] += 1
 
     def _describe(self) -> None:
-        """Edit the field that the guest writes to."""
-        self._edit(self._cool(), **{FIELD: f"by a person: {self._text()}"})
+        """Edit the field that the guest writes to as well."""
+        self._edit(self._cool_deal(), **{FIELD: f"by a person: {self._text()}"})
         self.done["edits of a reaction's field"] += 1
 
     def _convert(self) -> None:
-        """Convert a lead that the guest has made, or a person's."""
+        """Convert one of the guest's leads, or a new one."""
         leads = self._call(
             "crm.item.list", entityTypeId=LEAD, filter={"!=stageId": "CONVERTED"}, start=-1
         )["items"]
@@ -111,12 +111,12 @@ class Acts:
         self.done["leads converted"] += 1
 
     def _text(self) -> str:
-        """Return a new text, hostile at times."""
+        """Return a new text; three of ten look like references of a batch."""
         hostile = self._dice.choice(HOSTILE) if self._dice.random() < 0.3 else "text"  # noqa: PLR2004
         return f"{hostile} {self._dice.randrange(10**6)}"
 
-    def _cool(self) -> int:
-        """Return a deal that is not edited often: a reaction may write a hundred times an hour."""
+    def _cool_deal(self) -> int:
+        """Return a deal that is not hot: a reaction may write 100 times an hour to an item."""
         return self._dice.choice(self._alive[HOT:])
 
     def _move(self) -> None:
@@ -165,13 +165,13 @@ class Acts:
         return self._portal.admin("call", method=method, params=params, user=user)["result"]
 
     def _victim(self) -> int | None:
-        """Choose a deal to lose: a won one is kept, so that its effects can be counted."""
+        """Return a deal that may be deleted, or None; won ones stay: their effects are counted."""
         spare = [number for number in self._alive[HOT:] if number not in self._won]
-        return self._dice.choice(spare) if len(spare) > FEWEST else None
+        return self._dice.choice(spare) if len(spare) > MIN_DEALS else None
 
     def _note(self, item: dict[str, Any]) -> bool:
-        """Take in how a deal is now; says whether that is new."""
-        number, state = item["id"], state_of(item)
+        """Add a deal's state to its history; return whether it is new."""
+        number, state = item["id"], edited_fields(item)
         states = self.history.setdefault(number, [])
         if not states:
             self._alive.append(number)
@@ -187,6 +187,6 @@ class Acts:
         self.done["deleted"] += 1
 
 
-def state_of(fields: Mapping[str, Any]) -> State:
-    """Return the fields that are edited here; an empty one is None, however it is spelt."""
+def edited_fields(fields: Mapping[str, Any]) -> EditedFields:
+    """Return the values of FIELDS; an empty one is None, whatever its spelling."""
     return tuple(fields.get(name) or None for name in FIELDS)

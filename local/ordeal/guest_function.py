@@ -1,4 +1,4 @@
-"""The guest's function, queues and subscription, beside those of a deployed stack."""
+"""Deploys the guest: a function, queues and a subscription beside those of the stack."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from local.stack import Stack
 from ops.build import BUILD
 
 NAME = "Guest"
-LIKE = "FollowUp"  # the reaction whose code and environment it has
+MODEL = "FollowUp"  # the reaction whose code and environment the guest gets
 FILTER = {
     "type": ["com.bitrix24.deal.added", "com.bitrix24.deal.updated"],
     "data": {"origin": ["portal"], "changed": ["comments"]},
@@ -20,8 +20,8 @@ FILTER = {
 TIMEOUT_SECONDS = 60
 
 
-def invite(aws: LocalAws, stack: Stack) -> None:
-    """Deploy the guest; its resources are from then on among the stack's."""
+def deploy_guest(aws: LocalAws, stack: Stack) -> None:
+    """Deploy the guest, and add its resources to the stack's."""
     queue, arn = _queue(aws, f"{NAME}Queue", VisibilityTimeout="361")
     dead_letters, _ = _queue(aws, f"{NAME}DeadLetters")
     topic = stack.outputs["ChangesTopicArn"]
@@ -29,7 +29,7 @@ def invite(aws: LocalAws, stack: Stack) -> None:
         QueueUrl=queue, Attributes={"Policy": let_in(topic, arn)}
     )
     functions = aws.client("lambda")
-    its = functions.get_function_configuration(FunctionName=stack.resources[f"{LIKE}Function"])
+    model = functions.get_function_configuration(FunctionName=stack.resources[f"{MODEL}Function"])
     own = {
         "QUEUE_URL": queue,
         "DEAD_LETTERS_URL": dead_letters,
@@ -37,12 +37,12 @@ def invite(aws: LocalAws, stack: Stack) -> None:
     }
     functions.create_function(
         FunctionName=f"{NAME}Function",
-        Runtime=its["Runtime"],
+        Runtime=model["Runtime"],
         Role=_role(aws),
         Handler="guest.handler",
         Code={"ZipFile": _code()},
         Timeout=TIMEOUT_SECONDS,
-        Environment={"Variables": its["Environment"]["Variables"] | own},
+        Environment={"Variables": model["Environment"]["Variables"] | own},
     )
     functions.create_event_source_mapping(
         EventSourceArn=arn,
@@ -70,7 +70,7 @@ def _queue(aws: LocalAws, name: str, **attributes: str) -> tuple[str, str]:
 
 
 def _role(aws: LocalAws) -> Any:
-    """Return a role that may do anything: rights are other tests' business."""
+    """Return a role with all rights: other tests are about rights."""
     iam = aws.client("iam")
     trusted = {
         "Effect": "Allow",
@@ -88,7 +88,7 @@ def _policy(statement: dict[str, Any]) -> str:
 
 
 def _code() -> bytes:
-    packed, artefact = io.BytesIO(), BUILD / f"{LIKE}Function"
+    packed, artefact = io.BytesIO(), BUILD / f"{MODEL}Function"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as code:
         for file in artefact.rglob("*"):
             code.write(file, file.relative_to(artefact))

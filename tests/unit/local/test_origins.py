@@ -1,12 +1,12 @@
-"""local.ordeal.authors: a person's change that is marked ours, and a write of the guest, found."""
+"""local.ordeal.origins: a wrong origin and a wrong write of the guest are found."""
 
 from dataclasses import replace
 
 import pytest
 
-from local.ordeal import authors
+from local.ordeal import origins
 from local.ordeal.guest import ASK, FIELD, OURS
-from local.ordeal.judge import Letter
+from local.ordeal.judge import DeadLetter
 from relay.change import Change
 
 OF_GUEST = Change(
@@ -24,7 +24,7 @@ OF_GUEST = Change(
 )
 ASKED = replace(OF_GUEST, origin="portal", changed=("comments",), after={"comments": ASK})
 LEAD = f"{OURS}{ASKED.change_id}"
-LETTER = Letter(change_id=ASKED.change_id, deal="5", method="", undecided=True, reason="")
+LETTER = DeadLetter(change_id=ASKED.change_id, deal="5", method="", undecided=True, reason="")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ LETTER = Letter(change_id=ASKED.change_id, deal="5", method="", undecided=True, 
     ],
 )
 def test_a_persons_change_is_not_ours(change, found):
-    """Only what the guest alone has written may be."""
-    assert len(authors.origins([change])) == found
+    """A Change with a person's edit and a reaction's origin is a finding."""
+    assert len(origins.marked_as_ours([change])) == found
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_a_persons_change_is_not_ours(change, found):
     ],
 )
 def test_a_lead_is_made_once_for_each_asking(titles, letters, found):
-    """None only where a dead letter says that nobody can decide."""
-    assert len(authors.guests([ASKED], titles, letters, ([], set()))) == found
+    """A doubled, a missing and an unwanted lead are findings, an undecided one is none."""
+    assert len(origins.lead_findings([ASKED], titles, letters)) == found
 
 
-def test_text_is_passed_on_as_it_was_said():
-    """A reference that was resolved on the way is found."""
-    assert authors.guests([], [], [], ([f"{OURS}$total[x]"], {"$total[x]"})) == []
-    assert len(authors.guests([], [], [], ([OURS], {"$total[x]"}))) == 1
+def test_text_is_passed_on_as_it_was_typed():
+    """A reference that was resolved on the way is a finding."""
+    assert origins.text_findings([f"{OURS}$total[x]"], {"$total[x]"}) == []
+    assert len(origins.text_findings([OURS], {"$total[x]"})) == 1

@@ -1,9 +1,9 @@
-"""What goes wrong meanwhile: on the way of events, in the portal's answers, in AWS.
+"""Faults during an ordeal: of events on their way, of the portal's answers, of AWS.
 
-The outage is short, as waits are real here; tests/integration/test_outages.py moves the clock.
+The outage is short, because waits are real here; tests/integration/test_outages.py moves the clock.
 
-Hard: any answer may be lost, that of a create too, and reactions are killed. A create that may
-have run waits for more than a minute until it is looked for; so without it creates are spared.
+A hard ordeal loses any answer, those of creates too, and kills reactions. A create that may have
+run is looked up after more than a minute, so an ordinary ordeal loses no answer of a create.
 """
 
 import json
@@ -22,7 +22,7 @@ from local.stack import Stack
 
 EVENTS = {"loss": 0.2, "doubling": 0.25, "reordering": 0.3, "slow_penalty_seconds": 0.2}
 QUIET = {"loss": 0.0, "doubling": 0.0, "reordering": 0.0, "slow_penalty_seconds": 1.0}
-# The answer does not come; some of these before the call ran, some after.
+# Ways to lose an answer, some before the call ran, some after.
 LOST: tuple[dict[str, Any], ...] = (
     {"kind": "reset"},
     {"kind": "codeless", "when": "after"},
@@ -35,19 +35,20 @@ LOST: tuple[dict[str, Any], ...] = (
     {"kind": "reset", "when": "after"},
     {"kind": "codeless"},
 )
-# What a killed function had is hidden so long; a slow one is overtaken by its own messages.
+# The messages of a killed function are hidden for so long; a slower function gets its own again.
 VISIBILITY_SECONDS = {"TrackQueue": 10, "FollowUpQueue": 30}
-# The portal has read, and its answer takes its time: one reading overtakes the other.
+# The portal has read, and its answer is late: a later reading overtakes an earlier one.
 STALE: tuple[dict[str, Any], ...] = (
     {"kind": "slow", "when": "after", "method": "crm.item.*", "seconds": 0.8, "share": 0.4},
     {"kind": "slow", "when": "after", "method": "crm.item.*", "seconds": 0.3, "share": 0.6},
 )
-EARLY = 0.15  # until then no deal is won
+FIRST_WIN = 0.15  # share of the time until which no deal is won
 OUTAGE_SECONDS = 4.0
-DENIED_SECONDS = 10.0  # at most: until announce has handed something back
-DENIED = {"Effect": "Deny", "Action": ["sns:Publish", "sns:PublishBatch"], "Resource": "*"}
-# A function that is killed, "rate" for a portal that refuses, and when. A few, for the embedded AWS
-# takes seconds to start a function anew, and the relay stands still for seconds after a refusal.
+DENIED_SECONDS = 10.0  # at most, until announce has handed something back
+DENIAL = {"Effect": "Deny", "Action": ["sns:Publish", "sns:PublishBatch"], "Resource": "*"}
+# (share of the time, fault): a function to kill, "rate" for a portal that refuses, "denied" for a
+# lost right. They are few: the embedded AWS restarts a function in seconds, and the relay waits
+# for seconds after a refusal.
 TIMED = [
     (0.2, "TrackFunction"),
     (0.3, "denied"),
@@ -68,7 +69,7 @@ HARD_TIMED = [
 
 @contextmanager
 def stale_answers(portal: DemoPortal) -> Iterator[None]:
-    """Let readings overtake each other, and events come twice."""
+    """Let readings overtake each other, and half of the events come twice."""
     portal.admin("settings", "PATCH", events={"doubling": 0.5})
     for fault in STALE:
         portal.admin("faults", **fault)
@@ -79,8 +80,11 @@ def stale_answers(portal: DemoPortal) -> Iterator[None]:
         portal.admin("settings", "PATCH", events={"doubling": 0.0})
 
 
-class Troubles:
-    """One trouble after the other; a context manager that leaves everything as it was."""
+class Faults:
+    """Causes one fault after the other; a context manager that restores everything.
+
+    `done` counts the faults by kind.
+    """
 
     def __init__(
         self, aws: LocalAws, portal: DemoPortal, stack: Stack, dice: random.Random, *, hard: bool
@@ -100,27 +104,27 @@ class Troubles:
             ]
         )
         self._timed = sorted(TIMED + HARD_TIMED * hard)
-        self._beside: list[threading.Thread] = []
-        self._was: dict[str, str] = {}
+        self._threads: list[threading.Thread] = []
+        self._visibility_before: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Let events get lost, and messages come back sooner."""
+        """Let events get lost, doubled and reordered, and messages come back sooner."""
         self._portal.admin("settings", "PATCH", events=EVENTS)
         for name, seconds in VISIBILITY_SECONDS.items():
-            self._was[name] = self._visibility(name, str(seconds))
+            self._visibility_before[name] = self._visibility(name, str(seconds))
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End all of it."""
+        """End all faults."""
         self._portal.admin("faults", "DELETE")
         self._portal.admin("settings", "PATCH", events=QUIET)
-        for name, seconds in self._was.items():
+        for name, seconds in self._visibility_before.items():
             self._visibility(name, seconds)
-        for thread in self._beside:
+        for thread in self._threads:
             thread.join()
 
-    def one(self, share: float) -> None:
-        """Let the next trouble come; `share` is how much of the time is over."""
+    def next(self, share: float) -> None:
+        """Cause the next fault; `share` is the elapsed share of the time."""
         next(self._turns)(share)
         while self._timed and self._timed[0][0] <= share:
             _, what = self._timed.pop(0)
@@ -138,7 +142,7 @@ class Troubles:
         self._fault(next(self._lost), method=method, share=0.7, for_seconds=0.4)
 
     def _lose_batches(self, share: float) -> None:
-        if self._hard or share < EARLY:
+        if self._hard or share < FIRST_WIN:
             self._fault(next(self._lost), method="batch", share=0.7, for_seconds=0.4)
         else:
             self._lose_reads(share)
@@ -159,16 +163,16 @@ class Troubles:
             self._start(sweep)
             self.done["sweep beside the events"] += 1
 
-    def _start(self, trouble: Callable[[], None]) -> None:
-        self._beside.append(threading.Thread(target=trouble))
-        self._beside[-1].start()
+    def _start(self, fault: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=fault))
+        self._threads[-1].start()
 
     def _deny(self) -> None:
-        """Take the right to publish away until announce has handed something back."""
+        """Remove the right to publish until announce has handed something back."""
         iam, functions = self._aws.client("iam"), self._aws.client("lambda")
         role = self._stack.resources["AnnounceFunctionRole"]
         name = f"no-publishing-{threading.get_ident()}"  # two of them may overlap
-        document = json.dumps({"Version": "2012-10-17", "Statement": [DENIED]})
+        document = json.dumps({"Version": "2012-10-17", "Statement": [DENIAL]})
         mappings = functions.list_event_source_mappings(
             FunctionName=self._stack.resources["AnnounceFunction"]
         )["EventSourceMappings"]
@@ -182,7 +186,7 @@ class Troubles:
         self.done["handed back by announce"] += failed
 
     def _visibility(self, queue: str, seconds: str) -> str:
-        """Set for how long a queue hides what was received; returns how long it was."""
+        """Set a queue's visibility timeout; return the former one."""
         url, name = self._stack.resources[queue], "VisibilityTimeout"
         asked = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         self._sqs.set_queue_attributes(QueueUrl=url, Attributes={name: seconds})
