@@ -16,19 +16,19 @@ from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
 
 SECRET = "s3cr3ts3cr3ts3cr"
-SHORT = 1.2  # seconds of the function: no time for a second try
+SHORT = 1.2  # seconds of the function: too few for a retry
 
 
 @pytest.fixture(scope="module")
 def shared():
-    """Start a portal without limits, once: starting costs more than a test."""
+    """Start a portal without limits for all tests of the module."""
     with PortalServer(secret=SECRET, limits=False) as started:
         yield started
 
 
 @pytest.fixture
 def server(shared):
-    """Return the portal as one that nobody has asked yet."""
+    """Return the portal without recorded calls and faults."""
     forget()
     shared.portal.activity.calls.clear()
     yield shared
@@ -37,15 +37,15 @@ def server(shared):
 
 
 @pytest.fixture
-def everything_said(caplog, capfd):
-    """Return the function that returns all that was logged, at DEBUG, or printed."""
+def output(caplog, capfd):
+    """Return the function that returns all that was logged, at DEBUG too, and printed."""
     caplog.set_level(logging.DEBUG)
 
-    def said():
+    def read():
         records = [f"{vars(record)}" for record in caplog.records]
         return caplog.text + "".join(records) + "".join(capfd.readouterr())
 
-    return said
+    return read
 
 
 def client(server, **options):
@@ -53,18 +53,18 @@ def client(server, **options):
     return Portal(Webhook.parse(server.webhook_url, allow_http=True), **options)
 
 
-def asked(server):
-    """Return the methods of the requests that a portal got."""
+def methods(server):
+    """Return the methods of the requests that the portal received."""
     return [row["method"] for row in server.portal.activity.calls]
 
 
 def fail(server, kind, **how):
-    """Let the portal do wrong what the next requests ask."""
+    """Let the next requests to the portal fail in this way."""
     server.portal.faults.append(make_fault(1, {"kind": kind, **how}))
 
 
 def test_calls_lists_and_batches_reach_a_portal(server):
-    """Through one connection that is kept."""
+    """Calls, a list and a batch with a reference return what the portal holds."""
     portal = client(server)
 
     async def use():
@@ -85,8 +85,8 @@ def test_calls_lists_and_batches_reach_a_portal(server):
     assert both["read"]["item"]["title"] == "Я & [b] + 1"
 
 
-def test_hostile_texts_are_stored_as_they_were_written(server):
-    """Texts that a batch would replace, or break on, go past ordinary ones that share a request."""
+def test_texts_that_look_like_references_are_stored_unchanged(server):
+    """Four texts that a batch would change are sent alone; the other 21 share requests."""
     portal = client(server)
     texts = ["$result[c0][item][title]", "costs $RESULT[1]", "$total[x] left", "$error[c0]", "$5"]
     texts += [f"ordinary {number}" for number in range(20)]
@@ -99,15 +99,15 @@ def test_hostile_texts_are_stored_as_they_were_written(server):
     async def use():
         return await asyncio.gather(*(write(text) for text in texts))
 
-    before = len(asked(server))
+    before = len(methods(server))
     assert asyncio.run(use()) == texts
-    assert asked(server)[before:].count("crm.timeline.comment.add") == 4
+    assert methods(server)[before:].count("crm.timeline.comment.add") == 4
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", [*ERRORS, *sorted(set(TRANSPORT) - {"slow"})])
-def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_said, kind, when):
-    """One request, an error of the tree, and the URL in nothing that was said."""
+def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, output, kind, when):
+    """A create is sent once, raises a CallError, and no log, output or error has the secret."""
     fail(server, kind, when=when, seconds=2)
     portal = client(server, remaining_seconds=lambda: SHORT)
     deals = len(server.portal.items[2])
@@ -120,22 +120,22 @@ def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, everything_sai
         pytest.fail("no error")
     ran = len(server.portal.items[2]) - deals
     assert ran == (when == "after" and (kind in ERRORS or kind in TRANSPORT))
-    said = everything_said() + shown
-    assert SECRET not in said
-    assert ("/rest/***/***/crm.item.add" in said) == (kind not in {"reset", "timeout"})
+    text = output() + shown
+    assert SECRET not in text
+    assert ("/rest/***/***/crm.item.add" in text) == (kind not in {"reset", "timeout"})
 
 
 @pytest.mark.parametrize("kind", ["reset", "truncated", "html_500", "codeless", "server_error"])
-def test_a_read_survives_a_lost_answer(server, kind):
-    """It is asked once more."""
+def test_a_read_whose_answer_was_lost_is_retried(server, kind):
+    """A read whose answer was lost is sent again and returns the item."""
     fail(server, kind, times=1)
     item = asyncio.run(client(server).call("crm.item.get", entityTypeId=2, id=1))
     assert item["item"]["id"] == 1
-    assert asked(server).count("crm.item.get") == 2
+    assert methods(server).count("crm.item.get") == 2
 
 
-def test_a_refused_batch_is_sent_again(server, everything_said):
-    """Its creates ran once each."""
+def test_a_refused_batch_is_sent_again(server, output):
+    """Two creates in a batch that the rate refused run once each in the second batch."""
     fail(server, "rate", times=1)
     portal = client(server, slots=OwnSlots(Pace(burst=5000, rate=2000)))
     deals = len(server.portal.items[2])
@@ -147,24 +147,24 @@ def test_a_refused_batch_is_sent_again(server, everything_said):
 
     asyncio.run(two())
     assert len(server.portal.items[2]) - deals == 2
-    assert asked(server).count("batch") == 2
-    assert SECRET not in everything_said()
+    assert methods(server).count("batch") == 2
+    assert SECRET not in output()
 
 
-def test_a_portal_that_is_not_there_was_not_asked(everything_said):
-    """Nothing was sent: the call may come back."""
+def test_a_call_to_a_portal_that_is_down_never_ran(output):
+    """A refused connection raises TransientError without the secret."""
     webhook = Webhook.parse(f"http://127.0.0.1:9/rest/1/{SECRET}/", allow_http=True)
     portal = Portal(webhook, remaining_seconds=lambda: SHORT)
     with pytest.raises(TransientError, match="NOT_CONNECTED"):
         asyncio.run(portal.call("crm.item.add", fields={}))
-    assert SECRET not in everything_said()
+    assert SECRET not in output()
 
 
 class Redirect(BaseHTTPRequestHandler):
-    """What a portal's old host does."""
+    """The old host of a renamed portal."""
 
     def do_POST(self):
-        """Answer 302 to the new one."""
+        """Redirect to the new host."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(302)
         self.send_header("Location", self.server.to + self.path)
@@ -172,12 +172,12 @@ class Redirect(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def old_host():
-    """Start a server that redirects to what its `to` says."""
+    """Start a server that redirects to the address in its `to`."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as host:
         thread = threading.Thread(target=host.serve_forever, args=(0.01,))
         thread.start()
@@ -186,32 +186,32 @@ def old_host():
         thread.join()
 
 
-def test_a_renamed_portal_is_followed(server, old_host, everything_said):
-    """With the same POST, after its profile has proven it; and that is said, without the secret."""
+def test_a_renamed_portal_is_followed(server, old_host, output):
+    """The create runs at the new host after a `profile`, and a log line names both hosts."""
     old_host.to = server.url.replace("127.0.0.1", "localhost")
     path = f"http://localhost:{old_host.server_port}/rest/1/{SECRET}/"
     portal = Portal(Webhook.parse(path, allow_http=True))
     deals = len(server.portal.items[2])
     asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={"title": "here"}))
     assert len(server.portal.items[2]) - deals == 1
-    assert asked(server) == ["profile", "crm.item.add"]
-    said = everything_said()
-    assert f"localhost:{old_host.server_port} is now localhost:{server.port}" in said
-    assert SECRET not in said
+    assert methods(server) == ["profile", "crm.item.add"]
+    text = output()
+    assert f"localhost:{old_host.server_port} is now localhost:{server.port}" in text
+    assert SECRET not in text
 
 
-def test_another_portal_is_not_followed(server, old_host, everything_said):
-    """One that does not know the webhook."""
+def test_another_portal_is_not_followed(server, old_host, output):
+    """A new host that does not know the webhook gets no create."""
     old_host.to = server.url.replace("127.0.0.1", "localhost")
     path = f"http://localhost:{old_host.server_port}/rest/1/another0secret00/"
     portal = Portal(Webhook.parse(path, allow_http=True))
     with pytest.raises(OperatorError, match=r"REDIRECTED: .*NO_AUTH_FOUND"):
         asyncio.run(portal.call("crm.item.add", entityTypeId=2, fields={}))
-    assert "another0secret00" not in everything_said()
+    assert "another0secret00" not in output()
 
 
 def test_an_answer_of_50_mb_is_not_read_to_its_end(server, monkeypatch):
-    """The memory of a function is small; a create may have run, and the error says the remedy."""
+    """Reading stops at 32 MB, and the error of the read advises to select fewer fields."""
     rows = server.portal.items[2].rows
     monkeypatch.setitem(rows, 1, rows[1] | {"title": "x" * 50_000_000})
     portal = client(server, remaining_seconds=lambda: 20)
