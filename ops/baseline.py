@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from relay.tracking.sweep_plan import REFUSED, progress
-from relay.tracking.sweep_state import SweepState
+from relay.tracking.sweep_state import REFUSED, SweepState
 
 PAUSE_SECONDS = 2.0
 
@@ -33,7 +32,7 @@ def fill(
         if not isinstance(answer, dict) or portal not in answer:
             say(f"the sweep did not run: {answer}")
             return False
-        kinds = progress(state.read(portal))
+        kinds = state.read(portal).progress()
         states = (f"{kind} {state}" for kind, state in sorted(kinds.items()))
         text = ", ".join(states) or str(answer[portal])
         if text != last:

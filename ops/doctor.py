@@ -17,8 +17,7 @@ from ops.webhook import NO_ADMIN, READ_SCOPES, WRITE_SCOPES, try_webhook
 from relay.errors import CallError, ConfigurationError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents, is_silent
-from relay.tracking.sweep_plan import REFUSED, Document, progress
-from relay.tracking.sweep_state import SweepState
+from relay.tracking.sweep_state import REFUSED, SweepDocument, SweepState
 
 OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
 LATE_SECONDS = 3600
@@ -143,9 +142,9 @@ def tracking_findings(portal: str, dynamodb: Any, stack: Deployed) -> Iterator[F
         yield Finding(LOOK, "no event yet; is the outgoing webhook on, with its events?")
 
 
-def sweep_findings(document: Document, now: float, late_seconds: float) -> Iterator[Finding]:
+def sweep_findings(document: SweepDocument, now: float, late_seconds: float) -> Iterator[Finding]:
     """Yield how far the mirror is filled, and whether the last sweep is too long ago."""
-    kinds = progress(document)
+    kinds = document.progress()
     if not kinds:
         yield Finding(BAD, "it was never swept; does SweepFunction log an error? (`make logs`)")
         return
@@ -158,8 +157,8 @@ def sweep_findings(document: Document, now: float, late_seconds: float) -> Itera
             )
         elif state != "done":
             yield Finding(LOOK, f"{kind}: {state} are in the mirror")
-    swept = max((entity.get("swept", 0) for entity in document["entities"].values()), default=0)
-    age = now - swept - document.get("ahead", 0)
+    swept = max((kind.swept_at for kind in document.kinds.values()), default=0)
+    age = now - swept - document.clock_ahead_seconds
     text = f"swept {_age(age)} ago"
     if age < late_seconds:
         yield Finding(OK, text)

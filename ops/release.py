@@ -15,7 +15,7 @@ def main() -> None:
     name, portal = sys.argv[1:3]
     with aws_errors():
         client, table = boto3.client("dynamodb"), find_stack(name).resources["StateTable"]
-        if not SweepState(client, table).read(portal):
+        if not SweepState(client, table).read(portal).kinds:
             raise SystemExit(f"no portal {portal!r} was ever swept in stack {name}; PORTAL=…?")
         held = Brake(client, table).release(portal, time.time())
     if held:

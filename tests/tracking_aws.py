@@ -3,13 +3,18 @@
 import itertools
 import json
 import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
+from relay.change import Change
 from relay.tracking.row import ITEM, Key, Row
+from relay.tracking.sweep_state import SweepDocument
 
 URL = "https://sqs.test/"
 OLD = "2026-01-01T12:00:00+03:00"
+LATER = datetime.now(UTC).isoformat(timespec="seconds")
 KEY = Key("main", "deal", 1)
 
 
@@ -17,7 +22,7 @@ def row(**changes):
     """Return a row of the mirror."""
     fields = {
         "key": KEY, "seq": 1, "born": "b", "format": 1, "kind": ITEM, "text": '{"title":"a"}',
-        "updated": "", "read_at": 1.0, "via": "event", "quiet": False,
+        "updated": "", "read_at": 1.0, "via": "event", "first_sight": False,
     }  # fmt: skip
     return Row(**fields | changes)
 
@@ -70,6 +75,25 @@ def project(item, options):
     names = options.get("ExpressionAttributeNames", {})
     wanted = {names.get(one, one) for one in options["ProjectionExpression"].split(", ")}
     return {name: value for name, value in item.items() if name in wanted}
+
+
+def sns_error(code, message=""):
+    """Return the error of a whole request to SNS."""
+    return ClientError({"Error": {"Code": code, "Message": message}}, "PublishBatch")
+
+
+def changes(published):
+    """Return announced messages as the Changes that reactions get."""
+    return [Change.from_cloudevent(one) for one in published]
+
+
+def announced_from(announce, records):
+    """Let announce handle records; returns those that come again."""
+    failed = announce.handler({"Records": records})["batchItemFailures"]
+    if not failed:
+        return []
+    numbers = [one["dynamodb"]["SequenceNumber"] for one in records]
+    return records[numbers.index(failed[0]["itemIdentifier"]) :]
 
 
 class FakeDynamo:
@@ -316,6 +340,32 @@ class Relay:
             answer = self.announce.handler({"Records": list(batch)}, self.context)
             assert answer == {"batchItemFailures": []}
         self.streamed = len(self.dynamo.stream)
+
+    def edited(self, count=1):
+        """Let deals be edited and read; returns their stream records."""
+        for number in range(1, count + 1):
+            self.portal.put(2, number, title="a", updatedTime=OLD)
+        self.baseline()
+        for number in range(1, count + 1):
+            self.portal.put(2, number, title="b")
+            self.event(number)
+        self.track_all()
+        # Puts run in threads, so the records of several items come in any order.
+        records = self.dynamo.stream[-count:]
+        return sorted(records, key=lambda one: int(one["dynamodb"]["NewImage"]["id"]["N"]))
+
+    def announced_from(self, records):
+        """Let announce handle records; returns those that come again."""
+        return announced_from(self.announce, records)
+
+    @contextmanager
+    def document(self):
+        """Yield the sweep's document, and store it with what was changed in it."""
+        row = self.dynamo.state.setdefault("sweep#main", {"pk": {"S": "sweep#main"}})
+        text = row.setdefault("document", {"S": "{}"})["S"]
+        document = SweepDocument.from_json(text)
+        yield document
+        row["document"]["S"] = document.to_json()
 
     def sweep(self):
         """Let one sweep run."""

@@ -7,6 +7,7 @@ import boto3
 
 from local.portal.references import put_in
 from relay.errors import PermanentError
+from relay.portal.lists import Listing
 
 PAGE = 50
 BATCH = 50
@@ -134,15 +135,29 @@ class ItemsPortal:
                 break
         return found
 
-    async def batch(self, commands, *, halt=False, return_errors=False):
-        """Run commands in order, in one request; later ones may refer to earlier ones."""
-        assert return_errors
-        assert not halt
-        assert len(commands) <= BATCH
+    async def list(self, method, /, **params):
+        """Yield the items of a list as the real client walks it."""
+
+        async def call_all(name, asked):
+            return await asyncio.gather(*(self.call(name, **one) for one in asked))
+
+        async for page in Listing(method, params, call_all, self._chain).pages():
+            for item in page:
+                yield item
+
+    async def _chain(self, pages):
+        """Run a chain of pages in one request; later pages refer to earlier ones."""
         await asyncio.sleep(0)
         self.requests += 1
+        return list(
+            self.run(pages.commands([f"p{at}" for at in range(pages.max_commands)])).values()
+        )
+
+    def run(self, commands):
+        """Run commands in order; an error is the result of its command."""
         results = {}
-        for name, (method, asked) in commands.items():
+        for name, command in commands.items():
+            method, asked = command.method, command.params
             ran = {key: its for key, its in results.items() if not isinstance(its, PermanentError)}
             params = put_in(dict(asked), {"result": ran})
             try:

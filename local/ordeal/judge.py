@@ -8,7 +8,8 @@ from typing import Any
 
 from local.ordeal.edits import FIELDS, EditedFields, edited_fields
 from relay.change import Change
-from relay.tracking.projection import Form, difference, is_digest, project
+from relay.tracking.difference import difference
+from relay.tracking.projection import Form, is_digest, project
 
 UNKNOWN = ...  # stands for a value that did not fit into a Change
 

@@ -20,7 +20,8 @@ from relay.echo.ledger import stamped
 from relay.echo.stamps import stamp_of
 from relay.kinds import kind_of
 from relay.tracking.commands import read_command
-from relay.tracking.projection import difference, project
+from relay.tracking.difference import difference
+from relay.tracking.projection import project
 from tests.ledger import note_of, rows_of
 
 NOON = "2026-03-01T12:00:00.000+00:00"

@@ -13,7 +13,7 @@ from relay.portal.fake import FakePortal
 from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
 from relay.state_requests import StateRequests
-from relay.tracking.projection import difference
+from relay.tracking.difference import difference
 from tests.dynamo import Dynamo
 
 

@@ -262,12 +262,12 @@ def tracked(relay, monkeypatch):
 def test_what_kills_its_function_is_soon_alone(tracked, monkeypatch):
     """Of 300 in one batch all but the killer are done within an hour; processes forget it."""
     relay, chance = tracked(300, window=2, sizes=(300,)), random.Random(1)
-    look = track.look
+    refresh_items = track.refresh_items
 
     async def killing(hints, *others):
         if KEY in hints:
             raise Killed
-        return await look(hints, *others)
+        return await refresh_items(hints, *others)
 
     def function(batch, context):
         try:
@@ -276,7 +276,7 @@ def test_what_kills_its_function_is_soon_alone(tracked, monkeypatch):
             mids = [record["messageId"] for record in batch["Records"]]
             return {"batchItemFailures": [{"itemIdentifier": mid} for mid in mids]}
 
-    monkeypatch.setattr(track, "look", killing)
+    monkeypatch.setattr(track, "refresh_items", killing)
     while relay.clock[0] < START + HOUR and len(relay.queue.messages) > 1:
         relay.queue.turn(function, chance)
     (killer,) = relay.queue.messages.values()

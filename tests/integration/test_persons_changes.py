@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from relay.change import Change, Fields
 from relay.echo.detect import is_echo
-from relay.tracking.projection import difference, project
+from relay.tracking.difference import difference
+from relay.tracking.projection import project
 from tests.ledger import rows_of, update
 
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z

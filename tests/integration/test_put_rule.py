@@ -15,12 +15,12 @@ import pytest
 from moto import mock_aws
 
 from relay.tracking import mirror as mirror_module
-from relay.tracking import refresh as look_module
+from relay.tracking import refresh
 from relay.tracking import row as row_module
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
 from relay.tracking.mirror import Mirror
-from relay.tracking.refresh import Rules, look
+from relay.tracking.refresh import Rules
 from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
 from tests import put_rule
 from tests.tracking_aws import FakeDynamo
@@ -39,7 +39,7 @@ SCRIPTS = [
     ["a", 0, 0, "b", 1, 1, 1, "a", 0, 0, 0],
     [0, 1, 2, 0, "a", 1, "b", 2, 2, 1, 0],
 ]
-RULES = Rules(baselined=lambda _entity: True, allow=lambda wanted: wanted)
+RULES = Rules(is_baselined=lambda _entity: True, allow=lambda wanted: wanted)
 WHOLE = ["*"]
 
 
@@ -160,7 +160,7 @@ class Run:
         mirror = self.mirror_class(self, reader)
 
         async def handle():
-            failed = await look({self.key: made}, reader, mirror, RULES)
+            failed = await refresh.refresh_items({self.key: made}, reader, mirror, RULES)
             if failed:
                 raise next(iter(failed.values()))
 
@@ -275,7 +275,7 @@ class Run:
                 change = change_of(old, new)
                 pair = content_of(old), content_of(new)
                 titles = [content and content[0] for content in pair]
-                first_sight = old is None and new.quiet
+                first_sight = old is None and new.first_sight
                 expected = None
                 if titles[0] != titles[1] and not first_sight:
                     expected = {(True, False): "added", (False, True): "deleted"}.get(
@@ -410,7 +410,7 @@ def test_runs_find_a_wrong_order_of_writing(client, mutant):
 
 def test_runs_find_that_any_conflict_is_acknowledged(client, monkeypatch):
     """Giving up on every conflict leaves the mirror behind within the same runs."""
-    monkeypatch.setattr(look_module, "verdict", lambda *_: "done")
+    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_: False)
     with pytest.raises(BrokenPromise):
         explore(client, SteppedMirror)
 

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from relay.tracking import sweep_pass as walk_module
-from relay.tracking import sweep_plan as plan_module
+from relay.tracking import sweep_lists, sweep_pass, sweep_plan
 from relay.tracking.projection import project
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowSummary
 from relay.tracking.sweep_pass import Sweep
+from relay.tracking.sweep_state import DONE, KindProgress, SweepDocument
 from tests.tracking_portal import ItemsPortal
 
 RUNS = 250
@@ -56,12 +56,12 @@ class Rows:
             self.rows[key] = RowSummary(ITEM if item else TOMBSTONE, updated, now)
             self.versions[item_id] = item and item["version"]
 
-    async def known(self, keys):
-        """Return what is known of these items."""
+    async def summaries(self, keys):
+        """Return the rows that there are of these items."""
         return {key: self.rows[key] for key in keys if key in self.rows}
 
     async def range(self, _portal, _entity, low, high):
-        """Yield what is known in a range of ids, three rows a page."""
+        """Yield the rows of a range of ids, three a page."""
         rows = sorted(
             (key, row)
             for key, row in self.rows.items()
@@ -85,11 +85,10 @@ class History:
             [0, 0, 1.3, -1.3, 7200, -7200]
         )  # our clock, of the portal's
         self.rows = Rows(self.portal)
-        self.saved = {
-            "entities": {"deal": {"baseline": "done", "swept": self.now - DAY * 6,
-                                  "audited": self.now, "reconciled": self.now}},
-            "asked": float("inf"),
-        }  # fmt: skip
+        deals = KindProgress(
+            DONE, swept_at=self.now - DAY * 6, audited_at=self.now, reconciled_at=self.now
+        )
+        self.saved = SweepDocument({"deal": deals}, types_asked_at=float("inf"))
         self.pending = []  # (instant, write): changes that are not to be seen yet
         self.version = 0
         self.last = {}
@@ -111,7 +110,7 @@ class History:
         if self.last.get(item_id) == int(at):
             # Beyond it a sweep can't tell the second of two edits within one second from the
             # first; the weekly reconcile does (DECISIONS.md).
-            lag = min(lag, walk_module.SETTLED_SECONDS - 1.1)
+            lag = min(lag, sweep_plan.SETTLED_SECONDS - 1.1)
         self.last[item_id] = int(at)
         fields = {"version": version, "updatedTime": self.stamp(at), "title": str(version)}
 
@@ -187,10 +186,13 @@ class History:
                 history.step()
                 return history.portal.answer(method, params)
 
-            async def batch(self, commands, **options):
+            def list(self, method, /, **params):
+                return ItemsPortal.list(self, method, **params)
+
+            async def _chain(self, pages):
                 history.step()
                 history.read_on()
-                return await history.portal.batch(commands, **options)
+                return await ItemsPortal._chain(history.portal, pages)  # noqa: SLF001  one of us
 
         async def hint(_entity, ids, _baseline):
             history.step()
@@ -217,7 +219,7 @@ class History:
 
     async def go(self, monkeypatch):
         """Let things happen and sweeps run; then two quiet ones and the daily audit."""
-        monkeypatch.setattr(walk_module.time, "time", lambda: self.now + self.ahead)
+        monkeypatch.setattr(sweep_pass.time, "time", lambda: self.now + self.ahead)
         for _ in range(self.random.choice([30, 130])):  # one page, or two below the newest ids
             self.write(len(self.pending) + 1, self.now - DAY * 5, 0)
         self.wait(1)
@@ -282,8 +284,9 @@ class History:
 
 def explore(monkeypatch, sweep_class=Sweep):
     """Run all histories; raises Missed where one finds something."""
-    if plan_module.OVERLAP_SECONDS:
-        monkeypatch.setattr(plan_module, "OVERLAP_SECONDS", LAG)
+    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 30)  # so that lists are killed half read
+    if sweep_plan.OVERLAP_SECONDS:
+        monkeypatch.setattr(sweep_plan, "OVERLAP_SECONDS", LAG)
     for seed in range(RUNS):
         asyncio.run(History(seed, sweep_class).go(monkeypatch))
 
@@ -295,88 +298,109 @@ def test_sweeps_find_whatever_events_missed(monkeypatch):
 
 def mutate_newest_item(monkeypatch):
     """Take the newest item's time for the watermark instead of the portal's clock."""
-    finish = plan_module.finish
+    finish, ids_to_hint, newest = sweep_plan.finish, sweep_plan.ids_to_hint, [0]
 
-    class Newest(Sweep):
-        def _suspects(self, job, keys, known, young):
-            times = [walk_module.epoch(item.updated) for item in keys.values()]
-            self.document["newest"] = max([self.document.get("newest", 0), *times])
-            return super()._suspects(job, keys, known, young)
+    def of_newest(job, listed, *others):
+        newest.extend(sweep_plan.epoch(item.updated) for item in listed.values())
+        return ids_to_hint(job, listed, *others)
 
     def by_newest(document, jobs):
         finish(document, jobs)
-        document["entities"]["deal"]["swept"] = document["newest"] + LAG
+        document.kinds["deal"].swept_at = max(newest) + LAG
 
-    monkeypatch.setattr(walk_module, "finish", by_newest)
-    return Newest
+    monkeypatch.setattr(sweep_pass, "ids_to_hint", of_newest)
+    monkeypatch.setattr(sweep_pass, "finish", by_newest)
+    return Sweep
 
 
-def mutate_advance_by_page(monkeypatch):
-    """Move the watermark with each page, so that what a killed sweep left is lost."""
+def mutate_advance_by_part(monkeypatch):
+    """Move the watermark with each part, so that what a killed sweep left is lost."""
 
-    class ByPage(Sweep):
-        async def _take(self, job, page, clock):
-            await super()._take(job, page, clock)
-            self.document["entities"]["deal"]["swept"] = clock.timestamp()
-            self.document["jobs"] = []
+    class ByPart(Sweep):
+        async def _hint(self, job, part, clock):
+            await super()._hint(job, part, clock)
+            self.document.kinds["deal"].swept_at = clock.timestamp()
+            self.document.jobs = []
 
     del monkeypatch
-    return ByPage
+    return ByPart
 
 
 def mutate_own_clock(monkeypatch):
     """Take our own clock for the portal's."""
 
     class OwnClock(Sweep):
-        async def _clock(self):
-            clock = await super()._clock()
-            ours = datetime.fromtimestamp(walk_module.time.time(), clock.tzinfo)
-            self.document["ahead"] = 0
+        async def _read_clock(self, jobs):
+            clock = await super()._read_clock(jobs)
+            ours = datetime.fromtimestamp(sweep_pass.time.time(), clock.tzinfo)
+            self.document.clock_ahead_seconds = 0
+            for job in jobs:
+                job.started_at = ours.timestamp()
             return ours
 
     del monkeypatch
     return OwnClock
 
 
+def mutate_own_start(monkeypatch):
+    """Let each list of a kind have its own start, as if its sister had begun with it."""
+
+    class OwnStart(Sweep):
+        async def _read_clock(self, jobs):
+            clock = await super()._read_clock(jobs)
+            for job in jobs:
+                job.started_at = clock.timestamp()
+            return clock
+
+    del monkeypatch
+    return OwnStart
+
+
 def mutate_no_overlap(monkeypatch):
     """Ask from the watermark on exactly."""
-    monkeypatch.setattr(plan_module, "OVERLAP_SECONDS", 0)
+    monkeypatch.setattr(sweep_plan, "OVERLAP_SECONDS", 0)
     return Sweep
 
 
 def mutate_unfloored(monkeypatch):
     """Ask from the second after the watermark's fraction on."""
-    since = plan_module._since  # noqa: SLF001  the mutant is in it
+    since = sweep_plan._since  # noqa: SLF001  the mutant is in it
 
-    def rounded_up(document, entity, swept, clock):
-        return since(document, entity, swept + 1, clock)
+    def rounded_up(document, entity, swept_at, clock):
+        return since(document, entity, swept_at + 1, clock)
 
-    monkeypatch.setattr(plan_module, "_since", rounded_up)
+    monkeypatch.setattr(sweep_plan, "_since", rounded_up)
     return Sweep
 
 
 def mutate_one_sided(monkeypatch):
-    """Audit only what is listed, never what is not."""
+    """Audit listed ids only, never missing ids."""
+    ids_to_hint = sweep_plan.ids_to_hint
 
-    class OneSided(Sweep):
-        def _suspects(self, job, keys, known, young):
-            listed = {key.id for key in keys}
-            return [one for one in super()._suspects(job, keys, known, young) if one in listed]
+    def one_sided(job, listed, *others):
+        present = {key.id for key in listed}
+        return [one for one in ids_to_hint(job, listed, *others) if one in present]
 
-    del monkeypatch
-    return OneSided
+    monkeypatch.setattr(sweep_pass, "ids_to_hint", one_sided)
+    return Sweep
 
 
 def mutate_absence_deletes(monkeypatch):
-    """Take what an audit does not list for deleted."""
+    """Take an item that an audit does not list for deleted."""
 
     class Deletes(Sweep):
-        def _suspects(self, job, keys, known, young):
-            listed = {key.id for key in keys}
-            suspects = super()._suspects(job, keys, known, young)
-            for item_id in set(suspects) - listed:
-                self.mirror.rows[Key("main", "deal", item_id)] = RowSummary(TOMBSTONE, "", 0)
-            return [one for one in suspects if one in listed]
+        async def _hint(self, job, part, clock):
+            listed = {item.id for item in part.items}
+            hint = self.hint
+
+            async def without_missing(entity, ids, baseline):
+                for item_id in set(ids) - listed:
+                    self.mirror.rows[Key("main", "deal", item_id)] = RowSummary(TOMBSTONE, "", 0)
+                await hint(entity, [one for one in ids if one in listed], baseline)
+
+            self.hint = without_missing
+            await super()._hint(job, part, clock)
+            self.hint = hint
 
     del monkeypatch
     return Deletes
@@ -384,38 +408,38 @@ def mutate_absence_deletes(monkeypatch):
 
 def mutate_zone_ignored(monkeypatch):
     """Believe that a filter means the time that is sent."""
-    monkeypatch.setattr(plan_module, "UNKNOWN_SECONDS", 0)
-    monkeypatch.setattr(walk_module, "measure", lambda *_: asyncio.sleep(0, 0))
+    monkeypatch.setattr(sweep_plan, "UNKNOWN_SECONDS", 0)
+    monkeypatch.setattr(sweep_pass, "measure", lambda *_: asyncio.sleep(0, 0))
     return Sweep
 
 
 def mutate_no_new_ids(monkeypatch):
     """List by time only, which imports escape."""
-    plan = plan_module.plan
+    plan = sweep_plan.plan
 
     def by_time(*arguments):
-        return [job for job in plan(*arguments) if job["mode"] != plan_module.NEW]
+        return [job for job in plan(*arguments) if job.mode != sweep_plan.NEW]
 
-    monkeypatch.setattr(walk_module, "plan", by_time)
+    monkeypatch.setattr(sweep_pass, "plan", by_time)
     return Sweep
 
 
-def mutate_any_top(monkeypatch):
+def mutate_any_highest_id(monkeypatch):
     """Count ids as listed up to the highest that any list showed."""
-    finish = plan_module.finish
+    finish = sweep_plan.finish
 
     def by_any(document, jobs):
         finish(document, jobs)
-        entity = document["entities"]["deal"]
-        entity["top"] = max([entity.get("top", 0), *(job["top"] for job in jobs)])
+        deals = document.kinds["deal"]
+        deals.highest_id = max([deals.highest_id, *(job.highest_id for job in jobs)])
 
-    monkeypatch.setattr(walk_module, "finish", by_any)
+    monkeypatch.setattr(sweep_pass, "finish", by_any)
     return Sweep
 
 
 def mutate_same_second_known(monkeypatch):
     """Trust a row that was read within the second of its change."""
-    monkeypatch.setattr(walk_module, "SETTLED_SECONDS", -10)
+    monkeypatch.setattr(sweep_plan, "SETTLED_SECONDS", -10)
     return Sweep
 
 
@@ -423,15 +447,16 @@ def mutate_same_second_known(monkeypatch):
     "mutate",
     [
         mutate_newest_item,
-        mutate_advance_by_page,
+        mutate_advance_by_part,
         mutate_own_clock,
+        mutate_own_start,
         mutate_no_overlap,
         mutate_unfloored,
         mutate_one_sided,
         mutate_absence_deletes,
         mutate_zone_ignored,
         mutate_no_new_ids,
-        mutate_any_top,
+        mutate_any_highest_id,
         mutate_same_second_known,
     ],
 )
@@ -444,7 +469,7 @@ def test_histories_find_a_wrong_sweep(monkeypatch, mutate):
 
 def test_absence_is_never_a_deletion(monkeypatch):
     """What a list leaves out is hinted at, and nothing else is done to it."""
-    monkeypatch.setattr(walk_module.time, "time", lambda: history.now)
+    monkeypatch.setattr(sweep_pass.time, "time", lambda: history.now)
     history = History(0, Sweep)
     for item_id in (1, 2, 3):
         history.write(item_id, history.now - DAY, 0)

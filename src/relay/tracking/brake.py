@@ -1,7 +1,8 @@
-"""How many items may disappear unannounced: beyond it they wait until an operator looked.
+"""How many items may vanish without an event before deletions wait for an operator.
 
 A webhook whose owner lost rights, or a portal restored from an old backup, looks like a mass
-deletion. State: `brake#<portal>` with hour, count, tripped (since), released (until).
+deletion. State table: `brake#<portal>` with hour, used (deletions of that hour), tripped (since)
+and released (until); times are seconds since 1970.
 """
 
 from typing import Any
@@ -9,24 +10,24 @@ from typing import Any
 from relay.errors import ConditionFailedError, StateError
 from relay.state_table import brake_key, conditional, key
 
-LEAST = 20
+LEAST = 20  # deletions that an hour allows at least, and
+SHARE = 0.05  # of the portal's rows
 TRIES = 10  # of a count that other functions change at the same time: there are few of them
-SHARE = 0.05
 HOUR_SECONDS = 3600
 RELEASE_SECONDS = 24 * HOUR_SECONDS
 
 
 class Brake:
-    """The disappearances of each portal, counted over all functions by the hour."""
+    """The deletions without an event of each portal, counted over all functions by the hour."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
         self._table = table
 
     def take(self, portal: str, wanted: int, rows: int, now: float) -> int:
-        """Return how many of `wanted` may be put; none once the brake has tripped.
+        """Return how many of `wanted` deletions may be put; 0 once the brake has tripped.
 
-        Functions that count at the same time read again; raises StateError if one never wins.
+        Raises StateError if other functions always count first.
         """
         for _ in range(TRIES):
             granted = self._take(portal, wanted, rows, now)
@@ -35,15 +36,15 @@ class Brake:
         raise StateError(f"the disappearances of {portal} are counted by too many at once")
 
     def _take(self, portal: str, wanted: int, rows: int, now: float) -> int | None:
-        """Return how many may be put; None where another function counted meanwhile."""
+        """Return how many may be put; None if another function counted meanwhile."""
         state = self._state(portal)
-        if now < float(state.get("released", {"N": "0"})["N"]):
+        if now < _number(state, "released"):
             return wanted
         if "tripped" in state:
             return 0
         limit = max(LEAST, int(rows * SHARE))
         hour = int(now // HOUR_SECONDS)
-        used = int(state["used"]["N"]) if int(state.get("hour", {"N": "0"})["N"]) == hour else 0
+        used = int(_number(state, "used")) if _number(state, "hour") == hour else 0
         granted = max(0, min(wanted, limit - used))
         change = "SET #hour = :hour, used = :used" + (", tripped = :now" * (granted < wanted))
         values = {":hour": hour, ":used": used + granted, ":was": used}
@@ -65,7 +66,7 @@ class Brake:
         return granted
 
     def release(self, portal: str, now: float) -> bool:
-        """Let what waits, and what vanishes until tomorrow, through; says whether any waited."""
+        """Let held deletions through, and all of the next 24 hours; returns if any were held."""
         was = self._client.update_item(
             TableName=self._table,
             Key=key(brake_key(portal)),
@@ -76,13 +77,17 @@ class Brake:
         return "tripped" in was.get("Attributes", {})
 
     def tripped(self, portal: str) -> float | None:
-        """Return since when disappearances of a portal are held back; None where they are not."""
+        """Return since when the deletions of a portal are held; None if they are not."""
         state = self._state(portal)
-        return float(state["tripped"]["N"]) if "tripped" in state else None
+        return _number(state, "tripped") if "tripped" in state else None
 
-    def _state(self, portal: str) -> dict[str, Any]:
+    def _state(self, portal: str) -> dict[str, dict[str, str]]:
         answer = self._client.get_item(
             TableName=self._table, Key=key(brake_key(portal)), ConsistentRead=True
         )
-        state: dict[str, Any] = answer.get("Item", {})
+        state: dict[str, dict[str, str]] = answer.get("Item", {})
         return state
+
+
+def _number(state: dict[str, dict[str, str]], name: str) -> float:
+    return float(state[name]["N"]) if name in state else 0

@@ -3,62 +3,35 @@
 Methods and shapes of answers: rest-protocol sections 6, 9.3, 9.5 and 15.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from relay.kinds import TASK, kind_of
 
-PAGE = 50  # items of a list command; relay.portal.pages has it too, and would import requests
+PAGE = 50  # items that a list command returns
 
-# A task's fields are chosen, not left out: what a task shows depends on who asks and when.
-TASK_FIELDS = {
-    "ID": "id",
-    "PARENT_ID": "parentId",
-    "TITLE": "title",
-    "DESCRIPTION": "description",
-    "MARK": "mark",
-    "PRIORITY": "priority",
-    "STATUS": "status",
-    "MULTITASK": "multitask",
-    "REPLICATE": "replicate",
-    "GROUP_ID": "groupId",
-    "STAGE_ID": "stageId",
-    "FLOW_ID": "flowId",
-    "CREATED_BY": "createdBy",
-    "CREATED_DATE": "createdDate",
-    "RESPONSIBLE_ID": "responsibleId",
-    "ACCOMPLICES": "accomplices",
-    "AUDITORS": "auditors",
-    "CHANGED_BY": "changedBy",
-    "CHANGED_DATE": "changedDate",
-    "STATUS_CHANGED_BY": "statusChangedBy",
-    "STATUS_CHANGED_DATE": "statusChangedDate",
-    "CLOSED_BY": "closedBy",
-    "CLOSED_DATE": "closedDate",
-    "ACTIVITY_DATE": "activityDate",
-    "DATE_START": "dateStart",
-    "DEADLINE": "deadline",
-    "START_DATE_PLAN": "startDatePlan",
-    "END_DATE_PLAN": "endDatePlan",
-    "XML_ID": "xmlId",
-    "ALLOW_CHANGE_DEADLINE": "allowChangeDeadline",
-    "ALLOW_TIME_TRACKING": "allowTimeTracking",
-    "TASK_CONTROL": "taskControl",
-    "ADD_IN_REPORT": "addInReport",
-    "TIME_ESTIMATE": "timeEstimate",
-    "MATCH_WORK_TIME": "matchWorkTime",
-    "TAGS": "tags",
-    "UF_CRM_TASK": "ufCrmTask",
-    "UF_TASK_WEBDAV_FILES": "ufTaskWebdavFiles",
-}
+type Item = Mapping[str, Any]  # an item as the portal answers it
+type Command = tuple[str, dict[str, Any]]  # a method and its parameters
+
+# A task's fields are chosen, not left out: the others depend on who asks and when. A command names
+# them in capitals, an answer in camel case.
+_TASK_FIELDS = """
+ID PARENT_ID TITLE DESCRIPTION MARK PRIORITY STATUS MULTITASK REPLICATE GROUP_ID STAGE_ID
+FLOW_ID CREATED_BY CREATED_DATE RESPONSIBLE_ID ACCOMPLICES AUDITORS CHANGED_BY CHANGED_DATE
+STATUS_CHANGED_BY STATUS_CHANGED_DATE CLOSED_BY CLOSED_DATE ACTIVITY_DATE DATE_START DEADLINE
+START_DATE_PLAN END_DATE_PLAN XML_ID ALLOW_CHANGE_DEADLINE ALLOW_TIME_TRACKING TASK_CONTROL
+ADD_IN_REPORT TIME_ESTIMATE MATCH_WORK_TIME TAGS UF_CRM_TASK UF_TASK_WEBDAV_FILES
+"""
+TASK_FIELDS = _TASK_FIELDS.split()
 
 
-def read_command(entity: str, ids: list[int]) -> tuple[str, dict[str, Any]]:
-    """Return method and parameters that read whole items by their ids."""
+def read_command(entity: str, ids: list[int]) -> Command:
+    """Return the command that reads up to 50 whole items by their ids."""
     if entity == TASK:
         return "tasks.task.list", {
             "filter": {"ID": ids},
             "order": {"ID": "asc"},
-            "select": list(TASK_FIELDS),
+            "select": TASK_FIELDS,
             "start": -1,
         }
     return "crm.item.list", {
@@ -71,10 +44,10 @@ def read_command(entity: str, ids: list[int]) -> tuple[str, dict[str, Any]]:
     }
 
 
-def get_command(entity: str, item_id: int) -> tuple[str, dict[str, Any]]:
-    """Return method and parameters that tell a deleted item from one that may not be read."""
+def get_command(entity: str, item_id: int) -> Command:
+    """Return the command whose error tells a deleted item from one that may not be read."""
     if entity == TASK:
-        return "tasks.task.get", {"taskId": item_id, "select": list(TASK_FIELDS)}
+        return "tasks.task.get", {"taskId": item_id, "select": TASK_FIELDS}
     return "crm.item.get", {
         "entityTypeId": kind_of(entity).entity_type_id,
         "id": item_id,
@@ -83,11 +56,11 @@ def get_command(entity: str, item_id: int) -> tuple[str, dict[str, Any]]:
 
 
 def list_command(
-    entity: str, *, after: int | str = 0, since: str | None = None, ids: list[int] | None = None
-) -> tuple[str, dict[str, Any]]:
-    """Return method and parameters that list ids and times, a page, by id.
+    entity: str, *, after: int = 0, since: str = "", ids: list[int] | None = None
+) -> Command:
+    """Return the command that lists ids and times of items by id.
 
-    `after` may be a reference to an earlier command of the same batch.
+    `after` is an id, `since` a time of change, `ids` a set of ids; each narrows the list.
     """
     task = entity == TASK
     by_id = {("ID" if task else "@id"): ids} if ids is not None else {}
@@ -108,19 +81,13 @@ def list_command(
     }
 
 
-def reference(entity: str, command: str) -> str:
-    """Return the batch reference to the last id of a full page."""
-    where = f"[{'tasks' if entity == TASK else 'items'}][{PAGE - 1}][id]"
-    return f"$result[{command}]{where}"
-
-
-def items_of(entity: str, result: Any) -> list[dict[str, Any]]:
+def items_of(entity: str, result: Any) -> list[Item]:
     """Return the items in the result of a list."""
-    items: list[dict[str, Any]] = result["tasks" if entity == TASK else "items"]
+    items: list[Item] = result["tasks" if entity == TASK else "items"]
     return items
 
 
-def item_of(entity: str, result: Any) -> dict[str, Any] | None:
+def item_of(entity: str, result: Any) -> Item | None:
     """Return the item in the result of a get; None where there is none."""
     item = result.get("task" if entity == TASK else "item") if isinstance(result, dict) else None
     return item or None

@@ -4,19 +4,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from relay.change import Change
 from relay.kinds import kind_of
-from relay.tracking.projection import (
-    Form,
-    canonical_json,
-    difference,
-    is_digest,
-    is_no,
-    upgrade,
-)
+from relay.tracking.projection import Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
+
+# These fields are stored, but no difference: they follow every edit, or move without one.
+VOLATILE = {"updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"}
+_VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
@@ -24,20 +20,20 @@ REST = "*"  # stands for the names in `changed` and `truncated` that do not fit 
 
 
 def change_of(old: Row | None, new: Row) -> Change | None:
-    """Return what is to be announced; raises NewerFormatError for rows of newer code."""
-    # The stream's filter drops what is quiet; an item that was unreadable when it was first
-    # seen has no before either, and a row that becomes unreadable keeps what is known.
+    """Return the Change to be announced; raises NewerFormatError for rows of newer code."""
+    # An item that was unreadable when it was first put has no state before it, and a row that
+    # becomes unreadable keeps its content.
     blind = old is not None and old.kind == UNREADABLE and not old.text
     after = new.form
-    # An item whose first sight was quiet is announced by its ADD event, whatever is before it.
+    # An item whose first row was not announced is announced by its ADD event, with all its fields.
     before = old.form if old and not new.added_now else None
-    if new.quiet or new.kind == UNREADABLE or (blind and not new.added_now):
+    if new.first_sight or new.kind == UNREADABLE or (blind and not new.added_now):
         return None
     if before is not None and after is not None and old is not None:
         before = upgrade(before, old.format, after, new.format)
         changed = difference(before, after)
         if old.names and new.names and old.names != new.names:
-            changed = [name for name in changed if not _appeared_as_no(name, before, after)]
+            changed = [name for name in changed if not _is_new_field(name, before, after)]
         if changed:
             after |= {name: None for name in changed if name not in after}
             return _change(new, "updated", {n: before.get(n) for n in changed}, after, changed)
@@ -48,14 +44,37 @@ def change_of(old: Row | None, new: Row) -> Change | None:
     return None
 
 
-def _appeared_as_no(name: str, before: Form, after: Form) -> bool:
-    """Say whether the portal got this field, or lost it, with the value that every item has."""
-    return (name in before) != (name in after) and is_no(before.get(name, after.get(name)))
+def difference(before: Form, after: Form) -> list[str]:
+    """Return the names of the fields that differ and are not volatile."""
+    return [
+        name
+        for name in sorted(before.keys() | after.keys())
+        if not is_volatile(name) and not _same(before.get(name), after.get(name))
+    ]
+
+
+def is_volatile(name: str) -> bool:
+    """Say whether a field follows edits rather than being one."""
+    return name in VOLATILE or name.startswith(_VOLATILE_PREFIXES)
+
+
+def _same(one: object, other: object) -> bool:
+    """Compare two values; a value that was too large is compared by its digest."""
+    if is_digest(one) != is_digest(other) and one is not None and other is not None:
+        return bool(digest(one) == digest(other))
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _is_new_field(name: str, before: Form, after: Form) -> bool:
+    """Say whether the portal got this field, or lost it, with the "no" that every item has."""
+    value = before.get(name, after.get(name))
+    is_no = not isinstance(value, bool) and value in (0, "0", "N")
+    return (name in before) != (name in after) and is_no
 
 
 def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]) -> Change:
     key = row.key
-    return fit(
+    return fit_message(
         Change(
             change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
             portal=key.portal,
@@ -73,7 +92,7 @@ def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]
     )
 
 
-def fit(change: Change) -> Change:
+def fit_message(change: Change) -> Change:
     """Return a Change that one message holds: its largest fields are left out, and named.
 
     A value that the mirror could not hold is left out in any case. `changed` stays whole while
@@ -111,8 +130,8 @@ def _bytes(change: Change) -> int:
     return len(change.to_json().encode())
 
 
-def _field_bytes(form: Mapping[str, Any], name: str) -> int:
-    """Return what a field takes: canonical_json's braces are no less than a comma."""
+def _field_bytes(form: Mapping[str, object], name: str) -> int:
+    """Return the bytes of a field in a message; the braces are no less than its comma."""
     return len(canonical_json({name: form[name]}).encode()) if name in form else 0
 
 
@@ -120,12 +139,12 @@ def _name_bytes(name: str) -> int:
     return len(json.dumps(name, ensure_ascii=False).encode()) + 1
 
 
-def _without(form: Mapping[str, Any], left_out: set[str]) -> Form:
+def _without(form: Mapping[str, object], left_out: set[str]) -> Form:
     return {name: value for name, value in form.items() if name not in left_out}
 
 
 def _upto(room: int, names: Sequence[str]) -> Iterator[str]:
-    """Yield the first names that take no more room than there is."""
+    """Yield the first names that together take at most `room` bytes."""
     for name in names:
         room -= _name_bytes(name)
         if room < 0:

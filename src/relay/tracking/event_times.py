@@ -1,7 +1,7 @@
-"""When events came, and when they missed a change: whether the outgoing webhook is alive.
+"""Times of the last events of a portal: they show whether its outgoing webhook works.
 
-State table: `seen#<portal>` with the time of the last event of each entity, and of the last change
-that no event announced.
+State table: `seen#<portal>` with the time of the last event of each kind, and under MISSED of the
+last change that no event reported. Times are seconds since 1970.
 """
 
 from typing import Any
@@ -13,14 +13,14 @@ MISSED = "missed"
 
 
 class LastEvents:
-    """When which events came last, and when a change was missed by them."""
+    """The rows with these times."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
         self._table = table
 
     def note(self, portal: str, names: set[str], now: float) -> None:
-        """Note that events of these entities came, or that a change was MISSED."""
+        """Note that events of these kinds came now, or with MISSED that one did not come."""
         ordered = sorted(names)
         self._client.update_item(
             TableName=self._table,
@@ -31,24 +31,24 @@ class LastEvents:
         )
 
     def read(self, portal: str) -> dict[str, float]:
-        """Return the last time of each."""
+        """Return the last time of each kind, and of MISSED."""
         answer = self._client.get_item(TableName=self._table, Key=key(events_key(portal)))
-        found = answer.get("Item", {})
-        return {name: float(value["N"]) for name, value in found.items() if name != "pk"}
+        row = answer.get("Item", {})
+        return {name: float(value["N"]) for name, value in row.items() if name != "pk"}
 
 
 def is_subscribed(times: dict[str, float], entity: str, now: float) -> bool:
-    """Say whether events of an entity are to be expected.
+    """Say whether the portal is expected to send events of a kind.
 
-    They are not where others came within a week, but none of this one. Where none came at all,
-    the webhook is dead rather than narrow.
+    It is not if events of other kinds came within a week, but none of this kind. If none came at
+    all, the webhook is dead rather than limited to other kinds.
     """
     lately = {name for name, at in times.items() if name != MISSED and now - at < WEEK_SECONDS}
     return entity in lately or not lately
 
 
 def is_silent(times: dict[str, float], now: float, hours: float) -> bool:
-    """Say whether changes were found for so many hours, and not one event came."""
+    """Say whether no event came for so many hours although a change was found since the last."""
     events = [at for name, at in times.items() if name != MISSED]
     last = max(events, default=0)
     return times.get(MISSED, 0) > last and now - last > hours * 3600

@@ -1,11 +1,12 @@
-"""How far a time in a filter is from the time that is meant.
+"""How far a portal reads a time in a filter from the time that was sent.
 
 `>=updatedTime` is read in the time zone of the webhook's owner, whatever offset is sent
-(rest-protocol section 15), so the same item is asked for from many times on: the latest from
-which it still comes is as far off as the filter is.
+(rest-protocol section 15). So one item is listed with many times in the filter: the latest time
+with which it is still listed is as far from the item's time as the filter is off.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from relay.errors import ItemChangedError
@@ -20,14 +21,14 @@ UNKNOWN_SECONDS = -MOST_HOURS * HOUR_SECONDS
 
 
 def time_filter_of(entity: str) -> str:
-    """Return which kinds of items share a filter's reading of times."""
+    """Return the name under which kinds that read times in a filter alike share an offset."""
     return TASK if entity == TASK else "crm"
 
 
 async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetime) -> int | None:
-    """Return the seconds that must be added to a time in a filter; None if it can't be seen.
+    """Return the seconds to add to a time in a filter; None if they can't be measured.
 
-    It errs to the early side, by less than a quarter of an hour.
+    `updated` is the item's time of change. The result is too early by up to a quarter of an hour.
     """
     hours = range(-MOST_HOURS, MOST_HOURS + 1)
     try:
@@ -41,18 +42,19 @@ async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetim
 
 
 async def _latest(
-    portal: PortalApi, entity: str, item_id: int, updated: datetime, steps: list[int]
+    portal: PortalApi, entity: str, item_id: int, updated: datetime, offsets: Sequence[int]
 ) -> int | None:
-    found = await asyncio.gather(
-        *(_comes(portal, entity, item_id, updated, step) for step in steps)
+    """Return the largest offset with which the item is listed, None if it never is."""
+    listed = await asyncio.gather(
+        *(_is_listed(portal, entity, item_id, updated, offset) for offset in offsets)
     )
-    return max((step for step, comes in zip(steps, found, strict=True) if comes), default=None)
+    return max((offset for offset, yes in zip(offsets, listed, strict=True) if yes), default=None)
 
 
-async def _comes(
-    portal: PortalApi, entity: str, item_id: int, updated: datetime, step: int
+async def _is_listed(
+    portal: PortalApi, entity: str, item_id: int, updated: datetime, offset: int
 ) -> bool:
-    since = (updated + timedelta(seconds=step)).isoformat()
+    since = (updated + timedelta(seconds=offset)).isoformat()
     method, params = list_command(entity, ids=[item_id], since=since)
     items = items_of(entity, await portal.call(method, **params))
     if items and datetime.fromisoformat(items[0][kind_of(entity).updated_field]) != updated:

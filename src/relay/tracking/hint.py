@@ -1,4 +1,4 @@
-"""A reason to look at items: what the messages of track's queue mean."""
+"""A message of track's queue (an event, or a hint of sweep) -> hints: reasons to read an item."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,9 +17,13 @@ ACTIONS = ("add", "update", "delete", "move_to_category")
 
 @dataclass(slots=True)
 class Hint:
-    """All reasons of one batch to look at one item; `messages` are answered together.
+    """All reasons in one batch to read one item.
 
-    `again`: one of them has been there before.
+    via              EVENT if an event is among the reasons, else SWEEP
+    added, deleted   an ADD or DELETE event is among them
+    baseline         the mirror is filled for the first time
+    received_before  one of the messages was received before
+    messages         ids of the messages; they are acknowledged or returned together
     """
 
     key: Key
@@ -27,23 +31,23 @@ class Hint:
     added: bool = False
     deleted: bool = False
     baseline: bool = False
-    again: bool = False
+    received_before: bool = False
     messages: set[str] = field(default_factory=set)
 
     def add(self, other: "Hint") -> None:
-        """Take in another reason: an event outweighs a sweep, a deletion or addition is kept."""
+        """Add the reasons of another hint for the same item."""
         self.via = EVENT if EVENT in {self.via, other.via} else SWEEP
         self.added |= other.added
         self.deleted |= other.deleted
         self.baseline |= other.baseline
-        self.again |= other.again
+        self.received_before |= other.received_before
         self.messages |= other.messages
 
 
 def parse(message_id: str, body: str) -> list[Hint]:
-    """Return the hints in a message; none in an event of a kind that is not mirrored.
+    """Return the hints in a message; none in an event about something that is not mirrored.
 
-    Raises NotOursError for a message that is neither, and for one that names no item.
+    Raises NotOursError for a message that is neither event nor hint, or names an invalid item.
     """
     try:
         message = json.loads(body)
@@ -59,7 +63,7 @@ def parse(message_id: str, body: str) -> list[Hint]:
 
 
 def to_message(portal: str, entity: str, ids: Iterable[int], *, baseline: bool) -> str:
-    """Return the message with which a sweep makes track look at these items."""
+    """Return the message with which a sweep makes track read these items."""
     data = {"portal": portal, "entity": entity, "ids": list(ids), "baseline": baseline}
     return json.dumps({"type": _HINT} | data, separators=(",", ":"))
 
@@ -103,8 +107,8 @@ def _of_event(message_id: str, event: Event) -> list[Hint]:
     ]
 
 
-def _item_id(value: Any) -> int:
-    """Return an item's number; raises NotOursError for what no portal and no table takes as one."""
+def _item_id(value: object) -> int:
+    """Return an item's number; raises NotOursError for one that no portal or table takes."""
     text = str(value)
     if text.isdecimal() and len(text) <= len(str(MOST_ID)) and 0 < int(text) <= MOST_ID:
         return int(text)

@@ -1,6 +1,7 @@
-"""What was announced, counted, and what events should have announced and had not."""
+"""Metrics of announce: Changes published, and Changes that an event should have reported."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from aws_lambda_powertools.logging import Logger
@@ -11,42 +12,42 @@ from relay.tracking import wiring
 from relay.tracking.event_times import MISSED, is_subscribed
 from relay.tracking.hint import SWEEP
 
-SEEN_SECONDS = 60
-# A funnel move raises no event for an outgoing webhook (rest-protocol section 15).
+CACHE_SECONDS = 60
+# A move to another funnel raises no event for an outgoing webhook (rest-protocol section 15).
 FUNNEL = "categoryId"
 
 logger = Logger(service="announce")
 metrics = Metrics(service="announce")
-_seen: dict[str, tuple[float, dict[str, float]]] = {}
+_last_events: dict[str, tuple[float, dict[str, float]]] = {}
 
 
 def count(announced: Sequence[Change]) -> None:
-    """Count what was announced, and what events should have announced and had not."""
+    """Log and count the published Changes, and those that an event should have reported."""
     metrics.add_metric("announced", MetricUnit.Count, len(announced))
+    missed: Counter[str] = Counter()
+    now = time.time()
     for change in announced:
-        what = f" {', '.join(change.changed)}" * (change.action == "updated")
+        is_update = change.action == "updated"
+        fields = f" {', '.join(change.changed)}" * is_update
         logger.info(
             "%s",
-            f"{change.entity} {change.id} {change.action}{what}, {change.via}",
+            f"{change.entity} {change.id} {change.action}{fields}, {change.via}",
             change_id=change.change_id,
             portal=change.portal,
         )
-    missed: dict[str, int] = {}
-    now = time.time()
-    for change in announced:
-        moved = change.action == "updated" and FUNNEL in change.changed
-        if change.via == SWEEP and not moved:
-            subscribed = is_subscribed(_events(change.portal), change.entity, now)
-            missed[change.portal] = missed.get(change.portal, 0) + subscribed
+        if change.via == SWEEP and not (is_update and FUNNEL in change.changed):
+            times = _event_times(change.portal)
+            missed[change.portal] += is_subscribed(times, change.entity, now)
     for portal, number in missed.items():
         if number:
             metrics.add_metric("MissedChanges", MetricUnit.Count, number)
-            wiring.seen().note(portal, {MISSED}, now)
+            wiring.last_events().note(portal, {MISSED}, now)
 
 
-def _events(portal: str) -> dict[str, float]:
-    read_at, seen = _seen.get(portal, (float("-inf"), {}))
-    if time.monotonic() - read_at >= SEEN_SECONDS:
-        seen = wiring.seen().read(portal)
-        _seen[portal] = time.monotonic(), seen
-    return seen
+def _event_times(portal: str) -> dict[str, float]:
+    """Return when events of each kind came last, cached for a minute."""
+    read_at, times = _last_events.get(portal, (float("-inf"), {}))
+    if time.monotonic() - read_at >= CACHE_SECONDS:
+        times = wiring.last_events().read(portal)
+        _last_events[portal] = time.monotonic(), times
+    return times

@@ -1,20 +1,29 @@
-"""Items asked for -> what the portal says of each: there, deleted, unreadable, or an error.
+"""Keys of items -> the portal's view of each: an item, a deletion, unreadable, or an error.
 
-Absence from a list is no deletion: the list leaves out what the webhook's owner may not read.
+An item that a list leaves out is not deleted: a list also leaves out the items that the webhook's
+owner may not read. So a missing item is asked for by itself (`crm.item.get`), and then its kind is
+listed once more.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import batched
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
+from relay.errors import (
+    AbsentError,
+    GoneTypeError,
+    OperatorError,
+    PermanentError,
+    TransientError,
+)
 from relay.kinds import TASK
 from relay.portal import PortalApi
 from relay.tracking.commands import (
     PAGE,
+    Item,
     get_command,
     item_of,
     items_of,
@@ -23,97 +32,104 @@ from relay.tracking.commands import (
 )
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key
 
-# The portal's answers for an item or type that is not there, and for one that may not be read.
-_NOT_THERE = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
+# The portal's codes for an item or a kind that does not exist, and for one that may not be read.
+_NOT_FOUND = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
 _FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
 
 
 class PortalView(NamedTuple):
-    """What a reading saw of one item; `item` is None unless it is there."""
+    """The portal's view of one item; `item` is None unless `kind` is ITEM.
+
+    `confirmed` is False for a deletion that no event reported. `read_at` is seconds since 1970.
+    """
 
     kind: str
-    item: Mapping[str, Any] | None
+    item: Item | None
     read_at: float
-    confirmed: bool = True  # a deletion: by its event, not only by the item's absence
+    confirmed: bool = True
 
 
-async def read(
+type Views = dict[Key, PortalView | Exception]
+
+
+async def fetch_items(
     portal: PortalApi, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
-) -> dict[Key, PortalView | Exception]:
-    """Return what the portal says of these items.
+) -> Views:
+    """Return the portal's view of each item, or the error of the command that asked for it.
 
-    `deleted` are those with a deletion event; `early` those of which absence is not judged yet.
+    `deleted` are the keys with a deletion event. Missing items of `early` get AbsentError: their
+    deletion event may still come. A kind that is gone gives GoneTypeError.
     """
     by_entity: dict[str, list[Key]] = defaultdict(list)
     for key in keys:
         by_entity[key.entity].append(key)
-    found = await asyncio.gather(
+    pages = await asyncio.gather(
         *(
-            _read_page(portal, entity, list(page), deleted, early)
+            _fetch_page(portal, entity, list(page), deleted, early)
             for entity, of_entity in by_entity.items()
             for page in batched(sorted(of_entity), PAGE, strict=False)
         )
     )
-    return {key: seen for page in found for key, seen in page.items()}
+    return {key: view for page in pages for key, view in page.items()}
 
 
-async def _read_page(
+async def _fetch_page(
     portal: PortalApi,
     entity: str,
     keys: list[Key],
     deleted: Collection[Key],
     early: Collection[Key],
-) -> dict[Key, PortalView | Exception]:
+) -> Views:
     read_at = time.time()
+    deletion = PortalView(TOMBSTONE, None, read_at)
     method, params = read_command(entity, [key.id for key in keys])
     try:
         items = items_of(entity, await portal.call(method, **params))
-    except Exception as error:  # noqa: BLE001  the hints of this command come back, no others
-        if isinstance(error, PermanentError) and error.code.upper() in _NOT_THERE:
-            # The type went with its items: an item whose deletion was told is deleted, and what
-            # becomes of the others nobody can say.
+    except Exception as error:  # noqa: BLE001  only the hints of this command come back
+        if _refusal(error) in _NOT_FOUND:
+            # Nobody can say what became of items whose deletion was not reported.
             gone = GoneTypeError(f"{entity} is no longer there")
-            told = PortalView(TOMBSTONE, None, read_at)
-            return {key: told if key in deleted else gone for key in keys}
-        if isinstance(error, PermanentError) and error.code.upper() in _FORBIDDEN:
-            said = f"the webhook's owner may not read any {entity}; give the right back"
-            error = OperatorError(method, error.code, said)
+            return {key: deletion if key in deleted else gone for key in keys}
+        if _refusal(error) in _FORBIDDEN:
+            reason = f"the webhook's owner may not read any {entity}; give the right back"
+            error = OperatorError(method, _refusal(error), reason)
         return dict.fromkeys(keys, error)
     by_id = {int(item["id"]): item for item in items}
-    seen: dict[Key, PortalView | Exception] = {
-        key: PortalView(ITEM, by_id[key.id], read_at) for key in keys if key.id in by_id
-    }
-    seen |= {key: PortalView(TOMBSTONE, None, read_at) for key in keys if key in deleted} | seen
-    wait = AbsentError("no longer listed; its event may be on the way")
-    seen |= {key: wait for key in keys if key in early and key not in seen}
-    absent = [key for key in keys if key not in seen]
-    if absent:
-        seen |= await _confirm(portal, entity, absent)
-    return seen
+    views: Views = {}
+    missing = []
+    for key in keys:
+        if key.id in by_id:
+            views[key] = PortalView(ITEM, by_id[key.id], read_at)
+        elif key in deleted:
+            views[key] = deletion
+        elif key in early:
+            views[key] = AbsentError("no longer listed; its event may be on the way")
+        else:
+            missing.append(key)
+    return views | await _confirm(portal, entity, missing) if missing else views
 
 
-async def _confirm(
-    portal: PortalApi, entity: str, absent: list[Key]
-) -> dict[Key, PortalView | Exception]:
-    seen = dict(
-        zip(absent, await asyncio.gather(*(_get(portal, key) for key in absent)), strict=True)
-    )
-    missing = [
-        key for key, one in seen.items() if isinstance(one, PortalView) and one.kind == TOMBSTONE
+async def _confirm(portal: PortalApi, entity: str, missing: list[Key]) -> Views:
+    """Ask for each item that its list left out."""
+    found = await asyncio.gather(*(_get(portal, key) for key in missing))
+    views: Views = dict(zip(missing, found, strict=True))
+    not_found = [
+        key
+        for key, view in views.items()
+        if isinstance(view, PortalView) and view.kind == TOMBSTONE
     ]
-    if missing:
-        # NOT_FOUND is said of an item and of its type. That the type is there must be seen
-        # after it, or a smart process deleted meanwhile would take all of its items along.
-        method, params = list_command(entity, ids=[key.id for key in missing])
+    if not_found:
+        # NOT_FOUND may mean the item or its kind. The kind must be listed afterwards, or a smart
+        # process that is deleted meanwhile would delete all of its items here.
+        method, params = list_command(entity, ids=[key.id for key in not_found])
         try:
-            back = {
-                int(item["id"]) for item in items_of(entity, await portal.call(method, **params))
-            }
-        except Exception as error:  # noqa: BLE001  not known, so they come back
-            return seen | dict.fromkeys(missing, error)
-        again = TransientError("track", "APPEARED", "appeared while it was read")
-        seen |= {key: again for key in missing if key.id in back}
-    return seen
+            items = items_of(entity, await portal.call(method, **params))
+        except Exception as error:  # noqa: BLE001  these hints come back
+            return views | dict.fromkeys(not_found, error)
+        listed = {int(item["id"]) for item in items}
+        appeared = TransientError("track", "APPEARED", "appeared while it was read")
+        views |= {key: appeared for key in not_found if key.id in listed}
+    return views
 
 
 async def _get(portal: PortalApi, key: Key) -> PortalView | Exception:
@@ -121,17 +137,17 @@ async def _get(portal: PortalApi, key: Key) -> PortalView | Exception:
     method, params = get_command(key.entity, key.id)
     try:
         item = item_of(key.entity, await portal.call(method, **params))
-    except PermanentError as error:
-        code = error.code.upper()
-        if code in _NOT_THERE:
+    except Exception as error:  # noqa: BLE001  only this hint comes back
+        if _refusal(error) in _NOT_FOUND:
             return PortalView(TOMBSTONE, None, read_at, confirmed=False)
-        # A task's error is the same for one that is gone and one that may not be seen, so it
-        # is never taken for a deletion.
-        if code in _FORBIDDEN or key.entity == TASK:
+        # A task's error is the same whether it is deleted or hidden, so it is no deletion.
+        hidden_task = key.entity == TASK and isinstance(error, PermanentError)
+        if hidden_task or _refusal(error) in _FORBIDDEN:
             return PortalView(UNREADABLE, None, read_at)
         return error
-    except Exception as error:  # noqa: BLE001  this hint comes back, no others
-        return error
-    if item is None:
-        return PortalView(UNREADABLE, None, read_at)
-    return PortalView(ITEM, item, read_at)
+    return PortalView(UNREADABLE if item is None else ITEM, item, read_at)
+
+
+def _refusal(error: Exception) -> str:
+    """Return the portal's code for a command that can never work; empty for any other error."""
+    return error.code.upper() if isinstance(error, PermanentError) else ""

@@ -1,6 +1,6 @@
-"""Hints of one portal -> its items as they are now -> the mirror. The only reader and writer.
+"""Hints of one portal -> its items as they are now -> the mirror. The only writer of the mirror.
 
-DESIGN 3.1 is the specification: base, read, put; at most one more reading after a conflict.
+DESIGN 3.1 is the specification: base, read, put; one more reading after a conflict at most.
 """
 
 import asyncio
@@ -11,54 +11,53 @@ from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.tracking.hint import Hint
-from relay.tracking.mirror import Mirror, verdict
-from relay.tracking.portal_read import PortalView, read
+from relay.tracking.mirror import Mirror, needs_another_reading
+from relay.tracking.portal_read import PortalView, Views, fetch_items
 from relay.tracking.projection import fit, is_template, names_digest, project
 from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Reading
 
-LOOKS = 2  # enough, but for an ADD event among others: after a second conflict its hint returns
+# Enough, except for an ADD event beside others: after a second conflict its hint comes back.
+READINGS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What tracking a portal depends on beside the hints.
+    """All that a refresh depends on beside the hints.
 
-    `baselined` says whether a kind's first filling is complete, `allow` how many of so many
-    unannounced disappearances may be put now, `grace_seconds` how long such a one is left to its
-    event first. `count` takes `unreadable`, `held` and `gone_type`.
+    is_baselined   whether the first filling of a kind is complete
+    allow          takes a number of items that vanished without an event, returns how many of them
+                   may be put as deleted now
+    grace_seconds  a vanished item is left to its event for so long
+    count          adds a number to one of the metrics `unreadable`, `held` and `gone_type`
     """
 
-    baselined: Callable[[str], bool]
+    is_baselined: Callable[[str], bool]
     allow: Callable[[int], int]
     grace_seconds: float = 0
     count: Callable[[str, int], None] = lambda _name, _number: None
 
 
-async def look(
+async def refresh_items(
     hints: Mapping[Key, Hint], portal: PortalApi, mirror: Mirror, rules: Rules
 ) -> dict[Key, Exception]:
-    """Bring the mirror up to date with one portal; returns what could not be done, and why."""
-    failed: dict[Key, Exception] = {}
-    pending: dict[Key, Base] = {}
-    for key, base in (await mirror.bases(list(hints))).items():
-        if isinstance(base, Exception):
-            failed[key] = base
-        else:
-            pending[key] = base
+    """Bring the mirror up to date; returns the items that could not be, each with its error."""
+    bases = await mirror.bases(list(hints))
+    failed = {key: base for key, base in bases.items() if isinstance(base, Exception)}
+    pending = {key: base for key, base in bases.items() if isinstance(base, Base)}
     first = dict(pending)
-    for _ in range(LOOKS):
+    for _ in range(READINGS):
         if not pending:
             break
-        looks = await _read(hints, pending, portal, rules, failed)
-        outcomes = await mirror.put([(look, pending[look.key]) for look in looks])
+        readings = await _read(hints, pending, portal, rules, failed)
+        outcomes = await mirror.put([(reading, pending[reading.key]) for reading in readings])
         pending = {}
-        for look, outcome in zip(looks, outcomes, strict=True):
+        for reading, outcome in zip(readings, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                failed[look.key] = outcome
-            elif outcome and verdict(outcome, first[look.key].seq, look) == "look again":
-                pending[look.key] = outcome.base
-    again = TransientError("track", "CONFLICT", "written by others meanwhile")
-    return failed | dict.fromkeys(pending, again)
+                failed[reading.key] = outcome
+            elif outcome and needs_another_reading(outcome, first[reading.key].seq, reading):
+                pending[reading.key] = outcome.base
+    conflict = TransientError("track", "CONFLICT", "written by others meanwhile")
+    return failed | dict.fromkeys(pending, conflict)
 
 
 async def _read(
@@ -68,57 +67,63 @@ async def _read(
     rules: Rules,
     failed: dict[Key, Exception],
 ) -> list[Reading]:
-    """Read the items; what can't be read or must wait goes into `failed`."""
+    """Read the items; an item that can't be read or must wait goes into `failed`."""
     deleted = {key for key in pending if hints[key].deleted}
     early = {
         key
         for key, base in pending.items()
-        if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].again
+        if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before
     }
-    seen = await read(portal, pending, deleted, early)
-    vanished = [  # of a tombstone it is no news
+    views = await fetch_items(portal, pending, deleted, early)
+    await _hold(views, pending, rules)
+    readings = []
+    for key, view in views.items():
+        if isinstance(view, PortalView):
+            if view.item is None or not is_template(view.item):
+                readings.append(_reading(hints[key], view, rules))
+        elif isinstance(view, AbsentError):
+            wait = rules.grace_seconds
+            failed[key] = TransientError("track", "ABSENT", str(view), retry_after=wait)
+        elif not isinstance(view, GoneTypeError):
+            failed[key] = view
+    lost = [reading for reading in readings if reading.kind == UNREADABLE]
+    rules.count("unreadable", sum(pending[one.key].kind != UNREADABLE for one in lost))
+    rules.count("gone_type", sum(isinstance(view, GoneTypeError) for view in views.values()))
+    return readings
+
+
+async def _hold(views: Views, pending: Mapping[Key, Base], rules: Rules) -> None:
+    """Replace the deletions that no event reported and that may not be put now by HeldError."""
+    vanished = [
         key
-        for key, one in seen.items()
-        if isinstance(one, PortalView) and not one.confirmed and pending[key].kind != TOMBSTONE
+        for key, view in views.items()
+        if isinstance(view, PortalView) and not view.confirmed and pending[key].kind != TOMBSTONE
     ]
     allowed = await asyncio.to_thread(rules.allow, len(vanished)) if vanished else 0
     for key in vanished[allowed:]:
-        seen[key] = HeldError("too many items vanished; see that they are deleted, `make release`")
+        views[key] = HeldError(
+            "too many items vanished; check that they are deleted, `make release`"
+        )
     rules.count("held", len(vanished[allowed:]))
-    rules.count("gone_type", sum(isinstance(one, GoneTypeError) for one in seen.values()))
-    looks = []
-    for key, one in seen.items():
-        if isinstance(one, GoneTypeError):
-            continue
-        if isinstance(one, AbsentError):
-            failed[key] = TransientError(
-                "track", "ABSENT", str(one), retry_after=rules.grace_seconds
-            )
-            continue
-        if isinstance(one, Exception):
-            failed[key] = one
-        elif one.item is None or not is_template(one.item):
-            looks.append(_seen(hints[key], one, rules))
-    lost = [look for look in looks if look.kind == UNREADABLE]
-    rules.count("unreadable", sum(pending[look.key].kind != UNREADABLE for look in lost))
-    return looks
 
 
-def _seen(hint: Hint, seen: PortalView, rules: Rules) -> Reading:
+def _reading(hint: Hint, view: PortalView, rules: Rules) -> Reading:
+    """Return the view of an item in the form that the mirror stores."""
+    entity = hint.key.entity
     text = updated = names = ""
-    if seen.item is not None:
-        form = project(hint.key.entity, seen.item)
-        updated = str(form.get(kind_of(hint.key.entity).updated_field, ""))
+    if view.item is not None:
+        form = project(entity, view.item)
+        updated = str(form.get(kind_of(entity).updated_field, ""))
         text = fit(form, CONTENT_BYTES)[1]
-        names = names_digest(seen.item)
+        names = names_digest(view.item)
     return Reading(
         key=hint.key,
-        kind=seen.kind,
+        kind=view.kind,
         text=text,
         updated=updated,
-        read_at=seen.read_at,
+        read_at=view.read_at,
         via=hint.via,
         added=hint.added,
-        quiet=not hint.added and (hint.baseline or not rules.baselined(hint.key.entity)),
+        quiet=not hint.added and (hint.baseline or not rules.is_baselined(entity)),
         names=names,
     )

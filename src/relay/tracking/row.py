@@ -1,26 +1,26 @@
-"""A row of the mirror: what is last known of an item, tombstones included.
+"""A row of the mirror: the last known state of an item. A deleted item has a row too: a tombstone.
 
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
 names (a digest of the names of all fields that the portal showed; older rows have none), added
 
 An item that is added while the mirror fills may be read before its ADD event: its first row is
 quiet, and `open`. The row stays open (`added` is OPEN) until a reading for the ADD event puts a
-version with NOW; announce tells that version as added, whatever the row before it says.
+version with NOW; announce publishes that version as added, whatever the row before it contains.
   baseline, ADD           seq 1 quiet, seq 2 NOW: added
   ADD, baseline           seq 1 is not quiet: added; never open
-  baseline, UPDATE, ADD   seq 2 is OPEN and told as updated if it differs, seq 3 NOW: added
-  both read at base 0     the ADD's put meets a conflict with an open row and looks again, even
+  baseline, UPDATE, ADD   seq 2 is OPEN and announced as updated if it differs, seq 3 NOW: added
+  both read at base 0     the ADD's put meets a conflict with an open row and reads again, even
                           if the content is equal; a second conflict returns its hint
-  ADD twice               who puts first closes the row: put is conditional on seq, so one wins
+  ADD twice               the first put closes the row: put is conditional on seq, so one wins
   ADD repeated            the row is no longer open: equal content, no Change
-  unreadable, deleted     the mark leaves a row open; a tombstone closes it, for what comes after
-                          a tombstone is added in any case
+  unreadable, deleted     an unreadable mark leaves a row open; a tombstone closes it, for an item
+                          after a tombstone is announced as added in any case
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from relay.errors import NewerFormatError
 from relay.tracking.projection import FORMAT, Form
@@ -32,26 +32,36 @@ MOST_ID = 2**63 - 1  # a portal counts in PHP's integers
 CONTENT_BYTES = 380_000
 
 
+class Value(TypedDict, total=False):
+    """A value in DynamoDB's spelling: a text, or a number as text."""
+
+    S: str
+    N: str
+
+
+type StoredRow = Mapping[str, Value]
+
+
 class Key(NamedTuple):
-    """Which item."""
+    """The key of an item: its portal, its kind and its id."""
 
     portal: str
     entity: str
     id: int
 
-    def to_item(self) -> dict[str, Any]:
-        """Return the key as DynamoDB spells it."""
+    def to_item(self) -> dict[str, Value]:
+        """Return the key in DynamoDB's spelling."""
         return {"pk": {"S": f"{self.portal}/{self.entity}"}, "id": {"N": str(self.id)}}
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> "Key":
-        """Return the key in a row as DynamoDB spells it."""
-        portal, entity = item["pk"]["S"].split("/", 1)
-        return cls(portal, entity, int(item["id"]["N"]))
+    def of(cls, row: StoredRow) -> "Key":
+        """Return the key of a stored row."""
+        portal, entity = row["pk"]["S"].split("/", 1)
+        return cls(portal, entity, int(row["id"]["N"]))
 
 
 class Base(NamedTuple):
-    """What a reading starts from; seq 0 where there is no row.
+    """The row that a reading starts from; seq 0 where there is none.
 
     `open`: the item was put quietly, and no ADD event has announced it.
     """
@@ -62,30 +72,36 @@ class Base(NamedTuple):
     open: bool = False
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> "Base":
-        """Return this of a row as DynamoDB spells it."""
-        return cls(int(item["seq"]["N"]), item["born"]["S"], item["kind"]["S"], _is_open(item))
+    def of(cls, row: StoredRow) -> "Base":
+        """Return the base in a stored row."""
+        return cls(int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"], _is_open(row))
 
 
 class RowSummary(NamedTuple):
-    """As much of a row as a sweep needs; `updated` is the portal's time of the last change."""
+    """The part of a row that a sweep compares; `updated` is the portal's time of the last change.
+
+    `read_at` is seconds since 1970, by our clock.
+    """
 
     kind: str
     updated: str
     read_at: float
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> "RowSummary":
-        """Return this of a row as DynamoDB spells it."""
-        return cls(item["kind"]["S"], item["updated"]["S"], float(item["read_at"]["N"]))
+    def of(cls, row: StoredRow) -> "RowSummary":
+        """Return the summary of a stored row."""
+        return cls(row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one reading saw. `text` is the content as it is stored, empty unless kind is ITEM.
+    """The result of one reading of an item.
 
-    `names` is the digest of the names of the fields that the portal showed, empty ones included.
-    `added`: an ADD event is among the reasons of the reading.
+    text     the content as it is stored, empty unless `kind` is ITEM
+    updated  the portal's time of the item's last change, empty where it gives none
+    names    digest of the names of the fields that the portal showed, empty fields included
+    added    an ADD event is among the reasons of the reading
+    quiet    the item is not to be announced if this is its first row
     """
 
     key: Key
@@ -101,9 +117,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the mirror, whole. `quiet` marks the first sight of an item: it has no before.
+    """A whole row of the mirror.
 
-    `added_now`: this version is to be announced as added.
+    first_sight  the first row of an item that is not announced: there is no state before it
+    added_now    this version is to be announced as added
     """
 
     key: Key
@@ -115,38 +132,41 @@ class Row:
     updated: str
     read_at: float
     via: str
-    quiet: bool
+    first_sight: bool
     names: str = ""
     open: bool = False
     added_now: bool = False
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> "Row":
-        """Return the row that DynamoDB or its stream spells so."""
+    def of(cls, row: StoredRow) -> "Row":
+        """Return a stored row, or an image of one in the table's stream."""
         return cls(
-            key=Key.of(item),
-            seq=int(item["seq"]["N"]),
-            born=item["born"]["S"],
-            format=int(item["format"]["N"]),
-            kind=item["kind"]["S"],
-            text=item["content"]["S"] if "content" in item else "",
-            updated=item["updated"]["S"] if "updated" in item else "",
-            read_at=float(item["read_at"]["N"]),
-            via=item["via"]["S"],
-            quiet=item["quiet"]["S"] == "yes",
-            names=item["names"]["S"] if "names" in item else "",
-            open=_is_open(item),
-            added_now=item.get("added") == {"S": NOW},
+            key=Key.of(row),
+            seq=int(row["seq"]["N"]),
+            born=row["born"]["S"],
+            format=int(row["format"]["N"]),
+            kind=row["kind"]["S"],
+            text=_text(row, "content"),
+            updated=_text(row, "updated"),
+            read_at=float(row["read_at"]["N"]),
+            via=row["via"]["S"],
+            first_sight=_text(row, "quiet") == "yes",
+            names=_text(row, "names"),
+            open=_is_open(row),
+            added_now=_text(row, "added") == NOW,
         )
 
     @property
     def base(self) -> Base:
-        """Return what a reading on top of this row starts from."""
+        """Return the base of a reading on top of this row."""
         return Base(self.seq, self.born, self.kind, self.open)
 
     @property
     def form(self) -> Form | None:
-        """Return the content; None for a tombstone and where nothing is known."""
+        """Return the content; None for a tombstone, and where no content was ever read.
+
+        Raises NewerFormatError for a row of newer code.
+        """
         if self.format > FORMAT:
             raise NewerFormatError(f"{self.key} has format {self.format}, this code knows {FORMAT}")
         if not self.text or self.kind == TOMBSTONE:
@@ -155,28 +175,33 @@ class Row:
         return form
 
 
-def _is_open(item: Mapping[str, Any]) -> bool:
-    quiet = int(item["seq"]["N"]) == 1 and item["quiet"]["S"] == "yes"
-    return (quiet and item["kind"]["S"] != TOMBSTONE) or item.get("added") == {"S": OPEN}
-
-
-def to_item(look: Reading, base: Base, born: str) -> dict[str, Any]:
-    """Return the row that follows from a reading, as DynamoDB spells it."""
-    item = look.key.to_item() | {
+def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
+    """Return the row that follows from a reading; `born` is for an item without a row."""
+    item = reading.key.to_item() | {
         "seq": {"N": str(base.seq + 1)},
         "born": {"S": base.born or born},
         "format": {"N": str(FORMAT)},
-        "kind": {"S": look.kind},
-        "updated": {"S": look.updated},
-        "read_at": {"N": f"{look.read_at:.3f}"},
-        "via": {"S": look.via},
-        # A re-read after a conflict has a before, so it is never marked: its difference counts.
-        "quiet": {"S": "yes" if look.quiet and not base.seq else "no"},
+        "kind": {"S": reading.kind},
+        "updated": {"S": reading.updated},
+        "read_at": {"N": f"{reading.read_at:.3f}"},
+        "via": {"S": reading.via},
+        # A re-read after a conflict has a state before it: its difference counts.
+        "quiet": {"S": "yes" if reading.quiet and not base.seq else "no"},
     }
-    if base.open and look.kind == ITEM:
-        item["added"] = {"S": NOW if look.added else OPEN}
-    if look.text:
-        item["content"] = {"S": look.text}
-    if look.names:
-        item["names"] = {"S": look.names}
+    if base.open and reading.kind == ITEM:
+        item["added"] = {"S": NOW if reading.added else OPEN}
+    if reading.text:
+        item["content"] = {"S": reading.text}
+    if reading.names:
+        item["names"] = {"S": reading.names}
     return item
+
+
+def _is_open(row: StoredRow) -> bool:
+    quiet = int(row["seq"]["N"]) == 1 and _text(row, "quiet") == "yes"
+    return (quiet and row["kind"]["S"] != TOMBSTONE) or _text(row, "added") == OPEN
+
+
+def _text(row: StoredRow, name: str) -> str:
+    """Return a text that a row may have; empty where it has none."""
+    return row[name]["S"] if name in row else ""

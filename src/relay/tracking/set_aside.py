@@ -1,4 +1,4 @@
-"""What announce can't announce, now or ever: a record with its reason, and a queue for it."""
+"""A stream record that can't be announced, now or ever, and the queue where it is kept."""
 
 import base64
 import json
@@ -22,20 +22,29 @@ logger = Logger(service="announce")
 metrics = Metrics(service="announce")
 
 
+type StreamRecord = Mapping[str, Any]  # as Lambda hands it over
+
+
 @dataclass(slots=True)
 class Entry:
-    """A record, and its Change and text, or why there is none."""
+    """A stream record with its Change and the Change's text, or the error that prevents them."""
 
-    record: Mapping[str, Any]
+    record: StreamRecord
     change: Change | None = None
     text: str = ""
     error: Exception | None = None
+    published: bool = False
 
     @property
     def number(self) -> str:
-        """Return where the stream goes on if this one could not be announced."""
+        """Return the record's place in the stream."""
         number: str = self.record["dynamodb"]["SequenceNumber"]
         return number
+
+    @property
+    def item(self) -> str:
+        """Return the item's part of the Change's id; the record's place if there is no Change."""
+        return self.change.change_id.rpartition(".")[0] if self.change else self.number
 
     def is_older(self, seconds: float) -> bool:
         """Say whether the row was put longer ago than that."""
@@ -44,16 +53,16 @@ class Entry:
 
 
 def set_aside(entry: Entry) -> bool:
-    """Put a record into a queue of its own, whole; says if it is there."""
-    entry.error = entry.error or RefusedError("not announced before the stream would drop it")
+    """Put the whole record into the dead-letter queue; returns whether it is there."""
+    error = entry.error or RefusedError("not announced before the stream would drop it")
     body = json.dumps(entry.record)  # in ASCII, of which SQS refuses nothing
     if len(body) > QUEUE_BYTES:  # `make redrive` reads both
         body = base64.b64encode(zlib.compress(body.encode())).decode()
     try:
-        dead_letter(body, entry.error)
+        dead_letter(body, error)
     except (BotoCoreError, ClientError) as trouble:
-        logger.warning("not set aside", reason=repr(entry.error), trouble=str(trouble))
+        logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
         return False
-    logger.error("set aside", reason=repr(entry.error))
+    logger.error("set aside", reason=repr(error))
     metrics.add_metric("poison", MetricUnit.Count, 1)
     return True

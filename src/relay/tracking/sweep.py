@@ -1,4 +1,4 @@
-"""Every few minutes: what events missed, for each portal, as hints for track."""
+"""Every few minutes: differences that no event reported, for each portal, as hints for track."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from relay.tracking.commands import PAGE
 from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
-from relay.tracking.sweep_plan import Document, progress
+from relay.tracking.sweep_state import SweepDocument
 
 DONE = "done"
 
@@ -27,27 +27,27 @@ metrics = Metrics(service="sweep")
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Sweep every portal that has a reading webhook; returns how each went."""
+    """Sweep every portal that has a reading webhook; returns for each `done` or a reason."""
     portals = sorted(settings.secrets("webhook-urls/read"))
     remaining = wiring.deadline(context)
-    said = asyncio.run(_all(portals, remaining))
+    outcomes = asyncio.run(_sweep_all(portals, remaining))
     # Without a portal there is nothing to be alarmed about.
-    metrics.add_metric("swept", MetricUnit.Count, said.count(DONE) if portals else 1)
+    metrics.add_metric("swept", MetricUnit.Count, outcomes.count(DONE) if portals else 1)
     metrics.flush_metrics()
-    return dict(zip(portals, said, strict=True))
+    return dict(zip(portals, outcomes, strict=True))
 
 
-async def _all(portals: list[str], remaining: Callable[[], float]) -> list[str]:
-    return await asyncio.gather(*(_guarded(portal, remaining) for portal in portals))
+async def _sweep_all(portals: list[str], remaining: Callable[[], float]) -> list[str]:
+    return await asyncio.gather(*(_guard(portal, remaining) for portal in portals))
 
 
-async def _guarded(portal: str, remaining: Callable[[], float]) -> str:
-    """Sweep a portal; whatever fails becomes a reason, so that other portals are swept."""
+async def _guard(portal: str, remaining: Callable[[], float]) -> str:
+    """Sweep a portal; its errors become a reason, so that other portals are swept."""
     try:
         return await _sweep(portal, remaining)
     except LostLeaseError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001  the next sweep goes on from what was saved last
+    except Exception as error:  # noqa: BLE001  the next sweep continues from the last save
         reason = f"{type(error).__name__}: {error}"
         logger.warning("not finished", portal=portal, reason=reason)
         metrics.add_metric("unfinished", MetricUnit.Count, 1)
@@ -55,13 +55,13 @@ async def _guarded(portal: str, remaining: Callable[[], float]) -> str:
 
 
 async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
-    """Sweep a portal under its lease; raises what ended the sweep early."""
+    """Sweep a portal under its lease; raises the error that ended the sweep early."""
     owner, state = uuid.uuid4().hex, wiring.sweep_state()
     document = await asyncio.to_thread(state.acquire, portal, owner, time.time(), LEASE_SECONDS)
     if document is None:
         return "under way elsewhere"
 
-    async def save(document: Document, lease_seconds: float = LEASE_SECONDS) -> None:
+    async def save(document: SweepDocument, lease_seconds: float = LEASE_SECONDS) -> None:
         until = time.time() + lease_seconds if lease_seconds else 0
         await asyncio.to_thread(state.save, portal, owner, document, until)
 
@@ -73,7 +73,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
             mirror=wiring.mirror(),
             document=document,
             hint=lambda entity, ids, baseline: asyncio.to_thread(
-                hint, portal, entity, ids, baseline=baseline
+                send_hints, portal, entity, ids, baseline=baseline
             ),
             save=save,
             reconcile_days=float(settings.read("RECONCILE_DAYS")[0]),
@@ -81,14 +81,14 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
         )
         await sweep.run()
     finally:
-        # After LostLeaseError this raises it again: what another sweep wrote stays.
+        # After LostLeaseError this raises it again: the other sweep's document stays.
         await save(document, 0)
         await asyncio.to_thread(_report, portal, document, sweep)
     return DONE
 
 
-def hint(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
-    """Put ids into track's queue, 50 a message; raises where one is not accepted."""
+def send_hints(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
+    """Put ids into track's queue, 50 a message; raises StateError for a message not accepted."""
     (queue_url,) = settings.read("TRACK_QUEUE_URL")
     messages = [
         to_message(portal, entity, page, baseline=baseline)
@@ -106,18 +106,17 @@ def hint(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:
             raise StateError(f"SQS did not take {len(answer['Failed'])} messages of hints")
 
 
-def _report(portal: str, document: Document, sweep: Sweep | None) -> None:
-    """Log and count how it went; say if the webhook seems to be dead."""
+def _report(portal: str, document: SweepDocument, sweep: Sweep | None) -> None:
+    """Log and count the sweep; raise an alarm if the portal's outgoing webhook seems dead."""
     if sweep:
         metrics.add_metric("hinted", MetricUnit.Count, sweep.hinted)
         metrics.add_metric("refused", MetricUnit.Count, sweep.refused)
-    logger.info(
-        "swept %s", portal, baseline=progress(document), hinted=sweep.hinted if sweep else 0
-    )
+    hinted = sweep.hinted if sweep else 0
+    logger.info("swept %s", portal, baseline=document.progress(), hinted=hinted)
     hours = float(settings.read("SILENT_HOURS")[0])
     try:
-        last_events = wiring.seen().read(portal)
-    except (BotoCoreError, ClientError) as error:  # what is only for an alarm ends no sweep
+        last_events = wiring.last_events().read(portal)
+    except (BotoCoreError, ClientError) as error:  # an alarm must not end a sweep
         logger.warning("events not read", portal=portal, reason=str(error))
         return
     if is_silent(last_events, time.time(), hours):

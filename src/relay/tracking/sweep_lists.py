@@ -1,69 +1,69 @@
-"""Ids and times of a kind of items, page by page in the order of ids: 2,500 in a request."""
+"""What the sweep asks the portal for: which kinds there are, and ids and times of their items."""
 
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from relay.errors import CallError
-from relay.kinds import kind_of
+from relay.errors import CallError, PermanentError
+from relay.kinds import FIRST_DYNAMIC, KINDS, kind_of, name_of
 from relay.portal import PortalApi
-from relay.portal.batch import MAX_COMMANDS
-from relay.tracking.commands import PAGE, items_of, list_command, reference
+from relay.tracking.commands import PAGE, Item, list_command
 from relay.tracking.projection import is_template, project
+
+PART_ITEMS = 2500  # one request holds so many
+# The portal's codes for a kind that is off or gone, and for one that the owner may not see.
+_REFUSALS = {
+    "ACCESS_DENIED",
+    "ERROR_ACCESS_DENIED",
+    "ENTITY_TYPE_NOT_SUPPORTED",
+    "ERROR_METHOD_NOT_FOUND",
+    "ERROR_NOT_FOUND",
+    "NOT_FOUND",
+}
 
 
 class Listed(NamedTuple):
-    """What a list tells of an item; `updated` as the mirror spells it."""
+    """An item of a list; `updated` as the mirror spells it, empty without a time of change."""
 
     id: int
     updated: str
 
 
-class Page(NamedTuple):
-    """The items after an id, up to the last that was asked for; `last` is None at the end."""
+class Part(NamedTuple):
+    """A part of a list; `last` is the id after which the list goes on, None at its end."""
 
     items: list[Listed]
     last: int | None
 
 
-async def first_page(portal: PortalApi, entity: str, after: int, since: str | None) -> Page:
-    """Return one page; it travels together with those of other kinds."""
+async def list_parts(portal: PortalApi, entity: str, after: int, since: str) -> AsyncIterator[Part]:
+    """Yield the items after an id, changed since a time, in parts of up to 2,500.
+
+    Raises a CallError when all that was read before it has been yielded.
+    """
     method, params = list_command(entity, after=after, since=since)
-    return _page(entity, items_of(entity, await portal.call(method, **params)))
+    items: list[Item] = []
+    try:
+        async for item in portal.list(method, **params):
+            items.append(item)
+            if len(items) == PART_ITEMS:
+                yield Part(_listed(entity, items), int(item["id"]))
+                items = []
+    except CallError:
+        if items:
+            yield Part(_listed(entity, items), int(items[-1]["id"]))
+        raise
+    yield Part(_listed(entity, items), None)
 
 
-async def next_pages(portal: PortalApi, entity: str, after: int, since: str | None) -> Page:
-    """Return up to 50 pages: each command goes on after the last id of the one before it."""
-    commands = {}
-    for number in range(MAX_COMMANDS):
-        start = reference(entity, f"p{number - 1}") if number else after
-        commands[f"p{number}"] = list_command(entity, after=start, since=since)
-    answers = await portal.batch(commands, return_errors=True)
-    items: list[Listed] = []
-    last: int | None = after
-    for number in range(MAX_COMMANDS):
-        answer = answers[f"p{number}"]
-        if isinstance(answer, CallError):
-            if not number:
-                raise answer
-            # Everything up to the page before is known; the rest is asked for again.
-            return Page(items, last)
-        page = _page(entity, items_of(entity, answer))
-        items += page.items
-        last = page.last
-        if last is None:
-            # What follows a short page refers to an item that is not there: it says nothing.
-            break
-    return Page(items, last)
-
-
-def _page(entity: str, raw: list[dict[str, Any]]) -> Page:
+def _listed(entity: str, items: Sequence[Item]) -> list[Listed]:
     name = kind_of(entity).updated_field
-    items = [
+    return [
         Listed(int(item["id"]), str(project(entity, {name: item.get(name)}).get(name, "")))
-        for item in raw
+        for item in items
         if not is_template(item)
     ]
-    return Page(items, int(raw[-1]["id"]) if len(raw) >= PAGE else None)
 
 
 def epoch(updated: str) -> float:
@@ -72,3 +72,54 @@ def epoch(updated: str) -> float:
         return datetime.fromisoformat(updated).astimezone(UTC).timestamp()
     except ValueError:
         return 0
+
+
+async def available_kinds(portal: PortalApi, before: Collection[str] = ()) -> set[str]:
+    """Return the names of the kinds that this webhook may list.
+
+    `before` are the kinds of the last answer: if the portal answers neither yes nor no, its smart
+    processes stay, and a kind counts as available, so that its own list shows the error.
+    """
+    names = sorted(set(KINDS) | await _smart_processes(portal, before))
+    available = await asyncio.gather(*(_is_available(portal, name) for name in names))
+    return {name for name, yes in zip(names, available, strict=True) if yes}
+
+
+async def _smart_processes(portal: PortalApi, before: Collection[str]) -> set[str]:
+    numbers: set[int] = set()
+    while True:
+        start = len(numbers)
+        try:
+            answer = await portal.call("crm.type.list", order={"id": "ASC"}, start=start)
+        except CallError as error:
+            if is_refusal(error):
+                return set()
+            if isinstance(error, PermanentError):
+                return set(before) - set(KINDS)
+            raise
+        page = [int(one["entityTypeId"]) for one in answer["types"]]
+        numbers.update(page)
+        if len(page) < PAGE or len(numbers) == start:
+            return {name_of(number) for number in numbers if number >= FIRST_DYNAMIC}
+
+
+async def _is_available(portal: PortalApi, entity: str) -> bool:
+    method, params = list_command(entity, after=10**9)
+    try:
+        await portal.call(method, **params)
+    except CallError as error:
+        if not isinstance(error, PermanentError) and not is_refusal(error):
+            raise
+        return not is_refusal(error)
+    return True
+
+
+def is_refusal(error: CallError) -> bool:
+    """Say whether an error means that the portal does not offer a kind to this webhook.
+
+    Any other error is a trouble of the whole portal, or a mistake in our command.
+    """
+    if not isinstance(error, PermanentError):
+        return error.code.lower() == "insufficient_scope"
+    # Some methods have no code for it (rest-protocol section 3).
+    return error.code.upper() in _REFUSALS or "access denied" in error.description.lower()

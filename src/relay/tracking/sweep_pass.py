@@ -1,260 +1,197 @@
-"""Time to look: what events did not announce becomes hints. DESIGN 3.2 is the specification.
+"""One sweep of one portal: differences that no event reported become hints.
 
-Never tells a change itself, and takes no absence for a deletion: it only makes track look.
+DESIGN 3.2 is the specification. A sweep publishes no Change itself, and an item that is not listed
+is not deleted: the sweep only makes track read.
 
-A list that fails leaves the other kinds alone. What is not the whole portal's trouble:
-  the kind is refused           its lists are done with, its times stay, the types are asked hourly
+All lists are read at the same time, so that their first pages and the clock are one request. A
+list that fails leaves the other kinds alone, if the trouble is not the whole portal's:
+  the kind is refused           its lists are done, its times stay, the kinds are asked for hourly
   another permanent error       a mistake of ours: its lists begin anew with the next sweep
-  wait, or the answer was lost  the next sweep goes on where this one was, beside the other kinds
+  wait, or the answer was lost  the next sweep continues this list, beside the other kinds
 The last two are raised at the end, so that they are counted and logged. Errors of the whole portal,
-of the queue and of the tables end the sweep at once.
+of the queue and of the tables end the sweep: each list stops at its next part.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple, Protocol
 
 from relay.errors import CallError, OperatorError, PermanentError
 from relay.portal import PortalApi
-from relay.tracking.available_kinds import is_refusal, offered
 from relay.tracking.filter_offset import measure, time_filter_of
-from relay.tracking.row import ITEM, Key, RowSummary
-from relay.tracking.sweep_lists import Listed, Page, epoch, first_page, next_pages
+from relay.tracking.mirror import Mirror
+from relay.tracking.row import Key, RowSummary
+from relay.tracking.sweep_lists import Listed, Part, available_kinds, epoch, is_refusal, list_parts
 from relay.tracking.sweep_plan import (
     BASELINE,
     CHANGED,
     COMPLETION,
     DAY_SECONDS,
-    NEW,
-    RECONCILE,
-    Document,
-    Job,
     finish,
+    ids_to_hint,
     plan,
-    set_types,
+    set_kinds,
 )
+from relay.tracking.sweep_state import ListJob, SweepDocument
 
-TYPES_SECONDS = 3600
+KINDS_SECONDS = 3600
 ANEW, LATER = "anew", "later"  # when a list that failed is read
 LEASE_SECONDS = 1200  # more than the function's timeout of 900
-SETTLED_SECONDS = 2  # times have whole seconds: a second edit within it would not show
-GRACE_SECONDS = 30  # what has just changed is left to its event, and to the next sweep
-
-
-class Failed(NamedTuple):
-    """A list that could not be read, for a reason that concerns this list alone."""
-
-    error: CallError
-
-
-class Rows(Protocol):
-    """What is needed of the mirror here."""
-
-    async def known(self, keys: Sequence[Key]) -> dict[Key, RowSummary]:
-        """Return what is known of these items."""
-
-    def range(
-        self, portal: str, entity: str, low: int, high: int | None
-    ) -> AsyncIterator[dict[Key, RowSummary]]:
-        """Yield what is known of the items in a range of ids, in their order, page by page."""
+GRACE_SECONDS = 30  # a change so young is left to its event, and to the next sweep
 
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
     """One sweep of one portal.
 
-    `hint` puts ids into track's queue, `save` keeps the document; both raise where they can't.
+    `hint` puts ids of a kind into track's queue, with whether they are of a baseline; `save` keeps
+    the document. Both raise where they can't. `hinted` and `refused` are counted for metrics.
     """
 
     portal: str
     client: PortalApi
-    mirror: Rows
-    document: Document
+    mirror: Mirror
+    document: SweepDocument
     hint: Callable[[str, list[int], bool], Awaitable[None]]
-    save: Callable[[Document], Awaitable[None]]
+    save: Callable[[SweepDocument], Awaitable[None]]
     reconcile_days: float = 7
     grace_seconds: float = GRACE_SECONDS
     hinted: int = 0
     refused: int = 0
     errors: list[CallError] = field(default_factory=list)
     sample: dict[str, tuple[str, Listed]] = field(default_factory=dict)
+    stopped: bool = False
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """Go through all lists, what an earlier sweep left of them included.
+        """Read all lists, those that an earlier sweep left included.
 
         Raises the first error of a list when all others are done.
         """
-        if time.time() - self.document.get("asked", 0) >= TYPES_SECONDS:
-            names = await offered(self.client, set(self.document.get("entities", {})))
-            set_types(self.document, names, time.time())
-        jobs = self._jobs()
-        open_jobs = [job for job in jobs if not job.get("done")]
+        if time.time() - self.document.types_asked_at >= KINDS_SECONDS:
+            names = await available_kinds(self.client, self.document.kinds)
+            set_kinds(self.document, names, time.time())
+        jobs = self._plan()
         # The clock is read before the lists, in the same request: commands run in their order.
-        clock, *pages = await _together(
-            self._clock(), *(self._page(job, first_page) for job in open_jobs)
-        )
-        for job in jobs:
-            job.setdefault("clock", clock.timestamp())  # a killed sweep began at an earlier one
-        await _together(
-            *(self._take(job, page, clock) for job, page in zip(open_jobs, pages, strict=True))
-        )
-        await self.save(self.document)
-        for job in jobs:
-            while not (job.get("done") or job.get("failed")):
-                await self._take(job, await self._page(job, next_pages), clock)
-                await self.save(self.document)
+        clock = asyncio.ensure_future(self._read_clock(jobs))
+        await _together(clock, *(self._read(job, clock) for job in jobs if not job.done))
         self._finish(jobs)
-        await self._measure(clock)
+        await self._measure_filters(clock.result())
         await self.save(self.document)
         if self.errors:
             raise self.errors[0]
 
-    def _jobs(self) -> list[Job]:
-        """Return what earlier sweeps left, and new lists of the kinds of which nothing is left."""
-        entities = self.document["entities"]
-        left = [
-            job
-            for job in self.document.get("jobs", [])
-            if not entities[job["entity"]].get("refused")
-        ]
+    def _plan(self) -> list[ListJob]:
+        """Return the lists that earlier sweeps left, and new lists of all other kinds."""
+        left = [job for job in self.document.jobs if not self.document.kinds[job.entity].refused]
         for job in left:
-            job.pop("failed", None)
-        on_the_way = {job["entity"] for job in left}
-        fresh = plan(self.document, self._about_now(), self.reconcile_days)
-        jobs: list[Job] = left + [job for job in fresh if job["entity"] not in on_the_way]
-        self.document["jobs"] = jobs
-        return jobs
+            job.failed = None
+        entities = {job.entity for job in left}
+        zone = timezone(timedelta(seconds=self.document.zone_offset_seconds))
+        about_now = datetime.fromtimestamp(time.time() - self.document.clock_ahead_seconds, zone)
+        fresh = plan(self.document, about_now, self.reconcile_days)
+        self.document.jobs = left + [job for job in fresh if job.entity not in entities]
+        return self.document.jobs
 
-    def _finish(self, jobs: list[Job]) -> None:
-        """Note what is done of each kind; what is not is left to the next sweep."""
-        anew = {job["entity"] for job in jobs if job.get("failed") == ANEW}
-        going_on = {job["entity"] for job in jobs if not job.get("done")} - anew
-        finish(self.document, [job for job in jobs if job["entity"] not in anew | going_on])
-        self.document["jobs"] = [job for job in jobs if job["entity"] in going_on]
-
-    async def _clock(self) -> datetime:
-        """Return the portal's clock, and note how far ours is ahead of it, at most."""
+    async def _read_clock(self, jobs: Sequence[ListJob]) -> datetime:
+        """Return the portal's clock; notes how far ours is ahead of it, at most."""
         clock = datetime.fromisoformat(await self.client.call("server.time"))
-        self.document["ahead"] = time.time() - clock.timestamp()
-        self.document["offset"] = (clock.utcoffset() or timedelta()).total_seconds()
+        self.document.clock_ahead_seconds = time.time() - clock.timestamp()
+        self.document.zone_offset_seconds = (clock.utcoffset() or timedelta()).total_seconds()
+        for job in jobs:  # a list that is continued keeps the start of its own sweep
+            job.started_at = job.started_at or clock.timestamp()
         return clock
 
-    def _about_now(self) -> datetime:
-        """Return about what the portal's clock shows, by what the last sweep saw of it."""
-        offset = timezone(timedelta(seconds=self.document.get("offset", 0)))
-        return datetime.fromtimestamp(time.time() - self.document.get("ahead", 0), offset)
-
-    async def _page(
-        self, job: Job, pages: Callable[[PortalApi, str, int, str | None], Awaitable[Page]]
-    ) -> Page | Failed:
-        """Return what follows in a list, or the error that concerns this list alone."""
+    async def _read(self, job: ListJob, clock: Awaitable[datetime]) -> None:
+        """Read a list to its end, and hint at each part of it."""
         try:
-            return await pages(self.client, job["entity"], job["after"], job["since"])
+            async for part in list_parts(self.client, job.entity, job.after, job.since):
+                await self._hint(job, part, await clock)
+                if not job.done:
+                    async with self.saving:
+                        await self.save(self.document)
+                if self.stopped:
+                    return
         except CallError as error:
-            if isinstance(error, OperatorError) and not is_refusal(error):
-                raise
-            return Failed(error)
+            self._fail(job, error)
+        except BaseException:
+            self.stopped = True
+            raise
 
-    async def _take(self, job: Job, page: Page | Failed, clock: datetime) -> None:
-        """Hint at what a page shows, and go on after it."""
-        entity, after = job["entity"], job["after"]
-        if isinstance(page, Failed):
-            self._fail(job, page.error)
-            return
-        for item in page.items:
+    async def _hint(self, job: ListJob, part: Part, clock: datetime) -> None:
+        """Hint at the items of a part that may differ from their rows."""
+        for item in part.items:
             if item.updated:
-                self.sample.setdefault(time_filter_of(entity), (entity, item))
-        lacking = 0
-        young = clock.timestamp() - self.grace_seconds
-        async for listed, known in self._slices(job, page):
-            new = listed.keys() - known.keys()
-            lacking += sum(epoch(listed[key].updated) <= young for key in new)
-            ids = self._suspects(job, listed, known, young)
+                self.sample.setdefault(time_filter_of(job.entity), (job.entity, item))
+        young, ahead = clock.timestamp() - self.grace_seconds, self.document.clock_ahead_seconds
+        missing = 0
+        async for listed, rows in self._with_rows(job, part):
+            new = listed.keys() - rows.keys()
+            missing += sum(epoch(listed[key].updated) <= young for key in new)
+            ids = ids_to_hint(job, listed, rows, young, ahead)
             if ids:
-                await self.hint(entity, ids, job["mode"] in {BASELINE, COMPLETION})
+                await self.hint(job.entity, ids, job.mode in {BASELINE, COMPLETION})
                 self.hinted += len(ids)
-        job["lacking"] += lacking
-        job["found"] += len(page.items)
-        job["top"] = max([job["top"], *(item.id for item in page.items)])
-        job["after"] = page.last if page.last is not None else after
-        job["done"] = page.last is None
+        job.missing_rows += missing
+        job.item_count += len(part.items)
+        job.highest_id = max([job.highest_id, *(item.id for item in part.items)])
+        job.done = part.last is None
+        job.after = job.after if part.last is None else part.last
 
-    def _fail(self, job: Job, error: CallError) -> None:
-        """Note that a list can't be read; the head of this module says what follows."""
-        if is_refusal(error):
-            self.document["entities"][job["entity"]]["refused"] = job["done"] = True
-            self.refused += 1
-            return
-        self.errors.append(error)
-        job["failed"] = ANEW if isinstance(error, PermanentError) else LATER
-
-    async def _slices(
-        self, job: Job, page: Page
-    ) -> AsyncIterator[tuple[dict[Key, Listed], dict[Key, RowSummary]]]:
-        """Yield the listed items of a page beside the rows of the same ids, in bounded parts.
+    async def _with_rows(
+        self, job: ListJob, part: Part
+    ) -> AsyncIterator[tuple[Mapping[Key, Listed], Mapping[Key, RowSummary]]]:
+        """Yield the listed items beside the rows of the same ids, in bounded slices.
 
         A list that ends early, as an owner's who lost rights, has a million rows behind it.
         """
-        entity, mode = job["entity"], job["mode"]
-        keys = {Key(self.portal, entity, item.id): item for item in page.items}
-        if mode == CHANGED:
-            # What is beyond belongs to the list of new ids, which looks at it in any case.
-            keys = {key: item for key, item in keys.items() if key.id <= job.get("upto", key.id)}
-            yield keys, await self.mirror.known(list(keys))
+        items = {Key(self.portal, job.entity, item.id): item for item in part.items}
+        if job.mode == CHANGED:
+            # Above it the list of new ids hints in any case.
+            items = {key: item for key, item in items.items() if key.id <= job.up_to_id}
+            yield items, await self.mirror.summaries(list(items))
             return
-        async for known in self.mirror.range(self.portal, entity, job["after"], page.last):
-            last = max(known)
-            yield {key: item for key, item in keys.items() if key <= last}, known
-            keys = {key: item for key, item in keys.items() if key > last}
-        yield keys, {}
+        async for rows in self.mirror.range(self.portal, job.entity, job.after, part.last):
+            last = max(rows)
+            yield {key: item for key, item in items.items() if key <= last}, rows
+            items = {key: item for key, item in items.items() if key > last}
+        yield items, {}
 
-    def _suspects(
-        self, job: Job, keys: dict[Key, Listed], known: dict[Key, RowSummary], young: float
-    ) -> list[int]:
-        """Return the ids that track must look at, deleted ones perhaps among them."""
-        mode = job["mode"]
-        if mode == COMPLETION:
-            lacking = keys.keys() - known.keys() if job["again"] else set()
-            return sorted(key.id for key in lacking if epoch(keys[key].updated) <= young)
-        suspects = {
-            key.id
-            for key, item in keys.items()
-            if mode in {BASELINE, RECONCILE} or self._is_suspect(mode, item, known.get(key), young)
-        }
-        if mode not in {CHANGED, BASELINE}:
-            suspects |= {
-                key.id for key, row in known.items() if key not in keys and row.kind == ITEM
-            }
-        return sorted(suspects)
+    def _fail(self, job: ListJob, error: CallError) -> None:
+        """Note that a list can't be read; the head of this module says what follows."""
+        if is_refusal(error):
+            self.document.kinds[job.entity].refused = job.done = True
+            self.refused += 1
+            return
+        if isinstance(error, OperatorError):
+            self.stopped = True
+            raise error
+        self.errors.append(error)
+        job.failed = ANEW if isinstance(error, PermanentError) else LATER
 
-    def _is_suspect(self, mode: str, item: Listed, row: RowSummary | None, young: float) -> bool:
-        updated = epoch(item.updated)
-        if mode in {CHANGED, NEW} and updated > young:
-            return False
-        if row is None or row.kind != ITEM or row.updated != item.updated:
-            return True
-        ahead: float = self.document["ahead"]
-        return row.read_at - ahead < updated + SETTLED_SECONDS
+    def _finish(self, jobs: Sequence[ListJob]) -> None:
+        """Note the progress of kinds whose lists are all done; keep the lists to be continued."""
+        anew = {job.entity for job in jobs if job.failed == ANEW}
+        later = {job.entity for job in jobs if not job.done} - anew
+        finish(self.document, [job for job in jobs if job.entity not in anew | later])
+        self.document.jobs = [job for job in jobs if job.entity in later]
 
-    async def _measure(self, clock: datetime) -> None:
+    async def _measure_filters(self, clock: datetime) -> None:
         """Measure once a day how far off times in filters are."""
-        shift: dict[str, Any] = self.document.setdefault("shift", {})
-        for kind, (entity, item) in self.sample.items():
-            if clock.timestamp() - shift.get(kind, (0, 0))[1] < DAY_SECONDS:
+        offsets = self.document.filter_offsets
+        for name, (entity, item) in self.sample.items():
+            if clock.timestamp() - offsets.get(name, (0, 0.0))[1] < DAY_SECONDS:
                 continue
             updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)
             seconds = await measure(self.client, entity, item.id, updated)
             if seconds is not None:
-                shift[kind] = [seconds, clock.timestamp()]
+                offsets[name] = seconds, clock.timestamp()
 
 
-async def _together(*work: Awaitable[Any]) -> list[Any]:
-    """Return all results once nothing is under way any more; raises the first error."""
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
+async def _together(*work: Awaitable[object]) -> None:
+    """Wait until all work has ended; raises the first error."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
-    return results

@@ -1,130 +1,131 @@
-"""Which lists a sweep goes through, and what it knows when they are done. Pure.
+"""Which lists a sweep reads, which of their ids track must read, and what is noted then. Pure."""
 
-A portal's document:
-  entities  {name: {"baseline": "reading" | "done", "swept": W, "top": highest id listed,
-             "seen": items, "lacking": those without a row, "stalled": no fewer than last time,
-             "audited", "reconciled": when, "refused": true}}
-  jobs      the lists that are not finished: a killed sweep is continued, not begun anew
-  asked     when the portal was asked for its types
-  shift     {"crm" | "task": [seconds to add to a time in a filter, when that was measured]}
-  offset    of the portal's time zone, seconds
-  ahead     how far our clock is ahead of the portal's, seconds
-
-All times are the portal's: its clock may be hours off. Only `asked` is ours.
-"""
-
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
+from relay.tracking.row import ITEM, Key, RowSummary
+from relay.tracking.sweep_lists import Listed, epoch
+from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
 
-# An item's time of change is taken before its change can be seen; clocks differ; and one of the
+# An item's time of change is taken before its change can be listed; clocks differ; and one of the
 # two time zones that a filter depends on may have changed its offset since it was measured.
 OVERLAP_SECONDS = 300 + 3600
 DAY_SECONDS = 24 * 3600
+SETTLED_SECONDS = 2  # times have whole seconds: a second edit within it would not show
 # Ids below the highest that may not have been there yet when it was listed; and canaries: if all
 # of them are missing, the webhook's owner has lost rights. Fits into the page that is asked for.
 TAIL = 20
 
-type Document = dict[str, Any]
-type Job = dict[str, Any]
-
-BASELINE, COMPLETION, RECONCILE, AUDIT = "baseline", "completion", "reconcile", "audit"
+# The modes of lists. The first filling: all ids get a hint, then those without a row are counted.
+BASELINE, COMPLETION = "baseline", "completion"
+# Each sweep: items that changed since the last sweep, and items with new ids.
 CHANGED, NEW = "changed", "new"
-REFUSED = "refused"
+# Once a day all ids are compared with the mirror's; every few days all items are read.
+AUDIT, RECONCILE = "audit", "reconcile"
 
 
-def plan(document: Document, clock: datetime, reconcile_days: float) -> list[Job]:
-    """Return the lists of a new sweep; `clock` is about the portal's, at its offset.
-
-    Each job gets its `clock`, the portal's at the start of the sweep, when that is known.
-    """
-    jobs: list[Job] = []
+def plan(document: SweepDocument, clock: datetime, reconcile_days: float) -> list[ListJob]:
+    """Return the lists of a new sweep; `clock` is about the portal's, in its time zone."""
+    jobs = []
     now = clock.timestamp()
-    for name, entity in document["entities"].items():
-        if entity.get("refused"):
+    for name, kind in document.kinds.items():
+        if kind.refused:
             continue
-        job = {
-            "entity": name,
-            "after": 0,
-            "since": None,
-            "found": 0,
-            "lacking": 0,
-            "top": 0,
-        }
-        if "baseline" not in entity:
-            jobs.append(job | {"mode": BASELINE})
-        elif entity["baseline"] != "done":
-            jobs.append(job | {"mode": COMPLETION, "again": entity.get("stalled", False)})
-        elif now - entity.get("reconciled", 0) >= reconcile_days * DAY_SECONDS:
-            jobs.append(job | {"mode": RECONCILE})
-        elif now - entity.get("audited", 0) >= DAY_SECONDS:
-            jobs.append(job | {"mode": AUDIT})
+        if kind.baseline is None:
+            jobs.append(ListJob(name, BASELINE))
+        elif kind.baseline != DONE:
+            jobs.append(ListJob(name, COMPLETION, hint_missing=kind.no_progress))
+        elif now - kind.reconciled_at >= reconcile_days * DAY_SECONDS:
+            jobs.append(ListJob(name, RECONCILE))
+        elif now - kind.audited_at >= DAY_SECONDS:
+            jobs.append(ListJob(name, AUDIT))
         else:
-            since = _since(document, name, entity["swept"], clock)
-            tail = max(entity.get("top", 0) - TAIL, 0)
-            jobs.append(job | {"mode": CHANGED, "since": since, "upto": tail})
-            jobs.append(job | {"mode": NEW, "after": tail})
+            tail = max(kind.highest_id - TAIL, 0)
+            since = _since(document, name, kind.swept_at, clock)
+            jobs.append(ListJob(name, CHANGED, since=since, up_to_id=tail))
+            jobs.append(ListJob(name, NEW, after=tail))
     return jobs
 
 
-def _since(document: Document, entity: str, swept: float, clock: datetime) -> str:
-    seconds, _ = document.get("shift", {}).get(time_filter_of(entity), (UNKNOWN_SECONDS, 0))
-    since = datetime.fromtimestamp(int(swept - OVERLAP_SECONDS + seconds), UTC)
+def _since(document: SweepDocument, entity: str, swept_at: float, clock: datetime) -> str:
+    """Return the time for a filter that leaves out no change since `swept_at`."""
+    unknown = (UNKNOWN_SECONDS, 0.0)
+    seconds, _ = document.filter_offsets.get(time_filter_of(entity), unknown)
+    since = datetime.fromtimestamp(int(swept_at - OVERLAP_SECONDS + seconds), UTC)
     return since.astimezone(timezone(clock.utcoffset() or timedelta())).isoformat()
 
 
-def finish(document: Document, jobs: list[Job]) -> None:
-    """Note what is known once all lists of a sweep are done and their hints accepted."""
+def finish(document: SweepDocument, jobs: Iterable[ListJob]) -> None:
+    """Note the progress of kinds whose lists are all done and whose hints are accepted."""
     for job in jobs:
-        entity, mode = document["entities"][job["entity"]], job["mode"]
-        if entity.get("refused"):
-            continue  # its time stays: what changes meanwhile is found when it is back
-        if mode != CHANGED:
-            # Nor the mirror's highest: an event, or an edit, may show an item from far above an
-            # import of which nothing else is known yet.
-            entity["top"] = max(entity.get("top", 0), job["top"])
-        if mode == BASELINE:
-            # Changes from here on are found by the first sweep after it.
-            entity |= {"baseline": "reading", "swept": job["clock"], "seen": job["found"]}
-        elif mode == COMPLETION:
-            if not job["lacking"]:
-                entity |= {"baseline": "done", "audited": job["clock"], "reconciled": job["clock"]}
-            stalled = entity.get("lacking") == job["lacking"]
-            entity |= {"seen": job["found"], "lacking": job["lacking"], "stalled": stalled}
-        else:
-            entity["swept"] = job["clock"]
-            if mode in {AUDIT, RECONCILE}:
-                entity["audited"] = job["clock"]
-            if mode == RECONCILE:
-                entity["reconciled"] = job["clock"]
+        kind = document.kinds[job.entity]
+        if not kind.refused:  # its times stay: a change meanwhile is found when it is back
+            _finish(kind, job, job.started_at or 0)
 
 
-def set_types(document: Document, names: set[str], now: float) -> None:
-    """Take in which kinds of items there are; what is known of the others stays for later."""
-    entities = document.setdefault("entities", {})
+def _finish(kind: KindProgress, job: ListJob, started_at: float) -> None:
+    if job.mode != CHANGED:
+        # Not the mirror's highest id either: an event, or an edit, may show an item from far
+        # above an import of which nothing else was listed yet.
+        kind.highest_id = max(kind.highest_id, job.highest_id)
+    if job.mode == BASELINE:
+        # Changes from here on are found by the first sweep after the baseline.
+        kind.baseline, kind.swept_at, kind.item_count = READING, started_at, job.item_count
+        return
+    if job.mode == COMPLETION:
+        if not job.missing_rows:
+            kind.baseline, kind.audited_at, kind.reconciled_at = DONE, started_at, started_at
+        kind.no_progress = kind.missing_rows == job.missing_rows
+        kind.item_count, kind.missing_rows = job.item_count, job.missing_rows
+        return
+    kind.swept_at = started_at
+    if job.mode in {AUDIT, RECONCILE}:
+        kind.audited_at = started_at
+    if job.mode == RECONCILE:
+        kind.reconciled_at = started_at
+
+
+def set_kinds(document: SweepDocument, names: set[str], now: float) -> None:
+    """Note which kinds the portal offers; the progress of the others stays for their return."""
     for name in sorted(names):
-        entities.setdefault(name, {}).pop("refused", None)
-    for name, entity in entities.items():
-        if name not in names:
-            entity["refused"] = True
-    document["asked"] = now
+        document.kinds.setdefault(name, KindProgress())
+    for name, kind in document.kinds.items():
+        kind.refused = name not in names
+    document.types_asked_at = now
 
 
-def is_baselined(document: Document, entity: str) -> bool:
-    """Say whether the first filling of a kind is complete: every item had its first sight."""
-    return bool(document.get("entities", {}).get(entity, {}).get("baseline") == "done")
+def ids_to_hint(
+    job: ListJob,
+    listed: Mapping[Key, Listed],
+    rows: Mapping[Key, RowSummary],
+    young: float,
+    ahead: float,
+) -> list[int]:
+    """Return the ids that track must read, ids of deleted items perhaps among them.
+
+    `rows` are the mirror's in the same range of ids. Changes after `young` (the portal's clock)
+    are left to their events; `ahead` is how many seconds our clock is ahead of the portal's.
+    """
+    if job.mode == COMPLETION:
+        missing = listed.keys() - rows.keys() if job.hint_missing else set()
+        return sorted(key.id for key in missing if epoch(listed[key].updated) <= young)
+    suspects = {
+        key
+        for key, item in listed.items()
+        if job.mode in {BASELINE, RECONCILE}
+        or _differs(job.mode, item, rows.get(key), young, ahead)
+    }
+    if job.mode not in {CHANGED, BASELINE}:
+        suspects |= {key for key, row in rows.items() if key not in listed and row.kind == ITEM}
+    return sorted(key.id for key in suspects)
 
 
-def progress(document: Document) -> dict[str, str]:
-    """Return how far each kind's baseline is, in words."""
-    said = {}
-    for name, entity in document.get("entities", {}).items():
-        if entity.get("refused"):
-            said[name] = REFUSED
-        elif entity.get("baseline") == "done":
-            said[name] = "done"
-        else:
-            seen = entity.get("seen", 0)
-            said[name] = f"{seen - entity.get('lacking', seen)} of {seen}"
-    return said
+def _differs(mode: str, item: Listed, row: RowSummary | None, young: float, ahead: float) -> bool:
+    """Say whether a listed item may differ from its row."""
+    updated = epoch(item.updated)
+    if mode in {CHANGED, NEW} and updated > young:
+        return False
+    if row is None or row.kind != ITEM or row.updated != item.updated:
+        return True
+    return row.read_at - ahead < updated + SETTLED_SECONDS

@@ -1,24 +1,170 @@
-"""How far each portal's sweeps are: one document a portal, written by whoever holds its lease.
+"""How far the sweeps of each portal are: one document a portal, written by the lease's holder.
 
-State table: `sweep#<portal>` with owner, lease_until and the document.
+State table: `sweep#<portal>` with owner, lease_until (seconds since 1970) and document (JSON).
+Names in the JSON are older than names in the code: a stack is upgraded in place.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from relay.errors import ConditionFailedError, LostLeaseError
 from relay.state_table import conditional, key, sweep_key
+from relay.tracking.row import MOST_ID
+
+READING, DONE, REFUSED = "reading", "done", "refused"
+
+
+def _stored_as[T](name: str, default: T) -> T:
+    """Return a dataclass field with its name in the JSON."""
+    return field(default=default, metadata={"name": name})
+
+
+@dataclass(slots=True)
+class KindProgress:
+    """How far the sweeps of one kind of items are.
+
+    Times are seconds since 1970 by the portal's clock, which may be hours off ours.
+
+    baseline       None at first, READING once all ids were listed, DONE once each has a row
+    swept_at       start of the last whole sweep
+    highest_id     that was ever listed
+    item_count     and missing_rows: items of the first listing, and those without a row yet
+    no_progress    as many rows were missing in the sweep before
+    audited_at     when all ids were compared with the mirror's
+    reconciled_at  when all items were read
+    refused        the portal does not offer this kind to the webhook
+    """
+
+    baseline: str | None = None
+    swept_at: float = _stored_as("swept", 0)
+    highest_id: int = _stored_as("top", 0)
+    item_count: int = _stored_as("seen", 0)
+    missing_rows: int | None = _stored_as("lacking", None)
+    no_progress: bool = _stored_as("stalled", default=False)
+    audited_at: float = _stored_as("audited", 0)
+    reconciled_at: float = _stored_as("reconciled", 0)
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class ListJob:
+    """One list of a sweep; a list that was not finished is continued by the next sweep.
+
+    mode          why the kind is listed; relay.tracking.sweep_plan names the modes
+    after         id after which the list goes on
+    since         time of change from which on items are listed, empty: all
+    up_to_id      items above it belong to another list
+    hint_missing  items without a row get a hint once more
+    started_at    the portal's clock at the start of the sweep, None: not started
+    failed        how the next sweep treats a list that could not be read
+    """
+
+    entity: str
+    mode: str
+    after: int = 0
+    since: str = ""
+    up_to_id: int = _stored_as("upto", MOST_ID)
+    hint_missing: bool = _stored_as("again", default=False)
+    item_count: int = _stored_as("found", 0)
+    missing_rows: int = _stored_as("lacking", 0)
+    highest_id: int = _stored_as("top", 0)
+    started_at: float | None = _stored_as("clock", None)
+    done: bool = False
+    failed: str | None = None
+
+
+@dataclass(slots=True)
+class SweepDocument:
+    """What the sweeps of one portal keep from one to the next.
+
+    types_asked_at       when the portal was asked for its kinds, by our clock
+    filter_offsets       by relay.tracking.filter_offset.time_filter_of: seconds to add to a time
+                         in a filter, and when they were measured
+    zone_offset_seconds  of the portal's time zone
+    clock_ahead_seconds  how far our clock is ahead of the portal's
+    """
+
+    kinds: dict[str, KindProgress] = field(default_factory=dict)
+    jobs: list[ListJob] = field(default_factory=list)
+    types_asked_at: float = 0
+    filter_offsets: dict[str, tuple[int, float]] = field(default_factory=dict)
+    zone_offset_seconds: float = 0
+    clock_ahead_seconds: float = 0
+
+    def is_baselined(self, entity: str) -> bool:
+        """Say whether the first filling of a kind is complete: each of its items has a row."""
+        return entity in self.kinds and self.kinds[entity].baseline == DONE
+
+    def progress(self) -> dict[str, str]:
+        """Return how far each kind's baseline is: `refused`, `done` or `7 of 12`."""
+        words = {}
+        for name, kind in self.kinds.items():
+            count = kind.item_count
+            missing = count if kind.missing_rows is None else kind.missing_rows
+            words[name] = DONE if kind.baseline == DONE else f"{count - missing} of {count}"
+            if kind.refused:
+                words[name] = REFUSED
+        return words
+
+    def to_json(self) -> str:
+        """Return the document as it is stored."""
+        stored = {
+            "entities": {name: _to_stored(kind) for name, kind in self.kinds.items()},
+            "jobs": [_to_stored(job) for job in self.jobs],
+            "asked": self.types_asked_at,
+            "shift": self.filter_offsets,
+            "offset": self.zone_offset_seconds,
+            "ahead": self.clock_ahead_seconds,
+        }
+        return json.dumps(stored, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "SweepDocument":
+        """Return a stored document, an older version's included."""
+        stored = json.loads(text)
+        return cls(
+            kinds={
+                name: _from_stored(KindProgress, kind)
+                for name, kind in stored.get("entities", {}).items()
+            },
+            jobs=[_from_stored(ListJob, job) for job in stored.get("jobs", [])],
+            types_asked_at=stored.get("asked", 0),
+            filter_offsets={
+                name: (seconds, measured_at)
+                for name, (seconds, measured_at) in stored.get("shift", {}).items()
+            },
+            zone_offset_seconds=stored.get("offset", 0),
+            clock_ahead_seconds=stored.get("ahead", 0),
+        )
+
+
+def _to_stored(part: KindProgress | ListJob) -> dict[str, object]:
+    values = {one.metadata.get("name", one.name): getattr(part, one.name) for one in fields(part)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, Any]) -> T:
+    names = {one.metadata.get("name", one.name): one.name for one in fields(cls)}
+    return cls(
+        **{
+            names[name]: value
+            for name, value in stored.items()
+            if name in names and value is not None
+        }
+    )
 
 
 class SweepState:
-    """One document a portal, written by whoever holds the lease."""
+    """The documents and leases in the State table."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
         self._table = table
 
-    def acquire(self, portal: str, owner: str, now: float, seconds: float) -> dict[str, Any] | None:
-        """Take the lease; returns the document, None where somebody else holds it."""
+    def acquire(self, portal: str, owner: str, now: float, seconds: float) -> SweepDocument | None:
+        """Take the lease for some seconds; returns the document, None if another owner holds it."""
         try:
             with conditional():
                 answer = self._client.update_item(
@@ -39,11 +185,11 @@ class SweepState:
         return _document(answer["Attributes"])
 
     def save(
-        self, portal: str, owner: str, document: dict[str, Any], lease_until: float = 0
+        self, portal: str, owner: str, document: SweepDocument, lease_until: float = 0
     ) -> None:
-        """Write the document if the lease is still ours; without an end the lease is given back.
+        """Write the document and the end of the lease; 0 gives the lease back.
 
-        Raises LostLeaseError where it is not.
+        Raises LostLeaseError if another owner has taken the lease.
         """
         try:
             with conditional():
@@ -53,7 +199,7 @@ class SweepState:
                         **key(sweep_key(portal)),
                         "owner": {"S": owner},
                         "lease_until": {"N": str(int(lease_until))},
-                        "document": {"S": json.dumps(document, separators=(",", ":"))},
+                        "document": {"S": document.to_json()},
                     },
                     ConditionExpression="#owner = :owner",
                     ExpressionAttributeNames={"#owner": "owner"},
@@ -62,12 +208,11 @@ class SweepState:
         except ConditionFailedError as error:
             raise LostLeaseError(f"another sweep of {portal} has taken over") from error
 
-    def read(self, portal: str) -> dict[str, Any]:
-        """Return the document as it is now."""
+    def read(self, portal: str) -> SweepDocument:
+        """Return the document, whoever holds the lease."""
         answer = self._client.get_item(TableName=self._table, Key=key(sweep_key(portal)))
         return _document(answer.get("Item", {}))
 
 
-def _document(item: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(item["document"]["S"]) if "document" in item else {}
-    return document
+def _document(row: Mapping[str, Mapping[str, str]]) -> SweepDocument:
+    return SweepDocument.from_json(row["document"]["S"]) if "document" in row else SweepDocument()

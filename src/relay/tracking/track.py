@@ -1,7 +1,8 @@
-"""SQS batch of events and hints -> one reading of each item -> the mirror; what must wait waits.
+"""SQS batch of events and hints -> one reading of each item -> the mirror.
 
 A message that kills its function (memory, time) takes its whole batch along, and the process
-forgets it. So what was there before is hidden for a random time before anything is read:
+forgets it. So a message that was received before is hidden for a random time before anything is
+read:
   killed at the first receive  all sleep for the queue's visibility timeout and come back together
   killed later                 each comes back at another time: a window of 1 s holds the killer and
                                one in a thousand of the others, which are done without it
@@ -29,44 +30,44 @@ from relay.queue import Unhandled, hand_back, retry_later
 from relay.retry_policy import Delivery, Policy, policy_of
 from relay.tracking import wiring
 from relay.tracking.hint import EVENT, Hint, merge, parse
-from relay.tracking.refresh import Rules, look
+from relay.tracking.refresh import Rules, refresh_items
 from relay.tracking.row import Key
-from relay.tracking.sweep_plan import Document, is_baselined
+from relay.tracking.sweep_state import SweepDocument
 
-MOST_ITEMS = 2500  # what one request can read; more would not be put in the function's time
+MOST_ITEMS = 2500  # one request can read so many; more would not be put in the function's time
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
 # (two attempts of 3 s).
 RESERVE_SECONDS = 15.0
 MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
 
+type Hints = Mapping[Key, Hint]
+
 logger = Logger(service="track")
 metrics = Metrics(service="track")
 _counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
-_documents: dict[str, tuple[float, Document]] = {}
-# What this process has failed at, by message id. SQS counts receives only, waiting included. Two
-# copies at most run at a time: a bug is dead-lettered after 5 to 9 failures, later where Lambda
-# replaces a copy.
+_documents: dict[str, tuple[float, SweepDocument]] = {}
+# Failures of this process by message id. SQS counts receives only, waiting included. Two copies at
+# most run at a time: a bug is dead-lettered after 5 to 9 failures, later where Lambda replaces a
+# copy.
 _failures: Counter[str] = Counter()
 
 
 def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Look at what the records of a batch hint at; returns those that must come back."""
+    """Read the items that a batch hints at; returns the messages that must come back."""
     records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
     remaining = wiring.deadline(context, RESERVE_SECONDS)
     _spread(records.values())
-    failures = asyncio.run(_track(records, remaining))
-    back = _hand_back([(records[mid], error) for mid, error in failures.items()])
-    _counts["messages"] = len(records)
-    for name, number in _counts.items():
-        metrics.add_metric(name, MetricUnit.Count, number)
-    metrics.flush_metrics()
-    _counts.clear()
+    hints, failed = _parse(records)
+    failed |= asyncio.run(_refresh(hints, remaining))
+    back = _hand_back([(records[message_id], error) for message_id, error in failed.items()])
+    _count("messages", len(records))
+    _report()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
 
 
 def _spread(records: Iterable[SQSRecord]) -> None:
-    """Let what was received before come back apart, should this function be killed."""
+    """Hide messages that were received before for random times, in case this function is killed."""
     now = time.time()
     old = [record for record in records if Delivery.of(record, now).receives > 1]
     if not old:
@@ -74,12 +75,14 @@ def _spread(records: Iterable[SQSRecord]) -> None:
     (queue_url,) = settings.read("QUEUE_URL")
     name = "VisibilityTimeout"
     try:
-        its = settings.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+        queue = settings.client("sqs").get_queue_attributes(
+            QueueUrl=queue_url, AttributeNames=[name]
+        )
     except (BotoCoreError, ClientError) as error:
         logger.warning("not spread", messages=len(old), trouble=str(error))
         return
-    # As long as the queue hides it, on average; the shortest is longer than this run still is.
-    seconds = int(its["Attributes"][name])
+    # The queue's own timeout on average; the shortest time is longer than the rest of this run.
+    seconds = int(queue["Attributes"][name])
     wrong = retry_later(
         [(record, random.randint(seconds // 2, seconds * 3 // 2)) for record in old]
     )
@@ -87,66 +90,69 @@ def _spread(records: Iterable[SQSRecord]) -> None:
         logger.warning("not spread", messages=len(wrong), trouble=next(iter(wrong.values())))
 
 
-async def _track(
-    records: Mapping[str, SQSRecord], remaining: Callable[[], float]
-) -> dict[str, Exception]:
-    """Return the messages that were not done, each with its reason."""
-    failures: dict[str, Exception] = {}
+def _parse(records: Mapping[str, SQSRecord]) -> tuple[Hints, dict[str, Exception]]:
+    """Return one hint an item, and by message id the errors of messages that give none."""
+    failed: dict[str, Exception] = {}
     hints: list[Hint] = []
     for message_id, record in records.items():
         try:
-            its = parse(message_id, record.body)
+            parsed = parse(message_id, record.body)
         except NotOursError as error:
-            failures[message_id] = error
+            failed[message_id] = error
             continue
-        if hints and len(hints) + len(its) > MOST_ITEMS:
-            failures[message_id] = NextBatchError(f"more than {MOST_ITEMS} items")
+        if hints and len(hints) + len(parsed) > MOST_ITEMS:
+            failed[message_id] = NextBatchError(f"more than {MOST_ITEMS} items")
             continue
-        for hint in its:
-            hint.again = Delivery.of(record, time.time()).receives > 1
-        hints += its
+        for hint in parsed:
+            hint.received_before = Delivery.of(record, time.time()).receives > 1
+        hints += parsed
+    return merge(hints), failed
+
+
+async def _refresh(hints: Hints, remaining: Callable[[], float]) -> dict[str, Exception]:
+    """Bring the mirror up to date; returns by message id the errors of messages not done."""
     by_portal: dict[str, dict[Key, Hint]] = defaultdict(dict)
-    for key, hint in merge(hints).items():
+    for key, hint in hints.items():
         by_portal[key.portal][key] = hint
-    outcomes = await asyncio.gather(
-        *(_portal(name, its, remaining) for name, its in by_portal.items())
+    errors = await asyncio.gather(
+        *(_guard(portal, of_portal, remaining) for portal, of_portal in by_portal.items())
     )
-    for (name, asked), failed in zip(by_portal.items(), outcomes, strict=True):
-        for key, reason in failed.items():
-            logger.warning("not read", item=f"{name}/{key.entity}/{key.id}", reason=str(reason))
-            for message_id in asked[key].messages:
-                _keep(failures, message_id, reason)
-    return failures
+    failed: dict[str, Exception] = {}
+    for key, error in (one for of_portal in errors for one in of_portal.items()):
+        logger.warning("not read", item=f"{key.portal}/{key.entity}/{key.id}", reason=str(error))
+        for message_id in hints[key].messages:
+            # An error that waits outweighs one that is final.
+            first = failed.get(message_id)
+            if first is None or policy_of(first, repeatable=True) is Policy.DEAD_LETTER:
+                failed[message_id] = error
+    return failed
 
 
-async def _portal(
-    name: str, hints: dict[Key, Hint], remaining: Callable[[], float]
-) -> dict[Key, Exception]:
-    """Return the items of one portal that were not done; another portal's trouble is not its."""
+async def _guard(portal: str, hints: Hints, remaining: Callable[[], float]) -> dict[Key, Exception]:
+    """Return the items of one portal that were not done; its errors do not affect the others."""
     try:
-        return await _look(name, hints, remaining)
-    except Exception as error:  # noqa: BLE001  a secret that lacks, a table that does not answer
+        return await _refresh_portal(portal, hints, remaining)
+    except Exception as error:  # noqa: BLE001  a secret that is missing, AWS away, or a bug
         return dict.fromkeys(hints, error)
 
 
-async def _look(
-    name: str, hints: dict[Key, Hint], remaining: Callable[[], float]
+async def _refresh_portal(
+    name: str, hints: Hints, remaining: Callable[[], float]
 ) -> dict[Key, Exception]:
     now = time.time()
     # SSM may hang, and the portals of a batch share this loop.
     portal = await asyncio.to_thread(wiring.portal, name, remaining)
-    mirror = wiring.mirror()
     await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
-    rows = sum(one.get("seen", 0) for one in document.get("entities", {}).values())
+    rows = sum(kind.item_count for kind in document.kinds.values())
     rules = Rules(
-        baselined=lambda entity: is_baselined(document, entity),
+        is_baselined=document.is_baselined,
         allow=lambda wanted: wiring.brake().take(name, wanted, rows, now),
         grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         count=_count,
     )
     sent_before = portal.requests
-    failed = await look(hints, portal, mirror, rules)
+    failed = await refresh_items(hints, portal, wiring.mirror(), rules)
     done, sent = len(hints) - len(failed), portal.requests - sent_before
     seconds = round(time.time() - now, 3)
     logger.info("read", portal=name, items=done, requests=sent, began=now, seconds=seconds)
@@ -155,48 +161,31 @@ async def _look(
     return failed
 
 
-def _note_events(name: str, hints: Mapping[Key, Hint], now: float) -> None:
+def _note_events(portal: str, hints: Hints, now: float) -> None:
     """Note which events came, for an alarm: tracking goes on where they can't be noted."""
-    events = {key.entity for key, hint in hints.items() if hint.via == EVENT}
-    if not events:
+    entities = {key.entity for key, hint in hints.items() if hint.via == EVENT}
+    if not entities:
         return
     try:
-        wiring.seen().note(name, events, now)
+        wiring.last_events().note(portal, entities, now)
     except (BotoCoreError, ClientError) as error:
-        logger.warning("events not noted", portal=name, reason=str(error))
+        logger.warning("events not noted", portal=portal, reason=str(error))
 
 
-def _document(name: str, entities: set[str]) -> Document:
-    """Return how far a portal's baseline is; what is complete stays so, the rest is asked for."""
-    read_at, document = _documents.get(name, (float("-inf"), {}))
-    complete = all(is_baselined(document, entity) for entity in entities)
+def _document(portal: str, entities: set[str]) -> SweepDocument:
+    """Return the sweep's document, cached for a minute; read while a kind is not baselined."""
+    read_at, document = _documents.get(portal, (float("-inf"), SweepDocument()))
+    complete = all(map(document.is_baselined, entities))
     if not complete or time.monotonic() - read_at >= DOCUMENT_SECONDS:
-        document = wiring.sweep_state().read(name)
-        _documents[name] = time.monotonic(), document
+        document = wiring.sweep_state().read(portal)
+        _documents[portal] = time.monotonic(), document
     return document
 
 
-def _keep(failures: dict[str, Exception], message_id: str, reason: Exception) -> None:
-    """Note why a message is not done; an error that waits outweighs one that is final."""
-    first = failures.get(message_id)
-    if first is None or policy_of(first, repeatable=True) is Policy.DEAD_LETTER:
-        failures[message_id] = reason
-
-
-def _failures_of(message_id: str, error: Exception) -> int:
-    """Count a bug; returns how often a message has met one in this process."""
-    if policy_of(error, repeatable=True) is Policy.RETRY:
-        if len(_failures) >= MOST_REMEMBERED:
-            _failures.clear()
-        _failures[message_id] += 1
-    return max(_failures.get(message_id, 0), 1)
-
-
-def _hand_back(failures: list[tuple[SQSRecord, Exception]]) -> list[str]:
-    """Send messages back or dead-letter them; returns the ids of those that are still queued."""
+def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[str]:
+    """Hide messages or dead-letter them; returns the ids of those that stay in the queue."""
     unhandled = [
-        Unhandled(record, error, _failures_of(record.message_id, error))
-        for record, error in failures
+        Unhandled(record, error, _failures_of(record.message_id, error)) for record, error in failed
     ]
     back = []
     for outcome in hand_back(unhandled, repeatable=True):
@@ -213,5 +202,21 @@ def _hand_back(failures: list[tuple[SQSRecord, Exception]]) -> list[str]:
     return back
 
 
+def _failures_of(message_id: str, error: Exception) -> int:
+    """Return how often a message has failed in this process; waiting is no failure."""
+    if policy_of(error, repeatable=True) is Policy.RETRY:
+        if len(_failures) >= MOST_REMEMBERED:
+            _failures.clear()
+        _failures[message_id] += 1
+    return max(_failures.get(message_id, 0), 1)
+
+
 def _count(metric: str, number: int) -> None:
     _counts[metric] += number
+
+
+def _report() -> None:
+    for name, number in _counts.items():
+        metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
+    _counts.clear()

@@ -1,4 +1,4 @@
-"""What the handlers work with, made of the environment when it is first used."""
+"""The objects that the handlers of tracking work with, made from the environment on first use."""
 
 import time
 from collections.abc import Callable
@@ -13,55 +13,50 @@ from relay.tracking.event_times import LastEvents
 from relay.tracking.mirror import THREADS, Mirror
 from relay.tracking.sweep_state import SweepState
 
-RESERVE_SECONDS = 5.0  # of the function's time, kept to put what was read and hand back the rest
-
-
-def _dynamodb() -> Any:
-    return settings.client("dynamodb", read_seconds=5, connections=THREADS)
+RESERVE_SECONDS = 5.0  # of the function's time, to put what was read and hand back the rest
 
 
 @cache
 def mirror() -> Mirror:
-    """Return the table of what is last known."""
-    (table,) = settings.read("MIRROR_TABLE")
-    return Mirror(_dynamodb(), table)
-
-
-def _state_table() -> tuple[Any, str]:
-    (table,) = settings.read("STATE_TABLE")
-    return _dynamodb(), table
+    """Return the table with the last known state of all items."""
+    return Mirror(*_table("MIRROR_TABLE"))
 
 
 @cache
 def sweep_state() -> SweepState:
-    """Return how far each portal's sweeps are."""
-    return SweepState(*_state_table())
+    """Return the documents and leases of sweeps."""
+    return SweepState(*_table("STATE_TABLE"))
 
 
 @cache
-def seen() -> LastEvents:
-    """Return which events came when."""
-    return LastEvents(*_state_table())
+def last_events() -> LastEvents:
+    """Return the times of the last events."""
+    return LastEvents(*_table("STATE_TABLE"))
 
 
 @cache
 def brake() -> Brake:
-    """Return the count of disappearances."""
-    return Brake(*_state_table())
+    """Return the counter of deletions without an event."""
+    return Brake(*_table("STATE_TABLE"))
+
+
+def _table(setting: str) -> tuple[Any, str]:
+    (table,) = settings.read(setting)
+    return settings.client("dynamodb", read_seconds=5, connections=THREADS), table
 
 
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
-    """Return a portal through its reading webhook."""
+    """Return a client of a portal through its reading webhook."""
     return PortalClients("read", remaining_seconds).get(name)
 
 
 def deadline(context: Any, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:
-    """Return the function that says how many seconds there are for calls to a portal."""
+    """Return a function that returns the seconds left for calls to a portal."""
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - reserve
     return lambda: max(end - time.monotonic(), 0)
 
 
 def forget() -> None:
-    """Make every part be made anew."""
-    for part in (mirror, sweep_state, seen, brake):
+    """Drop all objects; tests begin with new ones."""
+    for part in (mirror, sweep_state, last_events, brake):
         part.cache_clear()

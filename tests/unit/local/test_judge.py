@@ -7,7 +7,7 @@ import pytest
 from local.ordeal import judge
 from local.ordeal.judge import DeadLetter, DealState, Effects
 from relay.change import Change, Fields
-from relay.tracking.projection import difference
+from relay.tracking.difference import difference
 
 FORM = {"title": "a", "stageId": "NEW", "opportunity": 5, "updatedTime": "1"}
 EDIT = Change(

@@ -20,7 +20,7 @@ from ops.webhook import NO_ADMIN, TriedWebhook
 from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
-from relay.tracking.sweep_state import SweepState
+from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_aws import FakeDynamo
 
 STACK = Deployed(
@@ -46,13 +46,13 @@ def table():
 def swept(table, ago, **kinds):
     """Store what a sweep that ended so long ago has left."""
     now = time.time()
-    entities = {
-        name: {"baseline": how, "swept": now - ago, "seen": 9, "lacking": 2}
+    progress = {
+        name: KindProgress(how, swept_at=now - ago, item_count=9, missing_rows=2)
         for name, how in kinds.items()
     }
     state = SweepState(table, "State")
     state.acquire("main", "test", now, 1)
-    state.save("main", "test", {"entities": entities})
+    state.save("main", "test", SweepDocument(progress))
 
 
 def findings(table, stack=STACK):
@@ -104,7 +104,7 @@ def test_what_is_not_there_yet_is_shown(table):
     """A baseline under way, a refused kind and the lack of events are worth a look."""
     swept(table, 9, deal="reading", lead="done")
     document = SweepState(table, "State").read("main")
-    document["entities"]["lead"]["refused"] = True
+    document.kinds["lead"].refused = True
     state = SweepState(table, "State")
     state.acquire("main", "test", time.time() + 9, 1)
     state.save("main", "test", document)

@@ -34,6 +34,6 @@ def relay(monkeypatch):
     wiring.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
     track._failures.clear()  # noqa: SLF001  as in a new environment
-    missed_changes._seen.clear()  # noqa: SLF001  as in a new environment
+    missed_changes._last_events.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
     wiring.forget()

@@ -1,35 +1,72 @@
-"""The table: conflicts, throttling, pages."""
+"""The table of last known states: conflicts, pages, rows that DynamoDB refuses."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
-from relay.errors import StateError
+from relay.errors import (
+    StateError,
+)
 from relay.tracking import mirror as mirror_module
-from relay.tracking import refresh as look_module
 from relay.tracking import wiring
-from relay.tracking.hint import Hint
-from relay.tracking.mirror import Mirror
-from relay.tracking.refresh import Rules
+from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, row
 
 
-def test_a_second_conflict_comes_back(relay, monkeypatch):
-    """Should two looks not be enough, the hint is kept."""
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+def test_dynamodb_away_costs_nothing(relay):
+    """While the mirror can't be read or written, hints wait."""
     relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    relay.dynamo.trouble = ConnectionError("throttled")
+    assert relay.settle() == []
+    relay.dynamo.trouble = None
+    assert len(relay.settle()) == 1
 
-    def meddle(_look, base):
-        return row(seq=base.seq + 1, text='{"title":"z"}')
 
-    monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
-    monkeypatch.setattr(look_module, "verdict", lambda *_: "look again")
-    relay.event(1)
-    relay.track_all()
-    assert len(relay.queues.messages[URL + "track"]) == 1
+def validation_error():
+    """Return what DynamoDB answers to a row that it never takes."""
+    return ClientError({"Error": {"Code": "ValidationException"}}, "PutItem")
+
+
+def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
+    """Of 100 keys the bad one is set aside with its reason, and the others are tracked."""
+    get = relay.dynamo.batch_get_item
+
+    def strict(*, RequestItems):  # noqa: N803
+        if any(key["id"]["N"] == "63" for key in RequestItems.get("Mirror", {}).get("Keys", [])):
+            raise validation_error()
+        return get(RequestItems=RequestItems)
+
+    monkeypatch.setattr(relay.dynamo, "batch_get_item", strict)
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    assert len(relay.settle()) == 99
+    assert [json.loads(body)["data"]["id"] for body in relay.queues.bodies("dead")] == ["63"]
+    assert relay.queues.bodies("track") == []
+
+
+def test_a_row_that_the_table_refuses_is_set_aside(relay, monkeypatch):
+    """An item that makes a row beyond 400 KB is no reason to wait."""
+    put = relay.dynamo.put_item
+
+    def strict(*, Item, **options):  # noqa: N803
+        if Item.get("id") == {"N": "1"}:
+            raise validation_error()
+        put(Item=Item, **options)
+
+    monkeypatch.setattr(relay.dynamo, "put_item", strict)
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    assert [one["subject"] for one in relay.settle()] == ["deal/2"]
+    (options,) = [options for _, options in relay.queues.messages[URL + "dead"].values()]
+    assert options["MessageAttributes"]["error"]["StringValue"] == "RowError"
 
 
 def test_unprocessed_keys_are_asked_for_again(monkeypatch):
@@ -51,7 +88,7 @@ def test_unprocessed_keys_are_asked_for_again(monkeypatch):
     (error,) = asyncio.run(Mirror(client, "Mirror").bases([KEY])).values()
     assert isinstance(error, StateError)
     with pytest.raises(StateError):
-        asyncio.run(Mirror(client, "Mirror").known([KEY]))
+        asyncio.run(Mirror(client, "Mirror").summaries([KEY]))
 
 
 def test_a_range_is_read_page_by_page():
@@ -71,27 +108,19 @@ def test_a_range_is_read_page_by_page():
     assert [[key.id for key in page] for page in asyncio.run(pages())] == [[1], [2]]
 
 
-def test_rules_without_a_counter_count_nothing(relay):
-    """Who looks without metrics needs none."""
-    relay.portal.put(2, 1, title="a")
-    rules = Rules(baselined=lambda _entity: True, allow=lambda wanted: wanted)
-    failed = asyncio.run(look_module.look({KEY: Hint(KEY)}, relay.portal, wiring.mirror(), rules))
-    assert failed == {}
-
-
 def test_a_conflict_is_settled_by_who_read_later():
     """A later reading, or the same content, ends it; else one more look."""
     look = Reading(
         key=KEY, kind=ITEM, text='{"title":"b"}', updated="", read_at=1.0, via="event", quiet=False
     )
-    assert mirror_module.verdict(row(seq=3), 1, look) == "done"
-    assert mirror_module.verdict(row(seq=2, text='{"title":"b"}'), 1, look) == "done"
-    assert mirror_module.verdict(row(seq=2), 1, look) == "look again"
+    assert not needs_another_reading(row(seq=3), 1, look)
+    assert not needs_another_reading(row(seq=2, text='{"title":"b"}'), 1, look)
+    assert needs_another_reading(row(seq=2), 1, look)
     gone = row(seq=2, kind=TOMBSTONE, text="")
-    assert mirror_module.verdict(gone, 1, replace(look, kind=TOMBSTONE, text="")) == "done"
-    assert mirror_module.verdict(gone, 1, replace(look, kind=UNREADABLE, text="")) == "look again"
-    assert mirror_module.verdict(gone, 1, replace(look, text="")) == "look again"
-    assert mirror_module.verdict(row(seq=2, format=0, text=look.text), 1, look) == "look again"
+    assert not needs_another_reading(gone, 1, replace(look, kind=TOMBSTONE, text=""))
+    assert needs_another_reading(gone, 1, replace(look, kind=UNREADABLE, text=""))
+    assert needs_another_reading(gone, 1, replace(look, text=""))
+    assert needs_another_reading(row(seq=2, format=0, text=look.text), 1, look)
 
 
 def test_an_addition_yields_to_no_row_that_is_open():
@@ -101,12 +130,12 @@ def test_an_addition_yields_to_no_row_that_is_open():
         quiet=False, added=True,
     )  # fmt: skip
     for seq in (1, 2, 3):
-        assert mirror_module.verdict(row(seq=seq, open=True), 0, look) == "look again"
-    assert mirror_module.verdict(row(seq=1), 0, look) == "done"
+        assert needs_another_reading(row(seq=seq, open=True), 0, look)
+    assert not needs_another_reading(row(seq=1), 0, look)
     gone = replace(look, kind=TOMBSTONE, text="")
-    assert mirror_module.verdict(row(seq=2, open=True), 0, gone) == "done"
+    assert not needs_another_reading(row(seq=2, open=True), 0, gone)
     later = replace(look, added=False)
-    assert mirror_module.verdict(row(seq=1, open=True), 0, later) == "done"
+    assert not needs_another_reading(row(seq=1, open=True), 0, later)
 
 
 def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
@@ -126,3 +155,25 @@ def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
     relay.event(2, "add")
     assert [one["subject"] for one in relay.settle()] == ["deal/2"]
     monkeypatch.undo()
+
+
+def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
+    """The mark of what can't be read meets conflicts as any put does."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    look = Reading(
+        key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
+    )
+    conflict = wiring.mirror().put_one(look, Base(5, "b"))
+    assert conflict.seq == 1
+    assert wiring.mirror().put_one(look, Base(1, "b")) is None
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+
+
+@pytest.mark.usefixtures("relay")
+def test_a_row_that_was_removed_by_hand_meanwhile_is_read_again():
+    """A put on top of a row that is gone fails for now, and shows nothing of another row."""
+    reading = Reading(
+        key=KEY, kind=ITEM, text="{}", updated="", read_at=1.0, via="event", quiet=False
+    )
+    assert isinstance(wiring.mirror().put_one(reading, Base(5, "b")), StateError)

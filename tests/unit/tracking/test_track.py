@@ -1,150 +1,142 @@
-"""Reading: what is absent, forbidden, gone or can not be read now."""
+"""The track function: batches, waiting, dead letters."""
+
+import json
 
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import settings
 from relay.errors import (
-    ItemChangedError,
     MayHaveRunError,
     OperatorError,
     PermanentError,
     StateError,
     TransientError,
 )
-from relay.tracking import brake as brake_module
-from relay.tracking import wiring
-from relay.tracking.row import UNREADABLE, Base, Reading
-from tests.tracking_aws import KEY, OLD, URL, Context, refused
+from tests.tracking_aws import OLD, URL
 
 
-def test_the_brake_counts_over_all_functions(relay, monkeypatch):
-    """A function that meets another's count counts on from there; one that never wins waits."""
-    held = wiring.brake()
-    assert held.take("main", 5, 1000, 7200) == 5
-    update, others = relay.dynamo.update_item, [7]
-
-    def after_another(**ask):
-        if others:
-            relay.dynamo.state["brake#main"]["used"] = {"N": str(5 + others.pop())}
-        return update(**ask)
-
-    monkeypatch.setattr(relay.dynamo, "update_item", after_another)
-    assert held.take("main", 60, 1000, 7200) == 50 - 12
-    assert held.tripped("main") == 7200
-    assert held.take("main", 1, 1000, 7200) == 0
-    relay.dynamo.state.clear()
-    monkeypatch.setattr(relay.dynamo, "update_item", lambda **_: (_ for _ in ()).throw(refused()))
-    with pytest.raises(StateError):
-        held.take("main", 5, 1000, 7200)
-    broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
-    monkeypatch.setattr(relay.dynamo, "update_item", lambda **_: (_ for _ in ()).throw(broken))
-    with pytest.raises(ClientError):
-        held.take("main", 5, 1000, 7200)
-    assert brake_module.LEAST == 20
-
-
-def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
-    """The mark of what can't be read meets conflicts as any put does."""
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
-    relay.baseline()
-    look = Reading(
-        key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
-    )
-    conflict = wiring.mirror().put_one(look, Base(5, "b"))
-    assert conflict.seq == 1
-    assert wiring.mirror().put_one(look, Base(1, "b")) is None
-    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
-
-
-def test_an_item_that_comes_back_while_it_is_confirmed_is_asked_for_again(relay):
-    """Gone in the list and by itself, there in the last look: the hint comes back."""
-    relay.baseline()
-    answer = relay.portal.answer
-
-    def restoring(method, params):
-        if method == "crm.item.get":
-            relay.portal.put(2, 1, title="back")
-            raise PermanentError(method, "NOT_FOUND")
-        return answer(method, params)
-
-    relay.portal.answer = restoring
-    relay.event(1)
+def test_a_full_batch_costs_one_request(relay):
+    """1,000 hints are read with one request of 20 lists, and put."""
+    for number in range(1, 1001):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
     relay.track_all()
+    assert relay.portal.requests == 1
+    assert len(relay.dynamo.mirror) == 1000
+
+
+@pytest.mark.parametrize(
+    ("error", "least"),
+    [
+        (OperatorError("crm.item.list", "NO_AUTH_FOUND"), 720),
+        (TransientError("crm.item.list", "QUERY_LIMIT_EXCEEDED"), 12),
+        (ConnectionError("reset"), 30),
+    ],
+)
+def test_what_can_not_be_read_now_waits(relay, error, least):
+    """A blocked portal, a limit, a cut line: the message comes back when it makes sense."""
+    relay.portal.trouble["crm.item.list", 2] = error
+    relay.event(1)
+    assert relay.settle() == []
+    assert list(relay.queues.messages[URL + "track"])
+    assert min(relay.queues.waits.values()) >= least
+
+
+def test_what_can_never_be_read_is_dead_lettered(relay):
+    """A list that the portal refuses for good goes to the dead-letter queue with its reason."""
+    relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
+    relay.event(1)
+    relay.send("no JSON")
+    relay.settle()
+    assert not relay.queues.messages[URL + "track"]
+    reasons = [
+        options["MessageAttributes"]["reason"]["StringValue"]
+        for _, options in relay.queues.messages[URL + "dead"].values()
+    ]
+    assert len(reasons) == 2
+    assert any("INVALID_ARG_VALUE" in reason for reason in reasons)
+
+
+def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
+    """Hints beyond 2,500 items come back at once."""
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    for number in range(60):
+        ids = list(range(number * 50 + 1, number * 50 + 51))
+        relay.send(json.dumps(hint | {"ids": ids, "baseline": True}))
+    (answer,) = relay.track_all()
+    assert len(answer["batchItemFailures"]) == 10
+    assert max(relay.queues.waits.values()) <= 2
+    assert len(relay.dynamo.mirror) == 2500
+
+
+def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
+    """Of two portals in a batch, the one that can't be read waits."""
+    real = relay.track.wiring.portal
+
+    def portal(name, remaining):
+        if name == "other":
+            raise OperatorError("webhook", "NONE")
+        return real(name, remaining)
+
+    monkeypatch.setattr(relay.track.wiring, "portal", portal)
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    relay.event(1, "add", portal="other")
+    assert len(relay.settle()) == 1
     assert len(relay.queues.messages[URL + "track"]) == 1
 
 
-def test_a_portal_that_dies_while_absence_is_confirmed_deletes_nothing(relay):
-    """Without the last look the hint comes back."""
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+def test_a_message_that_can_wait_is_not_dead_lettered(relay):
+    """Where some items of a message can be read later and others never, it waits."""
     relay.baseline()
-    answer = relay.portal.answer
-
-    def dying(method, params):
-        if method == "crm.item.get":
-            relay.portal.trouble["crm.item.list", 2] = TransientError(method, "")
-        return answer(method, params)
-
-    relay.portal.answer = dying
-    del relay.portal.items[2][1]
-    relay.event(1)
-    assert relay.settle() == []
-    assert len(relay.queues.messages[URL + "track"]) == 1
-
-
-def test_an_empty_answer_to_a_get_is_no_deletion(relay):
-    """A portal that says neither yes nor no leaves the row as it is."""
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
-    relay.baseline()
-    answer = relay.portal.answer
-    relay.portal.answer = lambda method, params: (
-        [] if method == "crm.item.get" else answer(method, params)
-    )
-    del relay.portal.items[2][1]
-    relay.event(1)
-    assert relay.settle() == []
-    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
-
-
-def test_an_item_that_only_get_shows_is_put(relay):
-    """What the list left out and the get returns is an item like any other."""
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
-    relay.baseline()
-    relay.portal.put(2, 1, title="b")
-    answer = relay.portal.answer
-    relay.portal.answer = lambda method, params: (
-        {"items": []} if method == "crm.item.list" else answer(method, params)
-    )
-    relay.event(1)
-    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
-
-
-def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
-    """The client that handlers use holds the URL of the branch `read`."""
-    for name, value in {
-        "STATE_TABLE": "S", "PORTAL_BURST": "50", "PORTAL_RATE": "2",
-        "PORTAL_RESERVE_PERCENT": "10",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    asked = []
-
-    def url(kind, name):
-        asked.append((kind, name))
-        return "https://demo.bitrix24.example/rest/1/fakesecret0fakesecret/"
-
-    monkeypatch.setattr(settings, "webhook_url", url)
-    portal = wiring.portal("main", wiring.deadline(Context))
-    assert asked == [("read", "main")]
-    assert portal.webhook.user_id == 1
-    assert 290 < wiring.deadline(Context)() <= 295
-
-
-@pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])
-def test_messages_of_nobodys_are_dead_lettered(relay, body):
-    """What is neither event nor hint goes away with its reason."""
-    relay.send(body)
-    relay.track_all()
+    relay.portal.put(2, 1, title="a")
+    relay.portal.trouble["crm.item.get", 2] = PermanentError("crm.item.get", "ODD")
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
+    relay.settle()
     assert len(relay.queues.bodies("dead")) == 1
+    relay.portal.trouble["crm.item.get", 2] = TransientError("crm.item.get", "")
+    relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
+    relay.settle()
+    assert len(relay.queues.bodies("track")) == 1
+
+
+def test_an_alarm_that_can_not_be_fed_stops_no_tracking(relay, monkeypatch):
+    """Which events came is only for an alarm: items are read without the note."""
+
+    def fail(*_):
+        raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+
+    monkeypatch.setattr(relay.track.wiring.last_events(), "note", fail)
+    relay.portal.put(2, 1, title="a")
+    relay.event(1, "add")
+    assert len(relay.settle()) == 1
+    assert relay.queues.bodies("track") == []
+
+
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_of_a_message_what_waits_outweighs_what_never_works(relay, waiting):
+    """Whichever item comes first: the message waits while one can be read later, then goes."""
+    relay.baseline()
+    relay.portal.put(2, 2, title="a")
+    answer = relay.portal.answer
+    late = [TransientError("crm.item.get", "X")]
+
+    def strange(method, params):
+        if method == "crm.item.get":
+            if params["id"] == waiting and late:
+                raise late[0]
+            raise PermanentError(method, "ODD")
+        return answer(method, params)
+
+    relay.portal.answer = strange
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    relay.send(json.dumps(hint | {"ids": [1, 2, 3], "baseline": False}))
+    assert len(relay.settle()) == 1
+    assert (len(relay.queues.bodies("track")), relay.queues.bodies("dead")) == (1, [])
+    late.clear()
+    assert relay.settle() == []
+    assert (relay.queues.bodies("track"), len(relay.queues.bodies("dead"))) == ([], 1)
 
 
 def test_patience_grows(relay):
@@ -172,46 +164,11 @@ def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
     assert len(answer["batchItemFailures"]) == 1
 
 
-def test_what_vanished_is_left_to_its_event_first(relay, monkeypatch):
-    """Edited and deleted at once, a hundred deals trip no brake, whichever event comes first."""
-    monkeypatch.setenv("GRACE_SECONDS", "30")
-    for number in range(1, 101):
-        relay.portal.put(2, number, title="a", updatedTime=OLD)
-    relay.baseline()
-    relay.portal.items[2].clear()
-    for number in range(1, 101):
-        relay.event(number)
-    assert relay.settle() == []
-    assert not any(method == "crm.item.get" for method, _ in relay.portal.calls)
-    assert all(30 <= wait <= 60 for wait in relay.queues.waits.values())
-    for number in range(1, 101):
-        relay.event(number, "delete")
-    gone = relay.settle()
-    assert len(gone) == 100
-    assert {one["type"] for one in gone} == {"com.bitrix24.deal.deleted"}
-    assert relay.queues.bodies("track") == []
-    assert "tripped" not in relay.dynamo.state.get("brake#main", {})
-
-
-def test_a_deletion_without_its_event_is_put_when_it_was_waited_for(relay, monkeypatch):
-    """On the second look absence is judged."""
-    monkeypatch.setenv("GRACE_SECONDS", "30")
-    relay.portal.put(2, 1, title="a", updatedTime=OLD)
-    relay.baseline()
-    del relay.portal.items[2][1]
-    relay.event(1)
-    assert relay.settle() == []
-    (gone,) = relay.settle()
-    assert gone["type"] == "com.bitrix24.deal.deleted"
-
-
 def test_waiting_uses_up_no_attempt_of_a_message(relay):
     """After 300 receives a bug has its five tries all the same; then its reason is told."""
     relay.event(1)
     relay.received = dict.fromkeys(map(str, range(1, 10)), 300)
-    bug = {"Error": {"Code": "X"}}
-    waiting = [StateError("no capacity"), ClientError(bug, "Query"), MayHaveRunError("m", "x")]
-    for error in [*waiting, ItemChangedError("changed meanwhile")]:
+    for error in (StateError("no capacity"), MayHaveRunError("m", "x")):
         relay.portal.trouble["crm.item.list", 2] = error
         for _ in range(6):
             (answer,) = relay.track_all()
@@ -222,6 +179,17 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
     assert answers == [True] * 4 + [False]
     ((_, options),) = relay.queues.messages[URL + "dead"].values()
     assert options["MessageAttributes"]["reason"]["StringValue"] == "ZeroDivisionError: a bug"
+
+
+def test_a_table_that_does_not_answer_uses_up_no_attempt(relay, monkeypatch):
+    """Any error of AWS waits, a missing right among them: an operator gives it back."""
+    broken = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
+    monkeypatch.setattr(relay.dynamo, "get_item", lambda **_: (_ for _ in ()).throw(broken))
+    relay.event(1)
+    for _ in range(6):
+        (answer,) = relay.track_all()
+        assert answer["batchItemFailures"]
+    assert relay.queues.bodies("dead") == []
 
 
 def test_what_a_process_remembers_of_failures_is_bounded(relay, monkeypatch):
@@ -252,11 +220,11 @@ def test_what_comes_back_is_spread_before_it_is_read(relay, monkeypatch):
     relay.received = {str(number): 1 for number in range(1, 21)}
     spread = {}
 
-    async def no_look(*_):
+    async def no_refresh(*_):
         spread.update(relay.queues.waits)
         return {}
 
-    monkeypatch.setattr(relay.track, "look", no_look)
+    monkeypatch.setattr(relay.track, "refresh_items", no_refresh)
     relay.track_all()
     assert spread.keys() == {str(number) for number in range(1, 21)}
     assert all(420 <= wait <= 1260 for wait in spread.values())
@@ -275,14 +243,3 @@ def test_what_can_not_be_spread_is_read_all_the_same(relay, monkeypatch, silent)
     relay.event(1)
     relay.received = dict.fromkeys(relay.queues.messages[URL + "track"], 1)
     assert len(relay.settle()) == 1
-
-
-def test_a_kind_that_may_not_be_read_waits_for_the_right(relay):
-    """Its events are no mistakes: somebody must give the right back, and the log says so."""
-    error = PermanentError("crm.item.list", "ACCESS_DENIED")
-    relay.portal.trouble["crm.item.list", 2] = error
-    relay.event(1)
-    (answer,) = relay.track_all()
-    assert len(answer["batchItemFailures"]) == 1
-    assert relay.queues.bodies("dead") == []
-    assert 720 <= relay.queues.waits["1"] <= 900

@@ -1,0 +1,10 @@
+"""Times of events show whether an outgoing webhook works."""
+
+from relay.tracking.event_times import is_subscribed
+
+
+def test_kinds_without_a_subscription_miss_nothing():
+    """Where events of other kinds come, one that never sent any is not subscribed."""
+    assert is_subscribed({}, "deal", 100)
+    assert is_subscribed({"deal": 50}, "deal", 100)
+    assert not is_subscribed({"deal": 50}, "contact", 100)

@@ -1,0 +1,88 @@
+"""Messages of track's queue become hints."""
+
+import json
+
+import pytest
+
+from relay.errors import (
+    TransientError,
+)
+from tests.tracking_aws import OLD, URL, event_message
+
+
+def test_kinds_that_are_not_mirrored_are_left_alone(relay):
+    """A comment's event, an old invoice's and one without an id cost no call."""
+    relay.event(1, entity="comment", type_id=None)
+    relay.event(1, entity="invoice", type_id=5)
+    relay.event(1, entity="dynamic_x", type_id=None)
+    relay.event("")
+    relay.event(1, "set_status")
+    relay.settle()
+    assert relay.portal.calls == []
+    assert relay.queues.bodies("dead") == relay.queues.bodies("track") == []
+
+
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        event_message("ONCRMDEALADD", "9" * 39, "add"),
+        event_message("ONCRMDEALADD", 2**63, "add"),
+        event_message("ONCRMDEALADD", "0", "add"),
+        event_message("ONCRMDEALADD", "undefined", "add"),
+        event_message("ONCRMDEALADD", 1, "add", type_id="deal"),
+        json.dumps({"type": "com.bitrix24.relay.hint"}),
+        json.dumps({"type": "com.bitrix24.relay.hint", "portal": "main", "entity": 5, "ids": [1],
+                    "baseline": False}),
+        json.dumps({"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal",
+                    "ids": [1, -2], "baseline": False}),
+        DEEP,
+    ],
+)  # fmt: skip
+def test_a_poison_hint_is_set_aside_alone(relay, body):
+    """What names no item goes away with its reason, and what is beside it is tracked."""
+    relay.portal.put(2, 7, title="a")
+    relay.send(body)
+    relay.event(7, "add")
+    assert [one["subject"] for one in relay.settle()] == ["deal/7"]
+    assert relay.queues.bodies("dead") == [body]
+    assert relay.queues.bodies("track") == []
+
+
+def test_the_largest_id_of_a_portal_is_read(relay):
+    """An id is refused only beyond what PHP counts."""
+    relay.portal.put(2, 2**63 - 1, title="a")
+    relay.event(2**63 - 1, "add")
+    assert [one["data"]["id"] for one in relay.settle()] == [str(2**63 - 1)]
+
+
+def test_messages_of_one_item_are_answered_together(relay):
+    """A DELETE and an UPDATE whose one reading fails both come back."""
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
+    relay.event(1, "delete")
+    relay.event(1)
+    relay.settle()
+    assert len(relay.queues.bodies("track")) == 2
+
+
+def test_a_hint_that_waited_for_its_event_is_judged_among_fresh_ones(relay, monkeypatch):
+    """Of merged hints one that was there before is enough to judge absence."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    fresh = {"fresh": (event_message("ONCRMDEALUPDATE", 1, "update"), {})}
+    relay.queues.messages[URL + "track"] = fresh | relay.queues.messages[URL + "track"]
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"]
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])
+def test_messages_of_nobodys_are_dead_lettered(relay, body):
+    """What is neither event nor hint goes away with its reason."""
+    relay.send(body)
+    relay.track_all()
+    assert len(relay.queues.bodies("dead")) == 1

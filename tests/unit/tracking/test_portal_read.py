@@ -1,0 +1,156 @@
+"""What the portal answers of an item: there, deleted, forbidden, or not to be read now."""
+
+import pytest
+
+from relay.errors import (
+    PermanentError,
+    TransientError,
+)
+from relay.tracking.row import UNREADABLE
+from tests.tracking_aws import OLD, URL, changes, metric
+
+
+def test_an_owner_who_lost_all_rights_changes_nothing(relay, capsys):
+    """Lists are empty and gets forbidden: no Change, the rows are marked, an alarm's metric."""
+    for number in range(1, 61):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.forbidden.add((2, None))
+    capsys.readouterr()
+    relay.sweep()
+    assert relay.settle() == []
+    assert metric(capsys, "unreadable") == 20  # the canaries; the audit finds the others
+    rows = relay.dynamo.mirror.values()
+    assert all("content" in row for row in rows)
+    relay.portal.forbidden.clear()
+    relay.portal.put(2, 60, title="b")
+    relay.sweep()
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
+
+
+def test_a_deletion_without_an_event_is_confirmed_then_announced(relay):
+    """What the list leaves out is asked for by itself, and that its type is there."""
+    for number in (1, 2, 3):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][3]
+    relay.sweep()
+    relay.portal.calls.clear()
+    (change,) = changes(relay.settle())
+    assert change.action == "deleted"
+    assert [name for name, _ in relay.portal.calls] == [
+        "crm.item.list", "crm.item.get", "crm.item.list",
+    ]  # fmt: skip
+
+
+def test_a_failing_command_returns_its_own_hints_only(relay):
+    """Of several kinds in a batch, the one whose list fails waits."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.portal.put(3, 1, name="b")
+    relay.portal.trouble["crm.item.list", 3] = TransientError("crm.item.list", "X", retry_after=70)
+    relay.event(1, "add")
+    relay.event(1, "add", entity="contact", type_id=3)
+    assert [one["subject"] for one in relay.settle()] == ["deal/1"]
+    assert list(relay.queues.waits.values()) == [pytest.approx(80, abs=10)]
+    relay.portal.trouble.clear()
+    assert [one["subject"] for one in relay.settle()] == ["contact/1"]
+
+
+def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
+    """Hints of a deleted smart process are done with; told deletions are announced."""
+    relay.portal.items[128] = {}
+    relay.portal.put(128, 5, title="a", updatedTime=OLD)
+    relay.portal.put(128, 6, title="a", updatedTime=OLD)
+    relay.baseline()
+    capsys.readouterr()
+    del relay.portal.items[128]
+    relay.event(5, entity="dynamic_128", type_id=128)
+    relay.event(6, "delete", entity="dynamic_128", type_id=128)
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.dynamic_128.deleted"]
+    assert metric(capsys, "gone_type") == 1
+    relay.sweep()
+    assert relay.settle() == []
+
+
+def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsys):
+    """The portal answers the same for a deleted and a forbidden task."""
+    relay.portal.put(0, 6, title="b", changedDate=OLD)
+    relay.baseline()
+    del relay.portal.items[0][6]
+    relay.event(6, entity="task", type_id=None)
+    assert relay.settle() == []
+    assert metric(capsys, "unreadable") == 1
+
+
+def test_an_item_that_comes_back_while_it_is_confirmed_is_asked_for_again(relay):
+    """Gone in the list and by itself, there in the last look: the hint comes back."""
+    relay.baseline()
+    answer = relay.portal.answer
+
+    def restoring(method, params):
+        if method == "crm.item.get":
+            relay.portal.put(2, 1, title="back")
+            raise PermanentError(method, "NOT_FOUND")
+        return answer(method, params)
+
+    relay.portal.answer = restoring
+    relay.event(1)
+    relay.track_all()
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_a_portal_that_dies_while_absence_is_confirmed_deletes_nothing(relay):
+    """Without the last look the hint comes back."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    answer = relay.portal.answer
+
+    def dying(method, params):
+        if method == "crm.item.get":
+            relay.portal.trouble["crm.item.list", 2] = TransientError(method, "")
+        return answer(method, params)
+
+    relay.portal.answer = dying
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_an_empty_answer_to_a_get_is_no_deletion(relay):
+    """A portal that says neither yes nor no leaves the row as it is."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    answer = relay.portal.answer
+    relay.portal.answer = lambda method, params: (
+        [] if method == "crm.item.get" else answer(method, params)
+    )
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+
+
+def test_an_item_that_only_get_shows_is_put(relay):
+    """What the list left out and the get returns is an item like any other."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 1, title="b")
+    answer = relay.portal.answer
+    relay.portal.answer = lambda method, params: (
+        {"items": []} if method == "crm.item.list" else answer(method, params)
+    )
+    relay.event(1)
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
+
+
+def test_a_kind_that_may_not_be_read_waits_for_the_right(relay):
+    """Its events are no mistakes: somebody must give the right back, and the log says so."""
+    error = PermanentError("crm.item.list", "ACCESS_DENIED")
+    relay.portal.trouble["crm.item.list", 2] = error
+    relay.event(1)
+    (answer,) = relay.track_all()
+    assert len(answer["batchItemFailures"]) == 1
+    assert relay.queues.bodies("dead") == []
+    assert 720 <= relay.queues.waits["1"] <= 900

@@ -1,0 +1,148 @@
+"""Hints become readings and rows."""
+
+import asyncio
+import time
+
+from relay.tracking import refresh, wiring
+from relay.tracking.hint import Hint
+from relay.tracking.refresh import Rules
+from tests.tracking_aws import KEY, OLD, URL, changes, metric, row
+
+
+def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkeypatch):
+    """The second look puts its row under the `born` of the row that overtook it."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    put = relay.dynamo.put_item
+    relay.portal.put(2, 1, title="c")
+
+    def overtaken(**request):
+        monkeypatch.setattr(relay.dynamo, "put_item", put)
+        row = relay.dynamo.mirror["main/deal", 1]
+        put(
+            **request
+            | {
+                "Item": row
+                | {"seq": {"N": "2"}, "quiet": {"S": "no"}, "content": {"S": '{"title":"b"}'}}
+            }
+        )
+        return put(**request)
+
+    monkeypatch.setattr(relay.dynamo, "put_item", overtaken)
+    relay.event(1)
+    relay.settle()
+    first, second = changes(relay.topic.published[-2:])
+    assert (first.after["title"], second.after["title"]) == ("b", "c")
+    assert (first.version, second.version) == (2, 3)
+    births = {one["dynamodb"]["NewImage"]["born"]["S"] for one in relay.dynamo.stream}
+    assert len(births) == 1
+
+
+def test_mass_disappearance_waits_for_a_release(relay, capsys):
+    """Beyond 20 within an hour nothing more is deleted, for as long as nobody releases it."""
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number)
+    assert len(relay.settle()) == 20
+    assert metric(capsys, "held") == 80
+    assert len(relay.queues.messages[URL + "track"]) == 80
+    assert min(relay.queues.waits.values()) >= 720
+    assert relay.settle() == []
+    brake = relay.sweep_module.wiring.brake()
+    assert brake.release("main", time.time())
+    assert not brake.release("main", time.time())
+    assert len(relay.settle()) == 80
+    assert not relay.queues.messages[URL + "track"]
+
+
+def test_deletions_with_their_events_never_brake(relay):
+    """A mass deletion that the portal told is told."""
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number, "delete")
+    assert len(relay.settle()) == 100
+
+
+def test_an_edit_before_the_baseline_is_no_addition(relay):
+    """Until the first filling is complete, only an ADD event makes an `added`."""
+    relay.portal.put(2, 1, title="old")
+    relay.portal.put(2, 2, title="new")
+    relay.event(1)
+    relay.event(2, "add")
+    assert [one["subject"] for one in relay.settle()] == ["deal/2"]
+    relay.portal.put(2, 1, title="edited")
+    relay.event(1)
+    assert [one["data"]["before"] for one in relay.settle()] == [{"title": "old"}]
+
+
+def test_recurring_templates_are_left_out(relay):
+    """A deal that only serves to make others from is not mirrored."""
+    relay.portal.put(2, 1, title="t", isRecurring="Y", updatedTime=OLD)
+    relay.baseline()
+    relay.event(1)
+    assert relay.settle() == []
+    assert relay.dynamo.mirror == {}
+
+
+def test_a_second_conflict_comes_back(relay, monkeypatch):
+    """Should two looks not be enough, the hint is kept."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+
+    def meddle(_look, base):
+        return row(seq=base.seq + 1, text='{"title":"z"}')
+
+    monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
+    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_: True)
+    relay.event(1)
+    relay.track_all()
+    assert len(relay.queues.messages[URL + "track"]) == 1
+
+
+def test_rules_without_a_counter_count_nothing(relay):
+    """Who looks without metrics needs none."""
+    relay.portal.put(2, 1, title="a")
+    rules = Rules(is_baselined=lambda _entity: True, allow=lambda wanted: wanted)
+    failed = asyncio.run(
+        refresh.refresh_items({KEY: Hint(KEY)}, relay.portal, wiring.mirror(), rules)
+    )
+    assert failed == {}
+
+
+def test_what_vanished_is_left_to_its_event_first(relay, monkeypatch):
+    """Edited and deleted at once, a hundred deals trip no brake, whichever event comes first."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    for number in range(1, 101):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 101):
+        relay.event(number)
+    assert relay.settle() == []
+    assert not any(method == "crm.item.get" for method, _ in relay.portal.calls)
+    assert all(30 <= wait <= 60 for wait in relay.queues.waits.values())
+    for number in range(1, 101):
+        relay.event(number, "delete")
+    gone = relay.settle()
+    assert len(gone) == 100
+    assert {one["type"] for one in gone} == {"com.bitrix24.deal.deleted"}
+    assert relay.queues.bodies("track") == []
+    assert "tripped" not in relay.dynamo.state.get("brake#main", {})
+
+
+def test_a_deletion_without_its_event_is_put_when_it_was_waited_for(relay, monkeypatch):
+    """On the second look absence is judged."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    del relay.portal.items[2][1]
+    relay.event(1)
+    assert relay.settle() == []
+    (gone,) = relay.settle()
+    assert gone["type"] == "com.bitrix24.deal.deleted"

@@ -1,0 +1,54 @@
+"""Rows of the mirror, older ones included."""
+
+from tests.tracking_aws import LATER, OLD, changes
+
+
+def test_what_is_added_while_the_mirror_fills_is_announced_once(relay):
+    """An ADD event after the filling's own reading leads to one `added`, however often it comes."""
+    for number in range(1, 60):
+        relay.portal.put(2, number, title="old", updatedTime=OLD)
+    relay.portal.put(2, 100, title="new", updatedTime=LATER)
+    relay.sweep()
+    assert relay.settle() == []
+    relay.event(100, "add")
+    relay.event(1)
+    (added,) = changes(relay.settle())
+    assert (added.action, added.id, added.version, added.before) == ("added", "100", 2, {})
+    assert added.after["title"] == "new"
+    relay.event(100, "add")
+    assert relay.settle() == []
+    relay.portal.put(2, 100, title="edited")
+    relay.event(100)
+    assert [one["data"]["before"] for one in relay.settle()] == [{"title": "new"}]
+
+
+def test_an_addition_is_announced_after_an_edit_that_overtook_its_event(relay):
+    """The row stays open over edits and a time without rights, until the ADD event closes it."""
+    relay.portal.put(2, 1, title="a")
+    relay.sweep()
+    assert relay.settle() == []
+    relay.portal.forbidden.add((2, 1))
+    relay.event(1)
+    assert relay.settle() == []
+    relay.portal.forbidden.clear()
+    relay.portal.put(2, 1, title="b")
+    relay.event(1)
+    assert [one.action for one in changes(relay.settle())] == ["updated"]
+    relay.event(1, "add")
+    (added,) = changes(relay.settle())
+    assert (added.action, added.after["title"]) == ("added", "b")
+
+
+def test_what_was_deleted_is_announced_as_added_once(relay):
+    """A tombstone closes a row: what appears after it is added without an ADD event, and once."""
+    relay.portal.put(2, 1, title="a")
+    relay.sweep()
+    assert relay.settle() == []
+    del relay.portal.items[2][1]
+    relay.event(1, "delete")
+    assert [one.action for one in changes(relay.settle())] == ["deleted"]
+    relay.portal.put(2, 1, title="b")
+    relay.event(1)
+    assert [one.action for one in changes(relay.settle())] == ["added"]
+    relay.event(1, "add")
+    assert relay.settle() == []

@@ -1,0 +1,116 @@
+"""Kinds that a portal offers, and lists of ids and times."""
+
+import asyncio
+import contextlib
+
+from relay.errors import (
+    CallError,
+    OperatorError,
+    PermanentError,
+)
+from relay.tracking import wiring
+from relay.tracking.sweep_lists import epoch, list_parts
+from relay.tracking.sweep_state import REFUSED
+from tests.tracking_aws import OLD
+from tests.tracking_portal import ItemsPortal
+
+
+def test_kinds_that_are_refused_are_left_out(relay):
+    """Leads switched off, no task scope, no smart processes: the others are swept."""
+    relay.portal.trouble["crm.item.list", 1] = PermanentError("crm.item.list", "ACCESS_DENIED")
+    relay.portal.trouble["tasks.task.list", 0] = OperatorError("tasks", "insufficient_scope")
+    relay.portal.trouble["crm.type.list", 0] = PermanentError("crm.type.list", "ACCESS_DENIED")
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    document = wiring.sweep_state().read("main")
+    assert set(document.kinds) == {"deal", "contact", "company", "quote", "invoice"}
+    relay.portal.trouble["crm.item.list", 3] = PermanentError("crm.item.list", "ACCESS_DENIED")
+    assert relay.sweep() == {"main": "done"}
+    with relay.document() as document:
+        assert document.progress()["contact"] == REFUSED
+        document.types_asked_at = 0
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert wiring.sweep_state().read("main").progress()["contact"] == "done"
+
+
+def test_many_smart_processes_are_listed(relay):
+    """Types come in pages of 50."""
+    pages = [[{"entityTypeId": 128 + 2 * n} for n in range(50)], [{"entityTypeId": 1030}]]
+    answer = relay.portal.answer
+
+    def paged(method, params):
+        if method == "crm.type.list":
+            return {"types": pages[params["start"] // 50]}
+        return answer(method, params)
+
+    relay.portal.answer = paged
+    for number in (*range(128, 228, 2), 1030):
+        relay.portal.items[number] = {}
+    relay.sweep()
+    assert "dynamic_1030" in wiring.sweep_state().read("main").kinds
+
+
+def parts(portal, after=0):
+    """Return the parts of a list of deals, and the error that ended it."""
+
+    async def read():
+        found = []
+        with contextlib.suppress(StopAsyncIteration):
+            reading = list_parts(portal, "deal", after, "")
+            while True:
+                try:
+                    found.append(await anext(reading))
+                except CallError as error:
+                    return found, error
+        return found, None
+
+    return asyncio.run(read())
+
+
+def test_a_list_that_breaks_yields_what_it_has_read():
+    """Items before the command that failed are a part with a place to go on; then it is raised."""
+    portal = ItemsPortal((2,))
+    for number in range(1, 201):
+        portal.put(2, number, updatedTime=OLD)
+    answer = portal.answer
+
+    def failing(method, params):
+        if params["filter"].get(">id") == 100:
+            raise PermanentError(method, "ODD")
+        return answer(method, params)
+
+    portal.answer = failing
+    (part,), error = parts(portal)
+    assert (len(part.items), part.last, error.code) == (100, 100, "ODD")
+    found, error = parts(portal, after=100)
+    assert (found, error.code) == ([], "ODD")
+
+
+def test_a_long_list_comes_in_parts_of_2500():
+    """A part that is full says where the list goes on, the last part that it ends."""
+    portal = ItemsPortal((2,))
+    for number in range(1, 2601):
+        portal.put(2, number, updatedTime=OLD)
+    found, error = parts(portal)
+    assert [(len(part.items), part.last) for part in found] == [(2500, 2500), (100, None)]
+    assert error is None
+    assert portal.requests <= 5
+
+
+def test_times_that_are_none_are_the_beginning():
+    """An item without a time of change is never known."""
+    assert epoch("") == 0
+
+
+def test_types_that_can_not_be_listed_stay(relay):
+    """While the portal answers neither yes nor no, kinds that were offered still are."""
+    relay.portal.items[128] = {}
+    relay.baseline()
+    for method, number in (("crm.type.list", 0), ("crm.item.list", 3)):
+        relay.portal.trouble[method, number] = PermanentError(method, "ODD")
+    with relay.document() as document:
+        document.types_asked_at = 0
+    assert "ODD" in relay.sweep()["main"]
+    progress = wiring.sweep_state().read("main").progress()
+    assert (progress["dynamic_128"], progress["contact"]) == ("done", "done")

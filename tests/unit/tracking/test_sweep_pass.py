@@ -1,0 +1,141 @@
+"""One sweep of one portal."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+from relay.errors import (
+    OperatorError,
+    PermanentError,
+    TransientError,
+)
+from relay.tracking import sweep_lists, wiring
+from relay.tracking.sweep_plan import NEW, set_kinds
+from relay.tracking.sweep_state import REFUSED, ListJob
+from tests.tracking_aws import OLD, metric
+
+
+def test_a_sweep_at_rest_costs_one_request(relay):
+    """Clock and lists of all kinds travel together."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.sweep()
+    relay.portal.requests = 0
+    relay.sweep()
+    assert relay.portal.requests == 1
+
+
+def test_a_blocked_portal_is_not_a_refused_kind(relay):
+    """An error of the whole portal ends the sweep."""
+    for method, number in (("crm.type.list", 0), ("crm.item.list", 2), ("crm.item.list", 3)):
+        relay.portal.trouble = {(method, number): OperatorError(method, "OVERLOAD_LIMIT")}
+        assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
+
+
+def test_a_portal_that_is_blocked_in_the_middle_is_swept_later(relay):
+    """An error of the whole portal in a list ends the sweep; the next one does its lists."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "OVERLOAD_LIMIT")
+    assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+
+
+def test_a_kind_that_went_is_kept_for_its_return(relay):
+    """A smart process that is gone is not listed, until the types say that it is back."""
+    relay.portal.items[128] = {}
+    relay.baseline()
+    kept = relay.portal.items.pop(128)
+    for back, expected in ((False, REFUSED), (False, REFUSED), (True, "done")):
+        relay.portal.items |= {128: kept} if back else {}
+        with relay.document() as document:
+            document.types_asked_at = 0
+        relay.sweep()
+        relay.portal.calls.clear()
+        relay.sweep()
+        assert wiring.sweep_state().read("main").progress()["dynamic_128"] == expected
+        asked = any(params.get("entityTypeId") == 128 for _, params in relay.portal.calls)
+        assert asked is back
+
+
+def test_a_kind_that_fails_leaves_the_others_swept(relay, capsys):
+    """A list that must wait is continued and the other kinds are swept anew, sweep by sweep."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.portal.put(3, 1, name="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 3] = TransientError("crm.item.list", "X")
+    later = datetime.now(UTC).isoformat(timespec="seconds")
+    for title in ("b", "c"):
+        relay.portal.put(2, 1, title=title, updatedTime=later)
+        assert relay.sweep()["main"].startswith("TransientError")
+        assert metric(capsys, "unfinished") == 1
+        assert [one["data"]["after"]["title"] for one in relay.settle()] == [title]
+    relay.portal.put(3, 1, name="b", updatedTime=later)
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert [one["subject"] for one in relay.settle()] == ["contact/1"]
+
+
+def test_a_mistake_of_ours_refuses_no_kind(relay, capsys):
+    """An answer that means neither off nor forbidden is counted, and its list begins anew."""
+    for number in (2, 3):
+        relay.portal.put(number, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
+    with relay.document() as document:
+        for kind in ("deal", "contact"):
+            document.kinds[kind].swept_at = before = document.types_asked_at - 60
+    for _ in range(2):
+        assert "INVALID_ARG_VALUE" in relay.sweep()["main"]
+        assert metric(capsys, "unfinished") == 1
+        document = wiring.sweep_state().read("main")
+        assert document.progress()["deal"] == "done"
+        assert document.kinds["deal"].swept_at == before
+        assert document.kinds["contact"].swept_at > before
+        assert document.jobs == []
+    relay.portal.trouble.clear()
+    assert relay.sweep() == {"main": "done"}
+    assert wiring.sweep_state().read("main").kinds["deal"].swept_at > before
+
+
+def test_what_an_earlier_sweep_left_of_a_refused_kind_is_dropped(relay):
+    """Lists of a kind that is gone hold nothing up."""
+    relay.baseline()
+    with relay.document() as document:
+        document.jobs = [ListJob("deal", NEW)]
+        document.kinds["deal"].refused = True
+    assert relay.sweep() == {"main": "done"}
+    assert wiring.sweep_state().read("main").jobs == []
+
+
+def test_a_long_list_is_continued_after_its_last_saved_part(relay, monkeypatch):
+    """Ids that the queue took before a sweep failed get no second hint."""
+    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    for number in range(1, 201):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    send, room = relay.queues.send_message_batch, [1, 1]
+
+    def failing(**request):
+        relay.queues.full = not room
+        del room[:1]
+        return send(**request)
+
+    monkeypatch.setattr(relay.queues, "send_message_batch", failing)
+    assert relay.sweep()["main"].startswith("StateError")
+    room.extend([1] * 9)
+    assert relay.sweep() == {"main": "done"}
+    hinted = [one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]]
+    assert hinted == list(range(1, 201))
+
+
+def test_trouble_of_the_whole_portal_stops_every_list(relay, monkeypatch):
+    """A long list ends with the part that it is at, when another list shows the trouble."""
+    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    for number in range(1, 201):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.portal.trouble["crm.item.list", 3] = OperatorError("crm.item.list", "OVERLOAD_LIMIT")
+    with relay.document() as document:
+        set_kinds(document, {"deal", "contact"}, time.time())
+    assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
+    assert len(relay.queues.bodies("track")) == 1
