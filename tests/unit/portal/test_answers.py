@@ -102,9 +102,9 @@ def test_a_body_that_the_web_server_refuses_is_permanent():
 
 def test_errors_of_rest_3_are_read_too():
     """The code and message of a REST 3.0 error object are read."""
-    said = {"code": "BITRIX_REST_V3_EXCEPTION_ENTITYNOTFOUNDEXCEPTION", "message": "no such task"}
+    error = {"code": "BITRIX_REST_V3_EXCEPTION_ENTITYNOTFOUNDEXCEPTION", "message": "no such task"}
     with pytest.raises(PermanentError, match="ENTITYNOTFOUNDEXCEPTION: no such task"):
-        read_answer("tasks.task.get", 400, json.dumps({"error": said}).encode())
+        read_answer("tasks.task.get", 400, json.dumps({"error": error}).encode())
 
 
 def test_a_command_may_fail_with_a_text_alone():

@@ -77,13 +77,13 @@ def test_an_error_for_a_cancelled_caller_is_not_logged(wire, clock, webhook):
 def test_calls_are_cancelled_with_their_request(wire, clock, webhook):
     """A caller is cancelled, instead of waiting for ever, if the loop cancels the request."""
     portal = Portal(webhook)
-    seen = []
+    events = []
 
     async def call():
         try:
             await portal.call("profile")
         except asyncio.CancelledError:
-            seen.append("cancelled")
+            events.append("cancelled")
             raise
 
     async def stop_while_sending():
@@ -95,7 +95,7 @@ def test_calls_are_cancelled_with_their_request(wire, clock, webhook):
         await asyncio.wait([task])
 
     clock.run(stop_while_sending())
-    assert seen == ["cancelled"]
+    assert events == ["cancelled"]
 
 
 def test_a_bug_is_raised_in_the_caller(wire, clock, webhook):

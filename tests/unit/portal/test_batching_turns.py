@@ -9,14 +9,6 @@ from relay.portal.webhook_state import state_of
 from tests.portal_wire import SlowSlots
 
 
-def test_200_waiting_calls_are_4_requests(wire, clock, webhook):
-    """Calls leave fifty to a request, and each caller gets its own result."""
-    wire.answer = lambda _, params: {"item": {"id": params["id"]}}
-    results = clock.run(many(Portal(webhook), 200))
-    assert [result["item"]["id"] for result in results] == [str(n) for n in range(200)]
-    assert [len(body["cmd"]) for _, body in wire.requests] == [50] * 4
-
-
 async def many(portal, count, method="crm.item.get"):
     """Call a method for the ids 0, 1, … at the same time."""
     return await asyncio.gather(*(portal.call(method, id=n) for n in range(count)))

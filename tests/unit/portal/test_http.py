@@ -28,7 +28,7 @@ class Wire(BaseAdapter):
     """Answers instead of a network; an exception is raised."""
 
     def __init__(self, reply, status=200, headers=None):
-        """Take the body, as bytes or a file, or what goes wrong."""
+        """Take the body, as bytes or a file, or the exception to raise."""
         super().__init__()
         self.reply, self.status, self.headers = reply, status, headers or {}
         self.closed = 0
@@ -86,7 +86,7 @@ SLOW = ConnectTimeoutError(None, URL)
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kind", "said"),
+    ("fault", "kind", "text"),
     [
         (requests.ConnectTimeout(MaxRetryError(None, URL, SLOW)), TransientError, "NOT_CONNECTED"),
         (
@@ -110,10 +110,10 @@ SLOW = ConnectTimeoutError(None, URL)
         (requests.ConnectionError(), MayHaveRunError, "NO_ANSWER: ConnectionError"),
     ],
 )
-def test_a_failed_request_says_whether_it_may_have_run(wired, trouble, kind, said):
+def test_a_failed_request_says_whether_it_may_have_run(wired, fault, kind, text):
     """A fault before the connection never ran, a later one may have run; no error has the URL."""
-    made, _ = wired(trouble)
-    with pytest.raises(kind, match=said) as caught:
+    made, _ = wired(fault)
+    with pytest.raises(kind, match=text) as caught:
         made.post("crm.deal.add", URL, b"{}")
     assert type(caught.value) is kind
     assert SECRET not in repr(caught.value)
@@ -125,11 +125,11 @@ class Body(io.BufferedIOBase):
     """A body that breaks off, drips, or never ends."""
 
     def __init__(self, *parts):
-        """Take what is read, part by part; an exception is raised."""
+        """Take the parts that are read; an exception among them is raised."""
         self.parts = list(parts)
 
     def read1(self, _size):
-        """Give the next part, whatever its size."""
+        """Return the next part of any size."""
         part = self.parts.pop(0) if self.parts else b""
         if isinstance(part, Exception):
             raise part
@@ -138,11 +138,11 @@ class Body(io.BufferedIOBase):
 
 def test_a_body_that_breaks_off_may_have_run(wired):
     """A reset or a timeout in the body raises MayHaveRunError without the URL."""
-    for trouble, code in (
+    for fault, code in (
         (ConnectionResetError(), "NO_ANSWER"),
         (ReadTimeoutError(None, URL, "slow"), "TIMEOUT"),
     ):
-        made, _ = wired(Body(b'{"result"', trouble))
+        made, _ = wired(Body(b'{"result"', fault))
         with pytest.raises(MayHaveRunError, match=code) as caught:
             made.post("crm.deal.add", URL, b"{}")
         assert SECRET not in repr(caught.value)

@@ -58,12 +58,12 @@ def test_another_order_is_read_by_offset(wire, clock, webhook, order):
 
 
 @pytest.mark.parametrize(
-    "asked", [("crm.item.list", "@id"), ("tasks.task.list", "ID"), ("user.get", "@ID")]
+    "field", [("crm.item.list", "@id"), ("tasks.task.list", "ID"), ("user.get", "@ID")]
 )
 @pytest.mark.parametrize("sizes", [(0, 0), (10, 1), (1000, 1), (2500, 1), (2600, 2)])
-def test_an_id_set_is_cut_into_independent_pages(wire, clock, webhook, asked, sizes):
+def test_an_id_set_is_cut_into_independent_pages(wire, clock, webhook, field, sizes):
     """A set of ids is read in its order, each id once, 2,500 to a request."""
-    (method, name), (count, requests) = asked, sizes
+    (method, name), (count, requests) = field, sizes
     wire.answer = lambda _, params: [{"id": number} for number in params["filter"][name]]
     ids = list(range(2, count + 2))
     assert read_list(clock, Portal(webhook), method, filter={name: ids + ids[:1]}) == ids
@@ -168,14 +168,14 @@ def test_a_reader_that_stops_causes_no_more_requests(wire, clock, webhook):
 
     async def first_of(count):
         items = portal.list("crm.item.list")
-        found = []
+        items_read = []
         async for item in items:
-            found.append(item)
-            if len(found) == count:
+            items_read.append(item)
+            if len(items_read) == count:
                 break
         await items.aclose()
         await portal.settled()
-        return len(found)
+        return len(items_read)
 
     assert clock.run(first_of(50)) == 50
     assert len(wire.requests) == 1

@@ -55,11 +55,11 @@ def test_a_wait_beyond_the_functions_time_raises(wire, clock, webhook):
 USED = reply(429, error="OPERATION_TIME_LIMIT")
 
 
-@pytest.mark.parametrize(("known", "waits"), [(True, 100), (False, 60)])
-def test_a_429_blocks_the_method_until_the_reset(wire, clock, webhook, known, waits):
+@pytest.mark.parametrize(("recorded", "waits"), [(True, 100), (False, 60)])
+def test_a_429_blocks_the_method_until_the_reset(wire, clock, webhook, recorded, waits):
     """A 429 blocks the method until the recorded reset, or a minute if none is recorded."""
     portal = Portal(webhook)
-    wire.time = spent(clock, 5) if known else {}
+    wire.time = spent(clock, 5) if recorded else {}
     clock.run(portal.call("crm.item.add", fields={"title": "a"}))
     wire.script = [USED]
     began = clock.now
@@ -118,15 +118,15 @@ def test_both_ways_to_count_a_batch_are_understood(clock, outer, inner, blocked)
     operating.record_batch(
         spent(clock, outer), {"c0": spent(clock, inner), "x": {}}, {"c0": "crm.item.list"}
     )
-    found = [name for name in ("batch", "crm.item.list") if operating.blocked_until(name)]
-    assert found == blocked
+    names = [name for name in ("batch", "crm.item.list") if operating.blocked_until(name)]
+    assert names == blocked
 
 
-@pytest.mark.parametrize("said", [None, [], {}, {"operating": 500}, {"operating": "x"}])
-def test_a_portal_without_the_limit_blocks_nothing(clock, said):
+@pytest.mark.parametrize("times", [None, [], {}, {"operating": 500}, {"operating": "x"}])
+def test_a_portal_without_the_limit_blocks_nothing(clock, times):
     """Answers without figures, or with figures of another shape, block no method."""
     operating = Operating()
-    operating.record_batch(said, {"c0": said}, {"c0": "a"})
+    operating.record_batch(times, {"c0": times}, {"c0": "a"})
     assert clock.now
     assert not operating.blocked_until("a")
     assert not operating.blocked_until("batch")
