@@ -4,11 +4,11 @@ Which of the two, and when, stands in relay.retry_policy.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import batched
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -47,19 +47,19 @@ class Outcome(NamedTuple):
         """Whether the record is still in the queue."""
         return self.seconds is not None or bool(self.trouble)
 
-    def log(self, logger: Logger, **fields: Any) -> None:
-        """Log the outcome; a bug with its traceback."""
+    def log(self, logger: Logger, fields: Mapping[str, object] | None = None) -> None:
+        """Log the outcome with fields beside it; a bug with its traceback."""
         record, error, _ = self.unhandled
-        fields = {"message_id": record.message_id} | fields
-        fields |= {"error": type(error).__name__, "reason": str(error)}
-        fields["receives"] = Delivery.of(record, time.time()).receives
+        entry: dict[str, object] = {"message_id": record.message_id, **(fields or {})}
+        entry |= {"error": type(error).__name__, "reason": str(error)}
+        entry["receives"] = Delivery.of(record, time.time()).receives
         if self.trouble:
-            fields["trouble"] = self.trouble
+            entry["trouble"] = self.trouble
         trace = error if policy_of(error) is Policy.RETRY and error.__traceback__ else None
         if self.comes_back:
-            logger.warning("comes back", exc_info=trace, seconds=self.seconds, **fields)
+            logger.warning("comes back", exc_info=trace, extra=entry | {"seconds": self.seconds})
         else:
-            logger.error("dead-lettered", exc_info=trace, **fields)
+            logger.error("dead-lettered", exc_info=trace, extra=entry)
 
 
 def hand_back(unhandled: Iterable[Unhandled], *, repeatable: bool = False) -> list[Outcome]:

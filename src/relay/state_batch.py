@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import batched
 from typing import Any
 
@@ -17,7 +18,7 @@ class _Pending:
     """A write that has not left: its parts, how they become a request, and its end."""
 
     parts: list[Any]
-    build: Callable[[Sequence[Any]], Write]
+    build: Callable[[], Write]
     done: asyncio.Future[None]
 
     def finish(self, error: Exception | None) -> None:
@@ -50,7 +51,9 @@ class StateBatch:
         loop = asyncio.get_running_loop()
         pending = self._pending.get(name)
         if pending is None:
-            pending = self._pending[name] = _Pending([], build, loop.create_future())
+            parts: list[Part] = []
+            pending = _Pending(parts, partial(build, parts), loop.create_future())
+            self._pending[name] = pending
         pending.parts.append(part)
         if self._task is None:
             self._task = loop.create_task(self._work())
@@ -77,7 +80,7 @@ class StateBatch:
         conditional: list[tuple[_Pending, Write]] = []
         for pending in leaving:
             try:
-                write = pending.build(pending.parts)
+                write = pending.build()
             except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
                 pending.finish(refusal)
                 continue

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -134,9 +133,9 @@ class StateRequests:
         errors |= dict.fromkeys(left, StateError("the State table is busy"))
         return [errors.get(at) for at in range(len(writes))]
 
-    def _item(self, write: Write) -> dict[str, Any]:
+    def _item(self, write: Write) -> dict[str, object]:
         """Return a write as a part of a transaction."""
-        request: dict[str, Any] = {"TableName": self._table}
+        request: dict[str, object] = {"TableName": self._table}
         if isinstance(write, Put):
             request["Item"] = write.item
         else:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
 from relay.portal.references import resolve
 
-type Params = Mapping[str, Any]  # JSON
+type Params = Mapping[str, object]  # JSON
 type Commands = Mapping[str, tuple[str, Params]]
 
 
@@ -26,7 +26,7 @@ class Finished(NamedTuple):
     method: str
     params: Params
     resolved: Params
-    result: Any
+    result: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class BatchResult:
     method, code and description of each command that was refused.
     """
 
-    results: dict[str, Any]
+    results: dict[str, object]
     errors: dict[str, list[str]]
 
     def to_json(self, *, without: Commands) -> str:
@@ -67,13 +67,13 @@ class Call:
             return
         yield from (Command(*one) for one in self.commands.values() if not is_read(one[0]))
 
-    def finished(self, result: Any) -> Iterator[Finished]:
+    def finished(self, result: object) -> Iterator[Finished]:
         """Yield the writes that have run, each with its own result.
 
         `result` is that of the call, or a BatchResult. A reference that is the whole of a value is
         resolved as the portal does it; another one stays.
         """
-        if self.commands is None:
+        if self.commands is None or not isinstance(result, BatchResult):
             yield Finished(self.method, self.params, self.params, result)
             return
         for name, (method, params) in self.commands.items():

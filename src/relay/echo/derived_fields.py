@@ -19,7 +19,7 @@ in another funnel, `accomplices`, `auditors`: which value follows can't be told 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.change import Change
 from relay.echo.same_value import is_same, moment
@@ -32,8 +32,8 @@ _FINAL = {"S": "100", "F": None}
 class Cause(NamedTuple):
     """A write that explains a change: what it set the field to, who wrote and when."""
 
-    value: Any
-    user: Any
+    value: object
+    user: int
     at: int
 
 
@@ -88,7 +88,7 @@ def _first(name: str, change: Change, cause: Cause) -> bool:
     return is_same(name, first, change.after.get(name))
 
 
-def _numbers(value: Any) -> set[str]:
+def _numbers(value: object) -> set[str]:
     return {str(one) for one in value} if isinstance(value, list) else set()
 
 

@@ -15,7 +15,6 @@ minute the user of the writing webhook may undo a write and repeat it without be
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS, Cause
@@ -114,7 +113,9 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
         if name in change.truncated:
             return False  # the value is not in the change
         if field == "fm":
-            found = [cause for cause in _phones(notes) if _fits_rows(cause.value, change)]
+            rows = _phones(notes)
+            fits = rows and _fits_rows(rows, change)
+            found = [Cause(rows, notes[0].user, notes[0].at)] if fits else []
         else:
             value = change.after.get(name)
             found = [
@@ -141,15 +142,15 @@ def _latest(notes: list[NoteText], field: str, read_at: float) -> list[Cause]:
     return found
 
 
-def _phones(notes: list[NoteText]) -> list[Cause]:
-    """Return the rows of all notes as one cause: of the rows of one number the newest counts."""
-    rows: list[Any] = []
+def _phones(notes: list[NoteText]) -> list[Sequence[str]]:
+    """Return the rows of all notes: of the rows of one number the newest."""
+    rows: list[Sequence[str]] = []
     numbers: set[str] = set()
     for note in notes:
         mine = [row for row in note.fields.get("fm", ()) if row[0] not in numbers]
         numbers |= {row[0] for row in mine if row[0]}
         rows += mine
-    return [Cause(rows, notes[0].user, notes[0].at)] if rows else []
+    return rows
 
 
 def _follows(name: str, causes: Mapping[str, Cause], change: Change) -> bool:
@@ -182,7 +183,7 @@ def _fits_rows(noted: Sequence[Sequence[str]], change: Change) -> bool:
 
 
 def _is_row(
-    noted: Sequence[str], old: Mapping[str, Any] | None, row: Mapping[str, Any] | None
+    noted: Sequence[str], old: Mapping[str, object] | None, row: Mapping[str, object] | None
 ) -> bool:
     """Return whether a row is as it was noted; unwritten parts must be as before."""
     _, text, *more = [*noted, "", ""][:4]
@@ -196,5 +197,5 @@ def _is_row(
     return True
 
 
-def _by_number(rows: object) -> dict[str, Mapping[str, Any]]:
+def _by_number(rows: object) -> dict[str, Mapping[str, object]]:
     return {str(row["id"]): row for row in rows} if isinstance(rows, list) else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeIs
+from typing import TypeIs
 
 from relay.echo.calls import Params
 from relay.echo.same_value import plain
@@ -55,7 +55,7 @@ def written_item(method: str, params: Params) -> WrittenItem | None:
     parts = method.lower().split(".")
     given, fields = _given(params)
     entity = ""
-    number: Any = given.get("id")
+    number: object = given.get("id")
     match parts:
         case ["crm", "item", "update" | "delete"]:
             entity = _entity(given.get("entitytypeid"))
@@ -76,7 +76,7 @@ def written_item(method: str, params: Params) -> WrittenItem | None:
             return None
     if not str(number).isdecimal():
         return None  # a reference to another result of its batch, or nothing that a portal takes
-    return WrittenItem(entity, str(int(number)), fields, deleted=parts[2:] == ["delete"])
+    return WrittenItem(entity, str(int(str(number))), fields, deleted=parts[2:] == ["delete"])
 
 
 def created_item(method: str, params: Params) -> CreatedItem | None:
@@ -95,7 +95,7 @@ def created_item(method: str, params: Params) -> CreatedItem | None:
             return None
 
 
-def created_id(result: Any) -> str | None:
+def created_id(result: object) -> str | None:
     """Return the id of what was made: `{"item": {"id": 7}}`, `{"task": {"id": "7"}}` or `7`."""
     if is_map(result):
         inner = result.get("item", result.get("task"))
@@ -104,7 +104,7 @@ def created_id(result: Any) -> str | None:
     return text if text.isdecimal() else None
 
 
-def is_map(value: object) -> TypeIs[Mapping[str, Any]]:
+def is_map(value: object) -> TypeIs[Mapping[str, object]]:
     """Return whether a value of JSON is an object."""
     return isinstance(value, Mapping)
 
@@ -112,7 +112,8 @@ def is_map(value: object) -> TypeIs[Mapping[str, Any]]:
 def _given(params: Params) -> tuple[Params, Params]:
     """Return the parameters by their names in lower case, and their fields."""
     given = {name.lower(): value for name, value in params.items()}
-    return given, given["fields"] if is_map(given.get("fields")) else {}
+    fields = given.get("fields")
+    return given, fields if is_map(fields) else {}
 
 
 def _entity(type_id: object) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
-from typing import Any
 
 SHORT = 64  # characters of a value that is noted as it is; of a longer one the digest is noted
 DIGEST = "$sha256"
@@ -48,13 +47,13 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def short(value: Any) -> Any:
+def short(value: object) -> object:
     """Return what is noted of a written value: the value, or the digest of a longer one."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return value if len(text) <= SHORT else {DIGEST: _digest(value)}
 
 
-def is_same(name: str, noted: Any, read: Any, midnights: Collection[str] = ()) -> bool:
+def is_same(name: str, noted: object, read: object, midnights: Collection[str] = ()) -> bool:
     """Say whether a field's noted value is the one that was read, as the projection spells it.
 
     `name` is plain; `midnights` are times of day, in UTC, at which the portal's days begin.
@@ -77,7 +76,7 @@ def is_same(name: str, noted: Any, read: Any, midnights: Collection[str] = ()) -
     return True
 
 
-def moment(value: Any) -> datetime | None:
+def moment(value: object) -> datetime | None:
     """Return the time that a reading holds, None where it holds none."""
     if not isinstance(value, str) or not _READ_TIME.fullmatch(value):
         return None
@@ -87,7 +86,7 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -95,7 +94,7 @@ def _digest(value: Any) -> str:
     return sha256(str(value).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _is_one(name: str, noted: Any, read: Any, midnights: Collection[str]) -> bool:
+def _is_one(name: str, noted: object, read: object, midnights: Collection[str]) -> bool:
     """Compare single values."""
     if read is None:
         no = str(noted).lower()
@@ -124,7 +123,7 @@ def _is_one(name: str, noted: Any, read: Any, midnights: Collection[str]) -> boo
     )
 
 
-def _is_number(name: str, noted: Any, read: float) -> bool:
+def _is_number(name: str, noted: object, read: float) -> bool:
     text = str(noted)
     if not (isinstance(noted, int | float) or _NUMBER.fullmatch(text)):
         return False

@@ -14,8 +14,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from relay.echo.calls import Params
 from relay.echo.same_value import plain
 from relay.kinds import KINDS, TASK, kind_of, name_of
 
@@ -32,17 +32,17 @@ class Stamp:
 
     fields: Mapping[str, str]
 
-    def put_on(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def put_on(self, params: Params) -> Params:
         """Return a copy of the parameters with the stamp among the fields."""
         name, fields = fields_of(params)
-        return {**params, name: {**fields, **self.fields}}
+        return {**params, name: {**(fields or {}), **self.fields}}
 
 
-def stamp_of(method: str, params: Mapping[str, Any], key: str) -> Stamp | None:
+def stamp_of(method: str, params: Params, key: str) -> Stamp | None:
     """Return the stamp with a key for a call; None where no field can hold one."""
     names = _key_fields(method.lower(), params)
     _, fields = fields_of(params)
-    if not names or not isinstance(fields, Mapping):
+    if not names or fields is None:
         return None
     text = PREFIX + key
     stamp = {name: ORIGINATOR if plain(name) == "originatorid" else text for name in names}
@@ -50,13 +50,14 @@ def stamp_of(method: str, params: Mapping[str, Any], key: str) -> Stamp | None:
     return None if used & {plain(name) for name in stamp} else Stamp(stamp)
 
 
-def fields_of(params: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the name and the value of the parameter that holds a call's fields."""
+def fields_of(params: Params) -> tuple[str, Params | None]:
+    """Return the name of the parameter with a call's fields, and these; None for no object."""
     name = next((name for name in params if name.lower() == "fields"), "fields")
-    return name, params.get(name, {})
+    fields = params.get(name, {})
+    return name, fields if isinstance(fields, Mapping) else None
 
 
-def _key_fields(method: str, params: Mapping[str, Any]) -> Sequence[str]:
+def _key_fields(method: str, params: Params) -> Sequence[str]:
     """Return the fields that may hold a create's key, spelled as its method takes them."""
     if method != "crm.item.add":
         return [re.sub("([A-Z])", r"_\1", name).upper() for name in _KEY_FIELDS.get(method, ())]

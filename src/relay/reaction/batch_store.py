@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
@@ -127,5 +126,5 @@ class _RecordLog:
     logger: Logger
     record: Record
 
-    def __call__(self, message: str, /, **fields: Any) -> None:
-        self.logger.warning(message, **self.record.log_fields(), **fields)
+    def __call__(self, message: str, /, **fields: object) -> None:
+        self.logger.warning(message, extra={**self.record.log_fields(), **fields})

@@ -24,7 +24,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 from relay.errors import RowError
 from relay.state_table import CHECKPOINT_SECONDS, Item
@@ -115,7 +114,7 @@ class Checkpoint:
         return checkpoint
 
 
-def digest_of(params: Mapping[str, Any]) -> str:
+def digest_of(params: Mapping[str, object]) -> str:
     """Return a digest of a call's parameters; their order does not count."""
     text = json.dumps(params, sort_keys=True, ensure_ascii=False, default=str)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -17,8 +17,8 @@ administrator, or an operator decides.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from relay.echo.calls import Params
 from relay.echo.same_value import plain
 from relay.echo.stamps import Stamp, fields_of
 from relay.errors import MayHaveRunError
@@ -33,9 +33,9 @@ SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-pr
 
 
 async def find(
-    portal: PortalApi, method: str, params: Mapping[str, Any], stamp: Stamp, since: float
-) -> Any | None:
-    """Return the result of a create that has run since a time (epoch s), None if it has not.
+    portal: PortalApi, method: str, params: Params, stamp: Stamp, since: float
+) -> object:
+    """Return the result of a create that has run since a time (epoch s); None if it has not.
 
     Raises MayHaveRunError where the portal's answers can't decide.
     """
@@ -48,8 +48,8 @@ async def find(
 
 
 async def _search(
-    portal: PortalApi, method: str, params: Mapping[str, Any], stamp: Stamp, since: float
-) -> Any | None:
+    portal: PortalApi, method: str, params: Params, stamp: Stamp, since: float
+) -> object:
     by_stamp = {f"={name}": value for name, value in stamp.fields.items()}
     if method.lower() == "crm.item.add":
         others = {name: value for name, value in params.items() if name != fields_of(params)[0]}
@@ -64,10 +64,8 @@ async def _search(
     return None
 
 
-async def _find_task(
-    portal: PortalApi, params: Mapping[str, Any], stamp: Stamp, since: float
-) -> Any | None:
-    given = {plain(name): value for name, value in fields_of(params)[1].items()}
+async def _find_task(portal: PortalApi, params: Params, stamp: Stamp, since: float) -> object:
+    given = {plain(name): value for name, value in (fields_of(params)[1] or {}).items()}
     title = str(given.get("title"))
     begin = datetime.fromtimestamp(since, UTC) - CLOCK
     by_time = {">=CREATED_DATE": (begin - SHIFT).isoformat(timespec="seconds")}

@@ -55,7 +55,7 @@ class OnceWriter:
         """
         return await self._run.finish_even_if_cancelled(self._write(call))
 
-    async def _write(self, call: Call) -> Any:
+    async def _write(self, call: Call) -> object:
         self._run.claims.call_started()
         try:
             attempt = await self._claim(call)
@@ -106,7 +106,7 @@ class OnceWriter:
             if write in run.checkpoint.writes:
                 return attempt
 
-    async def _replay(self, attempt: Attempt) -> Any:
+    async def _replay(self, attempt: Attempt) -> object:
         """Return the stored result of a write that is done."""
         call, digest, _, write, _ = attempt
         self._run.replayed += 1
@@ -126,7 +126,7 @@ class OnceWriter:
         write.result = to_text(call, result)
         return result
 
-    async def _do(self, attempt: Attempt) -> Any:
+    async def _do(self, attempt: Attempt) -> object:
         """Send a write that is not done; one that may have run is looked up first."""
         if attempt.is_harmless:
             return await self._send(attempt, None)
@@ -144,7 +144,7 @@ class OnceWriter:
                     await self._run.lease.store()
         return await self._send(attempt, stamp)
 
-    async def _look_up(self, attempt: Attempt, stamp: Stamp | None) -> Any:
+    async def _look_up(self, attempt: Attempt, stamp: Stamp | None) -> object:
         """Look up whether an interrupted create reached the portal; return its result, or None.
 
         Raises MayHaveRunError where only an operator can tell.
@@ -164,7 +164,7 @@ class OnceWriter:
         self._run.log("looked up", method=write.method, found=result is not None)
         return ids_of(result)
 
-    async def _send(self, attempt: Attempt, stamp: Stamp | None) -> Any:
+    async def _send(self, attempt: Attempt, stamp: Stamp | None) -> object:
         call, write = attempt.call, attempt.write
         if stamp:
             call = Call(call.method, stamp.put_on(call.params))
@@ -190,7 +190,7 @@ class OnceWriter:
             raise
         return await self._done(attempt, call, result)
 
-    async def _done(self, attempt: Attempt, call: Call, result: Any) -> Any:
+    async def _done(self, attempt: Attempt, call: Call, result: object) -> object:
         """Record a result; what the run stores next takes it along."""
         write = attempt.write
         write.done, write.digest = True, attempt.digest

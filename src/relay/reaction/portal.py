@@ -1,10 +1,10 @@
 """The portal that a reaction gets: reads pass through, each write is done once a record."""
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any
 
-from relay.echo.calls import Call
+from relay.echo.calls import Call, Commands
 from relay.errors import CallError, PermanentError
 from relay.portal import PortalApi
 from relay.portal.batch import BATCH
@@ -44,7 +44,7 @@ class OncePortal:
 
     async def batch(
         self,
-        commands: Mapping[str, tuple[str, Mapping[str, Any]]],
+        commands: Commands,
         *,
         halt: bool = False,
         return_errors: bool = False,
@@ -78,7 +78,7 @@ class OncePortal:
         """Wait until no write of this record is under way, cancelled callers' included."""
         await self._run.settled()
 
-    async def _counted[T](self, call: Coroutine[Any, Any, T]) -> T:
+    async def _counted[T](self, call: Coroutine[object, None, T]) -> T:
         self._run.claims.call_started()
         try:
             return await call

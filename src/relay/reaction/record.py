@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
@@ -41,10 +40,10 @@ class Record:
         confirmed_at = float(sent_at) / 1000 if code == NEEDS_OPERATOR else 0.0
         return Operator(sent_back="reason" in attributes, confirmed_at=confirmed_at)
 
-    def log_fields(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, object]:
         """Return the fields that name the record in a log line."""
         payload = self.payload
-        fields: dict[str, Any] = {"message_id": self.message.message_id}
+        fields: dict[str, object] = {"message_id": self.message.message_id}
         if isinstance(payload, Change):
             fields |= {"change_id": payload.change_id, "subject": item_of(payload)}
         else:

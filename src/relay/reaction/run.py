@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
@@ -36,9 +36,9 @@ class Run:
         self.log = log
         self.replayed = 0
         self.busy_until = 0.0  # epoch s; until then a request without an answer may be running
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
-    async def finish_even_if_cancelled[T](self, write: Coroutine[Any, Any, T]) -> T:
+    async def finish_even_if_cancelled[T](self, write: Coroutine[object, None, T]) -> T:
         """Return the result of a write, which is finished even if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(write)
         self._tasks.add(task)
@@ -69,7 +69,7 @@ class Run:
         except Exception as trouble:  # noqa: BLE001  the write has been done, the record may go
             self.log("not recorded", reason=str(trouble))
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # the caller may be gone

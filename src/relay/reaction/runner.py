@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import update_wrapper
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -34,6 +34,19 @@ from relay.retry_policy import Delivery, Policy, policy_of
 from relay.state_requests import StateRequests
 
 
+class Batch(TypedDict):
+    """The records of an SQS batch, as Lambda hands them over."""
+
+    Records: list[dict[str, Any]]
+
+
+class Context(Protocol):
+    """Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time that the function has left."""
+
+
 class Reaction:
     """A user's coroutine, callable as it was written; `handler` is what Lambda calls."""
 
@@ -51,7 +64,7 @@ class Reaction:
         self._deadline = deadline.Deadline(self.name)
         self._portals = PortalResolver(PortalClients("write", self.remaining_seconds))
 
-    async def __call__(self, *arguments: Any) -> None:
+    async def __call__(self, *arguments: object) -> None:
         """React, as a test does: with an event or a change, and a fake portal."""
         await self._react(*arguments)
 
@@ -59,7 +72,7 @@ class Reaction:
         """Return how many seconds a reaction may still take in this invocation."""
         return self._deadline.remaining_seconds()
 
-    def handler(self, batch: dict[str, Any], context: Any) -> dict[str, Any]:
+    def handler(self, batch: Batch, context: Context) -> dict[str, list[dict[str, str]]]:
         """Run every record of an SQS batch; return those that come back."""
         seconds = context.get_remaining_time_in_millis() / 1000
         self._deadline.begin(seconds)
@@ -149,7 +162,7 @@ class Reaction:
             one.end(error)
             await one.store(store)
 
-    async def _arguments(self, one: RunningRecord, store: BatchStore | None) -> list[Any]:
+    async def _arguments(self, one: RunningRecord, store: BatchStore | None) -> list[object]:
         """Return what the reaction is called with: an event or a change, and a portal."""
         payload = one.record.payload
         stored = one.stored
@@ -171,12 +184,12 @@ class Reaction:
             counts["replayed"] += bool(one.stored and one.stored.run.replayed)
             counts["handled"] += one.is_handled
             if one.is_handled:
-                self._logger.info("handled", **one.record.log_fields())
+                self._logger.info("handled", extra=one.record.log_fields())
             else:
                 unhandled.append(self._unhandled(one))
         outcomes = hand_back(unhandled)
         for outcome in outcomes:
-            outcome.log(self._logger, **fields.get(outcome.unhandled.record.message_id, {}))
+            outcome.log(self._logger, fields.get(outcome.unhandled.record.message_id))
             counts["failed"] += policy_of(outcome.unhandled.error) is Policy.RETRY
             counts["waiting" if outcome.comes_back else "dead_lettered"] += 1
         for metric, number in counts.items():

@@ -14,11 +14,11 @@ counted twice:
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
@@ -34,7 +34,7 @@ from relay.state_table import HOUR_SECONDS, gone_key, made_key
 class Log(Protocol):
     """Writes a warning about one record, with fields beside it."""
 
-    def __call__(self, message: str, /, **fields: Any) -> None:
+    def __call__(self, message: str, /, **fields: object) -> None:
         """Write it."""
 
 
@@ -102,7 +102,7 @@ class WriteNotes:
 
     async def before(self, write: Write, call: Call) -> None:
         """Note what a call that is to be sent sets; raises LoopError, StateError."""
-        jobs: list[Coroutine[Any, Any, None]] = []
+        jobs: list[Awaitable[None]] = []
         now = time.time()
         for at, command in enumerate(call.writes()):
             if written := written_item(*command):
@@ -120,10 +120,10 @@ class WriteNotes:
         if was_not_sent(error):
             await self._all(map(self.ledger.take_back, notes), "not taken back", write)
 
-    async def after(self, write: Write, call: Call, result: Any) -> None:
+    async def after(self, write: Write, call: Call, result: object) -> None:
         """Note what only the result of a call proves: deletions, new items, items by reference."""
         self._noted.pop(write, None)
-        jobs: list[Coroutine[Any, Any, None]] = []
+        jobs: list[Awaitable[None]] = []
         now = time.time()
         for at, done in enumerate(call.finished(result)):
             written = written_item(done.method, done.resolved)
@@ -137,9 +137,7 @@ class WriteNotes:
                 jobs.append(self.ledger.put(fact(row_key, now)))
         await self._all(jobs, "not noted", write)
 
-    async def _all(
-        self, jobs: Iterable[Coroutine[Any, Any, None]], message: str, write: Write
-    ) -> None:
+    async def _all(self, jobs: Iterable[Awaitable[None]], message: str, write: Write) -> None:
         """Do all; a failure is only logged: the call has had its end all the same."""
         for error in await asyncio.gather(*jobs, return_exceptions=True):
             if isinstance(error, Exception):

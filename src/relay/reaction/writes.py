@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from relay.echo.calls import BatchResult, Call, Commands
+from relay.echo.calls import BatchResult, Call, Commands, Params
 from relay.errors import (
     CallError,
     DivergedError,
@@ -27,11 +26,12 @@ _NOT_SENT = {
 }  # fmt: skip
 
 
-async def send(portal: PortalApi, call: Call) -> Any:
+async def send(portal: PortalApi, call: Call) -> object:
     """Send a write; return its result reduced to ids, of a batch a BatchResult."""
     if call.commands is None:
         return ids_of(await portal.call(call.method, **call.params))
-    outcomes = await portal.batch(**call.params, return_errors=True)
+    halt = bool(call.params["halt"])
+    outcomes = await portal.batch(call.commands, halt=halt, return_errors=True)
     errors = {name: one for name, one in outcomes.items() if isinstance(one, CallError)}
     for error in errors.values():
         if isinstance(error, MayHaveRunError) or len(errors) == len(outcomes):
@@ -49,14 +49,14 @@ async def send(portal: PortalApi, call: Call) -> Any:
     return BatchResult(results, refused)
 
 
-def to_text(call: Call, result: Any) -> str:
+def to_text(call: Call, result: object) -> str:
     """Return the text that is stored of a write's result."""
     if isinstance(result, BatchResult):
         return result.to_json(without=_reads(call.commands or {}))
     return json.dumps(result, ensure_ascii=False, default=str)
 
 
-async def replay(portal: PortalApi, call: Call, text: str) -> Any:
+async def replay(portal: PortalApi, call: Call, text: str) -> object:
     """Return the result of a write from its stored text; a batch's reads are sent again.
 
     Older versions have stored whole results; they are reduced to ids.
@@ -82,10 +82,10 @@ async def replay(portal: PortalApi, call: Call, text: str) -> Any:
     return BatchResult(results, errors)
 
 
-def _filled(name: str, params: Mapping[str, Any], written: Kept) -> Any:
+def _filled(name: str, params: Params, written: Kept) -> Params:
     """Return a read's parameters with the ids that they refer to."""
-    filled = resolve(params, written)
-    waiting = [filled]
+    filled: Params = resolve(params, written)
+    waiting: list[object] = [filled]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Kept):
