@@ -106,6 +106,16 @@ def test_every_link_leads_somewhere(page):
             assert heading in _anchors(path.read_text("utf-8")), target
 
 
+def test_every_file_that_a_contributor_is_sent_to_is_there():
+    """The files of CONTRIBUTING.md's tree and of its answers exist."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"[\w/]+\.(?:py|yaml)\b", text)
+    rooms = [ROOT, ROOT / "src/relay", *(ROOT / "src/relay").iterdir()]
+    lost = [name for name in named if not any((room / name).is_file() for room in rooms)]
+    assert named
+    assert lost == []
+
+
 def _anchors(text):
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
