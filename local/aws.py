@@ -23,17 +23,17 @@ PROGRAM = Path(__file__).with_name("faithful_aws.py")
 
 
 class PortInUseError(Exception):
-    """When a port that was asked for is somebody else's."""
+    """Raised when a wanted port is in use."""
 
-    def __init__(self, port: int, what: str, variable: str) -> None:
+    def __init__(self, port: int, purpose: str, variable: str) -> None:
         super().__init__(
-            f"port {port} ({what}) is in use; stop what uses it, or choose another: "
+            f"port {port} ({purpose}) is in use; stop its program, or choose another port: "
             f"make run {variable}=<port>"
         )
 
 
 def free_port() -> int:
-    """Return a port of this host that nobody listens on."""
+    """Return a port of this host on which no program listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -41,13 +41,13 @@ def free_port() -> int:
 
 
 def in_use(port: int) -> bool:
-    """Say whether somebody listens on a port of this host."""
+    """Return whether a program listens on a port of this host."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
 
 def credentials(endpoint: str) -> dict[str, str]:
-    """Return the environment with which an AWS client reaches the embedded AWS and nothing else."""
+    """Return the environment variables with which AWS clients reach the embedded AWS only."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
@@ -124,9 +124,9 @@ class LocalAws(Program):
         return client(self.endpoint, service)
 
     def kill(self, function: str, patience_seconds: float = 0.5) -> int:
-        """Kill the workers of a function as soon as one is at work; returns how many.
+        """Kill the workers of a function as soon as one is busy; return their number.
 
-        None where the system does not tell what a process is (it has no /proc).
+        It is 0 on a system without /proc.
         """
         deadline = time.monotonic() + patience_seconds
         workers = self._workers(function)
@@ -138,18 +138,18 @@ class LocalAws(Program):
         return len(workers)
 
     def _workers(self, function: str) -> list[Path]:
-        known, found = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), []
+        variable, workers = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # ended meanwhile, or somebody else's
                 parent = int(_stat(process)[1])
                 if parent == self.process.pid:
                     variables = (process / "environ").read_bytes().split(b"\0")
-                    found += [process] * (known in variables)
-        return found
+                    workers += [process] * (variable in variables)
+        return workers
 
 
 def _stat(process: Path) -> list[str]:
-    """Return what the system says of a process after its name: its state, its parent, ..."""
+    """Return the fields of /proc/<id>/stat after the process's name: state, parent, ..."""
     return (process / "stat").read_text().rpartition(")")[2].split()
 
 

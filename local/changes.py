@@ -1,4 +1,4 @@
-"""The changes of the local stack as they are announced, for the terminal and the page."""
+"""The announced changes of the local stack, as text for the terminal and steps for the page."""
 
 import json
 from collections import deque
@@ -15,15 +15,15 @@ from relay.errors import NotOursError
 
 SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"
-PATIENCE_SECONDS = 3.0  # for the line of track, which may be stored later than the change is sent
-# What follows an edit is not what a person did; it is in the Change all the same.
+PATIENCE_SECONDS = 3.0  # for the log line of track, which may be stored after the change is sent
+# Fields that follow from a person's edit; they are in the Change, and not shown.
 _CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "contactid"}
 
 
 class Changes:
-    """A queue of our own behind the topic of changes.
+    """A queue of its own behind the topic of changes.
 
-    `stray` is told of what somebody else has published there.
+    `stray` is called with a text about each message that is no change.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Changes:
         )["SubscriptionArn"]
 
     def close(self) -> None:
-        """Give up the queue."""
+        """Delete the queue and its subscription."""
         self._sns.unsubscribe(SubscriptionArn=self._subscription)
         self._sqs.delete_queue(QueueUrl=self._url)
 
     def new(self, wait_seconds: int = 0) -> Iterator[Change]:
-        """Yield what was announced since it was asked last.
+        """Yield the changes that were announced since the last call.
 
-        Without waiting for more, some of what is there may be left for the next time.
+        With `wait_seconds` 0 some messages may be left for the next call.
         """
         while True:
             found = self._sqs.receive_message(
@@ -68,24 +68,24 @@ class Changes:
                 try:
                     yield read(message["Body"])
                 except ValueError as error:
-                    self._stray(f"no change, passed over: {error}")
+                    self._stray(f"a message that is no change: {error}")
             if not found.get("Messages"):
                 return
 
 
 def read(body: str) -> Change:
-    """Return the change in a message; raises ValueError for what can't be told as one."""
+    """Return the change in a message; raises ValueError where it can't be read or shown."""
     try:
         change = Change.from_cloudevent(json.loads(body))
-        told = words(change), step(change), _time(change)
-        json.dumps(told, ensure_ascii=False).encode()
+        shown = words(change), step(change), _time(change)
+        json.dumps(shown, ensure_ascii=False).encode()
     except (NotOursError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"{error!r:.200}") from error
     return change
 
 
 def let_in(topic: str, queue: str) -> str:
-    """Return the policy that lets a topic send to a queue."""
+    """Return the queue policy that lets a topic send to a queue, as JSON."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
@@ -97,7 +97,7 @@ def let_in(topic: str, queue: str) -> str:
 
 
 class Reading(NamedTuple):
-    """What track said of a batch: how many items it read, in how many requests, and when."""
+    """One read of track: how many items, in how many requests, and when (seconds since 1970)."""
 
     began: float
     ended: float
@@ -105,27 +105,27 @@ class Reading(NamedTuple):
     requests: int
 
     def __str__(self) -> str:
-        """Return it in words: `3 reads in 1 request`."""
+        """Return a text: `3 reads in 1 request`."""
         reads = "read" if self.items == 1 else "reads"
         requests = "request" if self.requests == 1 else "requests"
         return f"{self.items} {reads} in {self.requests} {requests}"
 
 
 class Readings:
-    """Changes, each with the reading that found it, in the order in which they were announced."""
+    """Joins each change with the reading that found it, in the order of the announcements."""
 
     def __init__(self) -> None:
-        self._known: deque[Reading] = deque(maxlen=100)
+        self._readings: deque[Reading] = deque(maxlen=100)
         self._waiting: deque[tuple[Change, float]] = deque()
 
-    def saw(self, line: Mapping[str, Any]) -> None:
-        """Take in a log line."""
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Add a log line; only those of track's reads count."""
         if (line.get("service"), line["message"]) == ("track", "read"):
             ended = line["began"] + line["seconds"]
-            self._known.append(Reading(line["began"], ended, line["items"], line["requests"]))
+            self._readings.append(Reading(line["began"], ended, line["items"], line["requests"]))
 
     def join(self, new: Iterable[Change], now: float) -> Iterator[tuple[Change, Reading | None]]:
-        """Yield the changes whose reading is known, or was waited for long enough."""
+        """Yield each change with its reading, None where PATIENCE_SECONDS pass without one."""
         self._waiting.extend((change, now) for change in new)
         while self._waiting:
             change, since = self._waiting[0]
@@ -137,8 +137,8 @@ class Readings:
 
     def _of(self, change: Change) -> Reading | None:
         at = _time(change)
-        found = (its for its in self._known if its.began - 0.001 <= at <= its.ended + 0.001)
-        return next(found, None)
+        matching = (one for one in self._readings if one.began - 0.001 <= at <= one.ended + 0.001)
+        return next(matching, None)
 
 
 def _time(change: Change) -> float:
@@ -146,7 +146,7 @@ def _time(change: Change) -> float:
 
 
 def words(change: Change, reading: Reading | None = None) -> str:
-    """Return a change in a line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
+    """Return a change as one line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
     what = change.action
     edited = _edited(change)
     if edited:
@@ -177,7 +177,7 @@ def _short(values: Mapping[str, Any], name: str) -> str:
 
 
 def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
-    """Return the step of the page's strip (local/portal/README.md) that a change is."""
+    """Return a change as a step of the page's strip (local/portal/README.md)."""
     changed = _edited(change)
     detail = {
         "changed": changed,

@@ -1,4 +1,4 @@
-"""The simulated portal as a process of its own, joined to a stack by a token and a webhook."""
+"""The simulated portal as a process of its own."""
 
 import json
 import os
@@ -63,7 +63,7 @@ class DemoPortal(Program):
         return _ask(f"{self.url}/admin/{name}", verb, values)
 
     def call(self, method: str, **params: Any) -> Any:
-        """Return the `result` of a REST method, called as anybody with the webhook may."""
+        """Return the `result` of a REST method, called with the portal's webhook."""
         return _ask(f"{self.state['webhook_url']}{method}", "POST", params)["result"]
 
 

@@ -1,7 +1,7 @@
-"""A built function under AWS's own runtime interface emulator: what Lambda runs, without Docker.
+"""A built function under AWS's own runtime interface emulator, without Docker.
 
-The emulator comes with SAM CLI, the runtime client from PyPI; the interpreter knows only what
-Lambda's own runtime brings, so a dependency missing from the artefact is found.
+The emulator comes with SAM CLI, the runtime client from PyPI. The interpreter has only the packages
+of Lambda's own runtime, so a dependency that is missing in the artefact is found.
 """
 
 import json
@@ -68,14 +68,14 @@ class Emulator(Program):
         return self._artefact
 
     def invoke(self, event: Any) -> Any:
-        """Return the function's answer to one event; an error it raised included."""
+        """Return the function's answer to one event, or the error that it raised."""
         url = f"http://{HOST}:{self._port}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(url, json.dumps(event).encode())
         with urllib.request.urlopen(request, timeout=65) as answer:  # noqa: S310  our own
             return json.loads(answer.read() or b"null")
 
     def init_milliseconds(self) -> float:
-        """Return the time that the function's init took."""
+        """Return the duration of the function's init."""
         found = re.search(r"INIT REPORT\(durationMs: ([\d.]+)", self.log())
         if found is None:
             raise RuntimeError("the emulator has not reported an init yet")

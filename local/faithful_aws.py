@@ -1,8 +1,8 @@
-"""The embedded AWS, as strict as AWS is where the relay relies on it.
+"""The embedded AWS: ministack, made as strict as AWS where the relay relies on it.
 
-ministack, with some of its functions replaced (DECISIONS.md, "Local", says which and why). It runs
-as a program of its own in place of `python -m ministack`, and imports nothing of the project: what
-its process can import, its functions can too.
+Some of its functions are replaced (DECISIONS.md, "Local", says which and why). It runs as a program
+of its own in place of `python -m ministack`, and imports nothing of the project: whatever its
+process can import, its functions can import too.
 """
 
 import contextvars
@@ -21,11 +21,11 @@ from ministack import app
 from ministack.core.arn import parse_arn
 from ministack.services import dynamodb, lambda_svc, sns, sqs
 
-MINISTACK = "1.5.33"  # read its functions that are replaced here before another number is put in
-SERVERS = 4  # that keep a queue; a short poll asks some of them
-MOST_HIDDEN_SECONDS = 12 * 3600
-MOST_IN_FLIGHT = 120_000
-BATCH_BYTES = 6 * 1024 * 1024  # a function's payload
+MINISTACK = "1.5.33"  # before changing it, read the functions that are replaced here
+SERVERS = 4  # of a queue; a short poll asks some of them
+MAX_HIDDEN_SECONDS = 12 * 3600
+MAX_IN_FLIGHT = 120_000
+MAX_BATCH_BYTES = 6 * 1024 * 1024  # a function's payload
 FILTER_DELAY_SECONDS = float(os.environ.get("FILTER_DELAY_SECONDS", "0"))
 
 type Message = dict[str, Any]
@@ -39,10 +39,12 @@ _sizes: dict[str, int] = {}  # stream mapping -> the records of its next batch, 
 
 
 def main() -> None:
-    """Run ministack; ends with what is wrong where it is not the one that this was written for."""
-    found = importlib.metadata.version("ministack")
-    if found != MINISTACK:
-        sys.exit(f"local/faithful_aws.py replaces functions of ministack {MINISTACK}, not {found}")
+    """Run ministack; exits where its version is not the one that this file was written for."""
+    installed = importlib.metadata.version("ministack")
+    if installed != MINISTACK:
+        sys.exit(
+            f"local/faithful_aws.py replaces functions of ministack {MINISTACK}, not {installed}"
+        )
     _replace(sqs, "_collect_msgs", collecting)
     _replace(sqs, "_receive_messages_for_esm", lambda _: receive_for_mapping)
     _replace(sns, "_set_subscription_attributes", setting_filters)
@@ -66,7 +68,7 @@ def _replace(module: Any, name: str, by: Callable[[Any], Any]) -> None:
 
 
 def receiving(receive: Callable[[Request, str], Awaitable[Any]]) -> Callable[..., Any]:
-    """Let a receive that does not wait be a short poll."""
+    """Treat a receive without a wait as a short poll."""
 
     async def received(request: Request, url: str) -> Any:
         queue = sqs._get_q(request.get("QueueUrl", url))
@@ -83,13 +85,13 @@ def receiving(receive: Callable[[Request, str], Awaitable[Any]]) -> Callable[...
 
 
 def collecting(collect: Callable[[Queue, int, int], list[Message]]) -> Callable[..., Any]:
-    """Give a short poll the messages of some servers, a full queue's poll none; note the time."""
+    """Give a short poll the messages of some servers, and a full queue's poll none."""
 
     def collected(queue: Queue, most: int, hidden_seconds: int) -> list[Message]:
         messages, now = queue["messages"], time.time()
-        if len(messages) >= MOST_IN_FLIGHT and _in_flight(messages, now) >= MOST_IN_FLIGHT:
+        if len(messages) >= MAX_IN_FLIGHT and _in_flight(messages, now) >= MAX_IN_FLIGHT:
             if _is_short.get():
-                raise sqs._Err("OverLimit", f"{MOST_IN_FLIGHT} messages are in flight.", 403)
+                raise sqs._Err("OverLimit", f"{MAX_IN_FLIGHT} messages are in flight.", 403)
             return []
         if _is_short.get() and not queue["is_fifo"]:
             asked = _chance.sample(range(SERVERS), _chance.randrange(1, SERVERS))
@@ -109,7 +111,7 @@ def _in_flight(messages: list[Message], now: float) -> int:
 
 
 def changing_visibility(change: Callable[[Request, str], Any]) -> Callable[..., Any]:
-    """Refuse what AWS refuses of one message."""
+    """Refuse a change of one message's timeout where AWS refuses it."""
 
     def changed(request: Request, url: str) -> Any:
         refused = _refusal(sqs._get_q(request.get("QueueUrl", url)), request)
@@ -121,7 +123,7 @@ def changing_visibility(change: Callable[[Request, str], Any]) -> Callable[..., 
 
 
 def changing_visibilities(change: Callable[[Request, str], Any]) -> Callable[..., Any]:
-    """Refuse what AWS refuses of each of several messages."""
+    """Refuse changes of several messages' timeouts, each where AWS refuses it."""
 
     def changed(request: Request, url: str) -> Any:
         queue, entries = sqs._get_q(request.get("QueueUrl", url)), request.get("Entries", [])
@@ -144,7 +146,7 @@ def changing_visibilities(change: Callable[[Request, str], Any]) -> Callable[...
 
 
 def _refusal(queue: Queue, request: Request) -> tuple[str, str] | None:
-    """Return why a message's timeout can't be changed; an unknown receipt is ministack's."""
+    """Return code and text of a refusal, or None; ministack judges an unknown receipt."""
     receipt, now = request.get("ReceiptHandle"), time.time()
     message = next((one for one in queue["messages"] if one["receipt_handle"] == receipt), None)
     if message is None or receipt is None:
@@ -152,16 +154,16 @@ def _refusal(queue: Queue, request: Request) -> tuple[str, str] | None:
     if message["visible_at"] <= now:
         return "MessageNotInflight", "The specified message isn't in flight."
     seconds = int(request.get("VisibilityTimeout", 30))
-    if now - message["received_at"] + seconds > MOST_HIDDEN_SECONDS:
+    if now - message["received_at"] + seconds > MAX_HIDDEN_SECONDS:
         return "InvalidParameterValue", (
             f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total "
-            f"VisibilityTimeout for the message is beyond the limit [{MOST_HIDDEN_SECONDS} seconds]"
+            f"VisibilityTimeout for the message is beyond the limit [{MAX_HIDDEN_SECONDS} seconds]"
         )
     return None
 
 
 def receive_for_mapping(url: str, most: Any) -> list[Message]:
-    """Receive a batch for a function: as many as its mapping says, after its batching window."""
+    """Receive up to `most` messages for a function, after its mapping's batching window."""
     with sqs._queues_lock:
         queue, now = sqs._get_q(url), time.time()
         sqs._expire_retained(queue)
@@ -180,10 +182,10 @@ def receive_for_mapping(url: str, most: Any) -> list[Message]:
         size, fit = 0, 0
         for message in ready:
             size += len(message["body"].encode())
-            fit += size <= BATCH_BYTES
+            fit += size <= MAX_BATCH_BYTES
         hidden = int(queue["attributes"].get("VisibilityTimeout", "30"))
-        found: list[Message] = sqs._collect_msgs(queue, max(fit, 1), hidden)
-        return found
+        received: list[Message] = sqs._collect_msgs(queue, max(fit, 1), hidden)
+        return received
 
 
 def _window(queue_arn: str) -> float:
@@ -199,7 +201,7 @@ def _window(queue_arn: str) -> float:
 
 
 def setting_filters(change: Callable[[Request], Any]) -> Callable[..., Any]:
-    """Keep the filter of a subscription for a while after it was changed."""
+    """Keep a subscription's former filter in force for FILTER_DELAY_SECONDS after a change."""
 
     def changed(request: Request) -> Any:
         arn, now = request.get("SubscriptionArn", ""), time.time()
@@ -226,7 +228,7 @@ def _filter(subscription: dict[str, Any]) -> dict[str, str]:
 
 
 def matching(matches: Callable[[Any, Any, str], bool]) -> Callable[..., Any]:
-    """Judge a message by the filter that is in force."""
+    """Match a message with the filter that is in force."""
 
     def matched(subscription: dict[str, Any], attributes: Any, message: str = "") -> bool:
         until, before = subscription.get("filter_before", (0, {}))
@@ -242,25 +244,25 @@ def matching(matches: Callable[[Any, Any, str], bool]) -> Callable[..., Any]:
 
 
 def poll_streams() -> bool:
-    """Hand each stream's next batch to its function; returns whether any had one.
+    """Hand each stream's next batch to its function; return whether any stream had one.
 
-    One batch of a mapping is under way at a time, and none holds up the queues.
+    Each mapping handles one batch at a time, and no stream holds up the queues.
     """
-    found = False
+    has_batch = False
     for account, region, mapping in lambda_svc._iter_all_esms():
         of_account = lambda_svc._request_account_id.set(account)
         of_region = lambda_svc._request_region.set(region)
         try:
             if mapping.get("Enabled", True) and ":dynamodb:" in mapping["EventSourceArn"]:
-                found = _poll_stream(mapping) or found
+                has_batch = _poll_stream(mapping) or has_batch
         finally:
             lambda_svc._request_account_id.reset(of_account)
             lambda_svc._request_region.reset(of_region)
-    return found
+    return has_batch
 
 
 def _poll_stream(mapping: dict[str, Any]) -> bool:
-    its, arn = mapping["UUID"], mapping["EventSourceArn"]
+    mapping_id, arn = mapping["UUID"], mapping["EventSourceArn"]
     function, _ = lambda_svc._get_func_record_for_qualifier(
         mapping["FunctionName"], mapping.get("Qualifier")
     )
@@ -268,35 +270,35 @@ def _poll_stream(mapping: dict[str, Any]) -> bool:
     table = dynamodb._tables.get(name)
     if function is None or not table or table.get("LatestStreamArn") != arn:
         return False
-    waits = lambda_svc._esm_backoff_until.get(its, 0) > time.time()
-    if waits or lambda_svc._esm_inflight.get(its, 0):
+    waits = lambda_svc._esm_backoff_until.get(mapping_id, 0) > time.time()
+    if waits or lambda_svc._esm_inflight.get(mapping_id, 0):
         return False
-    lambda_svc._init_stream_position(its, arn, mapping.get("StartingPosition", "LATEST"))
+    lambda_svc._init_stream_position(mapping_id, arn, mapping.get("StartingPosition", "LATEST"))
     horizon = dynamodb.stream_start_position(name)
-    position = max(lambda_svc._dynamodb_stream_positions[its], horizon)
-    size = _sizes.get(its, int(mapping.get("BatchSize", 100)))
+    position = max(lambda_svc._dynamodb_stream_positions[mapping_id], horizon)
+    size = _sizes.get(mapping_id, int(mapping.get("BatchSize", 100)))
     batch = dynamodb.stream_records_since(name, position, size)
     if not batch:
         return False
     kept = lambda_svc._apply_filter_criteria(batch, mapping)
     if kept:
         run = lambda: _run_stream_batch(mapping, function, position, batch, kept)  # noqa: E731
-        lambda_svc._dispatch_esm_batch(its, run)
+        lambda_svc._dispatch_esm_batch(mapping_id, run)
     else:
-        lambda_svc._dynamodb_stream_positions[its] = position + len(batch)
+        lambda_svc._dynamodb_stream_positions[mapping_id] = position + len(batch)
     return True
 
 
 def _run_stream_batch(
     mapping: dict[str, Any], function: Any, position: int, batch: list[Any], kept: list[Any]
 ) -> None:
-    its = mapping["UUID"]
+    mapping_id = mapping["UUID"]
     result = lambda_svc._execute_function(function, {"Records": kept})
     failed = first_failed(mapping, result, [one["dynamodb"]["SequenceNumber"] for one in kept])
     after = position + len(batch)
     if failed is None:
-        _sizes.pop(its, None)
-        lambda_svc._esm_backoff_until.pop(its, None)
+        _sizes.pop(mapping_id, None)
+        lambda_svc._esm_backoff_until.pop(mapping_id, None)
         mapping["LastProcessingResult"] = f"OK - {len(kept)} records"
     else:
         mapping["LastProcessingResult"] = "FAILED"
@@ -309,16 +311,18 @@ def _run_stream_batch(
             )
         else:
             after = position + batch.index(rest[0])
-            lambda_svc._esm_backoff_until[its] = time.time() + lambda_svc._ESM_BACKOFF_SECONDS
+            lambda_svc._esm_backoff_until[mapping_id] = (
+                time.time() + lambda_svc._ESM_BACKOFF_SECONDS
+            )
             if mapping.get("BisectBatchOnFunctionError") and result.get("error"):
-                _sizes[its] = max(len(batch) // 2, 1)
-    lambda_svc._dynamodb_stream_positions[its] = after
+                _sizes[mapping_id] = max(len(batch) // 2, 1)
+    lambda_svc._dynamodb_stream_positions[mapping_id] = after
 
 
 def first_failed(mapping: dict[str, Any], result: Any, numbers: list[str]) -> int | None:
-    """Return which of a batch's records a stream goes on from; None after a complete success.
+    """Return the place in a batch from which a stream goes on; None after a complete success.
 
-    As AWS reads the answer: the lowest number counts, one that is none of the batch's is all of it.
+    As on AWS the lowest reported number counts; a number that is not in the batch means all of it.
     """
     if result.get("error"):
         return 0

@@ -1,7 +1,7 @@
 """`make run`: the whole bundle on this machine, until Ctrl-C.
 
-The embedded AWS, the simulated portal and the stack that SAM deploys between them; then the
-journal, line by line.
+Starts the embedded AWS and the simulated portal, deploys the stack with SAM, connects the two, and
+prints the journal, line by line.
 """
 
 import argparse
@@ -13,31 +13,29 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
 
 from local.aws import REGION, LocalAws, PortInUseError, in_use
 from local.changes import Changes, Readings, step
-from local.changes import words as changes_words
+from local.changes import words as change_words
 from local.demo import DemoPortal
+from local.log_lines import clock, steps, words
 from local.stack import STACK, Stack, deploy, store_secrets
-from local.telling import clock, steps, words
 from ops.baseline import fill
 from ops.build import ROOT
 from ops.follow import follow
+from ops.terminal import console, shown
 from relay.state_table import key, slots_key
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
 POLL_SECONDS = 0.3
 START_SECONDS = 30.0
-console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
-    """Run until Ctrl-C; returns 1 where it could not, and says what to do."""
+    """Run until Ctrl-C; return 1, with a remedy printed, where something can't start."""
     options = _arguments()
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have let both be ignored
         signal.signal(number, signal.default_int_handler)
@@ -50,10 +48,10 @@ def main() -> int:
         console.print(f"[red]{error}[/]")
         return 1
     except subprocess.CalledProcessError as error:
-        said = f"{error.stdout or ''}{error.stderr or ''}".strip()
-        console.print(said[-4000:], markup=False)
-        console.print("[red]SAM could not build or deploy the template[/]: its words are above;")
-        console.print("`make check` finds what is wrong with the template or the code")
+        output = f"{error.stdout or ''}{error.stderr or ''}".strip()
+        console.print(output[-4000:], markup=False)
+        console.print("[red]SAM could not build or deploy the template[/]: its output is above;")
+        console.print("`make check` finds mistakes in the template and the code")
         return 1
     except RuntimeError as error:
         console.print(str(error), markup=False, style="red")
@@ -75,9 +73,9 @@ def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, D
         (options.portal_port, "the portal", "PORTAL_PORT"),
         (options.https_port, "the portal's https", "HTTPS_PORT"),
     ]
-    for port, what, variable in ports:
+    for port, purpose, variable in ports:
         if in_use(port):
-            raise PortInUseError(port, what, variable)
+            raise PortInUseError(port, purpose, variable)
     with _step("embedded AWS"):
         aws = running.enter_context(LocalAws(options.aws_port))
     with _step("simulated portal"):
@@ -94,14 +92,14 @@ def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, D
 
 
 @contextmanager
-def _step(what: str) -> Iterator[None]:
-    with console.status(what):
+def _step(name: str) -> Iterator[None]:
+    with console.status(name):
         yield
-    console.print(f"[green]ready[/]  {what}")
+    console.print(f"[green]ready[/]  {name}")
 
 
 def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
-    """Join portal and stack, as a person does by hand; returns the application token."""
+    """Connect portal and stack, as `make connect` does; return the application token."""
     token = secrets.token_hex(16)
     url = demo.state["webhook_url"]
     store_secrets(
@@ -112,7 +110,7 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"webhook-urls/write/{PORTAL}": url,
         },
     )
-    # A portal that nobody has called yet has an empty bucket; the relay would take it for full.
+    # A new portal's bucket of requests is empty; without this row the relay would take it for full.
     aws.client("dynamodb").put_item(
         TableName=stack.resources["StateTable"],
         Item={**key(slots_key(PORTAL)), "empty_at": {"N": "0"}},
@@ -121,9 +119,9 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
     return token
 
 
-def _remember(aws: LocalAws, demo: DemoPortal, stack: Stack, token: str) -> list[Any]:
-    """Write what others need to use the stack, for its owner's eyes; returns the files."""
-    known = {
+def _remember(aws: LocalAws, demo: DemoPortal, stack: Stack, token: str) -> list[Path]:
+    """Write the addresses and secrets of the stack to files of mode 600; return their paths."""
+    addresses = {
         "endpoint": aws.endpoint,
         "region": REGION,
         "stack": STACK,
@@ -139,7 +137,7 @@ def _remember(aws: LocalAws, demo: DemoPortal, stack: Stack, token: str) -> list
     }
     FOLDER.mkdir(exist_ok=True)
     contact = f'url = "{demo.state["webhook_url"]}crm.contact.add"\nsilent\nwrite-out = "\\n"\n'
-    files = {"stack.json": json.dumps(known, indent=2) + "\n", "new-contact": contact}
+    files = {"stack.json": json.dumps(addresses, indent=2) + "\n", "new-contact": contact}
     for name, text in files.items():
         path = FOLDER / name
         path.unlink(missing_ok=True)
@@ -148,7 +146,7 @@ def _remember(aws: LocalAws, demo: DemoPortal, stack: Stack, token: str) -> list
     return [FOLDER / name for name in files]
 
 
-def _forget(files: list[Any]) -> None:
+def _forget(files: list[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
 
@@ -157,7 +155,7 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
     console.print()
     console.print(f"  portal   {demo.url}/   the simulated Bitrix24, in a browser")
     console.print(f"  hook     {stack.hook_url}")
-    console.print("  secrets  .local/stack.json (token, webhook URL; for your eyes)")
+    console.print("  secrets  .local/stack.json (token and webhook URL, readable by you only)")
     console.print()
     console.print("Make an event - a new contact:")
     console.print("  curl -K .local/new-contact -d 'fields[NAME]=Ada' -d 'fields[LAST_NAME]=King'")
@@ -169,23 +167,23 @@ def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
     changes, readings = Changes(aws, stack, stray=_stray), Readings()
     for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
         if line:
-            readings.saw(line)
+            readings.add(line)
         for change, reading in readings.join(changes.new(), time.monotonic()):
-            told = escape(changes_words(change, reading))
-            console.print(f"{change.time[11:19]}  [cyan]change[/] {told}")
+            text = shown(change_words(change, reading))
+            console.print(f"{change.time[11:19]}  [cyan]change[/] {text}")
             _show(demo, [step(change, reading)])
-        if line and (text := words(line)):
-            console.print(f"{clock(line)}  {text}")
-        if line and (taken := steps(line)):
-            _show(demo, taken)
+        if line and (markup := words(line)):
+            console.print(f"{clock(line)}  {markup}")
+        if line and (shown_steps := steps(line)):
+            _show(demo, shown_steps)
 
 
-def _stray(what: str) -> None:
-    console.print(f"{time.strftime('%H:%M:%S', time.gmtime())}  [yellow]stray[/] {escape(what)}")
+def _stray(text: str) -> None:
+    console.print(f"{time.strftime('%H:%M:%S', time.gmtime())}  [yellow]stray[/] {shown(text)}")
 
 
 def _show(demo: DemoPortal, lines: list[dict[str, Any]]) -> None:
-    """Show steps on the page; one that it does not take ends nothing here."""
+    """Show steps on the page; a refusal by the page is printed."""
     try:
         demo.admin("steps", lines=lines)
     except (RuntimeError, OSError) as error:

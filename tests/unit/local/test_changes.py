@@ -1,4 +1,4 @@
-"""local.changes: a change in one line, for a person at a terminal of 80 columns."""
+"""local.changes: a change as one line for a terminal of 80 columns, and as a step of the page."""
 
 import json
 from dataclasses import replace
@@ -25,17 +25,17 @@ WON = Change(
 
 
 def test_a_change_is_told_by_what_a_person_did():
-    """The field with both values, who and how it was seen; not what followed by itself."""
+    """A line has the edited field with both values, the user and the way; not derived fields."""
     assert words(WON) == "deal 662 stageId NEW -> WON by user 1, event"
 
 
 def test_what_only_followed_is_told_where_there_is_nothing_else():
-    """A change must not look like none."""
+    """A change of derived fields only shows those."""
     assert words(replace(WON, changed=("closed",))) == "deal 662 closed N -> Y by user 1, event"
 
 
 def test_many_and_long_values_are_cut():
-    """A line stays a line."""
+    """Long and many values are cut so that the line stays short."""
     names = tuple(f"UF_{number}" for number in range(5))
     long = replace(WON, changed=names, before={}, after=dict.fromkeys(names, "x" * 99))
     assert words(long).startswith(f"deal 662 UF_0 - -> {'x' * 29}…, UF_1")
@@ -43,7 +43,7 @@ def test_many_and_long_values_are_cut():
 
 
 def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
-    """Of an added or deleted item no fields are told; an echo is named as one."""
+    """An added or deleted item is shown without fields; an echo is called one."""
     assert words(replace(WON, action="added", before={})) == "deal 662 added by user 1, event"
     assert step(replace(WON, action="added", before={}))["detail"]["changed"] == []
     gone = replace(WON, action="deleted", changed=(), after={}, via="sweep", origin="relay")
@@ -51,7 +51,7 @@ def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
 
 
 def test_the_page_gets_what_a_person_edited():
-    """The strip shows the edited field, before and after, and none that followed by itself."""
+    """The step has the changed fields with both values."""
     told = step(WON)
     assert (told["step"], told["subject"]) == ("changed", "deal/662")
     assert told["detail"]["changed"] == ["stageId"]
@@ -60,33 +60,33 @@ def test_the_page_gets_what_a_person_edited():
 
 
 def line(began, seconds, items, requests):
-    """Return what track logs of a batch."""
+    """Return a log line of track's reads."""
     about = {"began": began, "seconds": seconds, "items": items, "requests": requests}
     return {"service": "track", "message": "read"} | about
 
 
 def test_a_change_is_told_with_what_its_reading_cost():
-    """The reading is the one within whose time the change was read; its line may come later."""
+    """A change gets the reading during which it was read, even if that is logged later."""
     readings = Readings()
     at = 1767225600.0  # the change's time
-    readings.saw({"service": "journal", "message": "read"})
-    readings.saw(line(at - 9, 1, 7, 2))
+    readings.add({"service": "journal", "message": "read"})
+    readings.add(line(at - 9, 1, 7, 2))
     later = replace(WON, id="663", time="2026-01-01T00:00:09Z")
     assert list(readings.join([WON, later], 0)) == []
-    readings.saw(line(at - 0.5, 1, 3, 1))
+    readings.add(line(at - 0.5, 1, 3, 1))
     assert list(readings.join([], 1)) == [(WON, Reading(at - 0.5, at + 0.5, 3, 1))]
     assert list(readings.join([], PATIENCE_SECONDS)) == [(later, None)]
 
 
 def test_readings_are_told_in_words():
-    """One is one."""
+    """One read and one request are singular."""
     assert words(WON, Reading(0, 0, 3, 1)).endswith("by user 1, event, 3 reads in 1 request")
     assert str(Reading(0, 0, 1, 2)) == "1 read in 2 requests"
     assert step(WON, Reading(0, 0, 3, 1))["detail"]["reading"] == "3 reads in 1 request"
 
 
 class Queue:
-    """The clients and the topic that `Changes` asks for, with messages that are there at once."""
+    """The clients and the topic that `Changes` uses, with messages that are there at once."""
 
     outputs: ClassVar = {"ChangesTopicArn": "topic"}
 
@@ -99,7 +99,7 @@ class Queue:
         return self
 
     def receive_message(self, **_):
-        """Hand out the next message."""
+        """Return the next message."""
         found, self.messages = self.messages[:1], self.messages[1:]
         return {"Messages": found} if found else {}
 
@@ -108,7 +108,7 @@ class Queue:
         self.gone.append(ReceiptHandle)
 
     def __getattr__(self, _name):
-        """Answer whatever else is asked when the queue is made."""
+        """Return a fixed answer to each other call."""
         return lambda **_: {
             "QueueUrl": "q",
             "Attributes": {"QueueArn": "q"},
@@ -138,12 +138,12 @@ def other(**values):
         other(source=7),
     ],
 )
-def test_a_stray_message_is_told_in_a_line_and_passed_over(body):
-    """Anybody with the right may publish on the topic; what comes after it is told all the same."""
+def test_a_message_that_is_no_change_is_one_line_and_skipped(body):
+    """Any message of others on the topic is reported in one line; the next change is yielded."""
     strays, queue = [], Queue(body, other())
     assert list(Changes(queue, queue, stray=strays.append).new()) == [WON]
-    (told,) = strays
-    assert told.startswith("no change, passed over: ")
-    assert "\n" not in told
-    assert len(told) < 250
+    (text,) = strays
+    assert text.startswith("a message that is no change: ")
+    assert "\n" not in text
+    assert len(text) < 250
     assert len(queue.gone) == 2

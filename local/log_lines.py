@@ -1,31 +1,31 @@
-"""A log line of a function -> what a person is told, and the steps that the page shows.
+"""A log line of a function -> a line for the terminal, and steps for the page.
 
-A line may be anybody's: a reaction logs what it likes, and quotes what others have published.
+Reactions log any text, and quote messages of others, so no text is trusted.
 """
 
 from datetime import datetime
 from typing import Any
 
-from rich.markup import escape
+from ops.terminal import shown
 
 
 def clock(line: dict[str, Any]) -> str:
-    """Return the time of day of a log line."""
+    """Return a log line's time of day."""
     return str(line.get("timestamp", ""))[11:19].ljust(8)
 
 
 def words(line: dict[str, Any]) -> str | None:
-    """Return a log line in a person's words, as rich's markup; None for what they need not see."""
-    service, message = escape(str(line.get("service"))), line["message"]
-    reason = escape(str(line.get("reason") or line.get("because")))
+    """Return a log line as rich's markup; None for a line that is not shown."""
+    service, message = shown(str(line.get("service"))), line["message"]
+    reason = shown(str(line.get("reason") or line.get("because")))
     if not isinstance(message, str):
         return None
     if service == "journal" and "payload" in line:
-        told = f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
-        return escape(told)
+        text = f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
+        return shown(text)
     if message == "handled" and service != "journal":
-        what = escape(str(line.get("event_id") or line.get("change_id")))
-        return f"[green]{service}[/] handled {what}"
+        handled = shown(str(line.get("event_id") or line.get("change_id")))
+        return f"[green]{service}[/] handled {handled}"
     if message in {"dead-lettered", "comes back"}:
         return f"[red]{service}[/] {message}: {reason}"
     if message in {"refused", "spilled", "lost", "waiting"}:
@@ -34,7 +34,7 @@ def words(line: dict[str, Any]) -> str | None:
 
 
 def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the steps of an event's way (local/portal/README.md) that a log line tells of."""
+    """Return the steps of the page's strip (local/portal/README.md) in a log line."""
     service, message = line.get("service"), line["message"]
     names: tuple[str, ...] = ()
     if message == "published":
@@ -45,6 +45,6 @@ def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
         at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
     except (KeyError, TypeError, ValueError):
         return []
-    its_id = line.get("event_id") or line.get("change_id")
-    about = {"event_id": its_id, "subject": line.get("subject"), "time": at}
+    unique_id = line.get("event_id") or line.get("change_id")
+    about = {"event_id": unique_id, "subject": line.get("subject"), "time": at}
     return [{"step": name, **about, "detail": {"by": service}} for name in names]

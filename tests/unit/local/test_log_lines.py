@@ -1,9 +1,9 @@
-"""local.telling: what a person reads while `make run` is up."""
+"""local.log_lines: the lines that `make run` prints."""
 
 import pytest
 from rich.text import Text
 
-from local.telling import clock, steps, words
+from local.log_lines import clock, steps, words
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from local.telling import clock, steps, words
     ],
 )
 def test_changes_and_what_handled_them_are_told_apart(line, said):
-    """A reaction's line names the reaction, whether a change or an event made it run."""
+    """A line of a reaction names the reaction and the change or event."""
     assert words(line).endswith(said)
 
 
 def test_what_others_have_written_is_no_markup():
-    """A reason quotes a message: a bracket in it must not end the terminal's programme."""
+    """Brackets in a quoted text are printed, not taken for markup."""
     line = {"service": "journal", "message": "dead-lettered", "reason": "[/red] [bold"}
     assert Text.from_markup(words(line)).plain == "journal dead-lettered: [/red] [bold"
     line = {"service": "journal", "message": "[/]", "payload": {}, "entity": "[/deal]"}
@@ -45,7 +45,7 @@ def test_what_others_have_written_is_no_markup():
     ],
 )
 def test_a_line_of_another_shape_is_told_or_passed_over(line):
-    """A reaction logs what it likes."""
+    """A log line with odd types is shown or left out, and raises nothing."""
     assert words(line) in {None, "[green]mine[/] handled None"}
     assert steps(line) == []
     assert len(clock(line)) == 8
