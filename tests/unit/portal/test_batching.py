@@ -43,6 +43,20 @@ def test_only_the_calls_without_a_slot_fail(clock, webhook):
     }
 
 
+def test_calls_that_are_sent_alone_take_no_slot_of_the_others(wire, clock, webhook):
+    """Fifty reads and a read that no batch can hold take two slots, and send two requests."""
+    slots = SlowSlots(clock, 3)
+    portal = Portal(webhook, slots=slots)
+
+    async def call_all():
+        await asyncio.gather(many(portal, 50), portal.call("crm.item.list", **{"x.y": 1}))
+        await asyncio.sleep(20)
+
+    clock.run(call_all())
+    assert len(wire.requests) == 2
+    assert slots.count == 1
+
+
 def test_a_cancelled_callers_call_is_finished(wire, clock, webhook):
     """A call whose caller was cancelled is sent, and a call in the same request gets its result."""
     portal = Portal(webhook, slots=SlowSlots(clock))

@@ -34,6 +34,17 @@ def test_a_batch_runs_in_order_and_refers_to_earlier_results(wire, clock, webhoo
     assert wire.requests[0][1]["halt"] == 0
 
 
+def test_a_batch_shares_its_request_with_no_other_call(wire, clock, webhook):
+    """A batch and two calls made with it leave in two requests, the batch under its own keys."""
+    portal = Portal(webhook)
+
+    async def together():
+        await asyncio.gather(portal.call("a"), portal.batch({"mine": ("b", {})}), portal.call("c"))
+
+    clock.run(together())
+    assert sorted(list(body["cmd"]) for _, body in wire.requests) == [["c0", "c1"], ["mine"]]
+
+
 def fails_with(error):
     """Return an answer that raises an error for `x.bad`."""
 

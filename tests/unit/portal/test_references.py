@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.portal.references import put_in
@@ -153,6 +153,10 @@ STEPS = st.lists(st.sampled_from(["id", "0", "1", "-1", "01", "1_0", "²", "9" *
 
 
 @given(RESULTS, STEPS)
+@example(5, ["0"])
+@example("text", ["0"])
+@example([1, 2], ["-1"])
+@example([1, 2], ["1_0"])
 def test_a_reference_resolves_as_in_a_portal(result, steps):
     """`resolve` gives what the simulated core of Bitrix puts in, wherever a path leads."""
     reference = "$result[a]" + "".join(f"[{step}]" for step in steps)
