@@ -130,10 +130,10 @@ def _new_table(aws: LocalAws, requests: UnluckyRequests) -> Any:
     return dynamodb
 
 
-def _records(ids: list[int]) -> list[dict[str, Any]]:
+def _records(ids: list[int], born: str) -> list[dict[str, Any]]:
     changes = [
         Change(
-            change_id=f"main.deal.{number}.b.2",
+            change_id=f"main.deal.{number}.{born}.2",
             portal="main",
             entity="deal",
             entity_type_id=2,
@@ -164,7 +164,9 @@ def _deliver(react: React, ids: list[int], requests: UnluckyRequests, deliveries
     """Deliver a change of each deal so often, and what comes back until nothing does."""
     subject = Reaction(react)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-    waiting = _records(ids)
+    # Ids of their own: else a lookup finds what an earlier run has made in the same portal.
+    records = _records(ids, str(time.monotonic_ns()))
+    waiting = records
     for number in range(1, ROUNDS + 1):
         left: list[dict[str, Any]] = []
         for at in range(0, len(waiting), BATCH):
@@ -173,7 +175,7 @@ def _deliver(react: React, ids: list[int], requests: UnluckyRequests, deliveries
             back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             left += [one for one in part if requests.is_killed or one["messageId"] in back]
             requests.is_killed = False
-        waiting = _records(ids) if number < deliveries else left
+        waiting = records if number < deliveries else left
         if not waiting:
             return
         requests.seconds_ahead += LEASE_SECONDS
