@@ -48,7 +48,8 @@ async def run_batch(portal: Portal, webhook: IncomingWebhook, params: Any) -> Ro
         try:
             answer = _command(portal, webhook, str(command), sections, index)
         except RestError as error:
-            sections["result_error"][key] = error.to_dict()
+            bare = {"error_description": ""} if error.code == "insufficient_scope" else {}
+            sections["result_error"][key] = error.to_dict() | bare  # [batch.md] without a text
             if halt:
                 break
             continue

@@ -9,6 +9,7 @@ from local.portal.errors import RestError, missing
 from local.portal.items import Actor
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
+from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
 
@@ -81,6 +82,8 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+# Names that Bitrix24 has beside [api-reference/]: 404 here, and the page says why
+ELSEWHERE = frozenset((DATA / "elsewhere.txt").read_text(encoding="utf-8").split())
 _Run = Callable[[Call], Any]
 
 

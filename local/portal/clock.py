@@ -22,6 +22,11 @@ class Clock:
         moment = datetime.fromtimestamp(self.now() if seconds is None else seconds, self.zone)
         return moment.isoformat(timespec="seconds")
 
+    def site_stamp(self) -> str:
+        """The present as pages of the site write it: `05/17/2023 04:09:23 pm`."""
+        moment = datetime.fromtimestamp(self.now(), self.zone)
+        return moment.strftime("%m/%d/%Y %I:%M:%S %p").lower()
+
     def parse(self, value: object, *, shift_hours: float = 0.0, date_only: bool = False) -> str:
         """Bring a date as people write it into the form that is stored, or raise ValueError.
 

@@ -76,9 +76,10 @@ def _add(call: Call, family: Family) -> Any:
     _allow(call, family, "add")
     table_of(call, family)
     values = _values(call, family, "add")
-    for field in family.fields.values():
-        if "R" in field.flags and values.get(field.key) in (None, "", []):
-            raise family.error("add", "required", field.name)
+    needed = [field for field in family.fields.values() if "R" in field.flags]
+    absent = [field.name for field in needed if values.get(field.key) in (None, "", [])]
+    if absent:
+        raise family.error("add", "required", *absent)
     run_hook(family.table, "check", call, values, None)
     row = insert(call, family, values)
     return _wrote(call, family, "add", row)
@@ -112,15 +113,15 @@ def _wrote(call: Call, family: Family, operation: str, row: Row) -> Any:
         data = {"FIELDS": {family.key.upper(): row.get(family.key, row["id"])} | family.fixed}
         call.portal.emit(event + operation.upper(), data, f"{family.name}/{row['id']}")
     answer = family.answers[operation]
-    if answer == "row":
-        return wrapped(family, row)
+    if answer[:3] == "row":
+        return wrapped(family, row, answer[4:])
     return {"id": row.get(family.key, row["id"]), "true": True, "null": None, "empty": []}[answer]
 
 
-def wrapped(family: Family, row: Row) -> Any:
-    """A row as get answers with it."""
-    view = show(family, row)
-    return {family.data["wrap"][0]: view} if "wrap" in family.data else view
+def wrapped(family: Family, row: Row, name: str = "") -> Any:
+    """A row as get answers with it, perhaps under another name."""
+    view, name = show(family, row), name or family.data.get("wrap", ("",))[0]
+    return {name: view} if name else view
 
 
 def _get(call: Call, family: Family) -> Any:
@@ -130,25 +131,24 @@ def _get(call: Call, family: Family) -> Any:
 
 def _list(call: Call, family: Family) -> Page:
     _allow(call, family, "list")
-    for name in ("filter", "order"):
-        if not isinstance(call.get(name, default={}), list | dict):
-            raise family.error("list", "array", name)
-    given = dict(entries(call.get("filter", default={}))) | within(call, family, "list")
-    given |= {f"={name}": value for name, value in family.fixed.items()}
-    order = compile_order(family, call.get("order", default={}), family.names)
-    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
     table, where = table_of(call, family), HOOKS.get((family.table, "where"))
+    maps: dict[str, Any] = {}
+    for name, names in (("filter", ("filter",)), ("order", _ORDERS)):
+        maps[name] = call.get(*names, default={})
+        if not isinstance(maps[name], list | dict):
+            raise family.error("list", "array", name)
+    given = dict(entries(maps["filter"])) | within(call, family, "list")
+    given |= {f"={name}": value for name, value in family.fixed.items()}
+    if family.operations["list"] == "get" and call.get(family.id_names[0].lower()) is not None:
+        given["ID"] = call.get(family.id_names[0].lower())
+    order = compile_order(family, maps["order"], family.names)
+    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
     special = where(call, given) if where else None
     test = FilterCompiler(call.portal, family, family.names).compile(given)
     rows, ordered = candidates(table, given, order)
-    rows = filter(special, rows) if special else rows
-    page = cut(
-        filter(test, rows),
-        order,
-        read_start(call.get("start")),
-        ordered=ordered,
-        size=family.data.get("page", PAGE),
-    )
+    rows = filter(test, filter(special, rows) if special else rows)
+    start, size = read_start(call.get("start")), family.data.get("page", PAGE)
+    page = cut(rows, order, start, ordered=ordered, size=size)
     views = [show(family, row, "list") for row in page.result]
     page.result = [_selected(call, family, view) for view in views]
     if name := family.data.get("wrap", ("", ""))[1]:
@@ -173,6 +173,9 @@ _RUN: dict[str, Callable[[Call, Family], Any]] = {
     "update": _update,
     "delete": _delete,
 }
+
+
+_ORDERS = ("order", "iblock_order", "element_order", "section_order")
 
 
 def _run(run: Callable[[Call, Family], Any], family: Family, call: Call) -> Any:

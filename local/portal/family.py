@@ -6,7 +6,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `operations`  names of the methods, `add=register` where a method has another name
 `style`       `text`: UPPER_SNAKE names, numbers as texts; `native`: camelCase, numbers as numbers
 `wrap`        names around an item and around a list; `fields` is wrapped wherever items are
-`answers`     what add, update and delete answer: id, row, true, null, empty
+`answers`     what add, update and delete answer: id, row (row:name where it is wrapped as another
+              name), true, null, empty
 `key`         name of the field that identifies a row; other than ID it is a text, and several
               names make a key of several fields, which then come in `fields`
 `id`          parameters that carry the key, the first of them named in errors
@@ -21,7 +22,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `order`       names of the fields that a list without an order is sorted by
 `rights`      `admin`: only administrators write
 `event`       prefix of its events
-`errors`      texts as `code|text|status`, by kind or by `operation.kind`
+`errors`      texts as `code|text|status`, by kind or by `operation.kind`; `missing` beside it for
+              a family that takes the others over
 `rows`        what a new portal has of it
 
 A line of `fields`: name (after a colon the key that it is stored under), type, flags, and after `=`
@@ -39,6 +41,7 @@ from local.portal.schema import DATA
 from local.portal.shape import Field, Shape
 from local.portal.table import Row
 
+_TEXT_CODE = 4  # longer numbers are numbers in an answer, 0 and 100 are texts
 _OPERATIONS = "fields add get list update delete"
 _TEXT_ERRORS = {
     "id": "|ID is not defined or invalid.",
@@ -123,17 +126,27 @@ class Family(Shape):
             None if self.native else self.classic.get(name.upper())
         )
 
-    def error(self, operation: str, kind: str, name: str = "") -> RestError:
+    def error(self, operation: str, kind: str, name: str = "", *more: str) -> RestError:
         """Make the error that this family's pages document."""
         errors = self.data.get("errors", {})
+        if "missing" in self.data:
+            errors = errors | {"missing": self.data["missing"]}
         fallback = (_NATIVE_ERRORS if self.native else _TEXT_ERRORS)[kind]
         text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
         code, _, rest = text.partition("|")
         words, _, status = rest.partition("|")
         words = words.format(
-            name=name, title=title_of(name), upper=upper_snake(name), camel=camel_case(name)
+            name=name,
+            title=title_of(name),
+            upper=upper_snake(name),
+            camel=camel_case(name),
+            names=", ".join((name, *more)),
         )
-        return RestError(code, words, int(status or 400))
+        return RestError(
+            int(code) if len(code) > _TEXT_CODE and code.isdigit() else code,
+            words,
+            int(status or 400),
+        )
 
 
 def _operation(word: str) -> tuple[str, str]:

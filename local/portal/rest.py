@@ -12,6 +12,7 @@ from starlette.responses import Response
 import local.portal.methods  # noqa: F401  importing them registers them
 from local.portal import v3
 from local.portal.batch import CutOffError, FatalError, pause, run_batch
+from local.portal.call import ELSEWHERE
 from local.portal.errors import RestError
 from local.portal.faults import ERRORS, TRANSPORT, Fault, pick
 from local.portal.params import BodyTooLargeError, read_params
@@ -76,6 +77,7 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
         if error.code == "QUERY_LIMIT_EXCEEDED":
             portal.strip.count("refused")
         record["error"] = error.code
+        record["absent"] = method.lower() in ELSEWHERE  # Bitrix24 has it, and it is not simulated
         body = v3.error_body(error) if is_v3 else error.to_dict()
         response = json_answer(body, v3.status(error) if is_v3 else error.status, xml=xml)
     except BodyTooLargeError:

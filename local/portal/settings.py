@@ -70,6 +70,9 @@ class Settings:
     # Some samples have no event_handler_id
     event_handler_id: bool = True
     leads_enabled: bool = True
+    # The plan that app.info tells; a webhook is told [PY, JS], or refused as its page says
+    license: str = "en_ent250"
+    app_info_for_webhooks: bool = True
     plan_restricted: bool = False  # *_DYNAMIC_ITEM_RESTRICTED
     rest_available: bool = True  # ACCESS_DENIED: only on commercial plans
     # Every command of a batch takes so long, a single call too

@@ -8,6 +8,7 @@ from local.portal.call import Call
 _TOKENS: dict[str, Callable[[Call, int], Any]] = {
     "$now": lambda call, _: call.portal.clock.stamp(),
     "$plain": lambda call, _: call.portal.clock.stamp()[:19].replace("T", " "),
+    "$site": lambda call, _: call.portal.clock.site_stamp(),
     "$user": lambda call, _: call.user,
     "$id": lambda _, number: number,
     "$hash": lambda call, _: f"{call.portal.random.getrandbits(128):032x}",

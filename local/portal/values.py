@@ -88,8 +88,8 @@ def convert(portal: Portal, field: Field, value: Any, shift_hours: float = 0.0) 
     kind = field.type
     if kind == "file":
         return _file(portal, value)
-    if kind in _AS_THEY_ARE:
-        return value
+    if kind in _AS_THEY_ARE or kind == "picture":
+        return value if kind != "picture" else _picture(portal, value)
     if isinstance(value, list | dict):
         raise InvalidValueError("an array")
     if kind == "bool":
@@ -107,6 +107,12 @@ def convert(portal: Portal, field: Field, value: Any, shift_hours: float = 0.0) 
     if value is None or (value == "" and read is not str):
         return _nothing(field)
     return read(value)
+
+
+def _picture(portal: Portal, value: Any) -> Row | None:
+    number = _file(portal, value)
+    address = f"/rest/catalog.product.download?fileId={number}"
+    return {"id": str(number), "url": address, "urlMachine": address} if number else None
 
 
 def _nothing(field: Field) -> Any:

@@ -9,8 +9,17 @@ from typing import Any
 SCOPES = (
     *("crm", "task", "im", "user", "user_brief", "user_basic", "user.userfield", "bizproc"),
     *("disk", "department", "userfieldconfig", "catalog", "lists", "calendar", "timeman"),
-    *("biconnector", "documentgenerator", "vote", "landing", "rpa", "socialnetwork"),
-    *("sonet_group", "telephony"),
+)
+# What the scopes of a portal are beside, of which nothing is simulated
+OTHER_SCOPES = (
+    *("ai_admin", "appform", "baas", "biconnector", "booking", "calendarmobile", "call"),
+    *("cashbox", "catalogmobile", "configuration.import", "contact_center", "delivery"),
+    *("documentgenerator", "entity", "forum", "humanresources.hcmlink", "iblock", "im.import"),
+    *("imbot", "imconnector", "imopenlines", "intranet", "landing", "landing_cloud", "log"),
+    *("mailservice", "main", "messageservice", "mobile", "notifications", "pay_system"),
+    *("placement", "pull", "pull_channel", "rating", "rest", "rpa", "sale", "salescenter"),
+    *("sign.b2e", "smile", "socialnetwork", "sonet_group", "tasks", "tasks_extended"),
+    *("tasksmobile", "telephony", "userconsent", "vote"),
 )
 _ALPHABET = string.ascii_lowercase + string.digits
 

@@ -120,7 +120,7 @@ def _placement(_call: Call) -> Any:
 
 # What needs an application's identity, and how each group says so (rest-protocol, section 7)
 _APPLICATION_ONLY: dict[Any, tuple[str, ...]] = {
-    _DENIED: ("app.info", "disk.storage.getforapp", "crm.automation.trigger.add", "entity.add"),
+    _DENIED: ("disk.storage.getforapp", "crm.automation.trigger.add", "entity.add"),
     _OPTION: ("app.option.get", "app.option.set", "user.option.get", "user.option.set"),
     _placement: ("placement.bind", "placement.unbind", "placement.get", "placement.list"),
     _CONTEXT: ("bizproc.robot.add", "bizproc.activity.add", "crm.activity.type.add"),

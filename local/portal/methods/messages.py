@@ -91,7 +91,7 @@ def message_add(call: Call) -> Any:
     try:
         chat = chat_of(call, dialog)
     except RestError as error:  # a sender is told less than a reader
-        raise RestError("ACCESS_ERROR", "Action unavailable") from error
+        raise RestError("CANCELED", "Message was not added") from error  # [PY]
     row = say(call.portal, chat, call.user, str(text or ""))
     row["dialog"] = dialog
     return row["id"]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from local.portal.call import METHODS, Call, method
+from local.portal.call import ELSEWHERE, METHODS, Call, method
 from local.portal.errors import RestError
-from local.portal.webhooks import SCOPES
+from local.portal.webhooks import OTHER_SCOPES, SCOPES
 
 _FEATURES = {"rest_offline_extended": "Y", "rest_auth_connector": "Y"}
 
@@ -28,7 +28,7 @@ def profile(call: Call) -> Any:
 @method("scope", "basic")
 def scope(call: Call) -> Any:
     """The webhook's scopes; all there are with `full`."""
-    return list(SCOPES) if call.flag("full") else sorted(call.webhook.scopes)
+    return [*SCOPES, *OTHER_SCOPES] if call.flag("full") else sorted(call.webhook.scopes)
 
 
 @method("methods", "basic")
@@ -45,10 +45,11 @@ def methods(call: Call) -> Any:
 
 @method("method.get", "basic")
 def method_get(call: Call) -> Any:
-    """Whether a method exists, and whether this webhook may call it."""
-    entry = METHODS.get(str(call.get("name", default="")).lower())
+    """Whether Bitrix24 has a method, and whether this webhook may call it here."""
+    name = str(call.get("name", default="")).lower()
+    entry = METHODS.get(name)
     return {
-        "isExisting": entry is not None,
+        "isExisting": entry is not None or name in ELSEWHERE,
         "isAvailable": entry is not None and call.webhook.may(entry.scope),
     }
 
@@ -66,3 +67,11 @@ def feature_get(call: Call) -> Any:
     if not code:
         raise RestError("CODE_EMPTY", "CODE can't be empty")
     return {"value": _FEATURES.get(str(code), "N")}
+
+
+@method("app.info", "basic")
+def app_info(call: Call) -> Any:
+    """What a webhook is told of itself: its scopes and the portal's plan [PY, JS; pages say no]."""
+    if not call.portal.settings.app_info_for_webhooks:
+        raise RestError("ACCESS_DENIED", "Access denied! Application context required")
+    return {"SCOPE": sorted(call.webhook.scopes), "LICENSE": call.portal.settings.license}

@@ -88,7 +88,7 @@ function outgoing (state, panel) {
 function calls (rows) {
   return el('section', {}, el('h2', {}, t('calls')), el('ol', { class: 'calls' }, ...rows.map(row => el('li', {},
     el('time', {}, clock(row.time)), el('b', { class: row.status === 200 ? '' : 'bad' }, row.status), el('code', {}, row.method + (row.names ? ` ×${row.commands}: ${row.names.join(', ')}` : '')),
-    el('small', {}, `${Math.round(row.seconds * 1000)} ms ${row.error ?? ''} ${row.agent}`)))))
+    el('small', {}, `${Math.round(row.seconds * 1000)} ms ${row.error ?? ''} ${row.absent ? t('absent') : ''} ${row.agent}`)))))
 }
 
 export async function showDeveloper (panel) {

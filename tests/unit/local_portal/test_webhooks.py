@@ -59,7 +59,6 @@ def test_calls_stay_inside_the_ticked_scopes(desk):
 def test_methods_for_applications_refuse(desk):
     """Each group in the shape that its pages show (section 7 of the protocol's facts)."""
     shapes = {
-        "app.info": ("ACCESS_DENIED", 400),
         "app.option.get": ("AccessException", 400),
         "placement.bind": ("WRONG_AUTH_TYPE", 403),
         "event.bind": ("WRONG_AUTH_TYPE", 403),
@@ -70,6 +69,23 @@ def test_methods_for_applications_refuse(desk):
         assert (error.code, error.status) == expected
     desk.portal.settings.app_only_status = 401
     assert desk.refusal("event.bind").status == 401
+
+
+def test_app_info_tells_a_webhook_its_scopes_and_the_plan(desk):
+    """[PY, JS] Measured by two clients; the page says that a webhook is refused: a switch."""
+    info = desk.call("app.info")
+    assert "crm" in info["SCOPE"]
+    assert info["LICENSE"] == "en_ent250"
+    desk.portal.settings.app_info_for_webhooks = False
+    assert desk.refusal("app.info").code == "ACCESS_DENIED"
+
+
+def test_a_method_that_is_not_simulated_is_not_denied(desk):
+    """`method.get` says that Bitrix24 has it; a call gets the 404 of an unknown method."""
+    answer = desk.call("method.get", name="sale.order.get")
+    assert answer == {"isExisting": True, "isAvailable": False}
+    assert desk.call("method.get", name="sale.nonsense")["isExisting"] is False
+    assert desk.refusal("sale.order.get").status == 404
 
 
 def test_methods_are_found_in_any_case(desk):

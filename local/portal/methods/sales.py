@@ -1,0 +1,84 @@
+"""Call lists, links of requisites, and deals that repeat themselves [crm/call-list/, …]."""
+
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.items import add_item
+from local.portal.php import entries, int_or_none
+from local.portal.rows import find_row, hook
+from local.portal.table import Row
+
+_TYPES = {"CONTACT": 3, "COMPANY": 4}
+_STATUSES = {"IN_WORK", "SUCCESS", "WRONG_NUMBER", "STOP_CALLING"}
+
+
+@hook("crm.requisite.link", "show")
+def show_link(_family: Any, _row: Row, view: Row, operation: str) -> None:
+    """The page of `get` has numbers where that of `list` has texts."""
+    if operation == "get":
+        view |= {name: int(view[name]) for name in ("ENTITY_TYPE_ID", "ENTITY_ID")}
+
+
+@hook("crm.calllist", "check")
+def check_call_list(call: Call, values: Row, old: Row | None) -> None:
+    """Who is to be called must be there."""
+    for name in ("ENTITY_TYPE", "ENTITIES"):
+        if call.get(name.lower()) is None:
+            raise RestError("ERROR_ARGUMENT", f"{name} is not found")
+    kind, given = str(call.get("entity_type")), call.get("entities")
+    if kind not in _TYPES:
+        text = "Incorrect entity type" if old is None else "EntityType is incorrect"
+        raise RestError("ENTITY_TYPE_ERROR", text)
+    if not isinstance(given, list | dict):
+        raise RestError("ENTITIES_ERROR", "Entities is not array")
+    numbers = [int_or_none(value) or 0 for _, value in entries(given)]
+    table = call.portal.items[_TYPES[kind]]
+    if not numbers or any(table.get(number) is None for number in numbers):
+        code = "ENTITY_ERROR" if old is None else "ENTITIES_ERROR"
+        raise RestError(code, "Incorrect entities id")
+    if old is not None and old["ENTITY_TYPE"] != kind:
+        text = "Discrepancy between the type of call participants and incoming type"
+        raise RestError("ENTITY_TYPE_ERROR", text)
+    values |= {"ENTITY_TYPE": kind, "ENTITY_TYPE_ID": _TYPES[kind], "ENTITIES": numbers}
+
+
+@method("crm.calllist.items.get", "crm")
+def call_list_items(call: Call) -> Any:
+    """Who is to be called, and how far it is."""
+    if call.get("list_id") is None:
+        raise RestError("ERROR_ARGUMENT", "LIST_ID is not found")
+    if call.number("list_id") < 1:
+        raise RestError("LIST_ID_ERROR", "List id should be positive")
+    status = dict(entries(call.get("filter", default={}))).get("STATUS")
+    if status is not None and status not in _STATUSES:
+        raise RestError("STATUS_ERROR", "Incorrect status")
+    call.params = {**call.params, "id": call.number("list_id")}
+    row = find_row(call, FAMILIES["crm.calllist"], "items")
+    if call.portal.denied(call.user):
+        text = "You do not have access to the participants of this call list"
+        raise RestError("ACCESS_ERROR", text, HTTPStatus.FORBIDDEN)
+    kind = row["ENTITY_TYPE_ID"]
+    rows = [{"ID": n, "STATUS": "IN_WORK", "ENTITY_TYPE": kind} for n in row["ENTITIES"]]
+    return rows if status in (None, "IN_WORK") else []
+
+
+@method("crm.deal.recurring.expose", "crm")
+def expose(call: Call) -> Any:
+    """Make a deal of the pattern now."""
+    family, portal = FAMILIES["crm.deal.recurring"], call.portal
+    row = find_row(call, family, "expose")
+    pattern = portal.items[2].get(row["DEAL_ID"]) or {}
+    own = ("title", "typeId", "opportunity", "currencyId", "companyId", "contactId", "contactIds")
+    values = {key: pattern[key] for key in own if key in pattern}
+    values["categoryId"] = row.get("CATEGORY_ID") or 0
+    if not portal.directories.has_category(2, values["categoryId"]):
+        values["categoryId"] = 0
+    number = add_item(portal, portal.types[2], values, call.actor)["id"]
+    row["COUNTER_REPEAT"] = int(row.get("COUNTER_REPEAT") or 0) + 1
+    row["LAST_EXECUTION"] = portal.clock.stamp()
+    fields = {"ID": row["id"], "RECURRING_DEAL_ID": row["DEAL_ID"], "DEAL_ID": number}
+    portal.emit("ONCRMDEALRECURRINGEXPOSE", {"FIELDS": fields}, f"deal/{number}")
+    return {"DEAL_ID": number}
