@@ -31,9 +31,9 @@ def metric(capsys, name):
     """Return the sum of a metric in what was written."""
     total = 0
     for line in capsys.readouterr().out.splitlines():
-        said = json.loads(line)
-        if "_aws" in said and name in said:
-            total += sum(said[name])
+        entry = json.loads(line)
+        if "_aws" in entry and name in entry:
+            total += sum(entry[name])
     return total
 
 
@@ -215,7 +215,7 @@ class FakeQueues:
         """Note how long messages wait."""
         assert QueueUrl == URL + "track"
         assert len(Entries) <= 10
-        self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
+        self.waits |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
         return {}
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803

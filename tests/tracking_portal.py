@@ -158,7 +158,7 @@ class ItemsPortal:
         results = {}
         for name, command in commands.items():
             method, asked = command.method, command.params
-            ran = {key: its for key, its in results.items() if not isinstance(its, PermanentError)}
+            ran = {key: one for key, one in results.items() if not isinstance(one, PermanentError)}
             params = put_in(dict(asked), {"result": ran})
             try:
                 results[name] = self.answer(method, params)

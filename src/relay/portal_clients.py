@@ -41,11 +41,15 @@ class PortalClients:
         """
         url = (self._webhook_url or settings.webhook_url)(self._kind, name)
         if name not in self._clients or self._clients[name][0] != url:
-            webhook = Webhook.parse(url, allow_http=settings.flag("ALLOW_HTTP"))
             slots = (self._slots or shared_slots)(name)
-            portal = Portal(webhook, remaining_seconds=self._remaining_seconds, slots=slots)
-            self._clients[name] = url, portal
+            self._clients[name] = url, make_client(url, slots, self._remaining_seconds)
         return self._clients[name][1]
+
+
+def make_client(url: str, slots: Slots, remaining_seconds: Callable[[], float]) -> Portal:
+    """Return a client of the portal that a webhook's URL leads to."""
+    webhook = Webhook.parse(url, allow_http=settings.flag("ALLOW_HTTP"))
+    return Portal(webhook, remaining_seconds=remaining_seconds, slots=slots)
 
 
 def shared_slots(name: str) -> SharedSlots:

@@ -292,7 +292,7 @@ def explore(monkeypatch, sweep_class=Sweep):
 
 
 def test_sweeps_find_whatever_events_missed(monkeypatch):
-    """Over all histories each item that differs is hinted at, deleted ones by the audit."""
+    """In all histories each item that differs gets a hint, and each deletion after the audit."""
     explore(monkeypatch)
 
 
@@ -461,14 +461,14 @@ def mutate_same_second_known(monkeypatch):
     ],
 )
 def test_histories_find_a_wrong_sweep(monkeypatch, mutate):
-    """A sweep that looks simpler misses something within the same histories."""
+    """Each simpler sweep misses an item within the same histories."""
     sweep_class = mutate(monkeypatch)
     with pytest.raises(Missed):
         explore(monkeypatch, sweep_class)
 
 
 def test_absence_is_never_a_deletion(monkeypatch):
-    """What a list leaves out is hinted at, and nothing else is done to it."""
+    """An item that a list leaves out gets a hint, and its row stays."""
     monkeypatch.setattr(sweep_pass.time, "time", lambda: history.now)
     history = History(0, Sweep)
     for item_id in (1, 2, 3):

@@ -111,8 +111,8 @@ async def _fetch_page(
 
 async def _confirm(portal: PortalApi, entity: str, missing: list[Key]) -> Views:
     """Ask for each item that its list left out."""
-    found = await asyncio.gather(*(_get(portal, key) for key in missing))
-    views: Views = dict(zip(missing, found, strict=True))
+    answers = await asyncio.gather(*(_get(portal, key) for key in missing))
+    views: Views = dict(zip(missing, answers, strict=True))
     not_found = [
         key
         for key, view in views.items()

@@ -1,4 +1,4 @@
-"""What the sweep asks the portal for: which kinds there are, and ids and times of their items."""
+"""The requests of a sweep: which kinds a portal offers, and ids and times of their items."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence

@@ -7,7 +7,7 @@ from typing import Any
 
 from relay import settings
 from relay.portal import Portal
-from relay.portal_clients import PortalClients
+from relay.portal_clients import make_client, shared_slots
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import LastEvents
 from relay.tracking.mirror import THREADS, Mirror
@@ -47,7 +47,7 @@ def _table(setting: str) -> tuple[Any, str]:
 
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     """Return a client of a portal through its reading webhook."""
-    return PortalClients("read", remaining_seconds).get(name)
+    return make_client(settings.webhook_url("read", name), shared_slots(name), remaining_seconds)
 
 
 def deadline(context: Any, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:

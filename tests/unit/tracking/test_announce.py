@@ -34,7 +34,7 @@ from tests.tracking_aws import (
 
 
 def test_a_failed_entry_is_published_once_more(relay):
-    """What SNS did not take of a group is repeated alone."""
+    """An entry that SNS refused in a group is published in a second request, without the others."""
     records = relay.edited(12)
     relay.topic.fail_entries = [{2, 5}]
     assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}
@@ -43,7 +43,7 @@ def test_a_failed_entry_is_published_once_more(relay):
 
 
 def test_from_the_first_failed_record_on_everything_comes_again(relay):
-    """A record that SNS does not take twice is where the stream goes on."""
+    """The stream goes on from a record that SNS refuses twice; later groups are not published."""
     records = relay.edited(12)
     relay.topic.fail_entries = [{3, 4}, {0}]
     answer = relay.announce.handler({"Records": records}, Context)
@@ -54,7 +54,7 @@ def test_from_the_first_failed_record_on_everything_comes_again(relay):
 
 
 def test_sns_away_loses_nothing(relay):
-    """While SNS is down the batch comes again, whole."""
+    """While SNS is down, the batch comes again from its first record."""
     records = relay.edited()
     relay.topic.down = True
     answer = relay.announce.handler({"Records": records}, Context)
@@ -64,7 +64,7 @@ def test_sns_away_loses_nothing(relay):
 
 
 def test_newer_rows_are_left_for_newer_code(relay):
-    """A record of a format that this code does not know stops the batch there."""
+    """A row of a format that this code does not know stops the batch; track leaves it as well."""
     first, second = copy.deepcopy(relay.edited(2))
     second["dynamodb"]["NewImage"]["format"] = {"N": "99"}
     answer = relay.announce.handler({"Records": [first, second]}, Context)
@@ -78,13 +78,13 @@ def test_newer_rows_are_left_for_newer_code(relay):
 
 
 def test_a_removed_row_is_no_change(relay):
-    """Somebody who deletes a row by hand deletes no deal."""
+    """A row that a person removes by hand announces no deletion."""
     one = {"dynamodb": {"OldImage": relay.edited()[0]["dynamodb"]["NewImage"]}}
     assert to_change(one) is None
 
 
 def test_large_changes_travel_in_groups_that_fit(relay):
-    """Ten Changes of 100 KB take several requests, each below SNS's limit."""
+    """Ten Changes of 100 KB take five requests, each below SNS's limit."""
     for number in range(1, 11):
         relay.portal.put(2, number, title="a", comments="x" * 50_000, updatedTime=OLD)
     relay.baseline()
@@ -115,7 +115,7 @@ TOO_LONG = sns_error("InvalidParameter", "Invalid parameter: Message too long")
     "error", [TOO_LONG, sns_error("BatchRequestTooLong"), ParamValidationError(report="no")]
 )
 def test_a_change_that_sns_never_takes_holds_up_nothing(relay, monkeypatch, error):
-    """The record is set aside at once with the reason; all others are published."""
+    """The refused record is dead-lettered at once with SNS's reason; all others are published."""
     records = relay.edited(12)
     refusing(relay, monkeypatch, error, "deal/3")
     assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}
@@ -126,7 +126,7 @@ def test_a_change_that_sns_never_takes_holds_up_nothing(relay, monkeypatch, erro
 
 
 def test_a_refused_change_that_can_not_be_set_aside_comes_again(relay, monkeypatch):
-    """The stream goes on from that record only."""
+    """If SQS is down as well, the stream goes on from the refused record."""
     records = relay.edited(12)
     refusing(relay, monkeypatch, TOO_LONG, "deal/3")
     relay.queues.full = True
@@ -145,8 +145,8 @@ def test_a_refused_change_that_can_not_be_set_aside_comes_again(relay, monkeypat
         EndpointConnectionError(endpoint_url="https://sns.test"),
     ],
 )
-def test_what_an_operator_or_time_mends_is_never_set_aside(relay, monkeypatch, error):
-    """The records come again, from the first on, and the dead-letter queue stays empty."""
+def test_an_error_that_passes_sets_nothing_aside(relay, monkeypatch, error):
+    """Records come again while SNS, a right, a key or the topic's name is in trouble."""
     records = relay.edited(12)
     refusing(relay, monkeypatch, error, "deal/3")
     answer = relay.announce.handler({"Records": records}, Context)
@@ -160,7 +160,7 @@ def test_what_an_operator_or_time_mends_is_never_set_aside(relay, monkeypatch, e
     [("InvalidParameter", True, 1), ("InvalidParameter", False, 0), ("KMSThrottling", True, 0)],
 )
 def test_an_entry_that_sns_refuses_for_good_is_set_aside(relay, monkeypatch, fault, sender, dead):
-    """Only where SNS says that the sender is to blame, with a code that time does not change."""
+    """An entry is dead-lettered only if SNS blames the sender, with a code that never passes."""
     records = relay.edited(3)
     publish = relay.topic.publish_batch
 
@@ -193,7 +193,7 @@ def versions(relay, *numbers):
 @settings_of_hypothesis(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_no_version_is_published_before_an_earlier_one(data):
-    """Whatever fails, whenever: an item's versions appear first in their order, and all of them."""
+    """Whatever fails, the versions of an item appear first in their order, and each appears."""
     numbers = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=14))
     left = [record(number, numbers[:at].count(number) + 2, at) for at, number in enumerate(numbers)]
     topic, queues = FakeTopic(), FakeQueues()
@@ -218,13 +218,13 @@ def test_no_version_is_published_before_an_earlier_one(data):
 
 def record(number, version, at):
     """Return the stream record of a deal's version."""
-    old, new = (look_item(number, seq, title=f"edit {seq}") for seq in (version - 1, version))
+    old, new = (stored(number, seq, title=f"edit {seq}") for seq in (version - 1, version))
     return {"dynamodb": {"OldImage": old, "NewImage": new, "SequenceNumber": str(at)}}
 
 
-def look_item(number, seq, **form):
+def stored(number, seq, **form):
     """Return a row of the mirror as DynamoDB spells it."""
-    look = Reading(
+    reading = Reading(
         key=Key("main", "deal", number),
         kind=ITEM,
         text=canonical_json(form),
@@ -233,11 +233,11 @@ def look_item(number, seq, **form):
         via="event",
         quiet=False,
     )
-    return to_item(look, Base(seq - 1, "b"), "b")
+    return to_item(reading, Base(seq - 1, "b"), "b")
 
 
 def test_versions_of_one_item_take_a_request_each_and_ten_items_one(relay):
-    """So a version that fails is never overtaken, and the usual batch costs a tenth."""
+    """Two versions of one item are never in one request; versions of other items are."""
     relay.announce.handler({"Records": versions(relay, 1, 1, 2, 3)}, Context)
     assert relay.topic.calls == 2
     assert [one["subject"][-1] for one in relay.topic.published] == ["1", "1", "2", "3"]
@@ -245,7 +245,7 @@ def test_versions_of_one_item_take_a_request_each_and_ten_items_one(relay):
 
 @pytest.mark.parametrize(("age", "aside"), [(3500, 0), (3700, 1)])
 def test_newer_rows_wait_for_an_hour(relay, age, aside):
-    """A deploy takes minutes; after one that was rolled back no newer code ever comes."""
+    """A row of newer code waits an hour for that code, then it is dead-lettered."""
     first, second = copy.deepcopy(relay.edited(2))
     first["dynamodb"]["NewImage"]["format"] = {"N": "99"}
     first["dynamodb"]["ApproximateCreationDateTime"] = time.time() - age
@@ -255,7 +255,7 @@ def test_newer_rows_wait_for_an_hour(relay, age, aside):
 
 
 def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay):
-    """Those beside it in the batch are published."""
+    """A row without a valid time is dead-lettered; the records beside it are published."""
     records = copy.deepcopy(relay.edited(3))
     records[1]["dynamodb"]["NewImage"] |= {"read_at": {"N": "1e99"}}
     assert relay.announced_from(records) == []
@@ -264,7 +264,7 @@ def test_a_change_that_can_not_be_written_out_is_set_aside_alone(relay):
 
 
 def test_a_change_that_no_ledger_judges_is_set_aside_alone(relay, monkeypatch):
-    """A mistake of ours in judging one Change holds up no other."""
+    """A bug in the search for an echo dead-letters one Change and publishes the others."""
     records = relay.edited(3)
     mark = detect.mark_echoes
 
@@ -280,15 +280,15 @@ def test_a_change_that_no_ledger_judges_is_set_aside_alone(relay, monkeypatch):
 
 
 def test_a_missing_setting_sets_nothing_aside(relay, monkeypatch):
-    """It is the operator's to mend: the stream delivers the records until then."""
+    """A missing setting returns the whole batch to the stream and dead-letters nothing."""
     records = relay.edited(3)
     monkeypatch.delenv("STATE_TABLE")
     assert relay.announced_from(records) == records
     assert relay.queues.bodies("dead") == []
 
 
-def test_only_what_was_published_is_counted(relay, monkeypatch, capsys):
-    """Neither what is set aside nor what comes again is announced."""
+def test_only_published_changes_are_counted(relay, monkeypatch, capsys):
+    """The metric counts neither dead-lettered Changes nor those that come again."""
     records = relay.edited(12)
     refusing(relay, monkeypatch, TOO_LONG, "deal/3")
     relay.topic.fail_entries = [(), (), (), (), (), (), (), (), (), {0}, {0}]
@@ -303,7 +303,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, monkeypatch, after):
-    """The stream delivers the batch again: every id is there, and each has one content."""
+    """After a kill the second delivery publishes each id with the same content."""
     records = relay.edited(25)
     publish = relay.topic.publish_batch
     calls = iter(range(99))
@@ -321,38 +321,38 @@ def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, monkeypatch, 
     by_id = {}
     for one in relay.topic.published:
         by_id.setdefault(one["id"], []).append(one)
-    assert sorted(int(its[0]["data"]["id"]) for its in by_id.values()) == list(range(1, 26))
-    assert all(one == its[0] for its in by_id.values() for one in its)
+    assert sorted(int(copies[0]["data"]["id"]) for copies in by_id.values()) == list(range(1, 26))
+    assert all(one == copies[0] for copies in by_id.values() for one in copies)
 
 
 WRITER, PERSON = 9, 5
 
 
-def edit(its, *users):
-    """Let each user edit a deal of its own; returns the origins."""
+def edit(relay, *users):
+    """Let each user edit a deal of relay own; returns the origins."""
     for number, _ in enumerate(users, 1):
-        its.portal.put(2, number, title="a", updatedTime=OLD)
-    its.baseline()
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
     for number, user in enumerate(users, 1):
-        its.portal.put(2, number, title="b", updatedTime=LATER, updatedBy=user)
-        its.event(number)
-    return {one["subject"]: one["data"]["origin"] for one in its.settle()}
+        relay.portal.put(2, number, title="b", updatedTime=LATER, updatedBy=user)
+        relay.event(number)
+    return {one["subject"]: one["data"]["origin"] for one in relay.settle()}
 
 
-def note(its, number, *, seconds=0, **fields):
+def note(relay, number, *, seconds=0, **fields):
     """Note a write to a deal, as a reaction does before it."""
-    its.dynamo.state |= rows_of(
+    relay.dynamo.state |= rows_of(
         update(fields, number, number=number, user_id=WRITER, now=time.time() - seconds)
     )
 
 
 def test_without_a_note_a_change_is_a_persons(relay):
-    """The webhook's owner may be a person, and what was saved in between is not known."""
+    """A change without a note has the origin `portal`, even if the webhook's owner saved last."""
     assert edit(relay, WRITER, PERSON) == {"deal/1": "portal", "deal/2": "portal"}
 
 
 def test_without_a_note_a_new_item_is_a_persons(relay):
-    """Whoever made it."""
+    """A new item without a note has the origin `portal`, whoever created it."""
     relay.baseline()
     for number, user in ((1, WRITER), (2, PERSON)):
         relay.portal.put(2, number, title="a", updatedTime=LATER, createdBy=user)
@@ -361,28 +361,28 @@ def test_without_a_note_a_new_item_is_a_persons(relay):
     assert origins == {"deal/1": "portal", "deal/2": "portal"}
 
 
-def test_where_there_is_a_note_it_decides(relay):
-    """The writer saved last, but what changed is not, or not all, what it wrote."""
+def test_a_note_must_explain_all_that_changed(relay):
+    """A note of another field makes no echo; a note of the changed field makes one."""
     note(relay, 1, comments="another field than what has changed")
     note(relay, 2, title="b")
     assert edit(relay, WRITER, WRITER) == {"deal/1": "portal", "deal/2": "relay"}
 
 
-def test_a_person_may_set_what_a_reaction_has_set_before(relay):
-    """Within the minutes of a note, to the same value: it is the person's change, and not lost."""
+def test_a_person_may_set_the_value_of_a_reaction_again(relay):
+    """A person's change to the value that a reaction wrote before keeps the origin `portal`."""
     note(relay, 1, title="b")
     assert edit(relay, PERSON) == {"deal/1": "portal"}
 
 
 def test_a_note_from_before_the_former_reading_explains_nothing(relay):
-    """The mirror has read the item since that write: what differs now is somebody's."""
+    """A note older than the last reading makes no echo: that reading saw the write already."""
     note(relay, 1, title="b", seconds=90)
     note(relay, 2, title="b", seconds=30)
     assert edit(relay, WRITER, WRITER) == {"deal/1": "portal", "deal/2": "relay"}
 
 
-def test_what_a_reaction_wrote_is_announced_as_the_relays(relay):
-    """The note of a write makes its change an echo; a person's change beside it is none."""
+def test_a_noted_write_is_announced_as_the_relays(relay):
+    """A noted write has the origin `relay`; the same change of another item has `portal`."""
     for number in (1, 2):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -395,7 +395,7 @@ def test_what_a_reaction_wrote_is_announced_as_the_relays(relay):
 
 
 def test_a_new_field_of_the_portal_beside_it_leaves_an_echo_one(relay):
-    """A yes/no field that every item has since then is not what somebody else changed."""
+    """A yes/no field that the portal adds to every item does not hide an echo."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     note(relay, 1, title="b")
@@ -406,7 +406,7 @@ def test_a_new_field_of_the_portal_beside_it_leaves_an_echo_one(relay):
 
 
 def test_without_the_ledger_nothing_is_announced(relay):
-    """An echo taken for a person's change would begin a loop: the stream comes again."""
+    """If the ledger can't be read, the batch comes again: an unmarked echo would begin a loop."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, title="b", updatedTime=LATER)

@@ -12,7 +12,7 @@ from tests.tracking_aws import refused
 
 
 def test_the_brake_counts_over_all_functions(relay, monkeypatch):
-    """A function that meets another's count counts on from there; one that never wins waits."""
+    """A function that meets another's count counts on from it; one that never wins waits."""
     held = wiring.brake()
     assert held.take("main", 5, 1000, 7200) == 5
     update, others = relay.dynamo.update_item, [7]

@@ -18,7 +18,7 @@ from tests.tracking_aws import OLD, row
 
 
 def test_an_oversized_item_says_which_fields_changed(relay):
-    """Beyond DynamoDB's and SNS's limits a Change names what it could not carry."""
+    """A field beyond DynamoDB's or SNS's limits is in `changed` and `truncated`, without value."""
     relay.portal.put(2, 1, comments="x" * 500_000, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, comments="y" * 500_000)
@@ -34,7 +34,7 @@ def test_an_oversized_item_says_which_fields_changed(relay):
 
 
 def test_a_change_leaves_out_its_largest_fields(monkeypatch):
-    """What is too much for one message is named, the largest first; `changed` stays whole."""
+    """A Change beyond the limit leaves out its largest field first, and `changed` stays whole."""
     form = {"a": "x" * 40, "b": "y" * 20, "c": 1}
     old, new = row(text='{"a":1}'), row(seq=2, text=json.dumps(form))
     whole = change_of(old, new)
@@ -55,7 +55,7 @@ def test_a_change_leaves_out_its_largest_fields(monkeypatch):
     [(1000, 50, "x" * 150), (1000, 50, 1), (700, 50, "ж" * 100), (5, 50, "\n" * 60_000)],
 )
 def test_a_change_of_a_thousand_fields_fits_and_names_them_all(fields, letters, value):
-    """Names of 50 letters, in `changed` and in `truncated`, leave room for what still fits."""
+    """A Change of 1,000 fields names all of them and leaves out no more than it must."""
     names = sorted(f"UF_CRM_{number}".ljust(letters, "X") for number in range(fields))
     text = canonical_json(dict.fromkeys(names, value))
     for old in (None, row(text="{}")):
@@ -69,7 +69,7 @@ def test_a_change_of_a_thousand_fields_fits_and_names_them_all(fields, letters, 
 
 
 def test_names_that_no_message_holds_end_in_a_star():
-    """Beyond that, as many names of `changed` as fit are told, in order, and no field."""
+    """6,000 names end in `*` where the message is full, and no field is carried."""
     names = sorted(f"UF_CRM_{number:043}" for number in range(6000))
     change = change_of(None, row(text=canonical_json(dict.fromkeys(names, 1))))
     assert 255_900 < len(change.to_json().encode()) <= 256_000
@@ -95,14 +95,14 @@ def test_names_that_no_message_holds_end_in_a_star():
         (row(), row(), None),
     ],
 )
-def test_what_lies_between_two_rows(old, new, action):
-    """Each pair of images is announced as what it means, or not at all."""
+def test_two_images_make_the_change_between_them(old, new, action):
+    """Each pair of images is announced with the right action, or not at all."""
     change = change_of(old, new)
     assert (change and change.action) == action
 
 
 def test_an_older_row_is_converted_before_it_is_compared(monkeypatch):
-    """A field that an upgrade began to store is no difference."""
+    """A field that an upgrade began to store makes no Change."""
     upgrades = {1: lambda form, beside: form | {"new": beside["new"]}}
     monkeypatch.setattr("relay.tracking.projection.UPGRADES", upgrades)
     monkeypatch.setattr("relay.tracking.row.FORMAT", 2)
@@ -112,8 +112,8 @@ def test_an_older_row_is_converted_before_it_is_compared(monkeypatch):
         _ = row(format=3).form
 
 
-def test_a_deal_that_was_won_before_the_first_look_passes_the_filter_of_won_deals(relay):
-    """In `added` every field that is set has changed, so one filter serves both."""
+def test_a_deal_that_was_won_before_its_first_reading_passes_the_filter_of_won_deals(relay):
+    """`changed` of an added item names all its fields, so one filter serves both actions."""
     won = {"title": "a", "stageId": "WON", "stageSemanticId": "S", "updatedBy": 1}
     policy = {
         "type": ["com.bitrix24.deal.added", "com.bitrix24.deal.updated"],
@@ -137,7 +137,7 @@ NO = [0, 0.0, "0", "N"]
 
 @pytest.mark.parametrize("no", NO)
 def test_a_new_yes_no_field_of_the_portal_is_no_change(relay, monkeypatch, no):
-    """A field that appears with a "no", or goes with it, is taken over without a Change."""
+    """A field that appears or disappears with the value "no" is stored without a Change."""
     for number in (1, 2):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -165,7 +165,7 @@ def test_a_new_yes_no_field_of_the_portal_is_no_change(relay, monkeypatch, no):
 
 @pytest.mark.parametrize("no", NO)
 def test_a_person_who_sets_a_field_that_is_there_to_no_is_announced(relay, no):
-    """The names of the fields tell an empty field from one that the portal did not have."""
+    """An empty field that a person sets to "no" makes a Change."""
     relay.portal.put(2, 1, title="a", UF_CRM_SUM=None, updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, UF_CRM_SUM=no)
@@ -185,8 +185,8 @@ def test_a_person_who_sets_a_field_that_is_there_to_no_is_announced(relay, no):
         ("0", "a", "a", ("x",)),
     ],
 )
-def test_only_new_names_make_a_no_nothing(value, old, new, changed):
-    """Rows without the names, as older code wrote them, are compared as ever."""
+def test_a_no_is_ignored_only_if_the_names_of_fields_differ(value, old, new, changed):
+    """A new "no" is ignored only if both rows have digests of names, and they differ."""
     text = json.dumps({"title": "a", "x": value})
     change = change_of(row(names=old), row(names=new, text=text))
     assert (change.changed if change else ()) == changed
@@ -208,13 +208,13 @@ def test_only_new_names_make_a_no_nothing(value, old, new, changed):
     ],
 )
 def test_two_values_are_a_difference(name, one, other):
-    """What means different things stays different."""
+    """Two values with different meanings are a difference."""
     assert difference(project("deal", {name: one}), project("deal", {name: other})) == [name]
 
 
 @pytest.mark.parametrize("name", ["updatedTime", "updatedBy", "lastActivityTime",
                                   "lastCommunicationCallTime"])  # fmt: skip
-def test_what_follows_edits_is_stored_but_no_difference(name):
+def test_volatile_fields_are_stored_but_no_difference(name):
     """Volatile fields are in the form and never in `changed`."""
     one, other = project("deal", {name: "1"}), project("deal", {name: "2"})
     assert one != other

@@ -12,8 +12,8 @@ from tests.tracking_portal import ItemsPortal, seconds
 
 
 @pytest.mark.parametrize("hours", [0, 3, -5, 5.75])
-def test_a_shifted_filter_is_measured(hours):
-    """The shift that is found is what has to be added."""
+def test_the_offset_of_a_filter_is_measured(hours):
+    """The result is the number of seconds to add to a time in a filter."""
     portal = ItemsPortal((2,))
     portal.put(2, 1, updatedTime=OLD)
     portal.filter_shift = hours * 3600
@@ -21,8 +21,8 @@ def test_a_shifted_filter_is_measured(hours):
     assert asyncio.run(measure(portal, "deal", 1, updated)) == -hours * 3600
 
 
-def test_a_shift_that_can_not_be_seen_stays_unknown():
-    """An item that is gone, or that changes meanwhile, measures nothing."""
+def test_an_item_that_is_gone_or_changes_measures_nothing():
+    """The offset stays unknown if the item is deleted or edited during the measurement."""
     portal = ItemsPortal((2,))
     updated = datetime.fromtimestamp(seconds(OLD), UTC)
     assert asyncio.run(measure(portal, "deal", 1, updated)) is None
@@ -30,23 +30,23 @@ def test_a_shift_that_can_not_be_seen_stays_unknown():
     assert asyncio.run(measure(portal, "deal", 1, updated + timedelta(seconds=1))) is None
 
 
-def test_an_unmeasured_shift_is_measured_later(relay):
-    """A measurement that failed is tried with the next sweep."""
+def test_a_sweep_stores_the_offset(relay):
+    """The sweep stores the measured offset in its document."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     assert wiring.sweep_state().read("main").filter_offsets["crm"][0] == 0
 
 
-def test_an_item_without_a_time_is_always_looked_at(relay):
-    """Where the portal tells no time of change, nothing can be known."""
+def test_an_item_without_a_time_measures_nothing(relay):
+    """An item without a time of change is mirrored, and not used for the measurement."""
     relay.portal.put(2, 1, title="a", updatedTime="")
     relay.sweep()
     relay.settle()
     assert wiring.sweep_state().read("main").filter_offsets == {}
 
 
-def test_a_measurement_without_a_result_is_repeated(relay, monkeypatch):
-    """An item that changed while it was measured measures nothing."""
+def test_a_measurement_without_a_result_is_not_stored(relay, monkeypatch):
+    """A failed measurement stores nothing, so that the next sweep measures."""
 
     async def nothing(*_):
         return None

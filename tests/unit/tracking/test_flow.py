@@ -8,8 +8,8 @@ import pytest
 from tests.tracking_aws import LATER, OLD, changes
 
 
-def test_an_edit_is_announced_with_what_changed(relay):
-    """An update event leads to one Change with the field before and after."""
+def test_an_edit_is_announced_with_its_changed_fields(relay):
+    """An update event leads to one Change with each changed field before and after."""
     relay.portal.put(2, 662, title="Deal", stageId="NEW", companyId=0, updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 662, stageId="WON", companyId=7, updatedTime=LATER)
@@ -26,7 +26,7 @@ def test_an_edit_is_announced_with_what_changed(relay):
 
 
 def test_an_edit_that_changes_nothing_announces_nothing(relay):
-    """A new time of change and a new editor alone are no change."""
+    """A new time of change and a new editor alone make no Change."""
     relay.portal.put(2, 1, title="x", updatedTime=OLD, updatedBy=1)
     relay.baseline()
     relay.portal.put(2, 1, updatedTime=LATER, updatedBy=2)
@@ -35,7 +35,7 @@ def test_an_edit_that_changes_nothing_announces_nothing(relay):
 
 
 def test_a_life_is_announced_in_order(relay):
-    """Added, updated, deleted, and added anew under the same id: versions go on."""
+    """An item that is added, updated, deleted and added anew gets the versions 1 to 4."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
@@ -62,7 +62,7 @@ def test_a_life_is_announced_in_order(relay):
 
 
 def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):
-    """Half of 1,000 events lost, a quarter doubled, all shuffled, a sweep: 1,000 announced."""
+    """Of 1,000 edits, half without events, events and one sweep announce each edit once."""
     for number in range(1, 1001):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -81,7 +81,7 @@ def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):
 
 
 def test_smart_processes_and_tasks_are_tracked(relay):
-    """An item of a smart process and a task are announced under their names."""
+    """An item of a smart process and a task are announced under the names of their kinds."""
     relay.portal.items[128] = {}
     relay.baseline()
     relay.portal.put(128, 5, title="a")
@@ -94,8 +94,8 @@ def test_smart_processes_and_tasks_are_tracked(relay):
     }
 
 
-def test_an_item_with_500_user_fields_tells_the_one_that_changed(relay):
-    """Of every type, and long ones among them."""
+def test_an_item_with_500_user_fields_names_the_changed_ones(relay):
+    """A Change of an item with 500 user fields names the two that changed and carries all."""
     values = ["x" * 500, 17, "2026-03-01T12:00:00+03:00", ["b", "a"], "1", {"id": 7, "url": "u"}]
     fields = {f"UF_CRM_{number}": values[number % len(values)] for number in range(500)}
     relay.portal.put(2, 1, **fields, updatedTime=OLD)
@@ -111,7 +111,7 @@ def test_an_item_with_500_user_fields_tells_the_one_that_changed(relay):
 
 @pytest.mark.parametrize("hours", [2, -2])
 def test_a_portal_whose_clock_is_hours_off_loses_nothing(relay, hours):
-    """What no event told is found by the next sweep, once; what was read is not read again."""
+    """With a clock two hours off, a sweep finds a change once and reads nothing twice."""
     now = time.time()
 
     def stamp(at):

@@ -11,7 +11,7 @@ from tests.tracking_aws import OLD, URL, event_message
 
 
 def test_kinds_that_are_not_mirrored_are_left_alone(relay):
-    """A comment's event, an old invoice's and one without an id cost no call."""
+    """Events of comments, old invoices and items without an id are acknowledged without a call."""
     relay.event(1, entity="comment", type_id=None)
     relay.event(1, entity="invoice", type_id=5)
     relay.event(1, entity="dynamic_x", type_id=None)
@@ -42,7 +42,7 @@ DEEP = "[" * 200_000
     ],
 )  # fmt: skip
 def test_a_poison_hint_is_set_aside_alone(relay, body):
-    """What names no item goes away with its reason, and what is beside it is tracked."""
+    """A message that names no valid item is dead-lettered, and the message beside it is tracked."""
     relay.portal.put(2, 7, title="a")
     relay.send(body)
     relay.event(7, "add")
@@ -52,14 +52,14 @@ def test_a_poison_hint_is_set_aside_alone(relay, body):
 
 
 def test_the_largest_id_of_a_portal_is_read(relay):
-    """An id is refused only beyond what PHP counts."""
+    """The largest id that PHP counts is read."""
     relay.portal.put(2, 2**63 - 1, title="a")
     relay.event(2**63 - 1, "add")
     assert [one["data"]["id"] for one in relay.settle()] == [str(2**63 - 1)]
 
 
 def test_messages_of_one_item_are_answered_together(relay):
-    """A DELETE and an UPDATE whose one reading fails both come back."""
+    """A DELETE and an UPDATE of one item both come back if its reading fails."""
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
     relay.event(1, "delete")
     relay.event(1)
@@ -68,7 +68,7 @@ def test_messages_of_one_item_are_answered_together(relay):
 
 
 def test_a_hint_that_waited_for_its_event_is_judged_among_fresh_ones(relay, monkeypatch):
-    """Of merged hints one that was there before is enough to judge absence."""
+    """Of merged hints, one that was received before is enough to judge absence."""
     monkeypatch.setenv("GRACE_SECONDS", "30")
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
@@ -81,8 +81,8 @@ def test_a_hint_that_waited_for_its_event_is_judged_among_fresh_ones(relay, monk
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])
-def test_messages_of_nobodys_are_dead_lettered(relay, body):
-    """What is neither event nor hint goes away with its reason."""
+def test_messages_of_others_are_dead_lettered(relay, body):
+    """A message that is neither event nor hint is dead-lettered."""
     relay.send(body)
     relay.track_all()
     assert len(relay.queues.bodies("dead")) == 1

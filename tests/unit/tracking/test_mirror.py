@@ -17,8 +17,8 @@ from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, row
 
 
-def test_dynamodb_away_costs_nothing(relay):
-    """While the mirror can't be read or written, hints wait."""
+def test_hints_wait_while_dynamodb_is_away(relay):
+    """While the mirror can't be read or written, hints wait, and the Change comes afterwards."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
@@ -34,7 +34,7 @@ def validation_error():
 
 
 def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
-    """Of 100 keys the bad one is set aside with its reason, and the others are tracked."""
+    """Of 100 keys the invalid one is dead-lettered, and the other items are tracked."""
     get = relay.dynamo.batch_get_item
 
     def strict(*, RequestItems):  # noqa: N803
@@ -51,8 +51,8 @@ def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
     assert relay.queues.bodies("track") == []
 
 
-def test_a_row_that_the_table_refuses_is_set_aside(relay, monkeypatch):
-    """An item that makes a row beyond 400 KB is no reason to wait."""
+def test_a_row_that_the_table_refuses_is_dead_lettered(relay, monkeypatch):
+    """An item whose row DynamoDB refuses is dead-lettered as a RowError."""
     put = relay.dynamo.put_item
 
     def strict(*, Item, **options):  # noqa: N803
@@ -69,8 +69,8 @@ def test_a_row_that_the_table_refuses_is_set_aside(relay, monkeypatch):
     assert options["MessageAttributes"]["error"]["StringValue"] == "RowError"
 
 
-def test_unprocessed_keys_are_asked_for_again(monkeypatch):
-    """What DynamoDB had no capacity for is repeated, and not for ever."""
+def test_unprocessed_keys_are_requested_once_more(monkeypatch):
+    """Keys that DynamoDB had no capacity for are requested up to eight times, then fail."""
     monkeypatch.setattr(mirror_module.time, "sleep", lambda _seconds: None)
 
     class Busy:
@@ -92,7 +92,7 @@ def test_unprocessed_keys_are_asked_for_again(monkeypatch):
 
 
 def test_a_range_is_read_page_by_page():
-    """A query goes on where DynamoDB stopped."""
+    """A query is continued where DynamoDB stopped."""
 
     class Paged:
         def query(self, **ask):
@@ -109,37 +109,37 @@ def test_a_range_is_read_page_by_page():
 
 
 def test_a_conflict_is_settled_by_who_read_later():
-    """A later reading, or the same content, ends it; else one more look."""
-    look = Reading(
+    """A conflict ends if the stored row is of a later reading or has the same content."""
+    reading = Reading(
         key=KEY, kind=ITEM, text='{"title":"b"}', updated="", read_at=1.0, via="event", quiet=False
     )
-    assert not needs_another_reading(row(seq=3), 1, look)
-    assert not needs_another_reading(row(seq=2, text='{"title":"b"}'), 1, look)
-    assert needs_another_reading(row(seq=2), 1, look)
+    assert not needs_another_reading(row(seq=3), 1, reading)
+    assert not needs_another_reading(row(seq=2, text='{"title":"b"}'), 1, reading)
+    assert needs_another_reading(row(seq=2), 1, reading)
     gone = row(seq=2, kind=TOMBSTONE, text="")
-    assert not needs_another_reading(gone, 1, replace(look, kind=TOMBSTONE, text=""))
-    assert needs_another_reading(gone, 1, replace(look, kind=UNREADABLE, text=""))
-    assert needs_another_reading(gone, 1, replace(look, text=""))
-    assert needs_another_reading(row(seq=2, format=0, text=look.text), 1, look)
+    assert not needs_another_reading(gone, 1, replace(reading, kind=TOMBSTONE, text=""))
+    assert needs_another_reading(gone, 1, replace(reading, kind=UNREADABLE, text=""))
+    assert needs_another_reading(gone, 1, replace(reading, text=""))
+    assert needs_another_reading(row(seq=2, format=0, text=reading.text), 1, reading)
 
 
 def test_an_addition_yields_to_no_row_that_is_open():
-    """An ADD event's reading looks again until its own put announces the item."""
-    look = Reading(
+    """An ADD event's reading is repeated until it closes the row that another reading opened."""
+    reading = Reading(
         key=KEY, kind=ITEM, text='{"title":"a"}', updated="", read_at=1.0, via="event",
         quiet=False, added=True,
     )  # fmt: skip
     for seq in (1, 2, 3):
-        assert needs_another_reading(row(seq=seq, open=True), 0, look)
-    assert not needs_another_reading(row(seq=1), 0, look)
-    gone = replace(look, kind=TOMBSTONE, text="")
+        assert needs_another_reading(row(seq=seq, open=True), 0, reading)
+    assert not needs_another_reading(row(seq=1), 0, reading)
+    gone = replace(reading, kind=TOMBSTONE, text="")
     assert not needs_another_reading(row(seq=2, open=True), 0, gone)
-    later = replace(look, added=False)
+    later = replace(reading, added=False)
     assert not needs_another_reading(row(seq=1, open=True), 0, later)
 
 
 def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
-    """A put that DynamoDB refuses for a reason of its own is tried again later."""
+    """A put that DynamoDB refuses for now returns its hint, and the other item is announced."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.portal.put(2, 2, title="a")
@@ -158,21 +158,21 @@ def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
 
 
 def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
-    """The mark of what can't be read meets conflicts as any put does."""
+    """The mark of an unreadable item is put under the same condition as any row."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    look = Reading(
+    reading = Reading(
         key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
     )
-    conflict = wiring.mirror().put_one(look, Base(5, "b"))
+    conflict = wiring.mirror().put_one(reading, Base(5, "b"))
     assert conflict.seq == 1
-    assert wiring.mirror().put_one(look, Base(1, "b")) is None
+    assert wiring.mirror().put_one(reading, Base(1, "b")) is None
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 
 @pytest.mark.usefixtures("relay")
 def test_a_row_that_was_removed_by_hand_meanwhile_is_read_again():
-    """A put on top of a row that is gone fails for now, and shows nothing of another row."""
+    """A put on top of a row that was removed fails with an error that waits."""
     reading = Reading(
         key=KEY, kind=ITEM, text="{}", updated="", read_at=1.0, via="event", quiet=False
     )

@@ -9,8 +9,8 @@ from relay.tracking import wiring
 from tests.tracking_aws import OLD, metric, sns_error
 
 
-def test_what_no_event_could_announce_is_not_missed(relay, capsys):
-    """A change of a kind that is not subscribed, or a move to another funnel, is not counted."""
+def test_a_change_without_an_event_to_expect_is_not_missed(relay, capsys):
+    """Kinds that are not subscribed and moves to another funnel count as no missed change."""
     relay.portal.put(2, 1, title="a", categoryId=0, updatedTime=OLD)
     relay.portal.put(3, 1, name="a", updatedTime=OLD)
     relay.baseline()
@@ -25,8 +25,8 @@ def test_what_no_event_could_announce_is_not_missed(relay, capsys):
 
 
 @pytest.mark.parametrize("fails", ["update_item", "get_item"])
-def test_what_is_only_counted_repeats_no_change(relay, monkeypatch, capsys, fails):
-    """State that can't be noted or read is logged; the batch is done, and counted."""
+def test_statistics_that_fail_repeat_no_change(relay, monkeypatch, capsys, fails):
+    """If times of events can't be read or noted, the batch is done and counted all the same."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, title="b", updatedTime=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -47,7 +47,7 @@ def test_what_is_only_counted_repeats_no_change(relay, monkeypatch, capsys, fail
 
 
 def test_a_funnel_of_a_new_deal_is_no_move(relay, capsys):
-    """A deal that only a sweep found was missed by its event, whichever funnel it is in."""
+    """A new deal that only a sweep found counts as a missed change, whatever its funnel."""
     relay.baseline()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     relay.portal.put(2, 1, title="a", categoryId=3, updatedTime=now)
@@ -57,8 +57,8 @@ def test_a_funnel_of_a_new_deal_is_no_move(relay, capsys):
     assert metric(capsys, "MissedChanges") == 1
 
 
-def test_what_its_event_announced_is_not_missed_and_a_new_item_lists_no_names(relay, capsys):
-    """Only what a sweep found is missed; a log line names the fields of an update alone."""
+def test_changes_with_an_event_are_not_missed(relay, capsys):
+    """Changes that came by events count as not missed; only updates log their fields."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")

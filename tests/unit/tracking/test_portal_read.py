@@ -11,7 +11,7 @@ from tests.tracking_aws import OLD, URL, changes, metric
 
 
 def test_an_owner_who_lost_all_rights_changes_nothing(relay, capsys):
-    """Lists are empty and gets forbidden: no Change, the rows are marked, an alarm's metric."""
+    """If the owner may read nothing, rows are marked, keep their content, and no Change is made."""
     for number in range(1, 61):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -29,7 +29,7 @@ def test_an_owner_who_lost_all_rights_changes_nothing(relay, capsys):
 
 
 def test_a_deletion_without_an_event_is_confirmed_then_announced(relay):
-    """What the list leaves out is asked for by itself, and that its type is there."""
+    """A missing item is read by itself, its kind is listed, then the deletion is announced."""
     for number in (1, 2, 3):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -44,7 +44,7 @@ def test_a_deletion_without_an_event_is_confirmed_then_announced(relay):
 
 
 def test_a_failing_command_returns_its_own_hints_only(relay):
-    """Of several kinds in a batch, the one whose list fails waits."""
+    """If the list of one kind fails, only the hints of this kind come back."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.portal.put(3, 1, name="b")
@@ -58,7 +58,7 @@ def test_a_failing_command_returns_its_own_hints_only(relay):
 
 
 def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
-    """Hints of a deleted smart process are done with; told deletions are announced."""
+    """Of a deleted smart process only items with a deletion event are announced as deleted."""
     relay.portal.items[128] = {}
     relay.portal.put(128, 5, title="a", updatedTime=OLD)
     relay.portal.put(128, 6, title="a", updatedTime=OLD)
@@ -74,7 +74,7 @@ def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
 
 
 def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsys):
-    """The portal answers the same for a deleted and a forbidden task."""
+    """A missing task counts as unreadable: the portal's error is the same for a hidden one."""
     relay.portal.put(0, 6, title="b", changedDate=OLD)
     relay.baseline()
     del relay.portal.items[0][6]
@@ -83,8 +83,8 @@ def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsy
     assert metric(capsys, "unreadable") == 1
 
 
-def test_an_item_that_comes_back_while_it_is_confirmed_is_asked_for_again(relay):
-    """Gone in the list and by itself, there in the last look: the hint comes back."""
+def test_an_item_that_appears_while_it_is_confirmed_waits(relay):
+    """A hint comes back if its item is listed after the get did not find it."""
     relay.baseline()
     answer = relay.portal.answer
 
@@ -101,7 +101,7 @@ def test_an_item_that_comes_back_while_it_is_confirmed_is_asked_for_again(relay)
 
 
 def test_a_portal_that_dies_while_absence_is_confirmed_deletes_nothing(relay):
-    """Without the last look the hint comes back."""
+    """Without the last list the hint comes back and nothing is announced."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     answer = relay.portal.answer
@@ -119,7 +119,7 @@ def test_a_portal_that_dies_while_absence_is_confirmed_deletes_nothing(relay):
 
 
 def test_an_empty_answer_to_a_get_is_no_deletion(relay):
-    """A portal that says neither yes nor no leaves the row as it is."""
+    """An empty answer to a get marks the row as unreadable."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     answer = relay.portal.answer
@@ -133,7 +133,7 @@ def test_an_empty_answer_to_a_get_is_no_deletion(relay):
 
 
 def test_an_item_that_only_get_shows_is_put(relay):
-    """What the list left out and the get returns is an item like any other."""
+    """An item that only the get returns is put like one of a list."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, title="b")
@@ -146,7 +146,7 @@ def test_an_item_that_only_get_shows_is_put(relay):
 
 
 def test_a_kind_that_may_not_be_read_waits_for_the_right(relay):
-    """Its events are no mistakes: somebody must give the right back, and the log says so."""
+    """Events of a kind that the owner may not read wait for an operator."""
     error = PermanentError("crm.item.list", "ACCESS_DENIED")
     relay.portal.trouble["crm.item.list", 2] = error
     relay.event(1)

@@ -53,7 +53,7 @@ QUICK = settings(max_examples=40, deadline=None, derandomize=True, database=None
 @QUICK
 @given(ITEMS)
 def test_projecting_twice_changes_nothing(item):
-    """The form of a form is the form itself."""
+    """The form of a form is equal to it."""
     form = project("deal", item)
     assert project("deal", form) == form
 
@@ -61,7 +61,7 @@ def test_projecting_twice_changes_nothing(item):
 @QUICK
 @given(ITEMS, st.randoms(use_true_random=False))
 def test_order_of_an_answer_does_not_matter(item, random):
-    """Fields and values of a field in another order are the same form."""
+    """Fields, and values of one field, in another order have the same form."""
 
     def shuffled(value):
         if isinstance(value, list):
@@ -81,7 +81,7 @@ def test_order_of_an_answer_does_not_matter(item, random):
     ITEMS, st.sampled_from(["", None, [], {}, False]), st.sampled_from(["", None, [], {}, False])
 )
 def test_empty_values_are_one_thing(item, one, other):
-    """However emptiness is spelled, and whether the field is there at all, the form is one."""
+    """All spellings of an empty value, and a missing field, have the same form."""
     forms = [project("deal", item | {"extra": empty}) for empty in (one, other)]
     item.pop("extra", None)
     assert forms == [project("deal", item)] * 2
@@ -90,7 +90,7 @@ def test_empty_values_are_one_thing(item, one, other):
 @QUICK
 @given(ITEMS)
 def test_a_form_can_be_stored_and_sent(item):
-    """Its text is UTF-8 without what SQS and DynamoDB refuse, and reads back as it is."""
+    """The text of a form has no character that SQS or DynamoDB refuses, and reads back equal."""
     form = project("deal", item)
     text = canonical_json(form)
     assert not set(text) & {"\ufffe", "\uffff"}
@@ -115,18 +115,18 @@ def test_a_form_can_be_stored_and_sent(item):
     ],
 )  # fmt: skip
 def test_two_spellings_of_one_value_are_no_difference(name, one, other):
-    """What the portal spells in several ways is one value."""
+    """Values that the portal spells in several ways are equal."""
     assert difference(project("deal", {name: one}), project("deal", {name: other})) == []
 
 
-def test_what_is_derived_is_left_out():
+def test_derived_fields_are_left_out():
     """The search index, short dates and the type's number are not stored."""
     item = {"searchContent": "x", "begindateShort": "y", "entityTypeId": 2, "shortName": "z"}
     assert project("deal", item) == {}
 
 
-def test_a_task_shows_what_everybody_sees():
-    """Of a task the chosen fields are kept: counters, pictures and one's own marks are not."""
+def test_of_a_task_chosen_fields_are_stored():
+    """Of a task the chosen fields are stored; counters, pictures and a user's own marks are not."""
     task = {
         "id": "8017",
         "title": "x",
@@ -148,20 +148,20 @@ def test_a_task_shows_what_everybody_sees():
     }
 
 
-def test_tags_told_as_titles_are_the_same():
-    """A task's tags are their titles, however they are told."""
+def test_tags_are_titles():
+    """A task's tags are stored as their titles, whatever shape the portal answers."""
     assert project(TASK, {"tags": ["a"]}) == project(TASK, {"tags": {"1": {"title": "a"}}})
     assert project(TASK, {"tags": None}) == {}
 
 
-def test_templates_are_known():
-    """Recurring deals are there to make others from."""
+def test_a_recurring_deal_is_a_template():
+    """A deal with isRecurring Y is a template, one with N is none."""
     assert is_template({"isRecurring": "Y"})
     assert not is_template({"isRecurring": "N"})
 
 
 def test_large_values_become_digests():
-    """What does not fit is replaced, the largest first, and a change of it still shows."""
+    """A form beyond the limit has digests of its largest values, and changes of them still show."""
     form = {"comments": "я" * 500, "title": "t" * 50, "UF_CRM_1": "u" * 400}
     small, text = fit(form, 700)
     assert len(text.encode()) <= 700
@@ -174,7 +174,7 @@ def test_large_values_become_digests():
     assert digest(small["comments"]) == small["comments"]
 
 
-def test_what_fits_stays_as_it_is():
+def test_a_form_that_fits_stays_as_it_is():
     """A form below the limit is stored whole, however near it is."""
     form = {"comments": "я" * 300}
     assert fit(form, 620)[0] == form
@@ -183,7 +183,7 @@ def test_what_fits_stays_as_it_is():
 
 
 def test_older_forms_are_read_as_newer_ones(monkeypatch):
-    """A field that an upgrade began to store takes the newer value: it did not change."""
+    """An upgraded form takes a field that was not stored before from the newer form."""
     monkeypatch.setattr(
         projection, "UPGRADES", {1: lambda form, beside: form | {"new": beside["new"]}}
     )

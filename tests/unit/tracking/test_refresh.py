@@ -10,7 +10,7 @@ from tests.tracking_aws import KEY, OLD, URL, changes, metric, row
 
 
 def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkeypatch):
-    """The second look puts its row under the `born` of the row that overtook it."""
+    """The second reading puts its row under the `born` of the row that overtook it."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     put = relay.dynamo.put_item
@@ -39,7 +39,7 @@ def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkey
 
 
 def test_mass_disappearance_waits_for_a_release(relay, capsys):
-    """Beyond 20 within an hour nothing more is deleted, for as long as nobody releases it."""
+    """Beyond 20 deletions an hour without events, all further ones wait for `make release`."""
     for number in range(1, 101):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -59,7 +59,7 @@ def test_mass_disappearance_waits_for_a_release(relay, capsys):
 
 
 def test_deletions_with_their_events_never_brake(relay):
-    """A mass deletion that the portal told is told."""
+    """A hundred deletions with events are announced at once."""
     for number in range(1, 101):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -70,7 +70,7 @@ def test_deletions_with_their_events_never_brake(relay):
 
 
 def test_an_edit_before_the_baseline_is_no_addition(relay):
-    """Until the first filling is complete, only an ADD event makes an `added`."""
+    """Until the baseline is complete, only an ADD event makes an `added`."""
     relay.portal.put(2, 1, title="old")
     relay.portal.put(2, 2, title="new")
     relay.event(1)
@@ -82,7 +82,7 @@ def test_an_edit_before_the_baseline_is_no_addition(relay):
 
 
 def test_recurring_templates_are_left_out(relay):
-    """A deal that only serves to make others from is not mirrored."""
+    """A recurring deal is not mirrored."""
     relay.portal.put(2, 1, title="t", isRecurring="Y", updatedTime=OLD)
     relay.baseline()
     relay.event(1)
@@ -91,7 +91,7 @@ def test_recurring_templates_are_left_out(relay):
 
 
 def test_a_second_conflict_comes_back(relay, monkeypatch):
-    """Should two looks not be enough, the hint is kept."""
+    """A hint comes back after its second conflict."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
 
@@ -105,8 +105,8 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
     assert len(relay.queues.messages[URL + "track"]) == 1
 
 
-def test_rules_without_a_counter_count_nothing(relay):
-    """Who looks without metrics needs none."""
+def test_a_counter_is_optional(relay):
+    """A refresh works without a function that counts."""
     relay.portal.put(2, 1, title="a")
     rules = Rules(is_baselined=lambda _entity: True, allow=lambda wanted: wanted)
     failed = asyncio.run(
@@ -115,8 +115,8 @@ def test_rules_without_a_counter_count_nothing(relay):
     assert failed == {}
 
 
-def test_what_vanished_is_left_to_its_event_first(relay, monkeypatch):
-    """Edited and deleted at once, a hundred deals trip no brake, whichever event comes first."""
+def test_a_vanished_item_is_left_to_its_event_first(relay, monkeypatch):
+    """A hundred deals that are edited and deleted at once trip no brake, in any order of events."""
     monkeypatch.setenv("GRACE_SECONDS", "30")
     for number in range(1, 101):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
@@ -136,8 +136,8 @@ def test_what_vanished_is_left_to_its_event_first(relay, monkeypatch):
     assert "tripped" not in relay.dynamo.state.get("brake#main", {})
 
 
-def test_a_deletion_without_its_event_is_put_when_it_was_waited_for(relay, monkeypatch):
-    """On the second look absence is judged."""
+def test_a_deletion_whose_event_never_comes_is_put_at_the_second_receive(relay, monkeypatch):
+    """A missing item whose deletion event does not come is put as deleted at the second receive."""
     monkeypatch.setenv("GRACE_SECONDS", "30")
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()

@@ -3,8 +3,8 @@
 from tests.tracking_aws import LATER, OLD, changes
 
 
-def test_what_is_added_while_the_mirror_fills_is_announced_once(relay):
-    """An ADD event after the filling's own reading leads to one `added`, however often it comes."""
+def test_an_item_added_while_the_mirror_fills_is_announced_once(relay):
+    """An ADD event after the baseline's own reading makes one `added`, however often it comes."""
     for number in range(1, 60):
         relay.portal.put(2, number, title="old", updatedTime=OLD)
     relay.portal.put(2, 100, title="new", updatedTime=LATER)
@@ -23,7 +23,7 @@ def test_what_is_added_while_the_mirror_fills_is_announced_once(relay):
 
 
 def test_an_addition_is_announced_after_an_edit_that_overtook_its_event(relay):
-    """The row stays open over edits and a time without rights, until the ADD event closes it."""
+    """A row stays open over edits and a time without rights, until the ADD event closes it."""
     relay.portal.put(2, 1, title="a")
     relay.sweep()
     assert relay.settle() == []
@@ -39,8 +39,8 @@ def test_an_addition_is_announced_after_an_edit_that_overtook_its_event(relay):
     assert (added.action, added.after["title"]) == ("added", "b")
 
 
-def test_what_was_deleted_is_announced_as_added_once(relay):
-    """A tombstone closes a row: what appears after it is added without an ADD event, and once."""
+def test_an_item_after_a_tombstone_is_announced_as_added_once(relay):
+    """An item that appears after a tombstone is added without an ADD event, and once."""
     relay.portal.put(2, 1, title="a")
     relay.sweep()
     assert relay.settle() == []

@@ -11,7 +11,7 @@ from tests.tracking_aws import URL, Context, sns_error
 
 
 def test_a_poison_record_is_set_aside_whole(relay):
-    """A row that can't be understood goes into a queue of its own, the others are announced."""
+    """A record with invalid content is dead-lettered whole, and the other one is published."""
     first, second = copy.deepcopy(relay.edited(2))
     first["dynamodb"]["NewImage"]["content"]["S"] = "{"
     answer = relay.announce.handler({"Records": [first, second]}, Context)
@@ -25,7 +25,7 @@ def test_a_poison_record_is_set_aside_whole(relay):
 
 
 def test_a_poison_record_that_no_message_holds_is_packed(relay):
-    """It is whole all the same, and `make redrive` reads it."""
+    """A record beyond SQS's limit is compressed, and `make redrive` reads it."""
     (record,) = copy.deepcopy(relay.edited())
     for image in ("OldImage", "NewImage"):
         record["dynamodb"][image]["content"] = {"S": '"' * 380_000}
@@ -37,8 +37,8 @@ def test_a_poison_record_that_no_message_holds_is_packed(relay):
 
 @pytest.mark.parametrize(("hours", "aside"), [(22, False), (24, True)])
 @pytest.mark.parametrize("away", ["topic", "ledger"])
-def test_what_the_stream_would_drop_is_set_aside(relay, monkeypatch, away, hours, aside):
-    """While AWS is away nothing is a dead letter, until the stream would lose the record."""
+def test_a_record_that_the_stream_would_drop_is_set_aside(relay, monkeypatch, away, hours, aside):
+    """While AWS is away, records are dead-lettered only when the stream would drop them."""
     records = copy.deepcopy(relay.edited(12))
     for one in records[:10]:
         one["dynamodb"]["ApproximateCreationDateTime"] = time.time() - hours * 3600
@@ -54,7 +54,7 @@ def test_what_the_stream_would_drop_is_set_aside(relay, monkeypatch, away, hours
 
 
 def test_one_group_is_rescued_in_a_run(relay):
-    """A run that waits for AWS again and again would be killed, and set the same aside twice."""
+    """A run dead-letters one group, because each further one would wait for AWS once more."""
     records = copy.deepcopy(relay.edited(12))
     for one in records:
         one["dynamodb"]["ApproximateCreationDateTime"] = time.time() - 24 * 3600
@@ -66,7 +66,7 @@ def test_one_group_is_rescued_in_a_run(relay):
 
 
 def test_a_poison_record_is_set_aside_in_its_turn(relay):
-    """While what is before it can't be published, it is not set aside with every delivery."""
+    """An invalid record is dead-lettered once, after all records before it are published."""
     first, second = copy.deepcopy(relay.edited(2))
     second["dynamodb"]["NewImage"]["content"]["S"] = "[" * 100_000  # too deep for a parser
     relay.topic.down = True

@@ -20,7 +20,7 @@ from tests.tracking_portal import ItemsPortal
 
 
 def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
-    """A sweep that finds its lease taken says so and leaves the document alone."""
+    """A sweep that finds its lease taken returns this, and leaves the document alone."""
 
     def save(*_):
         raise LostLeaseError("another sweep of main has taken over")
@@ -30,7 +30,7 @@ def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
 
 
 def test_a_sweep_that_fails_goes_on_with_the_next(relay):
-    """Where the portal or the queue fails, the next sweep does what is left."""
+    """After an error of the portal or the queue, the next sweep completes the lists."""
     for number in range(1, 121):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
@@ -43,8 +43,8 @@ def test_a_sweep_that_fails_goes_on_with_the_next(relay):
     assert len(relay.dynamo.mirror) == 120
 
 
-def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
-    """Without a client there is a reason, and nothing else."""
+def test_a_portal_without_a_client_is_returned_with_the_reason(relay, monkeypatch):
+    """A portal whose client can't be made is returned with the error."""
 
     def broken(*_):
         raise OperatorError("webhook", "NONE")
@@ -53,8 +53,8 @@ def test_a_portal_whose_webhook_can_not_be_read_is_said(relay, monkeypatch):
     assert relay.sweep() == {"main": "OperatorError: webhook: NONE"}
 
 
-def test_a_sweep_that_ends_says_so(relay, capsys, monkeypatch):
-    """Its silence raises an alarm; a stack that is not connected yet raises none."""
+def test_a_completed_sweep_is_counted(relay, capsys, monkeypatch):
+    """The metric counts completed sweeps, and 1 for a stack without portals."""
     relay.sweep()
     assert metric(capsys, "swept") == 1
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
@@ -66,7 +66,7 @@ def test_a_sweep_that_ends_says_so(relay, capsys, monkeypatch):
 
 
 def test_changes_without_events_raise_the_alarm(relay, capsys):
-    """A webhook that sends nothing for hours while things change is called dead."""
+    """A portal with changes but no event for hours raises the alarm of a dead webhook."""
     now = time.time()
     wiring.last_events().note("main", {"deal"}, now - 7 * 3600)
     wiring.last_events().note("main", {"missed"}, now)
@@ -76,45 +76,45 @@ def test_changes_without_events_raise_the_alarm(relay, capsys):
 
 
 def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):
-    """The other says so, asks the portal for nothing, and every item is hinted at once."""
+    """The second sweep of a portal makes no request, and every item gets one hint."""
     for number in range(1, 121):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     answer = relay.portal.answer
-    said = []
+    outcomes = []
 
     def while_asked(method, params):
         if method == "server.time":
             asked = relay.portal.requests
             with ThreadPoolExecutor(1) as second:
-                said.append(second.submit(relay.sweep).result())
+                outcomes.append(second.submit(relay.sweep).result())
             assert relay.portal.requests == asked
         return answer(method, params)
 
     monkeypatch.setattr(relay.portal, "answer", while_asked)
     assert relay.sweep() == {"main": "done"}
-    assert said == [{"main": "under way elsewhere"}]
+    assert outcomes == [{"main": "under way elsewhere"}]
     hinted = [one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]]
     assert sorted(hinted) == list(range(1, 121))
 
 
 def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
-    """It ends at its next step; the one that took over hints at everything, and its word stays."""
+    """A sweep whose lease was taken ends at its next save, and the other's document stays."""
     for number in range(1, 121):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     answer = relay.portal.answer
-    said = []
+    outcomes = []
 
     def while_asked(method, params):
-        if method == "server.time" and not said:
-            said.append("asked")
+        if method == "server.time" and not outcomes:
+            outcomes.append("asked")
             relay.dynamo.state["sweep#main"]["lease_until"] = {"N": "1"}  # it stood still for long
             with ThreadPoolExecutor(1) as second:
-                said.append(second.submit(relay.sweep).result())
+                outcomes.append(second.submit(relay.sweep).result())
         return answer(method, params)
 
     monkeypatch.setattr(relay.portal, "answer", while_asked)
     assert relay.sweep() == {"main": "another sweep of main has taken over"}
-    assert said[1] == {"main": "done"}
+    assert outcomes[1] == {"main": "done"}
     assert relay.dynamo.state["sweep#main"]["lease_until"] == {"N": "0"}
     hinted = {one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]}
     assert hinted == set(range(1, 121))
@@ -135,7 +135,7 @@ def two_portals(monkeypatch):
 
 @pytest.mark.parametrize("step", ["acquire", "save", "last save", "report"])
 def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys, step):
-    """Whichever step of one portal's sweep meets a broken table, the other's sweep is done."""
+    """A table that fails at any step of one portal's sweep does not affect the other's."""
     two_portals(monkeypatch)
     broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
     update, put, get = relay.dynamo.update_item, relay.dynamo.put_item, relay.dynamo.get_item
@@ -162,8 +162,8 @@ def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys,
     monkeypatch.setattr(relay.dynamo, "update_item", update_item)
     monkeypatch.setattr(relay.dynamo, "put_item", put_item)
     monkeypatch.setattr(relay.dynamo, "get_item", get_item)
-    said = relay.sweep()
-    assert said["b"] == "done"
-    assert said["a"] == "done" if step == "report" else said["a"].startswith("ClientError")
+    outcomes = relay.sweep()
+    assert outcomes["b"] == "done"
+    assert outcomes["a"] == "done" if step == "report" else outcomes["a"].startswith("ClientError")
     assert metric(capsys, "swept") == 1 + (step == "report")
     assert json.loads(relay.dynamo.state["sweep#b"]["document"]["S"])["jobs"] == []

@@ -16,7 +16,7 @@ from tests.tracking_portal import ItemsPortal
 
 
 def test_kinds_that_are_refused_are_left_out(relay):
-    """Leads switched off, no task scope, no smart processes: the others are swept."""
+    """Kinds that the portal refuses are not swept until it offers them again."""
     relay.portal.trouble["crm.item.list", 1] = PermanentError("crm.item.list", "ACCESS_DENIED")
     relay.portal.trouble["tasks.task.list", 0] = OperatorError("tasks", "insufficient_scope")
     relay.portal.trouble["crm.type.list", 0] = PermanentError("crm.type.list", "ACCESS_DENIED")
@@ -35,7 +35,7 @@ def test_kinds_that_are_refused_are_left_out(relay):
 
 
 def test_many_smart_processes_are_listed(relay):
-    """Types come in pages of 50."""
+    """The 51st smart process, on the second page of types, is found."""
     pages = [[{"entityTypeId": 128 + 2 * n} for n in range(50)], [{"entityTypeId": 1030}]]
     answer = relay.portal.answer
 
@@ -68,8 +68,8 @@ def parts(portal, after=0):
     return asyncio.run(read())
 
 
-def test_a_list_that_breaks_yields_what_it_has_read():
-    """Items before the command that failed are a part with a place to go on; then it is raised."""
+def test_a_list_that_breaks_yields_its_items_first():
+    """The items before a failed command are a part with a place to go on; then it is raised."""
     portal = ItemsPortal((2,))
     for number in range(1, 201):
         portal.put(2, number, updatedTime=OLD)
@@ -88,7 +88,7 @@ def test_a_list_that_breaks_yields_what_it_has_read():
 
 
 def test_a_long_list_comes_in_parts_of_2500():
-    """A part that is full says where the list goes on, the last part that it ends."""
+    """A full part has the id to go on after, the last part has None."""
     portal = ItemsPortal((2,))
     for number in range(1, 2601):
         portal.put(2, number, updatedTime=OLD)
@@ -98,13 +98,13 @@ def test_a_long_list_comes_in_parts_of_2500():
     assert portal.requests <= 5
 
 
-def test_times_that_are_none_are_the_beginning():
-    """An item without a time of change is never known."""
+def test_an_empty_time_is_the_year_1970():
+    """An empty time of change is 0 seconds since 1970."""
     assert epoch("") == 0
 
 
 def test_types_that_can_not_be_listed_stay(relay):
-    """While the portal answers neither yes nor no, kinds that were offered still are."""
+    """Kinds stay available while the portal answers neither yes nor no."""
     relay.portal.items[128] = {}
     relay.baseline()
     for method, number in (("crm.type.list", 0), ("crm.item.list", 3)):

@@ -16,7 +16,7 @@ from tests.tracking_aws import OLD, metric
 
 
 def test_a_sweep_at_rest_costs_one_request(relay):
-    """Clock and lists of all kinds travel together."""
+    """The clock and the lists of all kinds are one request."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.sweep()
@@ -33,7 +33,7 @@ def test_a_blocked_portal_is_not_a_refused_kind(relay):
 
 
 def test_a_portal_that_is_blocked_in_the_middle_is_swept_later(relay):
-    """An error of the whole portal in a list ends the sweep; the next one does its lists."""
+    """After an error of the whole portal in a list, the next sweep completes the lists."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "OVERLOAD_LIMIT")
@@ -43,7 +43,7 @@ def test_a_portal_that_is_blocked_in_the_middle_is_swept_later(relay):
 
 
 def test_a_kind_that_went_is_kept_for_its_return(relay):
-    """A smart process that is gone is not listed, until the types say that it is back."""
+    """A smart process that is gone is not listed, and continues when the portal offers it again."""
     relay.portal.items[128] = {}
     relay.baseline()
     kept = relay.portal.items.pop(128)
@@ -60,7 +60,7 @@ def test_a_kind_that_went_is_kept_for_its_return(relay):
 
 
 def test_a_kind_that_fails_leaves_the_others_swept(relay, capsys):
-    """A list that must wait is continued and the other kinds are swept anew, sweep by sweep."""
+    """A list that must wait is continued, and the other kinds are swept meanwhile."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.portal.put(3, 1, name="a", updatedTime=OLD)
     relay.baseline()
@@ -77,8 +77,8 @@ def test_a_kind_that_fails_leaves_the_others_swept(relay, capsys):
     assert [one["subject"] for one in relay.settle()] == ["contact/1"]
 
 
-def test_a_mistake_of_ours_refuses_no_kind(relay, capsys):
-    """An answer that means neither off nor forbidden is counted, and its list begins anew."""
+def test_a_permanent_error_refuses_no_kind(relay, capsys):
+    """A permanent error that is no refusal is counted, and its list begins anew."""
     for number in (2, 3):
         relay.portal.put(number, 1, title="a", updatedTime=OLD)
     relay.baseline()
@@ -99,8 +99,8 @@ def test_a_mistake_of_ours_refuses_no_kind(relay, capsys):
     assert wiring.sweep_state().read("main").kinds["deal"].swept_at > before
 
 
-def test_what_an_earlier_sweep_left_of_a_refused_kind_is_dropped(relay):
-    """Lists of a kind that is gone hold nothing up."""
+def test_lists_of_a_refused_kind_are_dropped(relay):
+    """Lists that an earlier sweep left of a refused kind are dropped."""
     relay.baseline()
     with relay.document() as document:
         document.jobs = [ListJob("deal", NEW)]

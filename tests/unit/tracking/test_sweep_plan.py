@@ -13,8 +13,8 @@ from relay.tracking.sweep_state import DONE, KindProgress, ListJob, SweepDocumen
 from tests.tracking_aws import OLD
 
 
-def test_a_baseline_that_stalls_is_hinted_again(relay):
-    """Hints that were lost are repeated once no progress is seen, and quietly."""
+def test_a_baseline_without_progress_is_hinted_once_more(relay):
+    """Items without rows get another hint once a sweep sees no progress, and make no Change."""
     for number in (1, 2):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.sweep()
@@ -30,7 +30,7 @@ def test_a_baseline_that_stalls_is_hinted_again(relay):
 
 
 def test_once_a_week_everything_is_read(relay):
-    """A reconcile hints at every item, whatever its time says."""
+    """A reconcile hints at every item, whatever its time of change is."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.items[2][1]["title"] = "changed without a new time"
@@ -40,8 +40,8 @@ def test_once_a_week_everything_is_read(relay):
     assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
 
 
-def test_a_daily_audit_finds_what_is_gone(relay):
-    """A deletion below the last twenty is found by the comparison of all ids."""
+def test_a_daily_audit_finds_a_deletion(relay):
+    """An audit finds a deletion below the last twenty ids."""
     for number in range(1, 61):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -54,8 +54,8 @@ def test_a_daily_audit_finds_what_is_gone(relay):
     assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"]
 
 
-def test_what_has_just_changed_is_left_to_its_event(relay, monkeypatch):
-    """Within the seconds of grace a sweep does not take up a change; the next one does."""
+def test_a_young_change_is_left_to_its_event(relay, monkeypatch):
+    """A change within the grace seconds gets no hint; the next sweep hints at it."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     now = datetime.now(UTC)
@@ -68,8 +68,8 @@ def test_what_has_just_changed_is_left_to_its_event(relay, monkeypatch):
     assert len(relay.settle()) == 1
 
 
-def test_a_sweep_finds_what_changed_as_the_clocks_did(relay):
-    """A filter that is read an hour later than was measured leaves nothing out."""
+def test_a_sweep_finds_changes_after_clocks_were_set(relay):
+    """A filter that is read an hour later than measured leaves no change out."""
     for number in range(1, 41):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -83,8 +83,8 @@ def test_a_sweep_finds_what_changed_as_the_clocks_did(relay):
 
 
 @pytest.mark.parametrize("due", ["audited_at", "reconciled_at"])
-def test_what_could_not_be_read_is_looked_at_when_it_is_listed(relay, due):
-    """A right that comes back changes no item's time: the daily audit finds it, as the weekly."""
+def test_an_unreadable_item_is_read_when_it_is_listed(relay, due):
+    """An audit, and a reconcile, read an item whose right came back."""
     for number in range(1, 41):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -101,7 +101,7 @@ def test_what_could_not_be_read_is_looked_at_when_it_is_listed(relay, due):
 
 
 def test_a_refused_kinds_time_stays():
-    """What changes while a kind is refused is found from where it was left."""
+    """The times of a refused kind stay, so that changes meanwhile are found later."""
     refused = KindProgress(
         DONE, swept_at=5, audited_at=5, reconciled_at=5, highest_id=7, refused=True
     )

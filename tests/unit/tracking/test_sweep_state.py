@@ -14,7 +14,7 @@ from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, Swe
 
 
 def test_a_lost_lease_ends_a_sweep(relay):
-    """Whose lease another sweep has taken writes nothing any more."""
+    """A sweep without the lease can't save, and a sweep beside another does not begin."""
     state = wiring.sweep_state()
     assert state.acquire("main", "one", 100, 10) == SweepDocument()
     assert state.acquire("main", "two", 105, 10) is None
@@ -26,7 +26,7 @@ def test_a_lost_lease_ends_a_sweep(relay):
 
 
 def test_state_passes_other_errors_on(relay, monkeypatch):
-    """A table that does not answer is no lease of another."""
+    """An error of the table is raised, and not taken for another owner's lease."""
     broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
 
     def fail(**_):
@@ -65,7 +65,7 @@ OLD_DOCUMENT = {
 
 
 def test_a_document_of_an_older_version_is_read():
-    """An upgrade in place continues the sweeps that the older code began."""
+    """A document of an older version is read with each of its values."""
     document = SweepDocument.from_json(json.dumps(OLD_DOCUMENT))
     assert document == SweepDocument(
         kinds={
@@ -94,8 +94,8 @@ def test_a_document_of_an_older_version_is_read():
     )  # fmt: skip
 
 
-def test_older_code_reads_what_this_code_stores():
-    """After a rollback the older code finds its names, and no baseline where none was begun."""
+def test_older_code_reads_a_document_of_this_code():
+    """After a rollback, older code finds its names, and no baseline where none was begun."""
     text = SweepDocument.from_json(json.dumps(OLD_DOCUMENT)).to_json()
     stored = json.loads(text)
     assert "baseline" not in stored["entities"]["company"]
@@ -112,6 +112,6 @@ def test_older_code_reads_what_this_code_stores():
 
 
 def test_names_of_newer_code_are_left_out():
-    """A document that newer code wrote before a rollback is read."""
+    """Names that only newer code uses are ignored."""
     document = {"entities": {"deal": {"baseline": "done", "other": 1}}, "jobs": [], "other": 1}
     assert SweepDocument.from_json(json.dumps(document)).is_baselined("deal")

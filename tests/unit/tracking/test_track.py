@@ -33,8 +33,8 @@ def test_a_full_batch_costs_one_request(relay):
         (ConnectionError("reset"), 30),
     ],
 )
-def test_what_can_not_be_read_now_waits(relay, error, least):
-    """A blocked portal, a limit, a cut line: the message comes back when it makes sense."""
+def test_an_error_that_passes_waits(relay, error, least):
+    """A message waits while the portal is blocked, at its limit, or not reached."""
     relay.portal.trouble["crm.item.list", 2] = error
     relay.event(1)
     assert relay.settle() == []
@@ -42,8 +42,8 @@ def test_what_can_not_be_read_now_waits(relay, error, least):
     assert min(relay.queues.waits.values()) >= least
 
 
-def test_what_can_never_be_read_is_dead_lettered(relay):
-    """A list that the portal refuses for good goes to the dead-letter queue with its reason."""
+def test_a_permanent_error_is_dead_lettered(relay):
+    """A command that the portal refuses for good dead-letters its message with the code."""
     relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
     relay.event(1)
     relay.send("no JSON")
@@ -58,7 +58,7 @@ def test_what_can_never_be_read_is_dead_lettered(relay):
 
 
 def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
-    """Hints beyond 2,500 items come back at once."""
+    """Hints beyond 2,500 items come back within seconds."""
     hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
     for number in range(60):
         ids = list(range(number * 50 + 1, number * 50 + 51))
@@ -70,7 +70,7 @@ def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
 
 
 def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
-    """Of two portals in a batch, the one that can't be read waits."""
+    """Of two portals in a batch, only the one that can't be read waits."""
     real = relay.track.wiring.portal
 
     def portal(name, remaining):
@@ -87,7 +87,7 @@ def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
 
 
 def test_a_message_that_can_wait_is_not_dead_lettered(relay):
-    """Where some items of a message can be read later and others never, it waits."""
+    """A message waits if some of its items can be read later and others never."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.portal.trouble["crm.item.get", 2] = PermanentError("crm.item.get", "ODD")
@@ -101,8 +101,8 @@ def test_a_message_that_can_wait_is_not_dead_lettered(relay):
     assert len(relay.queues.bodies("track")) == 1
 
 
-def test_an_alarm_that_can_not_be_fed_stops_no_tracking(relay, monkeypatch):
-    """Which events came is only for an alarm: items are read without the note."""
+def test_tracking_goes_on_without_the_times_of_events(relay, monkeypatch):
+    """Items are read even if the times of their events can't be noted."""
 
     def fail(*_):
         raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
@@ -115,8 +115,8 @@ def test_an_alarm_that_can_not_be_fed_stops_no_tracking(relay, monkeypatch):
 
 
 @pytest.mark.parametrize("waiting", [1, 3])
-def test_of_a_message_what_waits_outweighs_what_never_works(relay, waiting):
-    """Whichever item comes first: the message waits while one can be read later, then goes."""
+def test_an_item_that_waits_outweighs_one_that_is_refused(relay, waiting):
+    """A message waits for its item that can be read later, whichever item comes first."""
     relay.baseline()
     relay.portal.put(2, 2, title="a")
     answer = relay.portal.answer
@@ -139,8 +139,8 @@ def test_of_a_message_what_waits_outweighs_what_never_works(relay, waiting):
     assert (relay.queues.bodies("track"), len(relay.queues.bodies("dead"))) == ([], 1)
 
 
-def test_patience_grows(relay):
-    """A portal that goes on saying "later" is asked ever less often."""
+def test_waits_grow(relay):
+    """A message that must wait comes back after longer times with each receive."""
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
     relay.event(1)
     waits = []
@@ -152,7 +152,7 @@ def test_patience_grows(relay):
 
 
 def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
-    """Where visibility can't be changed, the queue's own timeout brings the message back."""
+    """A message whose visibility can't be changed is returned to the queue."""
     relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "NO_AUTH_FOUND")
 
     def fail(**_):
@@ -165,7 +165,7 @@ def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
 
 
 def test_waiting_uses_up_no_attempt_of_a_message(relay):
-    """After 300 receives a bug has its five tries all the same; then its reason is told."""
+    """After 300 receives a bug has its five attempts all the same, then its reason is kept."""
     relay.event(1)
     relay.received = dict.fromkeys(map(str, range(1, 10)), 300)
     for error in (StateError("no capacity"), MayHaveRunError("m", "x")):
@@ -182,7 +182,7 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
 
 
 def test_a_table_that_does_not_answer_uses_up_no_attempt(relay, monkeypatch):
-    """Any error of AWS waits, a missing right among them: an operator gives it back."""
+    """Any error of AWS waits, a missing right included, which an operator gives back."""
     broken = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
     monkeypatch.setattr(relay.dynamo, "get_item", lambda **_: (_ for _ in ()).throw(broken))
     relay.event(1)
@@ -192,8 +192,8 @@ def test_a_table_that_does_not_answer_uses_up_no_attempt(relay, monkeypatch):
     assert relay.queues.bodies("dead") == []
 
 
-def test_what_a_process_remembers_of_failures_is_bounded(relay, monkeypatch):
-    """A forgotten failure gives a message more tries, and no less."""
+def test_the_memory_of_failures_is_bounded(relay, monkeypatch):
+    """A forgotten failure gives a message more attempts, and no fewer."""
     monkeypatch.setattr(relay.track, "MOST_REMEMBERED", 1)
     relay.portal.trouble["crm.item.list", 2] = ZeroDivisionError("a bug")
     relay.event(1)
@@ -204,7 +204,7 @@ def test_what_a_process_remembers_of_failures_is_bounded(relay, monkeypatch):
 
 
 def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatch):
-    """Nothing was tried: the message comes back in a second, however often it was received."""
+    """A message beyond the limit of items comes back after one second, at any receive."""
     monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
     relay.received = {"2": 500}
     relay.event(1)
@@ -213,8 +213,8 @@ def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatc
     assert relay.queues.waits == {"2": 1}
 
 
-def test_what_comes_back_is_spread_before_it_is_read(relay, monkeypatch):
-    """Should the function be killed, old messages come back apart; fresh ones cost no request."""
+def test_messages_received_before_are_spread_before_reading(relay, monkeypatch):
+    """Messages that were received before are hidden for random times before anything is read."""
     for number in range(1, 41):
         relay.event(number)
     relay.received = {str(number): 1 for number in range(1, 21)}
@@ -233,8 +233,8 @@ def test_what_comes_back_is_spread_before_it_is_read(relay, monkeypatch):
 
 
 @pytest.mark.parametrize("silent", ["get_queue_attributes", "change_message_visibility_batch"])
-def test_what_can_not_be_spread_is_read_all_the_same(relay, monkeypatch, silent):
-    """Without an answer of SQS only a kill would be dearer."""
+def test_messages_that_can_not_be_spread_are_read(relay, monkeypatch, silent):
+    """Messages are read even if SQS does not hide them first."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, title="b")

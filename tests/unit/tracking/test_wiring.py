@@ -6,7 +6,7 @@ from tests.tracking_aws import Context
 
 
 def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
-    """The client that handlers use holds the URL of the branch `read`."""
+    """The handlers' client is made from the webhook URL of the branch `read`."""
     for name, value in {
         "STATE_TABLE": "S", "PORTAL_BURST": "50", "PORTAL_RATE": "2",
         "PORTAL_RESERVE_PERCENT": "10",
