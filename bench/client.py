@@ -32,7 +32,10 @@ LONGEST_SECONDS = 400
 
 @dataclass(frozen=True)
 class Work:
-    """What is done, by how many processes, on which plan."""
+    """A piece of work: so many processes do it `count` times each on a portal of this plan.
+
+    `full`: the bucket of requests is full at the start. `wanted`: limits on the relay's figures.
+    """
 
     name: str
     work: str
@@ -58,7 +61,7 @@ WORKS = [
 
 
 def prepare(work: Work, at: dict[str, str]) -> dict[str, int]:
-    """Fill the portal and its bucket; returns the counters from which a run begins."""
+    """Fill the portal and its bucket; return the counters at the start of a run."""
     admin = at["portal_url"].rstrip("/") + "/admin/"
     if work.deals:
         requests.post(
@@ -74,14 +77,14 @@ def prepare(work: Work, at: dict[str, str]) -> dict[str, int]:
 
 
 def counters(at: dict[str, str]) -> dict[str, int]:
-    """Return what the portal has counted."""
+    """Return the portal's counters of requests."""
     state = requests.get(at["portal_url"].rstrip("/") + "/admin/state", timeout=9).json()
     counted: dict[str, int] = state["counters"]
     return counted
 
 
 def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
-    """Let one client do one work; returns its figures."""
+    """Let one client do one work; return its figures by name."""
     module, folder = CLIENTS[name]
     with DemoPortal(plan=work.plan) as portal:
         at = portal.state
@@ -108,24 +111,24 @@ def run(name: str, work: Work, endpoint: str) -> dict[str, Any]:
             began = time.monotonic()
             for worker in workers:
                 _let_go(worker)
-            said = [worker.communicate()[0].strip().splitlines() for worker in workers]
+            outputs = [worker.communicate()[0].strip().splitlines() for worker in workers]
             seconds = time.monotonic() - began
         finally:
             stop.cancel()
             _kill(workers)
         after = counters(at)
-    told = [json.loads(lines[-1]) for lines in said if lines]
+    reports = [json.loads(lines[-1]) for lines in outputs if lines]
     expected = work.processes * work.count if work.work != "everything" else work.deals
-    for trouble in {one["trouble"] for one in told if one["trouble"]}:
+    for trouble in {one["trouble"] for one in reports if one["trouble"]}:
         print(f"{name}: {trouble}", file=sys.stderr)
     return {
         "requests": after["requests"] - before["requests"],
         "503": after["refused"] - before["refused"],
-        "lost": expected - sum(one["done"] for one in told),
+        "lost": expected - sum(one["done"] for one in reports),
         "seconds": seconds,
-        "cpu": sum(one["cpu"] for one in told),
-        "peak": max((one["peak"] for one in told), default=0),
-        "cpu_each": sum(one["cpu"] for one in told) * 1000 / expected,
+        "cpu": sum(one["cpu"] for one in reports),
+        "peak": max((one["peak"] for one in reports), default=0),
+        "cpu_each": sum(one["cpu"] for one in reports) * 1000 / expected,
     }
 
 
@@ -157,7 +160,7 @@ def _kill(workers: list[subprocess.Popen[str]]) -> None:
 
 
 def new_table(endpoint: str, *, empty: bool) -> str:
-    """Make a table for the slots: that knows of an empty bucket, or of nothing."""
+    """Make a table for the request slots, empty or with an empty bucket; return its name."""
     name = f"slots-{time.monotonic_ns()}"
     dynamodb = client(endpoint, "dynamodb")
     dynamodb.create_table(
@@ -173,7 +176,7 @@ def new_table(endpoint: str, *, empty: bool) -> str:
 
 
 def main(chosen: list[str]) -> int:
-    """Run all works and clients, or those that are named; exits with 1 where ours misses a figure.
+    """Run all works and clients, or the named ones; return 1 where the relay misses a figure.
 
     `python -m bench.client 0 6 relay`: works by their numbers, clients by their names.
     """

@@ -1,7 +1,7 @@
 """How quick is ingress? Its init against that of a bare function, and a warm call's own time.
 
-Both functions are compiled and run under AWS's own runtime interface, turn and turn about; the
-medians are told. SSM is a server on this machine, and the time of its answer is told apart.
+Both functions are compiled and run under AWS's own runtime interface, alternately; the figures are
+medians. SSM is a server on this machine; the time of its answer is shown apart.
 """
 
 import json
@@ -76,7 +76,7 @@ class _Ssm(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How quick the simulated portal is: `python -m bench.portal`; exits with 1 where a line is missed.
 
-Measured through HTTP on one kept connection, medians of nine, and in a browser; what must be
-reached stands in brackets.
+Measured through HTTP on one kept connection, medians of nine, and in a browser; limits stand in
+brackets.
 """
 
 import shutil
@@ -123,7 +123,7 @@ def _page(url: str, session: requests.Session) -> dict[str, float]:
         frame = page.evaluate("window.longest")
         events = page.locator("[data-counter=events] dd").inner_text()
         browser.close()
-    print(f"{'the page: events it was told of':42} {events:>8}")
+    print(f"{'the page: events that it shows':42} {events:>8}")
     return {"paint": paint / 1000, "frame": frame / 1000}
 
 

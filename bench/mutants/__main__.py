@@ -59,7 +59,7 @@ def _files(paths: list[Path] | None) -> list[Path]:
 
 
 def _try_all(found: list[Mutant], covering: Covering, jobs: int) -> dict[Mutant, str]:
-    """Return what became of each mutant."""
+    """Return the outcome of each mutant."""
     outcomes: dict[Mutant, str] = {}
     running: dict[int, tuple[Mutant, float]] = {}
     waiting = list(reversed(found))

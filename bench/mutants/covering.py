@@ -46,7 +46,7 @@ class Covering:
 
 
 def measure() -> None:
-    """Run the tests once, all of which must pass, and keep what each of them runs."""
+    """Run the tests once, all of which must pass; return which test runs which line."""
     DATA.parent.mkdir(exist_ok=True)
     DATA.unlink(missing_ok=True)
     coverage = ["--cov=src/relay", "--cov-context=test", "--cov-report="]
@@ -60,14 +60,14 @@ def measure() -> None:
 
 
 class Case(NamedTuple):
-    """Where a test stood in the run, and how long it took."""
+    """A test's place in the run, and its duration."""
 
     at: int = 0
     seconds: float = 0.0
 
 
 def _cases() -> defaultdict[str, Case]:
-    """Return the tests of the run by their names; one that is missing is taken for quick."""
+    """Return the tests of the run by their names; a missing one counts as quick."""
     cases: defaultdict[str, Case] = defaultdict(Case)
     for at, case in enumerate(ET.parse(TIMES).iter("testcase")):  # noqa: S314  our own file
         name = f"{case.get('classname', '')}.{case.get('name', '')}"

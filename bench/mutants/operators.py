@@ -55,7 +55,7 @@ _REACHES_OUT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A changed source text, and where it is changed: the first line, the old and the new code."""
+    """A changed source text; `line` is the first changed line, with its old and new code."""
 
     path: str
     line: int
@@ -171,7 +171,7 @@ class _Mutator:
         return Mutant(self._path, line, name, old, new, text)
 
     def _at(self, node: ast.AST) -> tuple[int, int]:
-        """Return a node's range in bytes, with the parentheses around it left out."""
+        """Return a node's range in bytes, without the parentheses around it."""
         assert isinstance(node, (ast.expr, ast.stmt))  # noqa: S101
         assert node.end_lineno and node.end_col_offset is not None  # noqa: S101, PT018
         start = self._starts[node.lineno - 1] + node.col_offset
@@ -186,7 +186,7 @@ class _Mutator:
 def _functions(
     tree: ast.AST, prefix: str
 ) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:
-    """Yield the functions and methods of a module; a function within a function is its part."""
+    """Yield the functions and methods of a module; nested functions are parts of theirs."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node, prefix + node.name
@@ -195,7 +195,7 @@ def _functions(
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and what is in it, but nothing of log lines, metrics and messages of errors."""
+    """Yield a node and its children, except those of log lines, metrics and error messages."""
     if isinstance(node, ast.Expr) and _DESCRIBES.match(ast.unparse(node)):
         return
     yield node
@@ -223,7 +223,7 @@ def _is_docstring(node: ast.AST) -> bool:
 
 
 def _is_text(node: ast.BinOp) -> bool:
-    """Say whether a sum joins texts or lists: a difference of these is no mistake of a person."""
+    """Return whether a sum joins texts or lists: nobody subtracts those by mistake."""
     kinds = (ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple, ast.Dict)
     sides = (node.left, node.right)
     return any(
@@ -245,7 +245,7 @@ def _reaches_out(statement: ast.stmt) -> bool:
 
 
 def _uses(first: ast.stmt, second: ast.stmt) -> bool:
-    """Say whether the second statement reads a name that the first one sets: it can't go first."""
+    """Return whether the second statement reads a name that the first one sets."""
     names = {
         node.id
         for node in ast.walk(first)

@@ -33,7 +33,7 @@ def preload() -> None:
 
 
 def start(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Begin to try a mutant in a process of its own; returns its id."""
+    """Start the trial of a mutant in a process of its own; return the process's id."""
     process = os.fork()
     if process:
         return process
@@ -50,7 +50,7 @@ def start(mutant: Mutant, tests: Sequence[str]) -> int:
 
 
 def outcome(process: int, began: float) -> str | None:
-    """Return what became of a trial; None while it runs."""
+    """Return the outcome of a trial, None while it runs."""
     ended, status = os.waitpid(process, os.WNOHANG)
     if ended:
         code = os.waitstatus_to_exitcode(status)
@@ -86,7 +86,7 @@ def ended_with_us(processes: Iterable[int]) -> Iterator[None]:
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Gives out the changed source of one module."""
+    """Finds one module, with its changed source."""
 
     def __init__(self, mutant: Mutant) -> None:
         path = Path(mutant.path)

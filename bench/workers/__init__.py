@@ -1,1 +1,1 @@
-"""The same work done by each client: what bench.client runs in processes of its own."""
+"""The work of bench.client, done by each client in processes of its own."""

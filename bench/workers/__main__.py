@@ -1,4 +1,4 @@
-"""`python -m bench.workers CLIENT WORK COUNT`: wait for a line, do it, print what it took."""
+"""`python -m bench.workers CLIENT WORK COUNT`: wait for a line, do the work, print its cost."""
 
 import importlib
 import json
@@ -25,14 +25,14 @@ def main() -> None:
         done, trouble = module.run(work, int(count)), ""
     except Exception as error:  # noqa: BLE001  a client that gives up is a figure too
         done, trouble = 0, f"{type(error).__name__}: {error}"[:200]
-    told = {
+    figures = {
         "done": done,
         "seconds": time.monotonic() - began,
         "cpu": time.process_time() - spent,
         "peak": peak_megabytes(),
         "trouble": trouble,
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(figures), flush=True)
 
 
 main()

@@ -12,10 +12,10 @@ def client() -> Bitrix:
 
 def one_by_one(count: int) -> int:
     """Read items, one call after the other."""
-    its, done = client(), 0
+    bitrix, done = client(), 0
     for number in range(count):
         try:
-            its.call("crm.item.get", {"entityTypeId": 2, "id": 1 + number % 12})
+            bitrix.call("crm.item.get", {"entityTypeId": 2, "id": 1 + number % 12})
         except Exception:  # noqa: BLE001, S112  it raises RuntimeError and aiohttp's errors
             continue
         done += 1
@@ -29,7 +29,7 @@ def together(count: int) -> int:
 
 
 def by_ids(count: int) -> int:
-    """Read items by their ids, as its `get_by_ID` does: one command an item."""
+    """Read items by their ids with `get_by_ID`, which sends one command an item."""
     ids = list(range(1, count + 1))
     return len(
         client().get_by_ID("crm.item.get", ids, ID_field_name="id", params={"entityTypeId": 2})
@@ -43,12 +43,12 @@ def everything(_: int) -> int:
 
 def reactions(count: int) -> int:
     """Two dependent writes each, step by step for all of them."""
-    its = client()
+    bitrix = client()
     fields = [{"fields": {"TITLE": f"call {n}", "RESPONSIBLE_ID": 1}} for n in range(count)]
-    tasks = its.call("tasks.task.add", fields)
+    tasks = bitrix.call("tasks.task.add", fields)
     comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1}
     comments = [{"fields": comment | {"COMMENT": f"task {task}"}} for task in tasks]
-    its.call("crm.timeline.comment.add", comments)
+    bitrix.call("crm.timeline.comment.add", comments)
     return count
 
 

@@ -73,6 +73,6 @@ def reactions(count: int) -> int:
 
 
 def run(work: str, count: int) -> int:
-    """Do one work; it knows no calls that wait together."""
+    """Do one work; calls that wait together are made one by one."""
     works = {f.__name__: f for f in (one_by_one, by_ids, everything, reactions)}
     return (works | {"together": one_by_one})[work](count)

@@ -14,10 +14,10 @@ def client() -> Client:
 
 def one_by_one(count: int) -> int:
     """Read items, one call after the other."""
-    its, done = client(), 0
+    bitrix, done = client(), 0
     for number in range(count):
         try:
-            its.crm.item.get(bitrix_id=1 + number % 12, entity_type_id=2).result  # noqa: B018
+            bitrix.crm.item.get(bitrix_id=1 + number % 12, entity_type_id=2).result  # noqa: B018
         except (BitrixAPIError, BitrixSDKException):
             continue
         done += 1
@@ -25,10 +25,10 @@ def one_by_one(count: int) -> int:
 
 
 def together(count: int) -> int:
-    """Read items in the batches that its user asks for."""
-    its = client()
-    asked = [its.crm.item.get(bitrix_id=1 + n % 12, entity_type_id=2) for n in range(count)]
-    return len(its.call_batches(asked).result.result)
+    """Read items in explicit batches, as this client has no other."""
+    bitrix = client()
+    asked = [bitrix.crm.item.get(bitrix_id=1 + n % 12, entity_type_id=2) for n in range(count)]
+    return len(bitrix.call_batches(asked).result.result)
 
 
 def by_ids(count: int) -> int:
@@ -46,12 +46,12 @@ def everything(_: int) -> int:
 
 def reactions(count: int) -> int:
     """Two dependent writes each."""
-    its = client()
+    bitrix = client()
     for number in range(count):
         fields = {"TITLE": f"call {number}", "RESPONSIBLE_ID": 1}
-        task = its.tasks.task.add(fields=fields).result["task"]["id"]
+        task = bitrix.tasks.task.add(fields=fields).result["task"]["id"]
         comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": f"task {task}"}
-        its.crm.timeline.comment.add(fields=comment).result  # noqa: B018
+        bitrix.crm.timeline.comment.add(fields=comment).result  # noqa: B018
     return count
 
 

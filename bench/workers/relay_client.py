@@ -26,10 +26,10 @@ def portal() -> Portal:
 
 async def one_by_one(count: int) -> int:
     """Read items, one call after the other; return how many were read."""
-    its = portal()
+    client = portal()
     return sum(
         [
-            await _worked(its.call("crm.item.get", entityTypeId=2, id=1 + n % 12))
+            await _worked(client.call("crm.item.get", entityTypeId=2, id=1 + n % 12))
             for n in range(count)
         ]
     )
@@ -37,8 +37,8 @@ async def one_by_one(count: int) -> int:
 
 async def together(count: int) -> int:
     """Read items, all calls at the same time."""
-    its = portal()
-    calls = (its.call("crm.item.get", entityTypeId=2, id=1 + n % 12) for n in range(count))
+    client = portal()
+    calls = (client.call("crm.item.get", entityTypeId=2, id=1 + n % 12) for n in range(count))
     return sum(await asyncio.gather(*(_worked(call) for call in calls)))
 
 
@@ -59,13 +59,13 @@ async def everything(_: int) -> int:
 
 async def reactions(count: int) -> int:
     """Two dependent writes each, all reactions at the same time."""
-    its = portal()
+    client = portal()
 
     async def react(number: int) -> int:
         fields = {"TITLE": f"call {number}", "RESPONSIBLE_ID": 1}
-        task = await its.call("tasks.task.add", fields=fields)
+        task = await client.call("tasks.task.add", fields=fields)
         comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": f"task {task['task']['id']}"}
-        await its.call("crm.timeline.comment.add", fields=comment)
+        await client.call("crm.timeline.comment.add", fields=comment)
         return 1
 
     return sum(await asyncio.gather(*(react(number) for number in range(count))))
