@@ -59,14 +59,14 @@ def handle(reaction, *bodies, seconds=60.0):
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-def noting(seen):
+def noting(received):
     """Return a reaction that notes what it gets."""
 
     @reaction
     async def note(change: Change) -> None:
         """Note it."""
         await asyncio.sleep(0.01 / change.version)
-        seen.append(change)
+        received.append(change)
 
     return note
 

@@ -1,4 +1,7 @@
-"""A DynamoDB in memory that knows what the State table's requests need, and can be in trouble."""
+"""A State table in memory, for tests with thousands of requests.
+
+tests/integration/test_state_requests.py holds it to moto. `trouble` and `unprocessed` let it fail.
+"""
 
 import re
 from copy import deepcopy
@@ -7,17 +10,17 @@ from botocore.exceptions import ClientError
 
 
 class CanceledError(ClientError):
-    """When a transaction was canceled."""
+    """Raised when a transaction is canceled."""
 
 
 class Exceptions:
-    """What a client has as `exceptions`."""
+    """The errors of a client."""
 
     TransactionCanceledException = CanceledError
 
 
 class Dynamo:
-    """Rows by their `pk`; `trouble` maps an operation to what it raises."""
+    """Rows by their `pk`; `asked` lists the operations, `trouble` has the error that one raises."""
 
     exceptions = Exceptions
 
@@ -60,35 +63,35 @@ class Dynamo:
         """Put and update all or nothing."""
         self._ask("TransactWriteItems")
         assert len(TransactItems) <= 100
-        reasons = [self._reason(next(iter(its.values()))) for its in TransactItems]
+        reasons = [self._reason(next(iter(part.values()))) for part in TransactItems]
         if any(reason["Code"] != "None" for reason in reasons):
-            said = {"Error": {"Code": "TransactionCanceledException"}}
-            raise CanceledError(said | {"CancellationReasons": reasons}, "TransactWriteItems")
-        for its in TransactItems:
-            if "Put" in its:
-                self.rows[its["Put"]["Item"]["pk"]["S"]] = deepcopy(its["Put"]["Item"])
+            error = {"Error": {"Code": "TransactionCanceledException"}}
+            raise CanceledError(error | {"CancellationReasons": reasons}, "TransactWriteItems")
+        for part in TransactItems:
+            if "Put" in part:
+                self.rows[part["Put"]["Item"]["pk"]["S"]] = deepcopy(part["Put"]["Item"])
             else:
-                self._update(its["Update"])
+                self._update(part["Update"])
 
-    def _reason(self, its):
-        key = (its.get("Item") or its["Key"])["pk"]["S"]
+    def _reason(self, part):
+        key = (part.get("Item") or part["Key"])["pk"]["S"]
         row = self.rows.get(key)
-        if self._holds(row or {}, its):
+        if self._holds(row or {}, part):
             return {"Code": "None"}
         reason = {"Code": "ConditionalCheckFailed"}
-        returned = its.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and row
+        returned = part.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and row
         return reason | ({"Item": deepcopy(row)} if returned else {})
 
-    def _holds(self, row, its):
+    def _holds(self, row, part):
         names, values = (
-            its.get("ExpressionAttributeNames", {}),
-            its.get("ExpressionAttributeValues"),
+            part.get("ExpressionAttributeNames", {}),
+            part.get("ExpressionAttributeValues"),
         )
-        parts = [its.strip() for its in its["ConditionExpression"].split(" AND ")]
-        parts = [part[1:-1] if part.startswith("(") else part for part in parts]
+        terms = [term.strip() for term in part["ConditionExpression"].split(" AND ")]
+        terms = [term[1:-1] if term.startswith("(") else term for term in terms]
         return all(
-            any(self._is_met(row, one, names, values) for one in part.split(" OR "))
-            for part in parts
+            any(self._is_met(row, one, names, values) for one in term.split(" OR "))
+            for term in terms
         )
 
     def _is_met(self, row, term, names, values):
@@ -106,10 +109,10 @@ class Dynamo:
             return given["S"] in stored["SS"]
         return float(stored["N"]) <= float(given["N"]) if " <= " in term else stored == given
 
-    def _update(self, its):
-        row = self.rows.setdefault(its["Key"]["pk"]["S"], {"pk": its["Key"]["pk"]})
-        names, values = its["ExpressionAttributeNames"], its["ExpressionAttributeValues"]
-        clauses = re.split(r" ?\b(SET|ADD|DELETE|REMOVE) ", its["UpdateExpression"])
+    def _update(self, update):
+        row = self.rows.setdefault(update["Key"]["pk"]["S"], {"pk": update["Key"]["pk"]})
+        names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
+        clauses = re.split(r" ?\b(SET|ADD|DELETE|REMOVE) ", update["UpdateExpression"])
         for clause, parts in zip(clauses[1::2], clauses[2::2], strict=True):
             for part in parts.split(", "):
                 name, _, value = part.replace(" = ", " ").partition(" ")
@@ -124,6 +127,6 @@ def _changed(clause, old, given):
         return given
     if "N" in given:
         return {"N": str(int((old or {"N": "0"})["N"]) + int(given["N"]))}
-    marks = set((old or {"SS": []})["SS"])
-    marks = marks | set(given["SS"]) if clause == "ADD" else marks - set(given["SS"])
-    return {"SS": sorted(marks)} if marks else None
+    members = set((old or {"SS": []})["SS"])
+    members = members | set(given["SS"]) if clause == "ADD" else members - set(given["SS"])
+    return {"SS": sorted(members)} if members else None

@@ -111,9 +111,9 @@ def seconds_until_retry(
     if policy is Policy.WAIT_FOR_OPERATOR:
         return round(_jittered(LONGEST_WAIT_SECONDS))
     at_least = getattr(error, "retry_after", None) or 0.0
-    told = at_least + random.uniform(0, min(at_least / 4, SPREAD_SECONDS))
+    asked = at_least + random.uniform(0, min(at_least / 4, SPREAD_SECONDS))
     doubled = FIRST_WAIT_SECONDS * 2 ** min(delivery.receives - 1, 10)
-    seconds = max(_jittered(min(doubled, LONGEST_WAIT_SECONDS)), told)
+    seconds = max(_jittered(min(doubled, LONGEST_WAIT_SECONDS)), asked)
     return min(round(seconds) + 1, MAX_VISIBILITY_SECONDS)
 
 

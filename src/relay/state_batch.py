@@ -100,7 +100,7 @@ async def _request[W](
 ) -> None:
     try:
         errors = await _in_thread(send, [write for _, write in part])
-    except Exception as error:  # noqa: BLE001  whatever it is, those who wait must be told
+    except Exception as error:  # noqa: BLE001  every caller must get an end
         errors = [error] * len(part)
     for (pending, _), outcome in zip(part, errors, strict=True):
         pending.finish(outcome)

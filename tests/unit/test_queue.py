@@ -26,10 +26,10 @@ class Sqs:
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
         """Take up to ten changes."""
         assert QueueUrl == "queue"
-        self.groups.append({its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries})
+        self.groups.append({one["ReceiptHandle"]: one["VisibilityTimeout"] for one in Entries})
         if self.down:
             raise self.down
-        failed = [its["Id"] for its in Entries if its["ReceiptHandle"] in self.refused]
+        failed = [one["Id"] for one in Entries if one["ReceiptHandle"] in self.refused]
         return {"Failed": [{"Id": name, "Code": "ReceiptHandleIsInvalid"} for name in failed]}
 
     def send_message(self, **message):
@@ -96,7 +96,7 @@ def test_a_dead_letter_has_a_reason_that_sqs_takes(queue, error, reason):
     """The reason names a foreign error's class and has no character that SQS refuses."""
     dead_letter("body", error)
     (letter,) = queue.letters
-    told = {name: its["StringValue"] for name, its in letter["MessageAttributes"].items()}
-    assert (letter["QueueUrl"], letter["MessageBody"], told["reason"]) == ("dead", "body", reason)
-    assert told["error"] == type(error).__name__
-    assert told.get("code") == getattr(error, "code", None)
+    texts = {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
+    assert (letter["QueueUrl"], letter["MessageBody"], texts["reason"]) == ("dead", "body", reason)
+    assert texts["error"] == type(error).__name__
+    assert texts.get("code") == getattr(error, "code", None)

@@ -37,8 +37,8 @@ from relay.retry_policy import (
 
 def aws_error(code, status=400):
     """Return an AWS service's error."""
-    said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(said, "Query")
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Query")
 
 
 AWAY = [
@@ -148,9 +148,9 @@ def record(number, **attributes):
 
 def test_a_record_says_how_often_and_since_when_it_waits():
     """A delivery has SQS's receive count and age; without them the record is new."""
-    told = record(1, ApproximateReceiveCount="7", SentTimestamp="1000000")
-    assert Delivery.of(told, 1500.0) == Delivery(7, 500.0)
-    assert Delivery.of(told, 900.0) == Delivery(7, 0.0)
+    received = record(1, ApproximateReceiveCount="7", SentTimestamp="1000000")
+    assert Delivery.of(received, 1500.0) == Delivery(7, 500.0)
+    assert Delivery.of(received, 900.0) == Delivery(7, 0.0)
     assert Delivery.of(record(1), 1500.0) == Delivery(1, 0.0)
 
 

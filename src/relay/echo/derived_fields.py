@@ -1,6 +1,6 @@
-"""Which fields a portal sets beside a written one, and to which value.
+"""The fields that a portal sets beside a written one, and their values.
 
-`derived`: a portal computes the field from the written one (and nobody can set it alone). Every
+A `derived` field is computed by the portal from the written one, and nobody can set it alone. Any
 other field may be set by a person too, so it follows only with the value that the write causes:
 
 | field | value | source |
@@ -15,7 +15,7 @@ other field may be set by a person too, so it follows only with the value that t
 | `companyId`, `contactId` | the first of those written | core |
 
 Not here, though a write may cause them: `opportunity` (from product rows), `observers`, the stage
-in another funnel, `accomplices`, `auditors`: which value follows can't be told from the reading.
+in another funnel, `accomplices`, `auditors`: the reading does not show which value follows.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ _FINAL = {"S": "100", "F": None}
 
 
 class Cause(NamedTuple):
-    """A write that explains a change: what it set the field to, who wrote and when."""
+    """A write that explains a change: the value of the field, the id of the user, the time."""
 
     value: object
     user: int

@@ -1,8 +1,8 @@
-"""Whether the value that a reaction wrote is the value that was read. Pure; in doubt it is not.
+"""Compares the value that a reaction wrote with the value that was read. Pure.
 
-A field's type is not known here. What a portal may have made of a written value is told by the
-value that was read: only a number is compared as a number, only a time as a time. A text must be
-the same text: `1e3` is not `1000`, a tax number keeps all of its digits and its leading zeros.
+This module has no table of field types. The read value decides how a written one is compared: with
+a number as a number, with a time as a time. A text must be the same text: `1e3` is not `1000`, and
+a tax number keeps all of its digits and leading zeros. In doubt two values are different.
 """
 
 import json
@@ -43,20 +43,21 @@ _DAY_LONG = timedelta(days=1)
 
 
 def plain(name: str) -> str:
-    """Return a field's name as every spelling has it: `STAGE_ID`, `stageId` -> `stageid`."""
+    """Return the one name for all spellings of a field's: `STAGE_ID`, `stageId` -> `stageid`."""
     return name.replace("_", "").lower()
 
 
 def short(value: object) -> object:
-    """Return what is noted of a written value: the value, or the digest of a longer one."""
+    """Return a written value as it is noted: itself, or the digest of a longer one."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return value if len(text) <= SHORT else {DIGEST: _digest(value)}
 
 
 def is_same(name: str, noted: object, read: object, midnights: Collection[str] = ()) -> bool:
-    """Say whether a field's noted value is the one that was read, as the projection spells it.
+    """Return whether a field's noted value is the read one, which the projection has spelled.
 
-    `name` is plain; `midnights` are times of day, in UTC, at which the portal's days begin.
+    `name` is a plain name; `midnights` are the times of day, in UTC, at which the portal's days
+    begin.
     """
     if isinstance(noted, Mapping):
         if DIGEST in noted:
@@ -69,7 +70,7 @@ def is_same(name: str, noted: object, read: object, midnights: Collection[str] =
     if rows is None or len(rows) != len(left):
         return False
     for row in rows:
-        found = next((at for at, its in enumerate(left) if _is_one(name, its, row, ())), None)
+        found = next((at for at, one in enumerate(left) if _is_one(name, one, row, ())), None)
         if found is None:
             return False
         del left[found]
@@ -151,7 +152,7 @@ def _is_money(noted: str, read: str) -> bool:
 
 
 def _is_time(name: str, noted: str, read: str, midnights: Collection[str]) -> bool:
-    """Compare times; a time without a zone is in one that is not known here."""
+    """Return whether two times are the same; one without a zone is compared by the day only."""
     when = moment(read)
     written, zoned = _written_time(noted)
     if when is None or written is None:

@@ -1,10 +1,10 @@
 """The checkpoint: what a reaction has done for a record, so that a repeat does not redo it. Pure.
 
 One row of the State table for each reaction and record (a change or an event, by its id). It holds
-the writes in the order of their intents, each by its method and number (the how-many-th call of
-that method), with the digest of its parameters, and the result once it is done. The row belongs to
-the run that wrote it last: that run took a lease on it under a condition (relay.reaction.lease),
-and until the lease is over nobody else sends or stores anything for the record.
+the writes in the order of their intents: method, number among the calls of that method, digest of
+the parameters, and the result once it is done. The row belongs to the run that wrote it last: that
+run took a lease on it under a condition (relay.reaction.lease), and until the lease is over nobody
+else sends or stores anything for the record.
 
 What can happen, and why it does no harm (tests/integration/test_checkpoints_machine.py tries it):
 - Killed before the intent is stored: nothing was sent; the next run begins anew.

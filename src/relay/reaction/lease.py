@@ -16,7 +16,7 @@ RETRY_SECONDS = 30.0  # at most, until the record of a running delivery is tried
 
 
 class Lease:
-    """The right of one run, named by its token, to write a checkpoint.
+    """The right of one run, identified by a token, to write a checkpoint.
 
     `until` is the time (epoch s) from which on nothing of this run can be under way.
     """

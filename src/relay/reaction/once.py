@@ -191,7 +191,7 @@ class OnceWriter:
         return await self._done(attempt, call, result)
 
     async def _done(self, attempt: Attempt, call: Call, result: object) -> object:
-        """Record a result; what the run stores next takes it along."""
+        """Record a result; it is stored with the next write of the checkpoint."""
         write = attempt.write
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)

@@ -179,13 +179,14 @@ class Reaction:
         self, running: list[RunningRecord], unhandled: list[Unhandled], counts: Counter[str]
     ) -> list[Outcome]:
         """Hand back or dead-letter the records that were not handled; count and log all."""
-        fields = {one.record.message.message_id: one.record.log_fields() for one in running}
+        fields: dict[str, dict[str, object]] = {}
         for one in running:
             counts["replayed"] += bool(one.stored and one.stored.run.replayed)
             counts["handled"] += one.is_handled
             if one.is_handled:
                 self._logger.info("handled", extra=one.record.log_fields())
             else:
+                fields[one.record.message.message_id] = one.record.log_fields()
                 unhandled.append(self._unhandled(one))
         outcomes = hand_back(unhandled)
         for outcome in outcomes:

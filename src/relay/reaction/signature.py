@@ -1,4 +1,4 @@
-"""What a reaction takes, read once at import; what could not be run is refused there."""
+"""The arguments of a reaction, read once at import; a function that could not run is refused."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ Subject = type[Event] | type[Change]
 def read_signature(react: Callable[..., Awaitable[None]]) -> tuple[Subject, bool]:
     """Return the type that a reaction subscribes to, and whether it wants a portal.
 
-    Raises TypeError that names the function, what is wrong with it and the right signature.
+    Raises TypeError, which names the function, the mistake and the right signature.
     """
     try:
         names = _arguments(react)

@@ -129,7 +129,8 @@ class WriteNotes:
             written = written_item(done.method, done.resolved)
             if written and written.deleted:
                 jobs.append(self.ledger.put(fact(gone_key(self.portal, written.item), now)))
-            if written and not written_item(done.method, done.params):
+            refers = done.resolved is not done.params
+            if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:

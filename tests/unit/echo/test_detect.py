@@ -73,8 +73,8 @@ MOVED = {"movedTime": NOON, "movedBy": USER, "stageSemanticId": "S", "previousSt
         ({"name": "A"}, {"name": "A", "fullName": "A B"}),
     ],
 )
-def test_what_was_written_and_what_follows_is_an_echo(fields, after):
-    """A field is an echo with its written value, and one beside it with the value that follows."""
+def test_written_fields_and_those_that_follow_are_an_echo(fields, after):
+    """Written values, and the values that follow from them, are an echo."""
     change = change_of({"stageId": "NEW", "companyId": 2, "companyIds": [2, 3]}, **after)
     assert judge(change, entityTypeId=2, id=5, fields=fields)
 
@@ -112,14 +112,14 @@ def test_what_was_written_and_what_follows_is_an_echo(fields, after):
         ({"title": "x" * 70}, {"title": "x" * 71}),
     ],
 )
-def test_what_somebody_else_did_meanwhile_is_not(fields, after):
-    """Another value, another field beside it, or what follows alone: a person's change is kept."""
+def test_another_value_or_field_is_a_persons(fields, after):
+    """Another value, another field beside it, or only a following field is a person's change."""
     change = change_of({"stageId": "NEW", "companyId": 2, "companyIds": [2, 3]}, **after)
     assert not judge(change, entityTypeId=2, id=5, fields=fields)
 
 
-def test_a_field_that_did_not_fit_into_the_change_is_a_persons():
-    """Its value is not known: an emptied one would look the same."""
+def test_a_truncated_field_is_a_persons():
+    """A truncated field is a person's: an emptied one would look the same."""
     change = replace(change_of(title=None, stageId="A"), truncated=("title",))
     fields = {"title": "", "stageId": "A"}
     assert not judge(change, entityTypeId=2, id=5, fields=fields)
@@ -127,15 +127,15 @@ def test_a_field_that_did_not_fit_into_the_change_is_a_persons():
 
 
 @pytest.mark.parametrize("last", [PERSON, None, 0])
-def test_only_the_user_who_saved_last_is_believed(last):
-    """What a person, or the portal itself, saved since is theirs, equal values or not."""
+def test_a_note_counts_for_the_user_who_saved_last_only(last):
+    """A note explains nothing if another user has saved the item last."""
     change = change_of(title="a")
     change = replace(change, after=Fields(change.after | {"updatedBy": last}))
     assert not judge(change, entityTypeId=2, id=5, fields={"title": "a"})
 
 
 def test_of_a_field_the_last_write_counts():
-    """A person who takes back what a second reaction has written is no echo of the first."""
+    """A person who restores the value before the last write has made a change of their own."""
     first = note_of("crm.item.update", NOW, entityTypeId=2, id=5, fields={"title": "a"})
     second = note_of("crm.item.update", NOW + 4, entityTypeId=2, id=5, fields={"title": "b"})
     rows = {"1": next(iter(first.values())), "2": next(iter(second.values()))}
@@ -153,7 +153,7 @@ def test_of_a_field_the_last_write_counts():
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, True), (CALL_SECONDS, True), (61, False)])
 def test_a_note_counts_for_the_reading_after_its_write(seconds, expected):
-    """A user who is the webhook's too changes a field, and then sets it as the reaction had it."""
+    """A note from before the mirror's former reading, less a call's time, explains nothing."""
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
     change = replace(change_of(title="a"), time="2026-03-01T12:05:00.000+00:00")
     since = {change.change_id: NOW + seconds}
@@ -162,14 +162,14 @@ def test_a_note_counts_for_the_reading_after_its_write(seconds, expected):
 
 
 def test_a_late_reading_is_judged_by_when_the_item_was_saved():
-    """A queue that was behind for hours makes no echo a person's, and no person's edit an echo."""
+    """A reading that comes hours late is judged by the time at which the item was saved."""
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"stageId": "WON"})
     late = replace(change_of(stageId="WON"), time="2026-03-01T17:00:00.000+00:00")
     late = replace(late, after=Fields(late.after | {"updatedTime": "2026-03-01T12:00:02Z"}))
     both = replace(late, changed=("stageId", "title"), after=Fields(late.after | {"title": "b"}))
     hours = replace(late, after=Fields(late.after | {"updatedTime": "2026-03-01T16:00:02Z"}))
     marked = mark_echoes([late, both, hours], loading(rows))
-    assert [its.origin for its in marked] == ["relay", "portal", "portal"]
+    assert [one.origin for one in marked] == ["relay", "portal", "portal"]
 
 
 OLD_ROWS = [
@@ -194,8 +194,8 @@ OLD_ROWS = [
         ),
     ],
 )
-def test_phones_and_what_shows_them_are_an_echo(method, fields, rows):
-    """Rows are told by their numbers, new ones by their text; the item shows the first of each."""
+def test_phones_and_the_fields_that_show_them_are_an_echo(method, fields, rows):
+    """Phones are matched by their ids, new ones by their text, with the fields that show them."""
     entity = {"crm.item.update": {"entityTypeId": 3}}.get(method, {})
     shown = {"phone": "x", "phoneWork": "x", "emailWork": "x", "hasPhone": "Y"}
     assert judge(of_rows(rows, **shown), method, id=5, fields=fields, **entity)
@@ -224,14 +224,14 @@ def of_rows(rows, **shown):
     ],
 )
 def test_another_phone_by_a_person_is_a_persons(rows):
-    """Within the minutes in which the note of a tidied phone counts, and in the same reading."""
+    """A phone that was not written so is a person's, even beside one that was."""
     fields = {"fm": {"3": {"id": 3, "value": "+7 1"}, "n0": {"value": "+1"}}}
     assert not judge(of_rows(rows), id=5, entityTypeId=3, fields=fields)
 
 
 @pytest.mark.parametrize("more", [{"valueType": "HOME"}, {"typeId": "FAX"}])
 def test_another_use_of_a_phone_is_a_persons(more):
-    """The text is as it was written, but somebody made it a private phone."""
+    """A phone with the written text and another kind or use is a person's."""
     change = of_rows({3: "+7 1", 4: "a"})
     rows = [row | (more if row["id"] == 3 else {}) for row in change.after["fm"]]
     change = replace(change, after=Fields(change.after | {"fm": rows}))
@@ -242,7 +242,7 @@ def test_another_use_of_a_phone_is_a_persons(more):
 
 
 def test_phones_of_two_writes_are_an_echo_together():
-    """Each write touched a row of its own, and one reading saw both."""
+    """Two writes of different phones explain one reading together, and no more than that."""
     rows = note_of("crm.item.update", entityTypeId=3, id=5, fields={"fm": {"3": {"value": "+7 1"}}})
     more = note_of("crm.contact.update", NOW + 1, id=5, fields={"PHONE": [{"VALUE": "+1"}]})
     change = of_rows({3: "+7 1", 4: "a", 5: "+1"})
@@ -256,7 +256,7 @@ def test_phones_of_two_writes_are_an_echo_together():
 
 
 def test_phones_that_were_too_many_to_store_are_a_persons():
-    """Only their digest is known; announce must not stumble over it, nor over odd parameters."""
+    """Phones stored as a digest are a person's, and odd parameters raise nothing."""
     change = replace(change_of(fm={"$sha256": "x"}), entity="contact", truncated=("fm",))
     assert not judge(change, id=5, entityTypeId=3, fields={"fm": "nonsense"})
     for odd in (None, 5, ["x"], {"n0": "x"}):
@@ -264,7 +264,7 @@ def test_phones_that_were_too_many_to_store_are_a_persons():
 
 
 def test_two_writes_that_were_read_at_once_are_an_echo_together():
-    """Each field is looked for among all notes of the item."""
+    """Two writes of different fields explain one reading together."""
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
     more = note_of("crm.deal.update", id=5, fields={"STAGE_ID": "WON"})
     both = {"1": next(iter(rows.values())), "2": next(iter(more.values()))}
@@ -281,28 +281,28 @@ def test_two_writes_that_were_read_at_once_are_an_echo_together():
         (NOW + 11 + CLOCK_SECONDS, False),
     ],
 )
-def test_a_note_counts_for_minutes_and_not_before_it_was_made(now, expected):
-    """The same edit by a person an hour later, or just before, is a person's."""
+def test_a_note_counts_for_fifteen_minutes(now, expected):
+    """A note explains changes of the next 15 minutes, give or take the clocks' difference."""
     change = change_of(title="a")
     assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
 
 
-def test_a_change_of_no_field_is_nobodys():
-    """There is nothing that a note could explain."""
+def test_a_change_of_no_field_is_no_echo():
+    """A change without changed fields is no echo."""
     assert not judge(change_of(), entityTypeId=2, id=5, fields={"title": "a"})
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(600, True), (601, False)])
 def test_a_portals_clock_may_be_five_minutes_behind(seconds, expected):
-    """So long the minutes of a note last longer than by the portal's stamp."""
+    """A note counts for 300 s more, as the portal's clock may be behind."""
     change = replace(change_of(title="a"), time="2026-03-01T13:30:00.000+00:00")
     change = replace(change, after=Fields(change.after | {"updatedTime": "2026-03-01T12:30:00Z"}))
     now = NOW + 1800 - seconds
     assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
 
 
-def test_a_note_of_the_version_before_is_read():
-    """A deploy meets notes whose values are spelt as they were compared then."""
+def test_a_note_of_an_older_version_is_read():
+    """A note that an older version has stored explains a change."""
     fields = {"stageid": "WON", "title": "a", "fm": [["3", "+7 1"]], "comments": ""}
     note = {"at": int(NOW), "user": USER, "deleted": False, "fields": fields}
     row = {"pk": {"S": "x"}, "note t.0": {"S": json.dumps(note)}, "count tidy": {"N": "1"}}
@@ -318,8 +318,8 @@ def added(entity="quote", number="5", **after):
 STAMP = "relay-0123456789abcdef01234567"
 
 
-def test_what_was_made_is_known_by_its_number():
-    """Whatever it is called, and whoever made something of that name meanwhile."""
+def test_a_new_item_is_recognised_by_its_id():
+    """A new item is an echo if its id was noted, and not by its title."""
     row = fact(made_key("main", "quote/5"), NOW)
     assert origin_of(added(), row) == "relay"
     assert origin_of(added(number="6"), row) == "portal"
@@ -328,8 +328,8 @@ def test_what_was_made_is_known_by_its_number():
 
 
 @pytest.mark.parametrize("name", ["originId", "xmlId"])
-def test_a_mark_counts_on_the_kind_and_by_the_user_that_it_was_made_for(name):
-    """Converting a lead copies its mark to a contact, a company and a deal: a person made these."""
+def test_a_stamp_counts_for_its_kind_and_author_only(name):
+    """A stamp that a conversion has copied to another kind, or by another user, is no echo."""
     made = created_item("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": STAMP}})
     row = stamped("main", made, USER, NOW)
     assert origin_of(added("lead", createdBy=USER, **{name: STAMP}), row) == "relay"
@@ -341,8 +341,8 @@ def test_a_mark_counts_on_the_kind_and_by_the_user_that_it_was_made_for(name):
     assert origin_of(added("lead", createdBy=USER, **{name: STAMP + "0"}), row) == "portal"
 
 
-def test_whoever_a_reaction_names_as_the_maker_is_the_marks_user():
-    """A reaction may create in somebody's name."""
+def test_the_author_that_a_reaction_sets_is_the_stamps():
+    """The author of a stamped item is the one that the reaction has set."""
     made = created_item(
         "crm.item.add", {"entityTypeId": 128, "fields": {"xmlId": STAMP, "createdBy": 5}}
     )
@@ -351,8 +351,8 @@ def test_whoever_a_reaction_names_as_the_maker_is_the_marks_user():
     assert origin_of(added("dynamic_128", createdBy=USER, xmlId=STAMP), row) == "portal"
 
 
-def test_a_deletion_of_ours_is_an_echo():
-    """One that has run was noted; a person deletes what a refused call has left."""
+def test_a_noted_deletion_is_an_echo():
+    """A noted deletion is an echo; one that was only sent is not."""
     gone = replace(CHANGE, action="deleted")
     assert origin_of(gone, fact(gone_key("main", "deal/5"), NOW)) == "relay"
     assert origin_of(gone, fact(gone_key("main", "lead/5"), NOW)) == "portal"
@@ -367,8 +367,8 @@ def test_a_deletion_of_ours_is_an_echo():
 
 
 @pytest.mark.parametrize(("action", "status"), [("complete", "5"), ("start", "3"), ("defer", "6")])
-def test_what_a_tasks_own_methods_set_is_an_echo(action, status):
-    """The status, and who set it when; of other methods no field is noted."""
+def test_the_status_set_by_a_tasks_own_method_is_an_echo(action, status):
+    """The status that a task's own method sets is an echo, with the fields that follow from it."""
     follows = {"statusChangedDate": NOON, "statusChangedBy": USER, "closedBy": USER}
     task = replace(change_of(status=status, realStatus=status, **follows), entity="task")
     assert judge(task, f"tasks.task.{action}", taskId=5)
@@ -378,7 +378,7 @@ def test_what_a_tasks_own_methods_set_is_an_echo(action, status):
 
 
 def test_a_leads_stage_is_noted_as_it_is_read():
-    """Classic leads say STATUS_ID, items stageId."""
+    """STATUS_ID of a classic lead is noted as stageId."""
     assert judge(
         replace(change_of(stageId="X"), entity="lead"),
         "crm.lead.update",
@@ -387,8 +387,8 @@ def test_a_leads_stage_is_noted_as_it_is_read():
     )
 
 
-def test_changes_are_marked_by_what_is_noted_of_their_items():
-    """Announce reads the rows of the hours in question, and marks what is ours."""
+def test_a_change_is_marked_by_the_notes_of_its_item():
+    """Changes keep their order, and only the one with a note gets `origin: relay`."""
     rows = note_of("crm.item.update", entityTypeId=2, id=5, fields={"title": "a"})
     asked = []
 
@@ -396,15 +396,15 @@ def test_changes_are_marked_by_what_is_noted_of_their_items():
         asked.extend(keys)
         return {key: row for key, row in rows.items() if key in keys}
 
-    ours, theirs = change_of(title="a"), replace(change_of(title="a"), id="6")
-    assert [its.origin for its in mark_echoes([ours, theirs], load)] == ["relay", "portal"]
+    noted_change, other = change_of(title="a"), replace(change_of(title="a"), id="6")
+    assert [one.origin for one in mark_echoes([noted_change, other], load)] == ["relay", "portal"]
     assert len(asked) == 4  # noon: the hour before may hold a note of the last minutes
     assert keys_around("main", "deal/5", NOW + 1800) == keys_around("main", "deal/5", NOW + 1801)
 
 
 @pytest.mark.parametrize("size", [0, 64, 65, 1000, 300_000, 2_000_000])
-def test_a_value_of_any_size_is_noted_and_known(size):
-    """Long values are noted as digests."""
+def test_a_value_of_any_size_is_noted_and_compared(size):
+    """A value of two million characters is noted as a digest, and compared by it."""
     rows = rows_of(update({"comments": "x" * size}, now=NOW))
     assert len(json.dumps(rows)) < 500
     assert is_echo(rows, change_of(comments="x" * size or None))
@@ -412,7 +412,7 @@ def test_a_value_of_any_size_is_noted_and_known(size):
 
 
 def test_a_file_is_a_persons():
-    """Nobody can tell whose file a number is."""
+    """A written file is never an echo: a reading shows only the file's id."""
     for value in (["a.txt", "aGk="], ["a.txt", "x" * 3_000_000], {"fileData": ["a.txt", "aGk="]}):
         rows = rows_of(update({"ufCrmFile": value}, now=NOW))
         assert not is_echo(rows, change_of(ufCrmFile=17))

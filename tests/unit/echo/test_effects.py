@@ -28,14 +28,14 @@ STAMP = "relay-0123456789abcdef01234567"
         ),
     ],
 )
-def test_what_a_call_writes_to_is_known(method, params, expected):
-    """Item, classic and task methods, and comments, which count though they change no field."""
-    its = written_item(method, params)
-    assert (its.entity, its.id) == expected
+def test_a_call_names_the_item_that_it_writes_to(method, params, expected):
+    """Item methods, classic methods, task methods and comments name the item that they write to."""
+    one = written_item(method, params)
+    assert (one.entity, one.id) == expected
 
 
-def test_a_call_that_writes_to_no_item_is_nobodys_echo():
-    """Creates and messages have no item before they are done."""
+def test_a_call_that_writes_to_no_item_names_none():
+    """Creates, messages and unresolved references write to no item."""
     assert written_item("crm.item.add", {"entityTypeId": 2, "fields": {}}) is None
     assert written_item("crm.settings.update", {"id": 2}) is None
     assert written_item("im.notify.system.add", {"USER_ID": 2}) is None
@@ -45,7 +45,7 @@ def test_a_call_that_writes_to_no_item_is_nobodys_echo():
 
 
 def test_only_the_item_itself_is_deleted():
-    """Taking a contact from a deal deletes no deal."""
+    """Removing a contact from a deal deletes no deal."""
     deleting = [
         written_item("crm.deal.delete", {"id": 5}),
         written_item("crm.item.delete", {"entityTypeId": 2, "id": 5}),
@@ -53,11 +53,11 @@ def test_only_the_item_itself_is_deleted():
         written_item("crm.deal.contact.delete", {"id": 5}),
         written_item("crm.deal.update", {"id": 5}),
     ]
-    assert [its.deleted for its in deleting] == [True, True, True, False, False]
+    assert [one.deleted for one in deleting] == [True, True, True, False, False]
 
 
-def test_a_create_has_a_mark_only_if_it_is_ours():
-    """An origin that the reaction sets itself may be on other items; a task's may be dropped."""
+def test_a_create_has_a_stamp_only_with_the_relays_prefix():
+    """Only a key with the relay's prefix is a stamp, and a task's counts as none."""
     for fields, expected in (
         ({"originId": STAMP}, STAMP),
         ({"XML_ID": STAMP}, STAMP),

@@ -58,8 +58,8 @@ from relay.echo.same_value import is_same, moment, short
         ("closedate", "2026-03-05T23:00:00Z", "2026-03-05T21:00:00Z"),
     ],
 )
-def test_a_written_value_is_found_in_what_is_read(name, written, read):
-    """However it was spelt, by the type of what was read."""
+def test_a_written_value_is_the_read_one_in_every_spelling(name, written, read):
+    """Every spelling that a portal understands is the same value, by the type of the read one."""
     assert is_same(name, short(written), read)
 
 
@@ -134,13 +134,13 @@ def test_a_written_value_is_found_in_what_is_read(name, written, read):
         ("uf1", ["a.txt", "aGk="], 17),
     ],
 )
-def test_in_doubt_a_value_is_another(name, written, read):
-    """A person may have typed what only looks the same: this is what must never pass for ours."""
+def test_in_doubt_two_values_are_different(name, written, read):
+    """Values that only look the same are different."""
     assert not is_same(name, short(written), read)
 
 
-def test_a_day_of_a_field_of_ones_own_needs_the_portals_midnight():
-    """Whether the field keeps a time is not known: only a midnight can be the written day."""
+def test_a_day_in_a_user_field_is_a_midnight_of_the_portal():
+    """In a user field a day is the same as a time only if that is a midnight of the portal."""
     midnights = {"21:00:00Z"}
     assert is_same("uf1", "2026-03-01", "2026-02-28T21:00:00Z", midnights)
     assert not is_same("uf1", "2026-03-01", "2026-03-01T06:00:00Z", midnights)
@@ -151,8 +151,8 @@ def test_a_day_of_a_field_of_ones_own_needs_the_portals_midnight():
 @pytest.mark.parametrize(
     "value", ["x" * 65, ["a" * 40, "b" * 40], list(range(40)), {"0": "y" * 99}]
 )
-def test_a_long_value_is_known_by_its_digest(value):
-    """No more of it is stored than tells it from another."""
+def test_a_long_value_is_compared_by_its_digest(value):
+    """A value of more than 64 characters is noted and compared as a digest."""
     noted = short(value)
     assert noted.keys() == {"$sha256"}
     assert len(noted["$sha256"]) == 32
@@ -162,8 +162,8 @@ def test_a_long_value_is_known_by_its_digest(value):
     assert not is_same("uf1", noted, None)
 
 
-def test_what_is_short_is_noted_as_it_is():
-    """The limit is in characters of JSON."""
+def test_a_short_value_is_noted_as_it_is():
+    """The limit of a value that is noted as it is counts characters of JSON."""
     assert short("x" * 62) == "x" * 62
     assert short("x" * 63) != "x" * 63
     assert short(["a", None, 5]) == ["a", None, 5]
@@ -172,6 +172,6 @@ def test_what_is_short_is_noted_as_it_is():
 @pytest.mark.parametrize(
     "value", [None, 5, "2026-03-01", "2026-13-01T00:00:00Z", "2026-03-01T00:00:00"]
 )
-def test_only_a_time_of_the_projection_is_one(value):
-    """It spells times in UTC, to the second."""
+def test_only_a_time_as_the_projection_spells_it_is_one(value):
+    """Only a time in UTC, spelled to the second, is taken for a time."""
     assert moment(value) is None

@@ -33,14 +33,14 @@ OLD_ORIGIN = {"ORIGINATOR_ID": "bitrix24-relay", "ORIGIN_ID": "relay-key"}
         ("crm.deal.add", {"FIELDS": {"ORIGIN_ID": "", "TITLE": "x"}}, OLD_ORIGIN),
     ],
 )
-def test_what_a_create_is_marked_with(method, params, fields):
-    """Where the portal has a field for an external key that the reaction has not used."""
+def test_a_create_gets_the_stamp_of_its_kind(method, params, fields):
+    """A create gets a stamp where its kind has a field for keys that the reaction has not used."""
     mark = stamp_of(method, params, "key")
     assert (mark and dict(mark.fields)) == fields
 
 
-def test_a_mark_is_put_beside_the_fields():
-    """Under the name that the reaction wrote, and what was given stays as it is."""
+def test_a_stamp_is_added_to_the_fields():
+    """A stamp is added under the name that the reaction wrote, and other parameters stay."""
     params = {"FIELDS": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "N"}}
     mark = stamp_of("crm.deal.add", params, "key")
     marked = {"FIELDS": {"TITLE": "x"} | OLD_ORIGIN, "params": {"REGISTER_SONET_EVENT": "N"}}

@@ -14,8 +14,8 @@ EVENT = event_of()
 SOON = RESERVE_SECONDS + 0.1
 
 
-def test_a_double_in_one_batch_is_handled_from_the_record(portal, capsys):
-    """Two messages with one change make one write."""
+def test_a_double_in_one_batch_is_replayed(portal, capsys):
+    """Two messages with one change make one write; the second is replayed."""
     portal._answers["im.notify.system.add"] = 1  # noqa: SLF001  as the constructor does
 
     @reaction
@@ -31,7 +31,7 @@ def test_a_double_in_one_batch_is_handled_from_the_record(portal, capsys):
 
 
 def test_waiting_uses_up_no_attempt(portal):
-    """However often a record had to wait, its first real failure is its first."""
+    """After 900 receives a record's first failure counts as the first, the fifth as the last."""
     errors = [ZeroDivisionError()]
 
     @reaction
@@ -50,20 +50,20 @@ def test_waiting_uses_up_no_attempt(portal):
 
 
 def test_a_missing_right_lets_everything_wait(portal, capsys):
-    """The log names the right; nothing is called."""
-    said = {"Error": {"Code": "AccessDeniedException", "Message": "dynamodb:BatchGetItem"}}
-    portal.sqs.table.trouble["BatchGetItem"] = ClientError(said, "BatchGetItem")
-    seen = []
-    assert handle(noting(seen), CHANGE.to_json()) == ["m0"]
-    assert not seen
+    """Without the right to read the table no record runs, and the log names the right."""
+    denied = {"Error": {"Code": "AccessDeniedException", "Message": "dynamodb:BatchGetItem"}}
+    portal.sqs.table.trouble["BatchGetItem"] = ClientError(denied, "BatchGetItem")
+    received = []
+    assert handle(noting(received), CHANGE.to_json()) == ["m0"]
+    assert not received
     assert "dynamodb:BatchGetItem" in capsys.readouterr().out
-    portal.sqs.table.trouble = {"BatchWriteItem": ClientError(said, "BatchWriteItem")}
-    assert handle(noting(seen), CHANGE.to_json()) == []
+    portal.sqs.table.trouble = {"BatchWriteItem": ClientError(denied, "BatchWriteItem")}
+    assert handle(noting(received), CHANGE.to_json()) == []
     assert "not noted" in capsys.readouterr().out
 
 
 def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
-    """Deployed without its table's name."""
+    """Without the table's name in the environment every record comes back."""
     monkeypatch.delenv("STATE_TABLE")
     assert handle(noting([]), CHANGE.to_json()) == ["m0"]
     assert not portal.sqs.sent

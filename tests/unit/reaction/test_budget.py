@@ -17,8 +17,8 @@ EVENT = event_of()
 SOON = RESERVE_SECONDS + 0.1
 
 
-def test_a_loop_waits_for_the_hours_end_and_is_told(portal, monkeypatch, capsys):
-    """Somebody answers each write of ours: the budget stops it, with a metric for the alarm."""
+def test_a_loop_waits_for_the_end_of_the_hour(portal, monkeypatch, capsys):
+    """The thirty-first write to an item waits for the hour's end, with the metric `loops`."""
     clock = [1_772_366_400.0]  # an hour begins
     monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
@@ -68,8 +68,8 @@ def budget_of(table, reaction="tidy"):
 
 
 @pytest.mark.parametrize("error", [*NOT_SENT, *LOST])
-def test_only_what_was_sent_counts_and_only_once(portal, error):
-    """A write that did not leave uses up nothing; one whose answer was lost counts once."""
+def test_only_a_write_that_was_sent_counts_and_only_once(portal, error):
+    """A write that did not leave uses up no budget; one whose answer was lost counts once."""
     portal._answers["crm.item.update"] = error  # noqa: SLF001
 
     @reaction
@@ -86,8 +86,8 @@ def test_only_what_was_sent_counts_and_only_once(portal, error):
     assert budget_of(portal.sqs.table) == [1]
 
 
-def test_a_mark_that_can_not_be_taken_back_is_the_next_tries(portal):
-    """Without the table at the wrong moment the write still counts once."""
+def test_a_note_that_can_not_be_taken_back_counts_once(portal):
+    """A write whose note can't be taken back has the same id at its next try, and counts once."""
     table = portal.sqs.table
 
     def update(**_):
@@ -111,8 +111,8 @@ def test_a_mark_that_can_not_be_taken_back_is_the_next_tries(portal):
 
 
 @pytest.mark.parametrize("before", [0, 10, BUDGET])
-def test_of_writes_that_are_noted_together_as_many_pass_as_fit(portal, monkeypatch, before):
-    """A hundred changes of deals that all write to their company at once get 30 writes an hour."""
+def test_of_writes_noted_together_as_many_pass_as_fit(portal, monkeypatch, before):
+    """A hundred writes to one company at once get the 30 writes that the hour has left."""
     clock = [1_772_366_400.0]
     monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
@@ -135,7 +135,7 @@ def test_of_writes_that_are_noted_together_as_many_pass_as_fit(portal, monkeypat
 
 
 def test_each_write_of_a_record_counts(portal):
-    """Equal writes of one record are several, those of a batch too."""
+    """Equal writes of one record count one by one, also in a batch; a repeat counts nothing."""
     portal._answers |= {"crm.item.update": {"item": {}}}  # noqa: SLF001
     update = {"entityTypeId": 2, "id": 5, "fields": {"title": "x"}}
 

@@ -12,8 +12,8 @@ from relay.state_table import CHECKPOINT_SECONDS
 from tests.runs import COMMENT, KEY, calls
 
 
-def test_a_row_is_stored_and_read_as_it_is():
-    """Whole, and for longer than queue and dead-letter queue keep a message together."""
+def test_a_checkpoint_is_read_as_it_was_stored():
+    """A checkpoint is read as it was stored; its row outlives queue and dead-letter queue."""
     row = Checkpoint(
         KEY, "owner", 1_000.5, 3, 0.0, [Write("m", 4, "digest", 2.5, done=True, result="7")]
     )
@@ -24,14 +24,14 @@ def test_a_row_is_stored_and_read_as_it_is():
     assert [getattr(stored, name) for name in names] == [KEY, "owner", 1_000.5, 3]
     assert stored.expires == float(item["expires"]["N"])
     (write,) = stored.writes
-    its = (write.method, write.number, write.digest, write.at, write.done, write.result)
-    assert its == ("m", 4, "digest", 2.5, True, "7")
+    once = (write.method, write.number, write.digest, write.at, write.done, write.result)
+    assert once == ("m", 4, "digest", 2.5, True, "7")
     assert Checkpoint.of(KEY, item, stored.expires).writes == []
     assert Checkpoint.of(KEY, item, stored.expires - 1).failures == 3
 
 
-def test_after_thirty_days_nothing_is_known(record):
-    """Whether DynamoDB has removed the row or not."""
+def test_after_thirty_days_a_checkpoint_counts_as_none(record):
+    """An expired checkpoint counts as none, whether DynamoDB has removed the row or not."""
     portal = FakePortal({COMMENT: 7})
     record.deliver(portal, calls(COMMENT, fields={}))
     record.offset = CHECKPOINT_SECONDS + 10
@@ -39,28 +39,28 @@ def test_after_thirty_days_nothing_is_known(record):
     assert len(portal.calls) == 2
 
 
-def test_a_row_that_is_full_says_so_before_the_next_write_is_sent(record, monkeypatch):
-    """What was done stays noted; the record goes to a person, who reads what to change."""
+def test_a_full_row_is_an_error_before_the_next_write_is_sent(record, monkeypatch):
+    """A record with more writes than a row holds ends with RowError before the next one is sent."""
     monkeypatch.setattr(checkpoint, "ROW_BYTES", 400)
     portal = FakePortal({COMMENT: 7})
 
-    async def many(its):
+    async def many(once):
         for number in range(20):
-            await its.call(COMMENT, fields={"COMMENT": str(number)})
+            await once.call(COMMENT, fields={"COMMENT": str(number)})
 
     with pytest.raises(RowError, match=r"makes \d+ writes for one record.* make fewer"):
         record.deliver(portal, many)
     sent = len(portal.calls)
     assert 0 < sent < 20
-    assert sum(its.done for its in record.stored().writes) == sent
+    assert sum(once.done for once in record.stored().writes) == sent
     record.offset = 200
     with pytest.raises(RowError):
         record.deliver(portal, many)
     assert len(portal.calls) == sent
 
 
-def test_failures_are_forgotten_with_their_row(record):
-    """A record sent back after a month has all its attempts."""
+def test_failures_expire_with_their_row(record):
+    """A record that is sent back after a month has all its attempts."""
 
     async def fail(_portal):
         raise ZeroDivisionError

@@ -37,7 +37,7 @@ def hanging(heeds):
 @pytest.mark.usefixtures("portal")
 @pytest.mark.parametrize("heeds", [True, False])
 def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
-    """It is cancelled, and left where it does not heed that; a chain behind it comes back."""
+    """A hanging reaction is cancelled, or abandoned; the other records are handled."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
     bodies = [
         change_of(version=2).to_json(),
@@ -52,7 +52,7 @@ def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
 
 
 def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
-    """No loop runs meanwhile, so nothing else could; the others come back at once."""
+    """A reaction that blocks the event loop is ended by a signal; the other records are handled."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.4)
     monkeypatch.setattr("relay.reaction.deadline.GRACE_SECONDS", 0.05)
 
@@ -70,8 +70,8 @@ def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys
     assert not portal.sqs.sent
 
 
-def test_the_time_that_is_left_is_the_functions(sqs):
-    """Calls are told how long they may take, less what giving records back needs."""
+def test_the_remaining_time_is_the_functions(sqs):
+    """A reaction may take the function's remaining time, less what handing back needs."""
     left = []
 
     @reaction
@@ -85,7 +85,7 @@ def test_the_time_that_is_left_is_the_functions(sqs):
 
 
 def test_a_reaction_that_never_ends_is_stopped_in_time(sqs):
-    """Shortly before the function's time is over its record is given back, the others are done."""
+    """The record of an endless reaction is handed back before the function's time is over."""
 
     @reaction
     async def hang(event: Event) -> None:

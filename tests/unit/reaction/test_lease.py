@@ -16,8 +16,8 @@ from relay.reaction.portal import OncePortal
 from tests.runs import COMMENT, KEY, calls
 
 
-def test_two_deliveries_at_once_one_waits(record):
-    """While one has the lease the other sends nothing, and comes back soon."""
+def test_of_two_deliveries_at_once_one_waits(record):
+    """While one run holds the lease, another run sends nothing and its record waits 30 s."""
     waits, sent = None, []
 
     async def both():
@@ -48,7 +48,7 @@ def test_two_deliveries_at_once_one_waits(record):
 
 @pytest.mark.parametrize(("late", "taken"), [(-1, False), (4, False), (6, True)])
 def test_a_lease_lasts_as_much_longer_as_clocks_may_differ(record, late, taken):
-    """A copy whose clock is ahead must not send while the owner still may."""
+    """A copy whose clock is ahead sends nothing while the owner of the lease still may."""
     until = time.time() + 50
     record.table.rows[KEY] = Checkpoint(KEY, "another", until).to_item(time.time())
     record.offset = 50 + late
@@ -63,8 +63,8 @@ def test_a_lease_lasts_as_much_longer_as_clocks_may_differ(record, late, taken):
         assert not portal.calls
 
 
-def test_a_lease_is_looked_at_once_more_when_its_request_is_made():
-    """A sibling may have learnt meanwhile that another delivery has the row."""
+def test_a_lease_is_checked_when_its_request_leaves():
+    """A lease that another run took before the request leaves is not stored."""
     row = Checkpoint(KEY)
     made = []
 
@@ -81,8 +81,8 @@ def test_a_lease_is_looked_at_once_more_when_its_request_is_made():
     assert not lease.is_ours
 
 
-def test_a_call_that_comes_while_a_sibling_is_refused_the_lease_sends_nothing(record):
-    """The row that it saw was free; what the refusal brings is heeded by it too."""
+def test_a_call_beside_one_that_is_refused_the_lease_sends_nothing(record):
+    """A call that begins while another call of the run is refused the lease is refused as well."""
     begun, gate = threading.Event(), threading.Event()
     real = record.table.transact_write_items
 
@@ -94,23 +94,23 @@ def test_a_call_that_comes_while_a_sibling_is_refused_the_lease_sends_nothing(re
     record.table.transact_write_items = slow
     portal = FakePortal({COMMENT: 7})
 
-    async def react(its):
+    async def react(once):
         record.table.rows[KEY] = Checkpoint(KEY, "another", time.time() + 100).to_item(time.time())
-        first = asyncio.create_task(its.call(COMMENT, fields={"COMMENT": "a"}))
+        first = asyncio.create_task(once.call(COMMENT, fields={"COMMENT": "a"}))
         await asyncio.to_thread(begun.wait, 5)
-        second = asyncio.create_task(its.call(COMMENT, fields={"COMMENT": "b"}))
+        second = asyncio.create_task(once.call(COMMENT, fields={"COMMENT": "b"}))
         for _ in range(20):
             await asyncio.sleep(0)
         gate.set()
         return await asyncio.gather(first, second, return_exceptions=True)
 
-    assert [its.code for its in record.deliver(portal, react)] == ["IN_PROGRESS"] * 2
+    assert [once.code for once in record.deliver(portal, react)] == ["IN_PROGRESS"] * 2
     assert not portal.calls
     assert record.table.rows[KEY]["owner"] == {"S": "another"}
 
 
-def test_a_run_that_has_read_too_early_goes_on_with_what_is_stored(record):
-    """Another delivery took the row, and has ended, since: its writes and failures are kept."""
+def test_a_run_that_read_too_early_continues_from_the_stored_checkpoint(record):
+    """A run that read before another run stored gets that run's writes and failures."""
     portal = FakePortal({COMMENT: 7})
     record.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"}))
     stored = record.stored()

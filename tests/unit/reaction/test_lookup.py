@@ -34,10 +34,10 @@ from tests.runs import ADMIN, TASK, calls
         ("crm.lead.add", {"FIELDS": {"TITLE": "x"}}, "crm.lead.list", None, 1),
     ],
 )
-def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR0913, PLR0917  a table
+def test_a_lost_create_is_looked_up_when_it_can_not_be_running(  # noqa: PLR0913, PLR0917  a table
     record, method, params, listed, found, expected
 ):
-    """Found by its mark it is the result; not found it is sent; a minute later, not before."""
+    """A create without an answer is looked up by its stamp after 65 s, and sent if not found."""
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
     with pytest.raises(TransientError) as lost:
@@ -65,8 +65,8 @@ def test_a_lost_create_is_looked_for_when_it_can_not_be_running(  # noqa: PLR091
         ("tasks.task.add", TASK, "tasks.task.list"),
     ],
 )
-def test_what_may_be_invisible_is_for_a_person_to_decide(record, method, params, listed, profile):
-    """The user of a webhook may make an item for somebody else and not be allowed to read it."""
+def test_an_item_that_may_be_hidden_needs_an_operator(record, method, params, listed, profile):
+    """An item that the webhook's user may not be able to read needs an operator's decision."""
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -80,8 +80,8 @@ def test_what_may_be_invisible_is_for_a_person_to_decide(record, method, params,
     assert record.deliver(portal, calls(method, **params), confirmed_at=time.time()) == 7
 
 
-def test_a_lookup_waits_while_the_portal_does_not_say_who_asks(record):
-    """Neither sent, nor given to a person."""
+def test_a_lookup_waits_for_the_users_profile(record):
+    """Without an answer to `profile` the create is neither sent nor given to an operator."""
     portal = FakePortal()
     portal.fail("crm.deal.add", "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -97,8 +97,8 @@ def test_a_lookup_waits_while_the_portal_does_not_say_who_asks(record):
 
 
 @pytest.mark.parametrize("unclear", [False, True])
-def test_a_lost_task_is_told_by_its_mark_only(record, unclear):
-    """One without a mark but of the same title and time may be it or not: a person decides."""
+def test_a_lost_task_is_recognised_by_its_stamp_only(record, unclear):
+    """A task with the stamp is the lost one; a task of that title and time without it may be."""
     portal = FakePortal()
     portal.fail("tasks.task.add", "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -125,8 +125,8 @@ def test_a_lost_task_is_told_by_its_mark_only(record, unclear):
         ({"title": "Call"}, True),
     ],
 )
-def test_a_task_without_a_mark_is_a_question_only_where_it_may_be_the_one(record, task, unclear):
-    """Of the title that was sent, made since."""
+def test_only_a_task_that_may_be_the_lost_one_needs_an_operator(record, task, unclear):
+    """Only a task of the same title, without a stamp and made since, needs an operator."""
     portal = FakePortal()
     portal.fail("tasks.task.add", "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -143,7 +143,7 @@ def test_a_task_without_a_mark_is_a_question_only_where_it_may_be_the_one(record
 
 
 def test_a_lost_task_that_was_renamed_and_reassigned_is_found(record):
-    """Before it was looked for: only the time is filtered by."""
+    """Tasks are filtered by time only, so a renamed task is found by its stamp."""
     portal = FakePortal()
     portal.fail("tasks.task.add", "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -156,8 +156,8 @@ def test_a_lost_task_that_was_renamed_and_reassigned_is_found(record):
     assert list(portal.calls[0][1]["filter"]) == [">=CREATED_DATE"]
 
 
-def test_a_lost_task_that_is_nowhere_is_made(record):
-    """Whatever is odd in its title."""
+def test_a_lost_task_that_is_not_found_is_sent(record):
+    """A task that is not found is sent, whatever characters its title has."""
     portal = FakePortal()
     portal.fail("tasks.task.add", "MayHaveRunError")
     odd = {"fields": {"TITLE": "A & B ", "RESPONSIBLE_ID": 1}}
@@ -169,16 +169,16 @@ def test_a_lost_task_that_is_nowhere_is_made(record):
     assert record.deliver(portal, calls("tasks.task.add", **odd)) == {"task": {"id": 1}}
 
 
-def test_what_a_person_sends_back_is_looked_for_where_it_can_be(record):
-    """Whoever sends all dead letters back has not looked for each of them."""
+def test_a_create_is_looked_up_even_after_an_operators_decision(record):
+    """A create with a stamp is looked up even after an operator has sent the record back."""
     portal = FakePortal()
     portal.fail("crm.deal.add", "MayHaveRunError")
     with pytest.raises(TransientError):
         record.deliver(portal, calls("crm.deal.add", fields={}))
     record.offset = 200
     portal = FakePortal({"crm.deal.list": [{"ID": "9"}]})
-    again = calls("crm.deal.add", fields={})
-    assert record.deliver(portal, again, sent_back=True, confirmed_at=time.time()) == 9
+    repeat = calls("crm.deal.add", fields={})
+    assert record.deliver(portal, repeat, sent_back=True, confirmed_at=time.time()) == 9
 
 
 def looked_for(method, params, answers, since=1_800_000_000.0):
@@ -188,8 +188,8 @@ def looked_for(method, params, answers, since=1_800_000_000.0):
     return asyncio.run(find(portal, method, params, mark, since)), portal.calls[0]
 
 
-def test_what_is_looked_for_and_where():
-    """In the list of the same kind, by the mark alone, with all that the create needed beside."""
+def test_a_create_is_looked_up_in_the_list_of_its_kind():
+    """A create is looked up in the list of its kind, by the stamp, with its other parameters."""
     params = {"entityTypeId": 128, "useOriginalUfNames": "Y", "fields": {}}
     found, asked = looked_for("crm.item.add", params, {"crm.item.list": [{"id": 9}]})
     assert found == {"item": {"id": 9}}
@@ -202,8 +202,8 @@ def test_what_is_looked_for_and_where():
 
 
 @pytest.mark.parametrize(("seconds", "unclear"), [(-299, True), (-300, True), (-301, False)])
-def test_a_task_is_looked_for_from_five_minutes_before_it_was_sent(seconds, unclear):
-    """Clocks differ; a portal reads a filter's time in a zone that is up to 14 hours away."""
+def test_a_task_is_looked_up_from_five_minutes_before_it_was_sent(seconds, unclear):
+    """Tasks made up to 300 s before the intent count; the filter goes 14 h further back."""
     since = 1_800_000_000.0
     made = datetime.fromtimestamp(since + seconds, UTC).isoformat()
     answers = {"tasks.task.list": {"tasks": [{"id": "9", "title": "Call", "createdDate": made}]}}

@@ -19,7 +19,7 @@ from tests.runs import COMMENT, TASK, calls, in_trouble
 
 
 def test_a_second_delivery_gets_the_recorded_result(record):
-    """Nothing is sent again, and the answer is the one of then."""
+    """A second delivery returns the recorded result and sends nothing."""
     portal = FakePortal({COMMENT: 7})
     assert record.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"})) == 7
     assert record.deliver(portal, calls(COMMENT, fields={"COMMENT": "x"})) == 7
@@ -28,8 +28,8 @@ def test_a_second_delivery_gets_the_recorded_result(record):
     assert not record.logged
 
 
-def test_what_did_not_run_is_not_recorded(record):
-    """A refused call is made anew the next time: what was wrong may have been put right."""
+def test_a_refused_call_is_not_recorded(record):
+    """A refused call is sent anew by the next delivery."""
     portal = FakePortal()
     portal.fail(COMMENT, "ACCESS_DENIED")
     with pytest.raises(PermanentError):
@@ -48,8 +48,8 @@ def test_what_did_not_run_is_not_recorded(record):
         ("crm.deal.add", {"fields": "nonsense"}),
     ],
 )
-def test_what_leaves_no_mark_is_for_a_person_to_decide(record, method, params):
-    """The error says what to look for and what to do then; sent back by a person it is sent."""
+def test_a_write_without_a_stamp_needs_an_operator(record, method, params):
+    """A lost answer without a stamp is UNDECIDED until an operator has confirmed it."""
     assert stamp_of(method, params, "key") is None
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
@@ -64,8 +64,8 @@ def test_what_leaves_no_mark_is_for_a_person_to_decide(record, method, params):
     assert record.deliver(portal, calls(method, **params), confirmed_at=time.time()) == 7
 
 
-def test_a_person_has_decided_on_what_was_sent_before_only(record):
-    """The message bears the decision for ever; a second lost answer is a new question."""
+def test_an_operators_decision_covers_earlier_writes_only(record):
+    """A confirmation covers writes sent before it; a second lost answer is UNDECIDED once more."""
     portal = FakePortal()
     portal.fail(COMMENT, "MayHaveRunError")
     with pytest.raises(MayHaveRunError):
@@ -80,8 +80,8 @@ def test_a_person_has_decided_on_what_was_sent_before_only(record):
     assert len(portal.calls) == 2
 
 
-def test_a_lost_answer_of_a_harmless_write_is_no_question(record):
-    """Setting the same values again changes nothing."""
+def test_a_lost_harmless_write_is_sent_once_more(record):
+    """A lost update is sent once more, as setting the same values twice changes nothing."""
     portal = FakePortal()
     portal.fail("crm.item.update", "MayHaveRunError")
     update = calls("crm.item.update", entityTypeId=2, id=5, fields={"title": "x"})
@@ -96,34 +96,32 @@ def test_a_lost_answer_of_a_harmless_write_is_no_question(record):
     ("method", "params", "code"),
     [("tasks.task.add", TASK, "ANSWER_LOST"), (COMMENT, {"fields": {}}, "UNDECIDED")],
 )
-def test_a_reaction_that_asks_again_after_a_lost_answer_begins_no_second_write(
-    record, method, params, code
-):
-    """Its own `try` and `except` around a call must not be what makes a second task."""
+def test_a_call_repeated_after_a_lost_answer_begins_no_second_write(record, method, params, code):
+    """A reaction that catches the error of a lost answer and calls again makes one item."""
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
 
-    async def insist(its):
+    async def insist(once):
         for _ in range(3):
             with suppress(CallError):
-                await its.call(method, **params)
-        await its.call(method, **params)
+                await once.call(method, **params)
+        await once.call(method, **params)
 
     with pytest.raises(CallError, match=code):
         record.deliver(portal, insist)
     assert len(portal.calls) == 1
 
 
-def test_a_refused_call_may_be_made_again_in_the_same_run(record):
-    """It did not run, so there is nothing to be careful of."""
+def test_a_refused_call_may_be_repeated_in_the_same_run(record):
+    """A call that was refused may be repeated in the same run, and is recorded once it has run."""
     answers = [TransientError(COMMENT, "QUERY_LIMIT_EXCEEDED"), 7]
     portal = FakePortal({COMMENT: lambda **_: answers.pop(0)})
 
-    async def insist(its):
+    async def insist(once):
         try:
-            return await its.call(COMMENT, fields={})
+            return await once.call(COMMENT, fields={})
         except TransientError:
-            return await its.call(COMMENT, fields={})
+            return await once.call(COMMENT, fields={})
 
     assert record.deliver(portal, insist) == 7
     assert record.deliver(portal, insist) == 7
@@ -131,7 +129,7 @@ def test_a_refused_call_may_be_made_again_in_the_same_run(record):
 
 
 def test_without_the_table_nothing_is_sent(record):
-    """A missing right is named, and the write is made when it is there."""
+    """Without the right to write the table no call is sent, and StateError names the right."""
     portal = FakePortal({COMMENT: 7})
     with (
         in_trouble(record.table, "TransactWriteItems"),
@@ -142,8 +140,8 @@ def test_without_the_table_nothing_is_sent(record):
     assert record.deliver(portal, calls(COMMENT, fields={})) == 7
 
 
-def test_after_a_refused_create_no_two_have_one_mark(record):
-    """Else a lookup finds the other's item, and an effect is missing."""
+def test_after_a_refused_create_no_two_have_one_stamp(record):
+    """Creates after a refused one have stamps of their own, so a lookup finds the right item."""
     marks = []
 
     def add(fields):
@@ -152,34 +150,34 @@ def test_after_a_refused_create_no_two_have_one_mark(record):
             raise PermanentError("crm.deal.add", "ACCESS_DENIED")
         return len(marks)
 
-    async def react(its):
+    async def react(once):
         titles = ("refused", "b", "c")
-        deals = (its.call("crm.deal.add", fields={"TITLE": title}) for title in titles)
+        deals = (once.call("crm.deal.add", fields={"TITLE": title}) for title in titles)
         await asyncio.gather(*deals, return_exceptions=True)
-        await its.call("crm.deal.add", fields={"TITLE": "d"})
+        await once.call("crm.deal.add", fields={"TITLE": "d"})
 
     record.deliver(FakePortal({"crm.deal.add": add}), react)
     assert len(marks) == len(set(marks)) == 4
-    numbers = [its.number for its in record.stored().writes]
+    numbers = [once.number for once in record.stored().writes]
     assert sorted(numbers) == [1, 2, 3]
 
 
-def test_an_intent_that_could_not_be_stored_is_none(record):
-    """A reaction that catches the table's error and asks again makes one write, the first."""
+def test_an_intent_that_was_not_stored_leaves_nothing(record):
+    """A call repeated after the table's failure makes one write, with number 0."""
     portal = FakePortal({"crm.deal.add": 7})
 
-    async def insist(its):
+    async def insist(once):
         with in_trouble(record.table, "TransactWriteItems"), pytest.raises(StateError):
-            await its.call("crm.deal.add", fields={})
-        return await its.call("crm.deal.add", fields={})
+            await once.call("crm.deal.add", fields={})
+        return await once.call("crm.deal.add", fields={})
 
     assert record.deliver(portal, insist) == 7
     (write,) = record.stored().writes
     assert (write.number, write.done) == (0, True)
 
 
-def test_a_lost_write_stays_the_same_one_through_a_table_s_failure(record):
-    """A reaction that catches the table's error and asks again gets what it made."""
+def test_a_lost_write_stays_the_same_through_a_failure_of_the_table(record):
+    """A call repeated after the table's failure gets the item that the lost call made."""
     portal = FakePortal()
     portal.fail("crm.deal.add", "MayHaveRunError")
     with pytest.raises(TransientError):
@@ -187,30 +185,30 @@ def test_a_lost_write_stays_the_same_one_through_a_table_s_failure(record):
     record.offset = 200
     portal = FakePortal({"crm.deal.list": [{"ID": "9"}], "crm.deal.add": 10})
 
-    async def insist(its):
+    async def insist(once):
         with in_trouble(record.table, "TransactWriteItems"), pytest.raises(StateError):
-            await its.call("crm.deal.add", fields={})
-        return await its.call("crm.deal.add", fields={})
+            await once.call("crm.deal.add", fields={})
+        return await once.call("crm.deal.add", fields={})
 
     assert record.deliver(portal, insist) == 9
     assert [method for method, _ in portal.calls] == ["crm.deal.list"]
 
 
-def test_what_is_harmless_costs_no_request_of_its_own(record):
-    """The lease is taken once; what may be sent twice is stored with the end of the run."""
+def test_harmless_writes_are_stored_with_the_end_of_the_run(record):
+    """Three updates need one transaction for the lease and one request at the end of the run."""
     portal = FakePortal({"crm.item.update": {"item": {"id": 5}}})
 
-    async def react(its):
+    async def react(once):
         for title in "abc":
-            await its.call("crm.item.update", entityTypeId=2, id=5, fields={"title": title})
+            await once.call("crm.item.update", entityTypeId=2, id=5, fields={"title": title})
 
     record.deliver(portal, react)
     assert record.table.asked == ["TransactWriteItems", "BatchWriteItem"]
     assert len(record.stored().writes) == 3
 
 
-def test_what_can_not_be_stored_is_told_to_who_waits_for_it(record):
-    """Anything may go wrong in a request; nobody is left waiting for the end of time."""
+def test_an_unexpected_error_of_the_table_is_raised_or_logged(record):
+    """An unexpected error of the table is raised before a call, and only logged after it."""
     for operation in ("TransactWriteItems", "BatchWriteItem"):
         record.table.trouble = {operation: UnicodeEncodeError("utf-8", "x", 0, 1, "no")}
         if operation == "TransactWriteItems":

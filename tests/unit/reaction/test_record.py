@@ -18,17 +18,17 @@ SOON = RESERVE_SECONDS + 0.1
 
 
 def test_changes_of_one_item_run_in_their_order(portal):
-    """Another item's do not wait for them."""
-    seen = []
+    """Changes of one item run by version, while those of another item do not wait for them."""
+    received = []
     changes = [
         change_of(version=3),
         change_of(version=2),
         change_of("deal/6", 9),
         change_of(version=4),
     ]
-    assert handle(noting(seen), *(its.to_json() for its in changes)) == []
-    assert [its.version for its in seen if its.id == "5"] == [2, 3, 4]
-    assert seen[0].id == "6"
+    assert handle(noting(received), *(one.to_json() for one in changes)) == []
+    assert [one.version for one in received if one.id == "5"] == [2, 3, 4]
+    assert received[0].id == "6"
     assert not portal.sqs.sent
 
 
@@ -36,10 +36,10 @@ def test_changes_of_one_item_run_in_their_order(portal):
     ("code", "sent", "calls"),
     [("UNDECIDED", 2**42, 2), ("UNDECIDED", 0, 1), ("NOT_FOUND", 2**42, 1), (None, 2**42, 1)],
 )
-def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
+def test_only_an_undecided_dead_letter_confirms_earlier_writes(
     portal, monkeypatch, code, sent, calls
 ):
-    """Only one that asked for a decision bears one, and only on what was sent before it."""
+    """Only a dead letter with the code UNDECIDED confirms, and only writes sent before it was."""
     portal.fail("im.notify.system.add", "MayHaveRunError")
 
     @reaction
@@ -51,9 +51,9 @@ def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
     batch = batch_of(CHANGE.to_json())
     batch["Records"][0]["attributes"]["SentTimestamp"] = str(sent)
     if code:
-        said = {"reason": "it", "code": code}
+        texts = {"reason": "it", "code": code}
         attributes = {
-            name: {"stringValue": its, "dataType": "String"} for name, its in said.items()
+            name: {"stringValue": text, "dataType": "String"} for name, text in texts.items()
         }
         batch["Records"][0]["messageAttributes"] = attributes
     real = time.time
@@ -63,8 +63,8 @@ def test_a_dead_letter_that_was_sent_back_says_what_was_decided(
     assert len(portal.sqs.sent) == 2
 
 
-def test_a_change_of_a_future_format_is_put_aside(portal):
-    """What this code can't read is not guessed at."""
+def test_a_change_of_a_future_format_is_dead_lettered(portal):
+    """A change with an unknown action is dead-lettered as NotOursError."""
     body = json.loads(CHANGE.to_json())
     body["data"]["action"] = "archived"
     assert handle(noting([]), json.dumps(body)) == []
@@ -73,6 +73,6 @@ def test_a_change_of_a_future_format_is_put_aside(portal):
 
 @pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"type": "com.bitrix24.event.a"}'])
 def test_a_record_of_somebody_else_is_dead_lettered(sqs, body):
-    """Anything but an event of this relay is put aside, with the reason."""
+    """A body that is no event of this relay is dead-lettered as NotOursError."""
     assert handle(raising(ZeroDivisionError()), body) == []
     assert sqs.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"

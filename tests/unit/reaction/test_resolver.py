@@ -30,49 +30,49 @@ SOON = RESERVE_SECONDS + 0.1
         ("task", None, "/company/personal/user/0/tasks/task/view/5/"),
     ],
 )
-def test_a_change_knows_its_items_page(portal, entity, number, path):
-    """For a message to a person; a change that no reaction got knows no host."""
-    seen = []
+def test_a_change_has_the_address_of_its_item(portal, entity, number, path):
+    """A change that a reaction gets has the address of the item's page; another has none."""
+    received = []
     change = replace(CHANGE, entity=entity, entity_type_id=number)
-    handle(noting(seen), change.to_json())
-    assert seen[0].portal_url == f"https://main.bitrix24.com{path}"
+    handle(noting(received), change.to_json())
+    assert received[0].portal_url == f"https://main.bitrix24.com{path}"
     assert change.portal_url == ""
     assert not portal.sqs.sent
 
 
 def test_a_reaction_without_a_portal_needs_no_webhook(monkeypatch, portal):
-    """Its changes have no address then."""
+    """Without a webhook a reaction that takes no portal runs, and its changes have no address."""
 
     def missing(*_):
         raise ConfigurationError("no URL")
 
     monkeypatch.setattr(PortalClients, "get", missing)
-    seen = []
-    assert handle(noting(seen), CHANGE.to_json()) == []
-    assert seen[0].portal_url == ""
+    received = []
+    assert handle(noting(received), CHANGE.to_json()) == []
+    assert received[0].portal_url == ""
     assert not portal.sqs.sent
 
 
 def test_a_changed_webhook_makes_a_new_client(sqs, monkeypatch):
-    """A re-issued webhook is used as soon as it has been read."""
-    seen = []
+    """A re-issued webhook is used as soon as it is read; until then the client stays."""
+    received = []
 
     @reaction
     async def note(_event: Event, portal: Portal) -> None:
         """Note the portal."""
-        seen.append(portal._portal)  # noqa: SLF001  which client is behind it
+        received.append(portal._portal)  # noqa: SLF001  which client is behind it
 
     handle(note, EVENT.to_json())
     handle(note, EVENT.to_json())
     monkeypatch.setattr(settings, "webhook_url", lambda *_: "https://main.example/rest/1/another1/")
     handle(note, EVENT.to_json())
-    assert seen[0] is seen[1]
-    assert seen[1] is not seen[2]
+    assert received[0] is received[1]
+    assert received[1] is not received[2]
     assert not sqs.sent
 
 
 def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys):
-    """An hour without SSM dead-letters nothing: the reaction has not even begun."""
+    """While SSM is away a record comes back nine times and more, and the log says why."""
 
     def down(*_):
         raise EndpointConnectionError(endpoint_url="https://ssm")
@@ -89,21 +89,21 @@ def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys
     assert "SSM Parameter Store: Could not connect" in capsys.readouterr().out
 
 
-def test_a_hanging_ssm_holds_up_only_the_portal_that_it_hides(sqs, monkeypatch, capsys):
-    """Others' records are done, and the one that waits for its secret is no hung reaction."""
+def test_a_hanging_ssm_holds_up_one_portal_only(sqs, monkeypatch, capsys):
+    """Other portals' records run, the waiting record is not hung, an earlier webhook is used."""
     hangs = threading.Event()
 
     def url(_kind, name):
-        if name == "shop" or seen:
+        if name == "shop" or received:
             hangs.wait(5)
         return f"https://{name}.example/rest/1/secret/"
 
-    seen = []
+    received = []
 
     @reaction
     async def note(event: Event, _portal: Portal) -> None:
         """Note the portal."""
-        seen.append(event.portal)
+        received.append(event.portal)
 
     monkeypatch.setattr(settings, "webhook_url", url)
     monkeypatch.setattr("relay.reaction.resolver.PATIENCE_SECONDS", 0.01)
@@ -111,10 +111,10 @@ def test_a_hanging_ssm_holds_up_only_the_portal_that_it_hides(sqs, monkeypatch, 
     seconds = RESERVE_SECONDS + 0.3
     assert handle(note, shop, EVENT.to_json(), seconds=seconds) == ["m0"]
     # A portal's older webhook is used while the new look at it hangs.
-    again = replace(EVENT, event_id="main.contact.8.add").to_json()
-    assert handle(note, again, seconds=seconds) == []
+    repeat = replace(EVENT, event_id="main.contact.8.add").to_json()
+    assert handle(note, repeat, seconds=seconds) == []
     hangs.set()
-    assert seen == ["main"] * 2
+    assert received == ["main"] * 2
     assert not sqs.sent
     log = capsys.readouterr().out
     assert "the function's time is over" in log

@@ -10,8 +10,8 @@ from relay.reaction.portal import OncePortal
 from tests.runs import COMMENT, KEY, calls, in_trouble
 
 
-def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(record):
-    """What was sent is finished; the next delivery finds its result."""
+def test_a_write_is_finished_although_its_caller_was_cancelled(record):
+    """A write under way is finished and recorded although its caller was cancelled."""
 
     async def react():
         gate, begun = asyncio.Event(), asyncio.Event()
@@ -35,14 +35,14 @@ def test_a_write_that_was_under_way_is_noted_though_its_reaction_was_cancelled(r
 
 
 def test_a_result_that_can_not_be_stored_is_logged(record):
-    """The record is done; a double of it would find the intent, and ask a person."""
+    """A record whose result can't be stored is handled all the same, with a log line."""
     with in_trouble(record.table, "BatchWriteItem"):
         assert record.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={})) == 7
     assert record.logged[-1][0] == "not recorded"
 
 
 def test_failures_are_counted_even_before_the_first_write(record):
-    """Waiting uses up no attempt, so the queue's own count is of no use."""
+    """A failure is stored although the run has written nothing."""
 
     async def fail(_portal):
         raise ZeroDivisionError
@@ -54,12 +54,12 @@ def test_failures_are_counted_even_before_the_first_write(record):
 
 
 def test_a_run_that_has_ended_sends_nothing_new(record):
-    """What a reaction did not wait for, and what was not sent yet, is not sent after it."""
+    """A call that nobody awaited is cancelled with the end of its run, and not sent."""
     portal = FakePortal({COMMENT: 7})
     tasks = []
 
-    async def react(its):
-        tasks.append(asyncio.create_task(its.call(COMMENT, fields={})))
+    async def react(once):
+        tasks.append(asyncio.create_task(once.call(COMMENT, fields={})))
         await asyncio.sleep(0)
 
     record.deliver(portal, react)

@@ -21,34 +21,34 @@ SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_reaction_stays_the_coroutine_that_was_written():
-    """A test awaits it with what it likes; its name and docstring are its own."""
-    seen = []
+    """A reaction can be awaited as it was written, and keeps its name and docstring."""
+    received = []
 
     @reaction
     async def note(event: Event, portal: Portal) -> None:
         """Note it."""
-        seen.append((event, portal))
+        received.append((event, portal))
 
     asyncio.run(note(EVENT, "portal"))
-    assert seen == [(EVENT, "portal")]
+    assert received == [(EVENT, "portal")]
     assert (note.name, note.__doc__) == ("note", "Note it.")
 
 
 def test_all_records_of_a_batch_run_at_once(sqs):
-    """Records that wait together can share requests, so none waits for another to end."""
-    both, seen = asyncio.Event(), []
+    """Two records that wait for each other are both handled."""
+    both, received = asyncio.Event(), []
 
     @reaction
     async def meet(event: Event, portal: Portal) -> None:
         """Wait for the other."""
-        seen.append((event, portal))
-        if len(seen) == 2:
+        received.append((event, portal))
+        if len(received) == 2:
             both.set()
         await both.wait()
 
     other = replace(EVENT, event_id="main.contact.8.add")
     assert handle(meet, EVENT.to_json(), other.to_json()) == []
-    assert [event for event, _ in seen] == [EVENT, other]
+    assert [event for event, _ in received] == [EVENT, other]
     assert not sqs.sent
 
 
@@ -74,20 +74,20 @@ def test_one_record_that_must_wait_does_not_bring_the_others_back(sqs, capsys):
 @pytest.mark.parametrize(
     "error", [OperatorError("m", "insufficient_scope"), ConfigurationError("x"), ValueError("bug")]
 )
-def test_what_may_work_later_stays_in_the_queue(sqs, error):
-    """A missing scope, a missing secret, a first bug: nothing is lost."""
+def test_a_record_that_may_work_later_comes_back(sqs, error):
+    """A record with a missing scope, a missing secret or a first bug comes back."""
     assert handle(raising(error), EVENT.to_json()) == ["m0"]
     assert not sqs.sent
 
 
-def test_what_can_never_work_is_dead_lettered_with_its_reason(sqs, capsys):
-    """The queue holds the event as it was, and which method said what."""
+def test_a_record_that_can_never_work_is_dead_lettered(sqs, capsys):
+    """The dead letter has the event as it was, with method, code and reason."""
     error = PermanentError("crm.item.get", "NOT_FOUND", "Not found")
     assert handle(raising(error), EVENT.to_json()) == []
     (dead,) = sqs.sent
-    said = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+    attributes = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
     assert dead["MessageBody"] == EVENT.to_json()
-    assert said == {
+    assert attributes == {
         "error": "PermanentError",
         "reason": "crm.item.get: NOT_FOUND: Not found",
         "method": "crm.item.get",
@@ -96,16 +96,16 @@ def test_what_can_never_work_is_dead_lettered_with_its_reason(sqs, capsys):
     assert '"dead_lettered":[1.0]' in capsys.readouterr().out
 
 
-def test_a_reason_that_sqs_can_not_take_is_cleaned(sqs):
-    """It would refuse the message, and the record would come back for ever."""
+def test_a_reason_is_cleaned_for_sqs(sqs):
+    """Characters that SQS refuses are replaced, and a reason has 1,000 characters at most."""
     handle(raising(PermanentError("m", "X", "a\x00b\ud83dc" + "\n" * 2000)), EVENT.to_json())
     reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
     assert reason.startswith("m: X: a\ufffdb\ufffdc\n")
     assert len(reason) == 1000
 
 
-def test_a_queue_that_can_not_be_told_gets_its_record_back(sqs, capsys):
-    """With SQS in trouble the record stays where it is and comes back by itself."""
+def test_while_sqs_is_away_a_record_comes_back_by_itself(sqs, capsys):
+    """While SQS is away no record is dead-lettered or lost: it comes back by itself."""
     sqs.failing = EndpointConnectionError(endpoint_url="https://sqs")
     for error in (PermanentError("m", "NOT_FOUND"), TransientError("m", "X")):
         assert handle(raising(error), EVENT.to_json()) == ["m0"]
@@ -113,8 +113,8 @@ def test_a_queue_that_can_not_be_told_gets_its_record_back(sqs, capsys):
 
 
 @pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit])
-def test_what_is_no_exception_ends_only_its_record(portal, capsys, raised):
-    """Not one that a reaction cancelled itself, nor `sys.exit`: nothing is taken for handled."""
+def test_cancellation_and_exit_fail_their_record_only(portal, capsys, raised):
+    """CancelledError and SystemExit of a reaction fail its record and no other."""
 
     @reaction
     async def quit_one(change: Change) -> None:
@@ -134,15 +134,15 @@ def test_what_is_no_exception_ends_only_its_record(portal, capsys, raised):
     assert not portal.sqs.sent
 
 
-def test_a_record_that_was_not_run_is_never_taken_for_handled(portal, monkeypatch):
-    """Whatever went wrong around it."""
+def test_a_record_that_did_not_run_is_not_handled(portal, monkeypatch):
+    """A chain that breaks down gives back the records that have not run."""
 
     async def broken(*_):
         raise ZeroDivisionError
 
     monkeypatch.setattr("relay.reaction.batch_store.BatchStore.store", broken)
-    seen = []
-    assert handle(noting(seen), change_of(version=2).to_json(), change_of(version=3).to_json()) == [
-        "m1"
-    ]
+    received = []
+    assert handle(
+        noting(received), change_of(version=2).to_json(), change_of(version=3).to_json()
+    ) == ["m1"]
     assert not portal.sqs.sent

@@ -16,8 +16,8 @@ EVENT = event_of()
 SOON = RESERVE_SECONDS + 0.1
 
 
-def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
-    """It comes back soon, and it is no failure."""
+def test_a_reaction_that_waits_for_a_call_does_not_hang(portal):
+    """A reaction that waits for a call at the deadline has not failed, and comes back soon."""
 
     async def never(**_params):
         await asyncio.Event().wait()
@@ -25,16 +25,16 @@ def test_what_waits_for_a_call_when_time_is_over_does_not_hang(portal):
     portal.call = lambda _method, **params: never(**params)
 
     @reaction
-    async def wait(_change: Change, its: Portal) -> None:
+    async def wait(_change: Change, one: Portal) -> None:
         """Wait for a reading."""
-        await its.call("crm.item.get", entityTypeId=2, id=5)
+        await one.call("crm.item.get", entityTypeId=2, id=5)
 
     assert handle(wait, CHANGE.to_json(), seconds=SOON) == ["m0"]
     assert 12 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 16
 
 
 def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
-    """Its record comes back; who gets it next waits for the lease."""
+    """A record whose write never ends comes back, and its next delivery waits for the lease."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
 
     async def call(_method, **params):
@@ -57,7 +57,7 @@ def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
 
 
 def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, monkeypatch, capsys):
-    """Acknowledged without its row, a second delivery would do it all again."""
+    """A record is acknowledged only once its writes are stored."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
     portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
     slow = {}

@@ -42,8 +42,8 @@ async def _no_python(change: "1 +") -> None: ...  # noqa: F722
         (_no_python, "can't be resolved"),
     ],
 )
-def test_what_could_not_be_run_is_refused_at_import(function, what):
-    """The error names the function, what is wrong, and the right signature."""
+def test_a_function_that_could_not_run_is_refused_at_import(function, what):
+    """The error names the function, the mistake and the right signature."""
     name = function.__name__
     right = f"async def {name}(change: Change, portal: PortalApi) -> None"
     with pytest.raises(TypeError, match=f"^{name} is no reaction: .*{re.escape(what)}") as caught:
@@ -60,6 +60,6 @@ async def _without_portal(event: Event, *, clock: int = 0) -> None: ...
 @pytest.mark.parametrize(
     "function", [_clocked, _typed_as_text, _by_the_public_type, _without_portal]
 )
-def test_what_can_be_run_is_taken(function):
-    """Defaults of its own, types in quotes, the public type, no portal."""
+def test_a_function_that_can_run_is_accepted(function):
+    """Arguments with defaults, types in quotes, the public type and no portal are accepted."""
     assert reaction(function).name == function.__name__

@@ -66,7 +66,7 @@ DELETE = Call("crm.item.delete", {"entityTypeId": 2, "id": 5})
 
 
 def test_a_deletion_is_noted_when_it_has_run(run):
-    """What a portal refuses leaves nothing by which a person's deletion could pass for ours."""
+    """A refused deletion is counted, but leaves no row that would explain a person's deletion."""
     run.before(DELETE)
     assert run.counted == {"deal/5": 1}
     assert run.keys == []
@@ -85,8 +85,8 @@ def test_a_deletion_is_noted_when_it_has_run(run):
         ("tasks.task.add", {}, {"task": {"id": "9"}}, "made#main#task/9"),
     ],
 )
-def test_what_bears_no_mark_is_noted_by_its_number(run, method, params, result, key):
-    """The answer tells it; a thousand creates are a thousand small rows, and no budget."""
+def test_a_create_without_a_stamp_is_noted_by_its_id(run, method, params, result, key):
+    """A create without a stamp is noted by the id in its answer, and has no budget."""
     call = Call(method, {"fields": {"TITLE": "A"}} | params)
     run.before(call)
     assert run.table.rows == {}
@@ -96,15 +96,15 @@ def test_what_bears_no_mark_is_noted_by_its_number(run, method, params, result, 
 
 
 @pytest.mark.parametrize("result", [None, {}, {"item": None}, {"item": {"id": "x"}}, [], True])
-def test_an_answer_that_tells_no_number_notes_nothing(run, result):
-    """An odd answer fails no write."""
+def test_an_answer_without_an_id_notes_nothing(run, result):
+    """An answer without an id fails no write and notes nothing."""
     run.after(Call("crm.item.add", {"entityTypeId": 7, "fields": {}}), result)
     assert run.keys == []
     assert run.logged == []
 
 
-def test_a_mark_is_noted_before_the_call(run):
-    """No change of the new item can be announced before; its number adds nothing."""
+def test_a_stamp_is_noted_before_the_call(run):
+    """A stamp is noted with kind and author before its create is sent."""
     call = Call("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": "relay-1"}})
     run.before(call)
     run.after(call, 9)
@@ -119,7 +119,7 @@ def results(**answers):
 
 
 def test_reads_of_a_batch_are_no_writes(run):
-    """Nor is a reference an item: the documented batch runs as often as it likes."""
+    """Reads and references of a batch use up no budget."""
     call = Call.batch(
         {
             "task": ("tasks.task.add", {"fields": {"TITLE": "Call"}}),
@@ -137,7 +137,7 @@ def test_reads_of_a_batch_are_no_writes(run):
 
 
 def test_a_reference_is_noted_when_its_batch_has_run(run):
-    """What it points at is then known: the write's change is an echo, and counted."""
+    """A write by reference is noted and counted once the batch has shown which item it meant."""
     call = Call.batch(
         {
             "new": ("crm.item.add", {"entityTypeId": 2, "fields": {"title": "A"}}),
@@ -166,7 +166,7 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
 
 
 def test_the_budget_ends_a_loop(run):
-    """The error says who wrote what how often."""
+    """LoopError names the reaction, the item and the number of writes."""
     for _ in range(BUDGET):
         run.before(update({"title": "a"}))
     with pytest.raises(LoopError, match="tidy has written to deal 5 30 times within an hour"):
@@ -182,8 +182,8 @@ def update(fields):
     return Call("crm.item.update", {"entityTypeId": 2, "id": 5, "fields": fields})
 
 
-def test_a_row_without_room_takes_the_write_all_the_same(run):
-    """It is counted, and its change passes for a person's."""
+def test_a_full_row_still_counts_the_write(run):
+    """A write to a full row is counted without its fields."""
     run.before(update({"title": "a"}))
     (row,) = run.table.rows.values()
     row["bytes"] = {"N": str(ROW_BYTES)}
@@ -194,8 +194,8 @@ def test_a_row_without_room_takes_the_write_all_the_same(run):
     assert run.counted == {"deal/5": 2}
 
 
-def test_what_can_not_be_noted_after_a_write_undoes_nothing(run):
-    """The write has been done: the trouble is logged."""
+def test_a_failure_to_note_after_a_write_is_logged(run):
+    """A write that can't be noted after it has run is only logged."""
     trouble = EndpointConnectionError(endpoint_url="https://dynamodb")
     run.table.trouble = {"BatchWriteItem": trouble}
     run.after(DELETE, [])

@@ -20,26 +20,26 @@ from tests.runs import COMMENT, KEY
 
 
 def test_a_batch_with_a_write_is_one_write(record):
-    """It runs once, and its results are kept by their names."""
+    """A batch runs once, and a repeat returns its results by their names."""
     portal = FakePortal({"crm.deal.add": 5, COMMENT: 7})
     commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
 
-    async def run(its):
-        return await its.batch(commands, halt=True)
+    async def run(once):
+        return await once.batch(commands, halt=True)
 
     assert record.deliver(portal, run) == {"deal": 5, "said": 7}
     assert record.deliver(portal, run) == {"deal": 5, "said": 7}
     assert len(portal.calls) == 2
 
 
-def test_a_batch_that_ran_in_part_is_not_run_again(record):
-    """The error says what failed; who asked for errors gets them."""
+def test_a_batch_that_ran_in_part_is_not_repeated(record):
+    """A batch that ran in part raises PARTLY_RUN, or returns its errors, and is not sent again."""
     portal = FakePortal({"crm.deal.add": 5})
     portal.fail(COMMENT, "NOT_FOUND")
     commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
     with pytest.raises(PermanentError, match="PARTLY_RUN"):
-        record.deliver(portal, lambda its: its.batch(commands))
-    results = record.deliver(portal, lambda its: its.batch(commands, return_errors=True))
+        record.deliver(portal, lambda once: once.batch(commands))
+    results = record.deliver(portal, lambda once: once.batch(commands, return_errors=True))
     assert results["deal"] == 5
     assert results["said"].code == "NOT_FOUND"
     assert len(portal.calls) == 2
@@ -58,7 +58,7 @@ ITEM = {
 
 
 def test_nothing_but_ids_is_stored_or_returned(record):
-    """Neither the webhook's secret, which files' addresses hold, nor a name; first run or not."""
+    """Neither the webhook's secret nor a name is stored or returned, on a repeat either."""
     portal = FakePortal()
     raw = {"crm.item.add": ITEM, "crm.item.update": ITEM, "crm.item.get": ITEM}
     portal.call = lambda method, /, **_: asyncio.sleep(0, raw[method])
@@ -66,12 +66,12 @@ def test_nothing_but_ids_is_stored_or_returned(record):
         0, {name: raw[method] for name, (method, _) in commands.items()}
     )
 
-    async def write(its):
-        made = await its.call("crm.item.add", entityTypeId=2, fields={})
+    async def write(once):
+        made = await once.call("crm.item.add", entityTypeId=2, fields={})
         with pytest.raises(KeyError, match="a write returns ids only"):
             _ = made["item"]["title"]
-        same = await its.call("crm.item.update", entityTypeId=2, id=9, fields={"title": "x"})
-        both = await its.batch({"a": ("crm.item.update", {}), "b": ("crm.item.get", {"id": 9})})
+        same = await once.call("crm.item.update", entityTypeId=2, id=9, fields={"title": "x"})
+        both = await once.batch({"a": ("crm.item.update", {}), "b": ("crm.item.get", {"id": 9})})
         assert both["b"] == ITEM
         return [made, same, both["a"]]
 
@@ -85,7 +85,7 @@ def test_nothing_but_ids_is_stored_or_returned(record):
 
 
 def test_rows_that_hold_whole_results_are_replayed_and_shrink(record):
-    """As the version before this one wrote them; what is written next holds ids only."""
+    """Whole results that an older version stored are replayed as ids, and stored so."""
     params = {"entityTypeId": 2, "fields": {"title": "x"}}
     commands = {"a": (COMMENT, {"fields": {}}), "b": ("crm.item.get", {"id": 9})}
     row = Checkpoint(KEY, "token", time.time() - 10)
@@ -93,14 +93,14 @@ def test_rows_that_hold_whole_results_are_replayed_and_shrink(record):
         ("crm.item.add", params, ITEM),
         ("batch", {"commands": commands, "halt": False}, {"results": {"a": 7, "b": ITEM}}),
     ):
-        its = row.add(method, digest_of(given), 1.0)
-        its.done, its.result = True, json.dumps(result | {"errors": {}})
+        once = row.add(method, digest_of(given), 1.0)
+        once.done, once.result = True, json.dumps(result | {"errors": {}})
     record.table.rows[KEY] = row.to_item(time.time())
 
-    async def write(its):
-        made = await its.call("crm.item.add", **params)
-        both = await its.batch(commands)
-        await its.call(COMMENT, fields={"COMMENT": "new"})
+    async def write(once):
+        made = await once.call("crm.item.add", **params)
+        both = await once.batch(commands)
+        await once.call(COMMENT, fields={"COMMENT": "new"})
         return made, both
 
     portal = FakePortal({"crm.item.get": {"item": {"id": 9, "title": "now"}}, COMMENT: 8})
@@ -120,19 +120,19 @@ CHAIN = {
 
 
 ANSWERS = {
-    "crm.item.get": lambda **its: {"item": {"id": its["id"], "companyId": 4}},
+    "crm.item.get": lambda **once: {"item": {"id": once["id"], "companyId": 4}},
     "tasks.task.add": {"task": {"id": "9", "title": "x"}},
     "task.checklistitem.add": 3,
-    "tasks.task.get": lambda **its: {"task": {"id": its["taskId"], "title": "x"}},
+    "tasks.task.get": lambda **once: {"task": {"id": once["taskId"], "title": "x"}},
 }
 
 
-def test_the_reads_of_a_batch_that_was_done_are_asked_anew(record):
-    """With the ids that the first run's writes gave, and as a chain of their own."""
+def test_the_reads_of_a_recorded_batch_are_sent_again(record):
+    """On a repeat the reads of a batch are sent with the ids that the recorded writes made."""
     portal = FakePortal(ANSWERS)
 
-    def run(its):
-        return its.batch(CHAIN, halt=True)
+    def run(once):
+        return once.batch(CHAIN, halt=True)
 
     first = record.deliver(portal, run)
     assert list(first) == list(CHAIN)
@@ -147,16 +147,16 @@ def test_the_reads_of_a_batch_that_was_done_are_asked_anew(record):
     ]
 
 
-def test_a_read_that_fails_on_a_repeat_is_the_read_s_own_failure(record):
-    """It can be asked for; a reaction that asks again gets the same batch, not a second one."""
-    record.deliver(FakePortal(ANSWERS), lambda its: its.batch(CHAIN))
+def test_a_failing_read_of_a_recorded_batch_fails_alone(record):
+    """A failing read of a recorded batch raises its own error, and the batch can be repeated."""
+    record.deliver(FakePortal(ANSWERS), lambda once: once.batch(CHAIN))
     portal = FakePortal(ANSWERS)
     portal.fail("tasks.task.get", "TransientError")
 
-    async def insist(its):
+    async def insist(once):
         with pytest.raises(TransientError):
-            await its.batch(CHAIN)
-        return await its.batch(CHAIN, return_errors=True)
+            await once.batch(CHAIN)
+        return await once.batch(CHAIN, return_errors=True)
 
     results = record.deliver(portal, insist)
     assert isinstance(results["read"], TransientError)
@@ -172,51 +172,51 @@ def test_a_read_that_fails_on_a_repeat_is_the_read_s_own_failure(record):
         ("a text", ""),
     ],
 )
-def test_a_read_that_needs_what_is_not_kept_is_refused_on_a_repeat(record, answer, path):
-    """The error says what to do instead; nothing is sent."""
+def test_a_read_that_needs_more_than_an_id_is_refused_on_a_repeat(record, answer, path):
+    """A read that refers to more than an id raises NOT_KEPT on a repeat, and nothing is sent."""
     by = {"filter": [{"=title": f"$result[task]{path}"}]}
     commands = {"task": ("tasks.task.add", {"fields": {}}), "read": ("crm.item.list", by)}
     portal = FakePortal({"tasks.task.add": answer, "crm.item.list": {"items": []}})
-    record.deliver(portal, lambda its: its.batch(commands))
+    record.deliver(portal, lambda once: once.batch(commands))
     with pytest.raises(PermanentError, match=r"NOT_KEPT: read refers .* a call of its own"):
-        record.deliver(portal, lambda its: its.batch(commands))
+        record.deliver(portal, lambda once: once.batch(commands))
     assert len(portal.calls) == 2
 
 
-def test_a_batch_of_other_commands_is_not_the_one_that_was_done(record):
-    """Other parameters get the record, other names would get nothing."""
+def test_a_batch_of_other_commands_is_refused(record):
+    """A repeat with other names of commands raises DivergedError."""
     portal = FakePortal({COMMENT: 7})
-    record.deliver(portal, lambda its: its.batch({"a": (COMMENT, {}), "b": (COMMENT, {})}))
+    record.deliver(portal, lambda once: once.batch({"a": (COMMENT, {}), "b": (COMMENT, {})}))
     with pytest.raises(DivergedError, match="first run: b, c; the writes of that run stay done"):
-        record.deliver(portal, lambda its: its.batch({"a": (COMMENT, {}), "c": (COMMENT, {})}))
+        record.deliver(portal, lambda once: once.batch({"a": (COMMENT, {}), "c": (COMMENT, {})}))
 
 
-def test_what_a_portal_says_of_an_error_is_kept_in_short(record):
-    """A page of HTML in the place of an error must not fill a row."""
+def test_an_errors_description_is_kept_in_short(record):
+    """500 characters of a refused command's description are kept."""
     portal = FakePortal({"crm.deal.add": 5})
     portal.fail(COMMENT, "PermanentError", "x" * 2000)
     commands = {"a": ("crm.deal.add", {}), "b": (COMMENT, {})}
-    results = record.deliver(portal, lambda its: its.batch(commands, return_errors=True))
+    results = record.deliver(portal, lambda once: once.batch(commands, return_errors=True))
     assert results["b"].description == "x" * 500
 
 
 @pytest.mark.parametrize("name", ["OperatorError", "MayHaveRunError"])
 def test_a_batch_that_did_not_run_raises_its_error(record, name):
-    """None of it ran, or nobody knows."""
+    """A batch of which no command ran, or maybe one, raises that error."""
     portal = FakePortal()
     portal.fail(COMMENT, name)
     with pytest.raises((OperatorError, MayHaveRunError)):
-        record.deliver(portal, lambda its: its.batch({"a": (COMMENT, {"fields": {}})}))
+        record.deliver(portal, lambda once: once.batch({"a": (COMMENT, {"fields": {}})}))
 
 
-def test_what_no_encoding_can_spell_is_kept_all_the_same(record):
-    """Half a pair of UTF-16, which JSON can spell: one odd text must not stop a batch."""
+def test_a_lone_surrogate_is_stored(record):
+    """A lone surrogate in parameters and errors is stored and replayed."""
     portal = FakePortal({COMMENT: 7})
     portal.fail("crm.deal.add", "PermanentError", "\ud83d")
     commands = {"a": (COMMENT, {"fields": {"COMMENT": "\ud83d"}}), "b": ("crm.deal.add", {})}
 
-    async def run(its):
-        return str((await its.batch(commands, return_errors=True))["b"])
+    async def run(once):
+        return str((await once.batch(commands, return_errors=True))["b"])
 
     assert record.deliver(portal, run) == "crm.deal.add: PERMANENTERROR: \ud83d"
     assert record.deliver(portal, run) == "crm.deal.add: PERMANENTERROR: \ud83d"
