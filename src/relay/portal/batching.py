@@ -89,7 +89,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         if self._latest_start is None:
             self._latest_start = loop.call_later(MAX_WAIT_SECONDS, self._schedule_requests)
-        if not self._is_counting and not self._holds:
+        if not self._is_counting:
             self._is_counting = True
             loop.call_soon(self._count_idle_turn)
 

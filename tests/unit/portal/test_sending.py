@@ -129,6 +129,22 @@ def test_a_call_whose_slot_came_too_late_is_not_sent(wire, clock, webhook):
     assert wire.requests == []
 
 
+def test_a_slot_leaves_time_for_the_request(wire, clock, webhook):
+    """A slot is so early that a request twice as long as the last one ends before the function."""
+    latest = []
+
+    class Slots(SlowSlots):
+        def take(self, at):
+            latest.append(at - clock.now)
+            return clock.now
+
+    portal = Portal(webhook, slots=Slots(clock), remaining_seconds=lambda: 60)
+    wire.seconds = 7
+    for _ in range(2):
+        clock.run(portal.call(READ, id=1))
+    assert latest == pytest.approx([59, 46], abs=0.1)
+
+
 def test_a_call_that_was_frozen_until_another_invocation_is_not_sent(wire, clock, webhook):
     """A call that a thawed function would send in its next invocation raises NO_TIME instead."""
     ends_at = [clock.now + 30]

@@ -53,6 +53,16 @@ def test_a_slow_single_call_does_not_shrink_batches(webhook, say):
     assert known.batch_size == MAX_COMMANDS
 
 
+def test_only_a_full_batch_shows_that_larger_ones_are_quick(webhook):
+    """A quick request grows the batch size if it had as many commands as a batch may have."""
+    state = WebhookState(webhook)
+    state.shrink_batches(MAX_COMMANDS)
+    state.record_duration(0.1, 24)
+    assert state.batch_size == 25
+    state.record_duration(0.1, 25)
+    assert state.batch_size == MAX_COMMANDS
+
+
 def test_a_batch_that_was_too_much_halves_the_size(webhook):
     """The size becomes half of the commands that were too much, and never grows by it."""
     known = WebhookState(webhook)
