@@ -44,6 +44,6 @@ told["task"] = client.tasks.task.add(fields={"TITLE": "x", "RESPONSIBLE_ID": 1})
 told["task got"] = client.tasks.task.get(int(told["task"])).result["task"]["title"]
 told["deleted"] = client.crm.deal.delete(bitrix_id=number).result
 told["missing"] = code_of(client.crm.item.get(bitrix_id=99999, entity_type_id=2))
-told["not for webhooks"] = code_of(client.app.info())
+told["not for webhooks"] = code_of(client.app.option.get())
 told["time"] = client.server.time().time.operating is not None
 sys.stdout.write(json.dumps(told))

@@ -71,7 +71,7 @@ def test_b24pysdk(portal):
         "task got": "x",
         "deleted": True,
         "missing": "NOT_FOUND",
-        "not for webhooks": "ACCESS_DENIED",
+        "not for webhooks": "AccessException",
         "time": True,
     }
 
