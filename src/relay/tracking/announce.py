@@ -99,7 +99,6 @@ def _mark_echoes(entries: Sequence[Entry]) -> None:
         marked = detect.mark_echoes(changes, state.load, since)
         for entry, change in zip(entries, marked, strict=True):
             entry.change, entry.text = change, change.to_json()
-            entry.text.encode()
     except _NOT_NOW as trouble:
         for entry in entries:
             entry.error = trouble

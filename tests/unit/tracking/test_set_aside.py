@@ -49,7 +49,12 @@ def test_a_record_that_the_stream_would_drop_is_set_aside(relay, monkeypatch, aw
     left = records
     for _ in range(11):
         left = relay.announced_from(left)
-    assert len(relay.queues.bodies("dead")) == 10 * aside
+    letters = relay.queues.messages.get(URL + "dead", {}).values()
+    reasons = {options["MessageAttributes"]["reason"]["StringValue"] for _, options in letters}
+    assert len(letters) == 10 * aside
+    if away == "topic":
+        reason = "not announced before the stream would drop it"
+        assert reasons == ({reason} if aside else set())
     assert left == (records[10:] if aside else records)
 
 
