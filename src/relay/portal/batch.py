@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from relay.errors import CallError, MayHaveRunError, PermanentError, TransientError
 from relay.portal.answers import UNREADABLE, Answer, error_of
-from relay.portal.api import Json, Outcome
+from relay.portal.api import Commands, Json, Outcome
 from relay.portal.encoding import to_json
 
 BATCH = "batch"  # the method
@@ -66,6 +66,20 @@ def _section(section: Json, keys: Mapping[str, str]) -> dict[str, Json]:
 def not_run(method: str) -> PermanentError:
     """Return the error of a command that a halting batch did not run."""
     return PermanentError(method, NOT_RUN, "an earlier command failed")
+
+
+def check_size(commands: Commands) -> None:
+    """Raise ValueError for a batch without commands, or with too many."""
+    if not 0 < len(commands) <= MAX_COMMANDS:
+        raise ValueError(f"a batch holds 1 to {MAX_COMMANDS} commands, not {len(commands)}")
+
+
+def raise_first(outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Return outcomes without errors; raises the first error among them."""
+    for outcome in outcomes.values():
+        if isinstance(outcome, CallError):
+            raise outcome
+    return outcomes
 
 
 def error_of_call(error: CallError, method: str, *, mask: Callable[[str], str] = str) -> CallError:

@@ -7,7 +7,7 @@ from math import inf
 
 from relay.errors import CallError, NotForBatchError, OperatorError, TransientError
 from relay.portal.api import Commands, Json, Outcome, Params, PortalApi, Result
-from relay.portal.batch import MAX_COMMANDS, error_of_call, not_run
+from relay.portal.batch import check_size, error_of_call, not_run, raise_first
 from relay.portal.batching import Batcher
 from relay.portal.lists import Listing
 from relay.portal.pending import Command, ExplicitBatch, PendingCall
@@ -74,17 +74,13 @@ class Portal:
         If a batch would change a text or can't hold a parameter, the commands become plain calls,
         one after the other.
         """
-        if not 0 < len(commands) <= MAX_COMMANDS:
-            raise ValueError(f"a batch holds 1 to {MAX_COMMANDS} commands, not {len(commands)}")
+        check_size(commands)
         batch = None if needs_calls(commands) else _explicit_batch(commands, halt=halt)
         if batch:
             outcomes = dict(zip(commands, await self._outcomes(batch), strict=True))
         else:
             outcomes = await self._one_by_one(commands, halt=halt)
-        for outcome in outcomes.values():
-            if isinstance(outcome, CallError) and not return_errors:
-                raise outcome
-        return outcomes
+        return outcomes if return_errors else raise_first(outcomes)
 
     async def _one_by_one(self, commands: Commands, *, halt: bool) -> dict[str, Outcome]:
         """Return the outcomes of a batch's commands as plain calls, in order."""

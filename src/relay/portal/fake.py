@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from relay import errors
 from relay.portal.answers import error_of
 from relay.portal.api import Commands, Params, PortalApi, Result
-from relay.portal.batch import not_run
+from relay.portal.batch import check_size, not_run, raise_first
 from relay.portal.idempotent import is_read
 from relay.portal.ids import ids_of
 from relay.portal.pages import items_of
@@ -63,6 +63,7 @@ class FakePortal:
         self, commands: Commands, *, halt: bool = False, return_errors: bool = False
     ) -> dict[str, Result]:
         """Record and answer each command, with references to earlier results resolved."""
+        check_size(commands)
         needs_calls(commands)  # raises the same ValueError as a Portal
         outcomes: dict[str, Result] = {}
         results: dict[str, Result] = {}
@@ -73,13 +74,11 @@ class FakePortal:
             try:
                 answer = self._answer(method, resolve(params, results))
             except errors.CallError as error:
-                if not return_errors:
-                    raise
                 outcomes[name] = error
             else:
                 results[name] = answer
                 outcomes[name] = _reduced(method, answer)
-        return outcomes
+        return outcomes if return_errors else raise_first(outcomes)
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold nothing back."""

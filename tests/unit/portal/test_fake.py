@@ -88,6 +88,23 @@ def test_a_batch_fails_like_a_real_one():
     assert run(portal.batch(commands, halt=True, return_errors=True))["b"].code == "NOT_RUN"
 
 
+def test_a_batch_runs_its_other_commands_after_an_error():
+    """Without `halt` the commands after a failed one are made, like on a portal."""
+    portal = FakePortal({"bad": PermanentError("bad", "NO"), "good": 1})
+    with pytest.raises(PermanentError):
+        run(portal.batch({"a": ("bad", {}), "b": ("good", {})}))
+    assert [method for method, _ in portal.calls] == ["bad", "good"]
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_a_batch_has_1_to_50_commands(count):
+    """A batch that a Portal refuses raises the same ValueError, and no call is recorded."""
+    portal = FakePortal({"profile": {}})
+    with pytest.raises(ValueError, match=f"1 to 50 commands, not {count}"):
+        run(portal.batch({f"c{number}": ("profile", {}) for number in range(count)}))
+    assert portal.calls == []
+
+
 def test_busy_and_settled_do_nothing():
     """Code that uses `busy` and `settled` runs with a FakePortal."""
 
