@@ -50,6 +50,7 @@ def main() -> None:
     _replace(sns, "_set_subscription_attributes", setting_filters)
     _replace(sns, "_matches_filter_policy", matching)
     _replace(lambda_svc, "_poll_dynamodb_streams", lambda _: poll_streams)
+    _replace(lambda_svc, "_sqs_esm_concurrency", counting)
     handlers = sqs._HANDLERS
     for action, by in (
         ("ReceiveMessage", receiving),
@@ -186,6 +187,17 @@ def receive_for_mapping(url: str, most: Any) -> list[Message]:
         hidden = int(queue["attributes"].get("VisibilityTimeout", "30"))
         received: list[Message] = sqs._collect_msgs(queue, max(fit, 1), hidden)
         return received
+
+
+def counting(limit: Callable[..., int]) -> Callable[..., int]:
+    """Take a mapping's number as CloudFormation does: a parameter's text is a number too."""
+
+    def limited(mapping: dict[str, Any], *rest: Any) -> int:
+        scaling = mapping.get("ScalingConfig") or {}
+        numbers = {name: int(most) for name, most in scaling.items()}
+        return limit(mapping | {"ScalingConfig": numbers}, *rest)
+
+    return limited
 
 
 def _window(queue_arn: str) -> float:

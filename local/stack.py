@@ -32,6 +32,7 @@ PARAMETERS = {
     "LogRetentionDays": "1",
     "GraceSeconds": "0",
     "ArchiveDays": "0",  # ministack has no archives
+    "Dashboard": "false",  # and no saved queries
 }
 
 

@@ -11,15 +11,21 @@ from itertools import batched
 from typing import NamedTuple
 
 from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
-from relay.errors import CallError, RelayError
+from relay.errors import CallError, ConfigurationError, LoopError, OperatorError, RelayError
 from relay.retry_policy import Delivery, Policy, policy_of, seconds_until_retry
 from relay.unsendable import IN_TEXT
 
 ENTRIES = 10  # SQS's limit for one request
+# Metrics of records that wait, by their errors.
+_COUNTED: dict[str, tuple[type[Exception], ...]] = {
+    "blocked": (OperatorError, ConfigurationError),
+    "loops": (LoopError,),
+}
 THREADS = 8
 
 
@@ -78,9 +84,28 @@ def hand_back(unhandled: Iterable[Unhandled], *, repeatable: bool = False) -> li
     steps = _hiding([(one.record, seconds) for one, seconds in judged if seconds is not None])
     steps += [_Step((one.record,), partial(_dead_letter_record, one)) for one in dead]
     troubles = _run_all(steps)
-    return [
+    outcomes = [
         Outcome(one, seconds, troubles.get(one.record.message_id, "")) for one, seconds in judged
     ]
+    _count([one.unhandled for one in outcomes if one.comes_back], now)
+    return outcomes
+
+
+def _count(waiting: Sequence[Unhandled], now: float) -> None:
+    """Count what comes back, for alarms: the age of the oldest record, and its cause.
+
+    One metric (service `relay`) for all functions: an alarm for each would cost more than it tells.
+    SQS's own age of the oldest message leaves out what was received three times.
+    """
+    if not waiting:
+        return
+    metrics = EphemeralMetrics(service="relay")
+    oldest = max(Delivery.of(one.record, now).age_seconds for one in waiting)
+    metrics.add_metric("oldest", MetricUnit.Seconds, oldest)
+    for name, kinds in _COUNTED.items():
+        if number := sum(isinstance(one.error, kinds) for one in waiting):
+            metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
 
 
 def retry_later(waits: Sequence[tuple[SQSRecord, int]]) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """relay.queue: records are hidden or dead-lettered, ten a request, whatever SQS answers."""
 
+import json
+import time
+
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import EndpointConnectionError
 
 from relay import settings
-from relay.errors import NotOursError, OperatorError, PermanentError, StateError
+from relay.errors import LoopError, NotOursError, OperatorError, PermanentError, StateError
 from relay.queue import Unhandled, dead_letter, hand_back, retry_later
 
 
@@ -100,3 +103,33 @@ def test_a_dead_letter_has_a_reason_that_sqs_takes(queue, error, reason):
     assert (letter["QueueUrl"], letter["MessageBody"], texts["reason"]) == ("dead", "body", reason)
     assert texts["error"] == type(error).__name__
     assert texts.get("code") == getattr(error, "code", None)
+
+
+@pytest.mark.usefixtures("queue")
+def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
+    """One metric for all functions: SQS's own age leaves out what was received three times."""
+    old = SQSRecord(record(1).raw_event | {"attributes": {"SentTimestamp": "1000"}})
+    unhandled = [
+        Unhandled(old, PermanentError("m", "X")),  # given up: it waits for nothing
+        Unhandled(_sent(record(2), 4000), OperatorError("m", "expired_token")),
+        Unhandled(_sent(record(3), 10), LoopError("budget", retry_after=60)),
+    ]
+    hand_back(unhandled)
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert told["service"] == "relay"
+    assert 4000 <= told["oldest"][0] < 4100
+    assert (told["blocked"], told["loops"]) == ([1.0], [1.0])
+
+
+@pytest.mark.usefixtures("queue")
+def test_nothing_is_counted_where_nothing_comes_back(capsys):
+    """A metric costs by the hour in which it is there."""
+    hand_back([Unhandled(record(1), PermanentError("m", "X"))])
+    assert capsys.readouterr().out == ""
+
+
+def _sent(one, seconds):
+    """Return a record that was sent so long ago."""
+    sent = str(int((time.time() - seconds) * 1000))
+    return SQSRecord(one.raw_event | {"attributes": {"SentTimestamp": sent}})
