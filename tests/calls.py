@@ -136,10 +136,8 @@ def _note(child: ast.AST, node: Node, aliases: set[str]) -> None:
             node.names.add(name)
         case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if ROW.match(text):
             node.rows.add(text)
-        case ast.Dict(keys=keys):
-            for key in keys:
-                if isinstance(key, ast.Constant) and key.value in PARTS:
-                    node.parts.add(PARTS[key.value])
+        case ast.Constant(value=str(text)) if text in PARTS:
+            node.parts.add(PARTS[text])
 
 
 def reached(handler: str) -> list[Node]:

@@ -172,5 +172,6 @@ def _hand_back(unhandled: list[Unhandled]) -> list[SQSRecord]:
     waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
     if dead := len(outcomes) - len(waiting):
         metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
-    metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
+    if waiting:
+        metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     return waiting

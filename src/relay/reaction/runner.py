@@ -10,7 +10,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import update_wrapper
 from typing import Any, Protocol, TypedDict
 
@@ -196,6 +198,9 @@ class Reaction:
         for metric, number in counts.items():
             if number:
                 self._metrics.add_metric(metric, MetricUnit.Count, number)
+        lags = [_seconds_since(one.record.payload.time) for one in running if one.is_handled]
+        if lags:
+            self._metrics.add_metric("lag", MetricUnit.Seconds, max(lags))
         return outcomes
 
     def _unhandled(self, one: RunningRecord) -> Unhandled:
@@ -204,6 +209,13 @@ class Reaction:
         receives = Delivery.of(message, 0).receives
         failures = min(one.stored.run.checkpoint.failures, receives) if one.stored else receives
         return Unhandled(message, error, max(failures, 1))
+
+
+def _seconds_since(moment: str) -> float:
+    """Return the seconds since a time in ISO 8601; 0 for one that is none, or in the future."""
+    with suppress(ValueError):
+        return max(time.time() - datetime.fromisoformat(moment).timestamp(), 0.0)
+    return 0.0
 
 
 def reaction(react: Callable[..., Awaitable[None]]) -> Reaction:

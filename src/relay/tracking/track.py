@@ -217,6 +217,7 @@ def _count(metric: str, number: int) -> None:
 
 def _report() -> None:
     for name, number in _counts.items():
-        metrics.add_metric(name, MetricUnit.Count, number)
+        if number:  # a metric costs by the hour in which it is reported
+            metrics.add_metric(name, MetricUnit.Count, number)
     metrics.flush_metrics()
     _counts.clear()

@@ -1,7 +1,9 @@
 """relay.reaction.runner: each record on its own, and what becomes of those that failed."""
 
 import asyncio
+import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -146,3 +148,16 @@ def test_a_record_that_did_not_run_is_not_handled(portal, monkeypatch):
         noting(received), change_of(version=2).to_json(), change_of(version=3).to_json()
     ) == ["m1"]
     assert not portal.sqs.sent
+
+
+@pytest.mark.parametrize(
+    ("moment", "least", "most"), [(60, 60, 65), (-60, 0, 0.1), ("yesterday", 0, 0.1)]
+)
+def test_the_time_from_the_change_to_its_effect_is_counted(portal, capsys, moment, least, most):
+    """In seconds; another's clock that is ahead, or no time at all, is no reason to fail."""
+    when = moment if isinstance(moment, str) else str(datetime.now(UTC) - timedelta(0, moment))
+    change = replace(change_of(version=2), time=when)
+    assert handle(noting([]), change.to_json()) == []
+    assert not portal.sqs.sent
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if '"lag"' in line]
+    assert least <= json.loads(told)["lag"][0] < most + 5
