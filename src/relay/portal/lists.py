@@ -88,6 +88,10 @@ class Listing:
     async def _by_chain(self) -> AsyncIterator[list[Result]]:
         (result,) = await self._call_all(self._method, [self._by_id()])
         path, page = unwrap(result)
+        if len(page) == PAGE_ITEMS and not {"id", "ID"} & page[-1].keys():
+            async for page in self._by_offset():  # currencies, addresses: no id to go on from
+                yield page
+            return
         yield page
         while len(page) == PAGE_ITEMS:
             id_name, last = id_of(page[-1])
