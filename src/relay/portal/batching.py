@@ -1,17 +1,15 @@
 """The calls that wait in one event loop -> as few requests as the protocol allows.
 
-A request leaves when no coroutine of the loop can go on without it. asyncio does not tell when that
-is, so `_count_idle_turn` runs once a turn of the loop, until IDLE_TURNS turns have brought no
-further call. During a hold (I/O of the caller that may lead to calls) it does not run at all. Each
-request then waits for a slot, and is filled when the slot has arrived, in the order of the calls.
+A request leaves when no coroutine of the loop can go on without it: when IDLE_TURNS turns of the
+loop, during which no hold was open, have brought no further call. The request then waits for its
+slot, and is filled when the slot has arrived, in the order of the calls.
 
 What may happen at the same time, and why it does no harm:
-- A caller is cancelled: the call stays and is finished, only nobody awaits the future.
+- A caller is cancelled: the call is finished without anybody awaiting its future.
 - Calls arrive while a request waits for its slot: they join that request. `_scheduled` counts such
   requests, so that no second one is made for them. A request that finds no call left sends nothing.
 - A slot is refused: the newest calls fail, as many as the scheduled requests can't carry.
-- The loop ends (a Lambda invocation is over): all state here belongs to that loop and ends with it.
-- Answers arrive in any order: each request ends its own calls only.
+- The loop ends (a Lambda invocation is over): this state belongs to one loop, and ends with it.
 """
 
 import asyncio

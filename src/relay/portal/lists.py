@@ -50,17 +50,12 @@ class Listing:
         if not self._own_order:
             self._params.pop(names.get("order", ""), None)
 
-    async def pages(self) -> AsyncIterator[list[Result]]:
-        """Yield the items of each page, in order."""
-        pages_of_ids = self._pages_of_ids()
+    def pages(self) -> AsyncIterator[list[Result]]:
+        """Iterate over the items of each page, in order."""
         if self._own_order:
-            pages = self._by_offset()
-        elif pages_of_ids is None:
-            pages = self._by_chain()
-        else:
-            pages = self._all_of(pages_of_ids)
-        async for page in pages:
-            yield page
+            return self._by_offset()
+        pages_of_ids = self._pages_of_ids()
+        return self._by_chain() if pages_of_ids is None else self._all_of(pages_of_ids)
 
     def _by_id(self, **conditions: object) -> Params:
         """Return the parameters of a page in the order of ids, with more conditions."""

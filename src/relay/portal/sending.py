@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from relay.errors import CallError, TransientError
 from relay.portal.answers import TOO_LARGE, Answer
@@ -45,7 +46,7 @@ class Sender:
         """Wait for a slot; raises TransientError if it would come after the function's time."""
         remaining = min(self._time_left("portal"), MAX_WAIT_SECONDS)
         latest = time.time() + max(remaining - self._state.request_seconds, 0)
-        slot = await self._in_thread(self._slots.take, latest)
+        slot = await self._in_thread(partial(self._slots.take, latest))
         await asyncio.sleep(max(slot - time.time(), 0))
 
     def accept(self, call: PendingCall) -> None:
@@ -141,7 +142,7 @@ class Sender:
         started_at = time.monotonic()
         self.requests += 1
         try:
-            answer = await self._in_thread(exchange, self._state, method, body, seconds)
+            answer = await self._in_thread(partial(exchange, self._state, method, body, seconds))
         except CallError as error:
             if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
                 self._state.shrink_batches(commands)
@@ -182,11 +183,8 @@ class Sender:
         call.finish([self._masked(outcome) for outcome in outcomes.values()])
         return True
 
-    async def _in_thread[**P, T](
-        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._state.threads, lambda: function(*args, **kwargs))
+    async def _in_thread[T](self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._state.threads, function)
 
     def _time_left(self, method: str) -> float:
         """Return the seconds until the function ends; raises TransientError if too few are left."""

@@ -54,9 +54,7 @@ class SharedSlots:
                 return self._use_own_slots(error).take(latest)
             else:
                 if self._own is not None:
-                    _logger.warning(
-                        "DynamoDB gives slots again: portal %s has one limit", self._portal
-                    )
+                    _logger.warning("DynamoDB gives slots for portal %s again", self._portal)
                     self._own = None
                 return slot
         return self._own.take(latest)
@@ -142,12 +140,8 @@ class SharedSlots:
         self._table_retry_at = time.time() + WITHOUT_TABLE_SECONDS
         if self._own is None:
             self._own = OwnSlots(self._own_pace, full=True)
-            _logger.warning(
-                "DynamoDB gives no slots (%s): each copy asks portal %s every %.0f s at most",
-                error,
-                self._portal,
-                self._own_pace.step,
-            )
+            text = "DynamoDB gives no slots for portal %s: each copy calls it every %.0f s (%s)"
+            _logger.warning(text, self._portal, self._own_pace.step, error)
         return self._own
 
 

@@ -60,7 +60,7 @@ def test_without_dynamodb_each_copy_takes_a_tenth_of_the_rate(table, clock, capl
     slots.refused()
     clock.now += 31
     slots.take(clock.now + 1000)
-    assert "DynamoDB gives slots again" in caplog.text
+    assert "DynamoDB gives slots for portal main again" in caplog.text
 
 
 def test_a_refusal_without_dynamodb_uses_own_slots(table, clock, caplog):
