@@ -26,6 +26,14 @@ def test_a_request_without_the_gateways_context_is_served(aws, request_of):
     assert aws.ask(request) == (200, {"id": "invocation-1"})
 
 
+@pytest.mark.parametrize("request_id", ["", None, 5, ["a"]])
+def test_a_request_without_a_usable_id_gets_the_invocations(aws, request_of, request_id):
+    """An empty id, and one that is no text, is replaced by the invocation's id."""
+    request = request_of(DEAL_ADD.replace("ADD", "UPDATE"))
+    request["requestContext"]["requestId"] = request_id
+    assert aws.ask(request) == (200, {"id": "invocation-1"})
+
+
 @given(
     context=odd
     | st.fixed_dictionaries(

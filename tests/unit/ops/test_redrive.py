@@ -21,9 +21,9 @@ RECORD = {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": "7", "NewImage":
 
 
 class Aws:
-    """Queues that hide what was received, and announce, which does what it is told.
+    """Queues that hide received messages, and an announce with a set answer.
 
-    A poll that does not wait finds nothing; each request takes its time; SQS estimates.
+    A short poll finds nothing, each request takes time, and numbers may be estimates.
     """
 
     def __init__(self):
@@ -39,7 +39,7 @@ class Aws:
         return self
 
     def put(self, url, body, reason=None):
-        """Put a dead letter into a queue."""
+        """Put a dead letter with its reason into a queue."""
         attributes = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}
         letter = {"MessageId": str(next(self.numbers)), "Body": body}
         letter |= {"MessageAttributes": attributes} if attributes else {}
@@ -52,7 +52,7 @@ class Aws:
             raise KeyboardInterrupt
 
     def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
-        """Take messages, but for those that it refuses."""
+        """Take messages, except for the refused ones."""
         self._work()
         assert sum(len(entry["MessageBody"]) for entry in Entries) <= 1024 * 1024
         failed = [entry for entry in Entries if entry["MessageBody"] in self.refused]
@@ -71,7 +71,7 @@ class Aws:
         WaitTimeSeconds=0,  # noqa: N803
         **_,
     ):
-        """Hand out messages and hide them."""
+        """Return visible messages and hide them."""
         self._work()
         self.receives += 1
         if not WaitTimeSeconds:
@@ -86,19 +86,19 @@ class Aws:
         return {"Messages": letters} if letters else {}
 
     def delete_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
-        """Forget messages."""
+        """Delete messages."""
         self._work()
         for entry in Entries:
             self.queues[QueueUrl].pop(entry["ReceiptHandle"], None)
 
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
-        """Let messages be seen again."""
+        """Change how long messages are hidden."""
         self._work()
         for entry in Entries:
             self.queues[QueueUrl][entry["ReceiptHandle"]][1] = self.now + entry["VisibilityTimeout"]
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
-        """Return how many messages there are, or are believed to be."""
+        """Return the number of messages, or the set estimate."""
         number = len(self.queues[QueueUrl]) if self.estimate is None else self.estimate
         return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: str(number)}}
 
@@ -114,18 +114,18 @@ class Aws:
         return {"Payload": io.BytesIO(json.dumps(self.answer).encode())} | failed
 
     def bodies(self, url):
-        """Return what is in a queue for everybody to see."""
+        """Return the bodies of a queue's visible messages."""
         return [one["Body"] for one, hidden in self.queues[url].values() if hidden <= self.now]
 
 
 @pytest.fixture
 def aws():
-    """Return queues with nothing in them."""
+    """Return empty queues."""
     return Aws()
 
 
 def run(aws, *, go=True):
-    """Return what the command says."""
+    """Return the printed lines; no letter stays hidden."""
     lines = []
     redrive(aws, RESOURCES, lines.append, go=go)
     for url, letters in aws.queues.items():
@@ -134,7 +134,7 @@ def run(aws, *, go=True):
 
 
 def test_what_is_there_is_shown_and_left(aws):
-    """Without being told so, nothing moves."""
+    """Without GO=1 letters are counted by reason, and stay."""
     for body in ("a", "b"):
         aws.put("journal-dead", body, "made up")
     aws.put("announce-dead", json.dumps(RECORD))
@@ -149,7 +149,7 @@ def test_what_is_there_is_shown_and_left(aws):
 
 
 def test_a_message_goes_back_into_its_queue_with_its_reason(aws):
-    """A reaction knows by the reason that a person has decided."""
+    """A letter is sent with its reason, by which a reaction knows that an operator has decided."""
     aws.put("journal-dead", "a", "made up")
     assert run(aws) == ["JournalDeadLetters  1 x  made up", "1 sent back"]
     ((letter, _),) = aws.queues["journal"].values()
@@ -158,7 +158,7 @@ def test_a_message_goes_back_into_its_queue_with_its_reason(aws):
 
 
 def test_a_message_of_no_queue_stays(aws):
-    """Where it came from can't be found: it is not lost."""
+    """A letter of a queue that does not exist stays."""
     aws.put("orphan-dead", "a")
     assert run(aws)[-2:] == [
         "OrphanDeadLetters  1 x  stays: there is no queue of that name to send it to",
@@ -168,7 +168,7 @@ def test_a_message_of_no_queue_stays(aws):
 
 
 def test_a_record_is_handed_to_announce(aws):
-    """It came from a stream, into which nobody can put it back."""
+    """A letter of the stream is passed to announce itself."""
     aws.put("announce-dead", json.dumps(RECORD), "KeyError('seq')")
     assert run(aws) == ["AnnounceDeadLetters  1 x  KeyError('seq')", "1 sent back"]
     assert aws.asked == [RECORD]
@@ -176,7 +176,7 @@ def test_a_record_is_handed_to_announce(aws):
 
 
 def test_a_record_that_announce_does_not_understand_is_tried_once(aws):
-    """Announce sets it aside again: that is told, and not tried for ever."""
+    """A record that is dead-lettered again is counted with its new reason and not tried again."""
     aws.puts_back = "KeyError('born')"
     for number in range(12):
         record = RECORD | {"eventID": str(number)}
@@ -191,7 +191,7 @@ def test_a_record_that_announce_does_not_understand_is_tried_once(aws):
 
 
 def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
-    """The stream goes on while letters are sent back."""
+    """A letter that comes while letters are sent back stays."""
     aws.put("announce-dead", json.dumps(RECORD), "old")
     take = aws.invoke
 
@@ -223,7 +223,7 @@ def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
     ],
 )
 def test_a_record_that_announce_does_not_take_stays(aws, answer, error, said):
-    """It failed, or the topic or the ledger is away: the record is where it was."""
+    """A record that announce hands back or fails on stays."""
     aws.answer, aws.error = answer, error
     aws.put("announce-dead", json.dumps(RECORD), "old")
     assert run(aws)[1:] == [f"AnnounceDeadLetters  1 x  stays: {said}", "0 sent back, 1 stay"]
@@ -231,7 +231,7 @@ def test_a_record_that_announce_does_not_take_stays(aws, answer, error, said):
 
 
 def test_what_is_no_record_stays(aws):
-    """Somebody's own message in that queue stops nothing."""
+    """A message that is no record stays, and the others are sent back."""
     aws.put("announce-dead", "no JSON")
     aws.put("announce-dead", json.dumps(RECORD))
     said = run(aws)
@@ -240,7 +240,7 @@ def test_what_is_no_record_stays(aws):
 
 
 def fill(aws, number=MANY):
-    """Put many letters into a queue; return what is in them."""
+    """Put many letters into a queue; return their bodies."""
     names = [f"letter {number}" for number in range(number)]
     for name in names:
         aws.put("journal-dead", name, "made up")
@@ -248,7 +248,7 @@ def fill(aws, number=MANY):
 
 
 def test_many_letters_go_back_once_each(aws):
-    """However long it takes; what is under way is said."""
+    """6,500 letters are sent once each, with a line about the progress each thousand."""
     names = fill(aws)
     said = run(aws)
     assert aws.now > 360
@@ -259,14 +259,14 @@ def test_many_letters_go_back_once_each(aws):
 
 
 def test_many_letters_are_shown_and_left(aws):
-    """None is counted twice, none stays hidden."""
+    """6,500 letters are counted once each and become visible again."""
     names = fill(aws)
     assert run(aws, go=False)[-1] == "6500 dead letters; `make redrive GO=1` sends them back"
     assert sorted(aws.bodies("journal-dead")) == sorted(names)
 
 
 def test_the_first_letters_of_very_many_are_shown(aws, monkeypatch):
-    """Their reasons; how many more there are is SQS's estimate."""
+    """Only the first letters' reasons are counted; the rest is SQS's estimate."""
     monkeypatch.setattr("ops.redrive.MAX_SHOWN", 1000)
     fill(aws, 1100)
     *_, reasons, more, last = run(aws, go=False)
@@ -277,7 +277,7 @@ def test_the_first_letters_of_very_many_are_shown(aws, monkeypatch):
 
 @pytest.mark.parametrize("after", range(1, 34))
 def test_an_interrupted_run_loses_nothing(aws, after):
-    """The next one ends it; ten letters at most are sent once more."""
+    """After an interruption the next run sends the rest, and at most ten letters twice."""
     names = fill(aws, 95)
     aws.ends_after = after
     with pytest.raises(KeyboardInterrupt):
@@ -289,7 +289,7 @@ def test_an_interrupted_run_loses_nothing(aws, after):
 
 
 def test_letters_that_are_hidden_are_not_none(aws):
-    """Another run has them, or had them and was killed."""
+    """Letters that another run has received are reported as not received."""
     fill(aws, 5)
     aws.receive_message(
         QueueUrl="journal-dead", MaxNumberOfMessages=10, VisibilityTimeout=900, WaitTimeSeconds=1
@@ -301,7 +301,7 @@ def test_letters_that_are_hidden_are_not_none(aws):
 
 
 def test_letters_that_sqs_does_not_count_yet_are_found(aws):
-    """Its numbers are estimates, and late."""
+    """Letters are found although SQS's estimate is 0."""
     fill(aws, 7)
     aws.estimate = 0
     assert run(aws, go=False)[-1].startswith("7 dead letters;")
@@ -309,7 +309,7 @@ def test_letters_that_sqs_does_not_count_yet_are_found(aws):
 
 
 def test_a_letter_that_sqs_shows_again_is_not_sent_again(aws):
-    """It delivers at least once, what was deleted too."""
+    """A letter that SQS delivers again after its deletion is deleted again and not sent."""
     fill(aws, 3)
     forget, forgot = aws.delete_message_batch, []
 
@@ -328,7 +328,7 @@ def test_a_letter_that_sqs_shows_again_is_not_sent_again(aws):
 
 
 def test_a_letter_that_fails_at_once_stays(aws):
-    """Dead again while the run lasts, it is not sent round and round."""
+    """A letter that is dead again during the run is sent once."""
     send = aws.send_message_batch
 
     def fail(*, QueueUrl, Entries):  # noqa: N803
@@ -346,7 +346,7 @@ def test_a_letter_that_fails_at_once_stays(aws):
 
 
 def test_what_a_queue_does_not_take_stays(aws):
-    """One of a batch, or all that there are: then no more are tried."""
+    """Letters that SQS refuses stay; after MAX_STAYING of them no more are tried."""
     fill(aws, 12)
     aws.refused = {"letter 3"}
     assert run(aws)[1:] == [
@@ -358,7 +358,7 @@ def test_what_a_queue_does_not_take_stays(aws):
 
 
 def test_large_letters_go_in_batches_of_their_own(aws):
-    """Ten of 300 KB are more than SQS takes at once."""
+    """Letters of 300 KB are split into batches that SQS takes."""
     for number in range(10):
         aws.put("journal-dead", f"{number}" * 300_000)
     assert run(aws)[-1] == "10 sent back"

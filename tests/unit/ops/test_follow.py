@@ -1,0 +1,69 @@
+"""ops.follow: each line of a log once, however CloudWatch orders and repeats them."""
+
+import itertools
+import json
+
+import pytest
+
+from ops import follow as module
+from ops.follow import LATE_MILLISECONDS, follow
+
+
+class Logs:
+    """A CloudWatch Logs with the lines of a list, of which it returns those since a time."""
+
+    def __init__(self):
+        self.lines = []
+
+    def add(self, at, line, stream="a"):
+        """Store a line; a dict becomes JSON."""
+        message = json.dumps(line) if isinstance(line, dict) else line
+        self.lines.append({"timestamp": at, "message": message, "logStreamName": stream})
+
+    def get_paginator(self, _operation):
+        """Return a paginator: this object."""
+        return self
+
+    def paginate(self, *, startTime, **_):  # noqa: N803  boto3's name
+        """Return each line since a time on a page of its own."""
+        return [{"events": [line]} for line in self.lines if line["timestamp"] >= startTime]
+
+
+@pytest.fixture
+def logs(monkeypatch):
+    """Return an empty log, at the time 1,000,000 ms."""
+    monkeypatch.setattr(module.time, "time", lambda: 1000.0)
+    monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+    return Logs()
+
+
+def new_lines(following):
+    """Return the lines until the next pause."""
+    return [line["message"] for line in itertools.takewhile(bool, following)]
+
+
+def test_each_line_is_yielded_once_even_if_it_is_late(logs):
+    """A line that is stored after newer ones is yielded, and none is yielded twice."""
+    following = follow(logs, "group", 0)
+    logs.add(1_000_000, {"message": "one"})
+    assert new_lines(following) == ["one"]
+    logs.add(1_009_000, {"message": "two"})
+    logs.add(1_000_001, {"message": "late"})
+    assert new_lines(following) == ["two", "late"]
+    assert new_lines(following) == []
+    logs.add(1_009_000 - LATE_MILLISECONDS, {"message": "as late as can be"})
+    assert new_lines(following) == ["as late as can be"]
+
+
+def test_equal_lines_of_two_functions_are_two_lines(logs):
+    """Two streams may log the same text in the same millisecond."""
+    logs.add(1_000_000, {"message": "one"}, "a")
+    logs.add(1_000_000, {"message": "one"}, "b")
+    assert new_lines(follow(logs, "group", 0)) == ["one", "one"]
+
+
+def test_lines_of_the_platform_are_left_out(logs):
+    """Only JSON objects with a message are lines of the functions."""
+    for line in ("START RequestId: 1", "[1]", "5", {"_aws": {}}, {"message": "mine"}):
+        logs.add(1_000_000, line)
+    assert new_lines(follow(logs, "group", 0)) == ["mine"]

@@ -1,0 +1,41 @@
+"""ops.subscription: topic, filter and sample of what a reaction subscribes to."""
+
+import json
+
+import pytest
+
+from ops.subscription import check_limits, subscription
+from relay.ingress.recognise import CATALOGUE
+from tests.samples import passes
+
+
+def test_a_filter_of_six_keys_is_refused():
+    """A filter with more keys than SNS takes is refused."""
+    with pytest.raises(ValueError, match="has 6 and 1"):
+        check_limits({str(number): ["x"] for number in range(6)})
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after"),
+    [
+        ("opportunity", 2, 3),
+        ("companyId", 2, 3),
+        ("assignedById", 2, 1),
+        ("stageId", "sample 2", "sample 3"),
+        ("UF_CRM_1", "sample 2", "sample 3"),
+    ],
+)
+def test_a_samples_values_are_of_their_fields_kind(field, before, after):
+    """Numbers of a sample are numbers, so that a reaction can calculate with them."""
+    sample = subscription("deal.updated", field).sample
+    assert (sample.before, sample.after[field]) == ({field: before}, after)
+    assert sample.after["assignedById"] == 1
+
+
+def test_every_documented_event_can_be_subscribed_to():
+    """Each sample passes its filter, with an id where the catalogue has its place."""
+    for name, entry in CATALOGUE.items():
+        found = subscription(name)
+        assert passes(found.policy, json.loads(found.sample.to_json())), name
+        if entry["idPath"] and entry["entity"] != "dynamic_item":
+            assert found.sample.id == "1", name
