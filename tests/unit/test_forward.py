@@ -1,4 +1,4 @@
-"""relay.forward: what is put onto the bus, and what comes back when it is not taken."""
+"""relay.forward: entries on the bus; records that EventBridge does not take come back."""
 
 import json
 from dataclasses import replace
@@ -15,15 +15,15 @@ CHANGE = load("sqs_deal_won")
 
 
 class Aws:
-    """Stands for EventBridge and SQS: remembers, and answers what it was told."""
+    """Stands for EventBridge and SQS; `codes`, `down`, `sqs_down` and `most` make them fail."""
 
     def __init__(self):
-        """Take everything until told otherwise."""
+        """Take everything until a failure is set."""
         self.requests, self.dead, self.waits = [], [], {}
         self.codes, self.down, self.sqs_down, self.most = {}, None, None, None
 
     def put_events(self, Entries):  # noqa: N803
-        """Take entries, but for those whose detail's id has a code."""
+        """Take entries, except those whose detail's id has a code."""
         self.requests.append(Entries)
         if self.down:
             raise self.down
@@ -40,7 +40,7 @@ class Aws:
         }
 
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
-        """Note how long records wait."""
+        """Note for how long records are hidden."""
         assert QueueUrl == "https://sqs/queue"
         self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
         return {}
@@ -54,7 +54,7 @@ class Aws:
 
 @pytest.fixture
 def aws(monkeypatch):
-    """Return what stands for AWS, with the function's environment set."""
+    """Return the fake AWS, with the function's environment set."""
     fake = Aws()
     monkeypatch.setattr(settings, "client", lambda *_, **__: fake)
     monkeypatch.setenv("BUS_NAME", "relay")
@@ -74,22 +74,22 @@ def batch(*bodies):
 
 
 def failed(answer):
-    """Return the ids of the records that come back."""
+    """Return the message ids of the records that come back."""
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
 def many(number):
-    """Return the messages of as many changes, each with its number as id."""
+    """Return messages of so many changes, each with its number as id."""
     return [replace(CHANGE, change_id=str(at)).to_json() for at in range(number)]
 
 
 def reason(letter):
-    """Return why a message is dead."""
+    """Return a dead letter's reason."""
     return letter["MessageAttributes"]["reason"]["StringValue"]
 
 
 def test_a_change_is_put_as_it_is(aws, load_event):
-    """Detail is the CloudEvent to the letter, its type the detail-type, its time the entry's."""
+    """The detail is the unchanged message; type and time are the CloudEvent's."""
     sample = load_event("sqs_deal_won")
     assert failed(handler(sample)) == []
     ((entry,),) = aws.requests
@@ -103,13 +103,13 @@ def test_a_change_is_put_as_it_is(aws, load_event):
 
 
 def test_an_event_is_put_as_well(aws, load_event):
-    """With Forward=all the queue gets events too."""
+    """An event is put like a change."""
     assert failed(handler(load_event("sqs_contact_added"))) == []
     assert aws.requests[0][0]["DetailType"] == "com.bitrix24.event.oncrmcontactadd"
 
 
 def test_a_request_has_ten_entries_and_fits(aws):
-    """25 records are three requests; large ones share one only while it stays within the limit."""
+    """25 records are three requests; large entries share a request only within its limit."""
     assert failed(handler(batch(*many(25)))) == []
     assert [len(entries) for entries in aws.requests] == [10, 10, 5]
     aws.requests.clear()
@@ -122,7 +122,7 @@ def test_a_request_has_ten_entries_and_fits(aws):
     "body", ["[" * 100_000, '{"data":' * 100_000, CHANGE.to_json().replace("Ten", "\ud800")]
 )
 def test_a_message_that_no_parser_takes_is_dead_lettered_alone(aws, body):
-    """Nested too deep, or no text that can be sent: the others of its batch are put."""
+    """A message that is nested too deep or can not be encoded is dead-lettered alone."""
     first, second = many(2)
     assert failed(handler(batch(first, body, second))) == []
     assert [len(entries) for entries in aws.requests] == [2]
@@ -131,7 +131,7 @@ def test_a_message_that_no_parser_takes_is_dead_lettered_alone(aws, body):
 
 
 def test_only_the_entry_that_failed_comes_back(aws):
-    """A failure that passes lets its record come again; the others are done."""
+    """A record with a transient code comes back, the others are done."""
     aws.codes = {"3": "ThrottlingException", "12": "InternalFailure"}
     assert failed(handler(batch(*many(15)))) == ["3", "12"]
     assert aws.dead == []
@@ -140,7 +140,7 @@ def test_only_the_entry_that_failed_comes_back(aws):
 
 
 def test_an_entry_that_is_refused_is_put_aside_with_its_code(aws):
-    """What the bus will never take does not come back."""
+    """A refused entry is dead-lettered with the code and does not come back."""
     aws.codes = {"1": "MalformedDetail"}
     messages = many(3)
     assert failed(handler(batch(*messages))) == []
@@ -150,7 +150,7 @@ def test_an_entry_that_is_refused_is_put_aside_with_its_code(aws):
 
 
 def test_a_request_that_is_refused_is_taken_apart(aws):
-    """One entry over what this bus takes is put aside alone, the others are put."""
+    """Of a request that is refused whole, only the invalid entry is dead-lettered."""
     aws.most = 5000
     large = replace(CHANGE, after=Fields({"comments": "x" * 6000})).to_json()
     assert failed(handler(batch(*many(2), large))) == []
@@ -167,7 +167,7 @@ def test_a_request_that_is_refused_is_taken_apart(aws):
     ],
 )
 def test_while_the_bus_is_out_of_reach_everything_comes_back(aws, error):
-    """After one look: the others would only wait for the same."""
+    """After one failed request all records come back, and no other request is tried."""
     aws.down = error
     assert failed(handler(batch(*many(25)))) == [str(at) for at in range(25)]
     assert len(aws.requests) == 1
@@ -187,20 +187,20 @@ def test_while_the_bus_is_out_of_reach_everything_comes_back(aws, error):
     ],
 )
 def test_what_is_not_ours_is_put_aside_and_the_others_are_put(aws, body):
-    """Anybody with the right may publish on the topics."""
+    """A message that is no CloudEvent of the relay is dead-lettered, the others are put."""
     assert failed(handler(batch(body, *many(1)))) == []
     assert len(aws.requests[0]) == 1
     assert reason(aws.dead[0])
 
 
 def test_what_can_not_even_be_put_aside_comes_back(aws):
-    """Nothing is lost while SQS fails."""
+    """A record that can't be dead-lettered comes back."""
     aws.sqs_down = ConnectTimeoutError(endpoint_url="https://sqs")
     assert failed(handler(batch("no json", *many(1)))) == ["0"]
 
 
 def test_a_change_that_is_too_large_loses_its_largest_fields_and_says_so(aws):
-    """The smaller ones stay, and the entry fits."""
+    """The largest fields are left out and named in `truncated`; the entry fits."""
     text = "я" * 300_000
     change = replace(
         CHANGE,
@@ -217,7 +217,7 @@ def test_a_change_that_is_too_large_loses_its_largest_fields_and_says_so(aws):
 
 
 def test_an_event_that_is_too_large_is_put_aside(aws):
-    """There is no field to leave out of what the portal sent."""
+    """An event without fields to leave out is dead-lettered."""
     event = replace(load("sqs_call_missed"), payload={"x": "y" * MAX_BYTES})
     assert failed(handler(batch(event.to_json()))) == []
     assert aws.requests == []
@@ -225,7 +225,7 @@ def test_an_event_that_is_too_large_is_put_aside(aws):
 
 
 def test_a_missing_setting_fails_the_invocation(monkeypatch):
-    """Nothing can be put without the bus's name; the error names it."""
+    """A missing BUS_NAME raises ConfigurationError that names it."""
     monkeypatch.delenv("BUS_NAME", raising=False)
     with pytest.raises(forward.settings.ConfigurationError, match="BUS_NAME"):
         handler(batch(*many(1)))
