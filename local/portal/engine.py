@@ -106,12 +106,21 @@ def _delete(call: Call, family: Family) -> Any:
     return _wrote(call, family, "delete", row)
 
 
+def emit_write(call: Call, family: Family, operation: str, row: Row) -> None:
+    """Raise the event of a write, with what the family's page says it tells."""
+    verb, named = operation.upper(), family.data.get("events", {})
+    event = named.get(operation) or (family.data.get("event") and family.data["event"] + verb)
+    if event:
+        told = family.data.get(f"told_{operation}") or family.data.get("told", {"ID": family.key})
+        fields = {name: row.get(family.key_of(key)) for name, key in told.items()}
+        data = fields if family.data.get("flat_event") else {"FIELDS": fields}
+        call.portal.emit(event, data, f"{family.name}/{row['id']}")
+
+
 def _wrote(call: Call, family: Family, operation: str, row: Row) -> Any:
     run_hook(family.table, operation, call, row)
     call.portal.revision += 1
-    if event := family.data.get("event"):
-        data = {"FIELDS": {family.key.upper(): row.get(family.key, row["id"])} | family.fixed}
-        call.portal.emit(event + operation.upper(), data, f"{family.name}/{row['id']}")
+    emit_write(call, family, operation, row)
     answer = family.answers[operation]
     if answer[:3] == "row":
         return wrapped(family, row, answer[4:])

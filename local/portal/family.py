@@ -21,7 +21,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
 `order`       names of the fields that a list without an order is sorted by
 `rights`      `admin`: only administrators write
-`event`       prefix of its events
+`event`       prefix of its events, or `events` by operation; `told` (or `told_add`, …): names in
+              them and the fields they hold; `flat_event`: these stand in `data` itself
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`; `missing` beside it for
               a family that takes the others over
 `rows`        what a new portal has of it

@@ -96,6 +96,13 @@ class Shape:
         if field.type == "file":
             self.file_keys.add(field.key)
 
+    def drop_field(self, name: str) -> None:
+        """Take a field away; what items hold in it is no longer shown."""
+        field = self.classic.pop(name)
+        self.fields.pop(field.key, None)
+        self.blank.pop(field.key, None)
+        self.file_keys.discard(field.key)
+
     def find(self, name: str, *, original: bool = False) -> Field | None:
         """Look up a field by its `crm.item.*` name, or by the original one."""
         field = self.fields.get(name)

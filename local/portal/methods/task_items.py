@@ -16,6 +16,7 @@ from local.portal.table import Row
 _CHECKLIST, _ELAPSED = FAMILIES["task.checklistitem"], FAMILIES["task.elapseditem"]
 _COMMENT = FAMILIES["task.commentitem"]
 _ITEM = ("TASKID*", "ITEMID*")
+_ACTIONS = {"UPDATE": "EDIT", "DELETE": "DEL"}
 
 
 def _task(call: Call, family: str, number: Any) -> Row:
@@ -83,7 +84,8 @@ def _comment_event(action: str, call: Call, row: Row) -> None:
     if new and action != "ADD":
         return
     after: Row = {"ID": 0 if new else number, "TASK_ID": row["TASKID"], "MESSAGE_ID": number}
-    after |= {"ACTION": "DEL"} if action == "DELETE" else {}
+    if action != "ADD":
+        after = {"ID": number, "TASK_ID": row["TASKID"], "ACTION": _ACTIONS[action]}
     before = "undefined" if action == "ADD" else {"ID": number, "TASK_ID": row["TASKID"]}
     data = {"FIELDS_BEFORE": before, "FIELDS_AFTER": after}
     data |= {"IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "undefined"}

@@ -16,6 +16,7 @@ _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
 _LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL")
 _MESSAGES = (*_LABELS, "ERROR_MESSAGE", "HELP_MESSAGE")
+_TOLD = ("ID", "ENTITY_ID", "FIELD_NAME")
 _LANGUAGES = (
     *("ar", "br", "de", "en", "fr", "hi", "id", "in", "it", "ja"),
     *("kz", "la", "ms", "pl", "ru", "sc", "tc", "th", "tr", "ua", "vn"),
@@ -108,6 +109,15 @@ def _merged(portal: Portal, old: list[Row], given: Any) -> list[Row]:
     return list(rows.values())
 
 
+def _emit(call: Call, action: str, row: Row) -> None:
+    kind = row["ENTITY_ID"].removeprefix("CRM_")
+    if row["ENTITY_ID"].startswith("CRM_"):
+        own = (row["ENTITY_ID"] in _ENTITIES and kind != "SMART_INVOICE") or kind == "REQUISITE"
+        told = {name: row["id" if name == "ID" else name] for name in _TOLD}
+        event = f"ONCRM{kind if own else 'TYPE'}USERFIELD{action}"
+        call.portal.emit(event, {"FIELDS": told}, f"user_field/{row['id']}")
+
+
 @hook("user_fields", "add")
 def added_field(call: Call, row: Row) -> None:
     """Give items the new field."""
@@ -116,6 +126,17 @@ def added_field(call: Call, row: Row) -> None:
         label = _in_language(row.get("EDIT_FORM_LABEL"), "en") or row["FIELD_NAME"]
         multiple = row.get("MULTIPLE") == "Y"
         entity.add_user_field(row["FIELD_NAME"], row["USER_TYPE_ID"], label, multiple=multiple)
+    _emit(call, "ADD", row)
+    if row.get("LIST"):
+        _emit(call, "SETENUMVALUES", row)
+
+
+@hook("user_fields", "update")
+def updated_field(call: Call, row: Row) -> None:
+    """Say so, and that values of a list were set."""
+    _emit(call, "UPDATE", row)
+    if row.get("LIST"):
+        _emit(call, "SETENUMVALUES", row)
 
 
 @hook("user_fields", "delete")
@@ -123,10 +144,8 @@ def deleted_field(call: Call, row: Row) -> None:
     """Take the field from items."""
     entity = _type_of(call.portal, row["ENTITY_ID"])
     if entity is not None:
-        field = entity.classic.pop(row["FIELD_NAME"])
-        entity.fields.pop(field.key, None)
-        entity.blank.pop(field.key, None)
-        entity.file_keys.discard(field.key)
+        entity.drop_field(row["FIELD_NAME"])
+    _emit(call, "DELETE", row)
 
 
 def _in_language(label: Any, language: str) -> Any:

@@ -1,4 +1,4 @@
-"""The relay's client walks every list of the simulated portal to its end, whatever its pages are."""
+"""The client of the relay walks every list of the simulated portal to its end."""
 
 import asyncio
 

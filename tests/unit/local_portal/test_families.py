@@ -15,6 +15,13 @@ from tests.unit.local_portal.test_documented_answers import kind
 SHAPES = json.loads(
     (Path(__file__).parents[2] / "data" / "rest_shapes.json").read_text(encoding="utf-8")
 )
+EVENTS = {
+    one["event"]: one
+    for one in json.loads(
+        (Path(__file__).parents[2] / "data" / "events.json").read_text(encoding="utf-8")
+    )
+}
+WRITES = ("add", "update", "delete")
 KINDS = {"str": "text", "dict": "object", "list": "array", "NoneType": "null"}
 VALUES = {"date": "2026-05-04", "datetime": "2026-05-04T10:00:00+03:00", "bool": True}
 VALUES |= {"integer": 1, "int": 1, "double": 2.5, "user": 1, "char": "Y", "picture": None}
@@ -185,15 +192,26 @@ def test_only_administrators_write_where_a_page_says_so(full, name):
     assert full.refusal(call_of(name, "add"), **request_of(name, fields_for(name))).text
 
 
-@pytest.mark.parametrize("name", [n for n in ADDED if "event" in FAMILIES[n].data])
-def test_writes_raise_the_events_of_the_family(full, name):
-    """One event for each write, with the row's key."""
-    fields, event = fields_for(name), FAMILIES[name].data["event"]
+def told(data):
+    """Return the names that an event's data hold."""
+    return sorted(data.get("FIELDS", data))
+
+
+RAISING = [n for n in ADDED if {"event", "events"} & FAMILIES[n].data.keys()]
+RAISING += [n for n in ADDED if FAMILIES[n].table == "user_fields" and n.startswith("crm.")]
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_writes_raise_the_documented_events(full, name):
+    """[EVENTS] One event for each write, and it tells what its page says."""
+    fields, waiting = fields_for(name), full.portal.outbox.waiting
     key = key_of(name, send(full, name, "add", request_of(name, fields)), fields)
     send(full, name, "update", request_of(name, fields) | key)
     send(full, name, "delete", key)
-    names = [one for one, _ in full.events() if one.startswith(event)]
-    assert names == [f"{event}ADD", f"{event}UPDATE", f"{event}DELETE"]
+    for row in waiting:
+        documented = EVENTS[row.event]["sample_data"]
+        assert told(row.fields()["data"]) == told(documented)
+    assert len(waiting) == len(WRITES)
 
 
 @pytest.mark.parametrize("name", [n for n, f in FAMILIES.items() if "list" in f.operations])
