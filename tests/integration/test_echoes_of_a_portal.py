@@ -13,7 +13,7 @@ import requests
 from local.portal.conversion import convert_lead
 from local.portal.items import Actor
 from local.portal.server import PortalServer
-from relay.change import Change, Fields
+from relay.change import Fields
 from relay.echo.detect import is_echo, mark_echoes
 from relay.echo.effects import created_item
 from relay.echo.ledger import stamped
@@ -23,6 +23,7 @@ from relay.tracking.commands import read_command
 from relay.tracking.difference import difference
 from relay.tracking.projection import project
 from tests.ledger import note_of, rows_of
+from tests.samples import change_of
 
 NOON = "2026-03-01T12:00:00.000+00:00"
 OWN_FIELDS = {
@@ -35,16 +36,7 @@ OWN_FIELDS = {
     "MANY": "string",
     "FILE": "file",
 }
-CHANGE = Change(
-    change_id="main.x.1.b.1",
-    portal="main",
-    entity="",
-    entity_type_id=None,
-    id="",
-    action="updated",
-    version=1,
-    time="",
-)
+CHANGE = change_of()
 
 
 @pytest.fixture(scope="module")

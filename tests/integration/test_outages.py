@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from cfnlint.decode.cfn_yaml import load
 
 from relay import settings
-from relay.change import Change, Fields
+from relay.change import Change
 from relay.echo.ledger import BUDGET
 from relay.errors import (
     ConfigurationError,
@@ -35,6 +35,7 @@ from relay.retry_policy import (
 )
 from relay.tracking import track
 from tests.dynamo import Dynamo
+from tests.samples import change_of
 from tests.tracking_aws import KEY, OLD, event_message
 from tests.unit.tracking.conftest import relay
 
@@ -49,19 +50,7 @@ QUEUES = {
 }
 HOUR, DAY = 3600, 24 * 3600
 START = 1_772_366_400.0 + 300  # shortly after a full hour
-CHANGE = Change(
-    change_id="main.deal.5.b.2",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id="5",
-    action="updated",
-    version=2,
-    time="2026-03-01T12:00:00.000+00:00",
-    changed=("title",),
-    before=Fields(title="a"),
-    after=Fields(title="b"),
-)
+CHANGE = change_of()
 
 
 class Queue:

@@ -12,11 +12,12 @@ from decimal import Decimal
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from relay.change import Change, Fields
+from relay.change import Fields
 from relay.echo.detect import is_echo
 from relay.tracking.difference import difference
 from relay.tracking.projection import project
 from tests.ledger import rows_of, update
+from tests.samples import change_of
 
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 USER = 7
@@ -132,14 +133,12 @@ def judge(before, after, notes):
     changed = difference(before, after)
     if not changed:
         return None
-    change = Change(
-        change_id="main.deal.5.b.2", portal="main", entity="deal", entity_type_id=2, id="5",
-        action="updated", version=2,
+    change = change_of(
         time=datetime.fromtimestamp(NOW + 9, UTC).isoformat(timespec="milliseconds"),
         changed=tuple(changed),
         before=Fields({name: before.get(name) for name in changed}),
         after=Fields(after),
-    )  # fmt: skip
+    )
     return is_echo(notes, change)
 
 

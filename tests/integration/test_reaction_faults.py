@@ -18,27 +18,16 @@ from moto import mock_aws
 
 from local.portal.server import PortalServer
 from relay import settings
-from relay.change import Change, Fields
+from relay.change import Change
 from relay.portal import Portal
 from relay.portal.webhook_state import forget
 from relay.reaction import reaction
 from relay.reactions import post_json
+from tests.samples import change_of
 
 SHORT = 0.8  # seconds of a function
 BAD, GOOD = "1", "2"  # deals of the portal
-CHANGE = Change(
-    change_id="main.deal.1.b.2",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id=BAD,
-    action="updated",
-    version=2,
-    time="2026-03-01T12:00:00.000+00:00",
-    changed=("title",),
-    before=Fields(title="a"),
-    after=Fields(title="b"),
-)
+CHANGE = change_of("deal/1", id=BAD)
 FINE = replace(CHANGE, change_id="main.deal.2.b.2", id=GOOD)
 SECRET = "s3cr3ts3cr3ts3cr"
 COMMENT = "crm.timeline.comment.add"

@@ -7,16 +7,11 @@ import pytest
 
 from relay.change import Change
 from relay.errors import NotOursError
+from tests.samples import change_of
 
-CHANGE = Change(
-    change_id="main.deal.662.19a1.3",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id="662",
-    action="updated",
-    version=3,
-    time="2026-03-01T09:00:00.000+00:00",
+CHANGE = change_of(
+    "deal/662",
+    3,
     changed=("stageId",),
     before={"stageId": "NEW"},
     after={"stageId": "WON", "title": "Сделка"},

@@ -7,16 +7,10 @@ from typing import ClassVar
 import pytest
 
 from local.changes import PATIENCE_SECONDS, Changes, Reading, Readings, step, words
-from relay.change import Change
+from tests.samples import change_of
 
-WON = Change(
-    change_id="main.deal.662.1a.2",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id="662",
-    action="updated",
-    version=2,
+WON = change_of(
+    "deal/662",
     time="2026-01-01T00:00:00Z",
     changed=("closed", "movedTime", "stageId", "stageSemanticId"),
     before={"closed": "N", "stageId": "NEW"},

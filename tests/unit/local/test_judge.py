@@ -6,23 +6,12 @@ import pytest
 
 from local.ordeal import judge
 from local.ordeal.judge import DeadLetter, DealState, Effects
-from relay.change import Change, Fields
+from relay.change import Fields
 from relay.tracking.difference import difference
+from tests.samples import change_of
 
 FORM = {"title": "a", "stageId": "NEW", "opportunity": 5, "updatedTime": "1"}
-EDIT = Change(
-    change_id="main.deal.5.b.2",
-    portal="main",
-    entity="deal",
-    entity_type_id=2,
-    id="5",
-    action="updated",
-    version=2,
-    time="2026-03-01T12:00:00.000+00:00",
-    changed=("title",),
-    before=Fields(title="a"),
-    after=Fields(FORM | {"title": "b", "updatedTime": "2"}),
-)
+EDIT = change_of(after=Fields(FORM | {"title": "b", "updatedTime": "2"}))
 WON = replace(
     EDIT,
     changed=("stageId", "stageSemanticId"),
