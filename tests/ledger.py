@@ -4,22 +4,27 @@ import time
 
 from relay.echo.effects import written_item
 from relay.echo.ledger import Note, add_notes
+from relay.echo.note_text import NoteText
 from relay.state_requests import StateRequests
+from relay.state_table import ledger_key
 from tests.dynamo import Dynamo
 
 
-def note_of(  # noqa: PLR0913  what a note says
-    method, params, *, number=0, reaction="tidy", user_id=1, now=None, write_id=None
-):
-    """Return the note of a call that writes to an item."""
-    return Note.of(
-        "main",
-        written_item(method, params),
-        reaction=reaction,
-        token=f"t.{number}",
-        write_id=write_id or f"{reaction} {number}",
-        user_id=user_id,
-        now=time.time() if now is None else now,
+def note_of(method, params, *, number=0, user_id=1, **fields):
+    """Return the note of a call that writes to an item, with these fields instead."""
+    written, now = written_item(method, params), fields.get("now", time.time())
+    reaction = fields.get("reaction", "tidy")
+    return Note(
+        **{
+            "key": ledger_key("main", written.item, now),
+            "item": written.item,
+            "reaction": reaction,
+            "token": f"t.{number}",
+            "write_id": f"{reaction} {number}",
+            "text": NoteText.of(written, user_id, now).to_json(),
+            "now": now,
+        }
+        | fields
     )
 
 

@@ -22,8 +22,7 @@ write is counted, and its change passes for a person's.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from relay.echo.effects import CreatedItem, WrittenItem
-from relay.echo.note_text import NoteText
+from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
 from relay.state_requests import Condition, Put, Update
 from relay.state_table import LEDGER_SECONDS, Item, Value, key, ledger_key, made_key
@@ -57,8 +56,8 @@ class Note:
     """One write of a reaction to an item, on its way into the ledger.
 
     `token` is this try's own. `write_id` is the same whenever the write is tried, in this copy or
-    another, so that the budget counts it once. `item` is `<entity>/<id>`; `text` is a NoteText,
-    empty without fields.
+    another, so that the budget counts it once. `item` is `<entity>/<id>`, `text` that of the
+    NoteText, and `now` the time (epoch s).
     """
 
     key: str
@@ -68,16 +67,6 @@ class Note:
     write_id: str
     text: str
     now: float
-
-    @classmethod
-    def of(  # noqa: PLR0913  what a note says
-        cls, portal: str, written: WrittenItem, *, reaction: str, token: str, write_id: str,
-        user_id: int, now: float,
-    ) -> "Note":  # fmt: skip
-        """Return the note of a write."""
-        text = NoteText.of(written, user_id, now).to_json() if written.fields else ""
-        row_key = ledger_key(portal, written.item, now)
-        return cls(row_key, written.item, reaction, token, write_id, text, now)
 
     @property
     def budget(self) -> str:

@@ -45,7 +45,9 @@ class NoteText(NamedTuple):
         return cls(note["at"], note["user"], note["fields"])
 
     def to_json(self) -> str:
-        """Return the note's text; empty where it would have more than NOTE_BYTES."""
+        """Return the note's text; empty without fields, or where it has more than NOTE_BYTES."""
+        if not self.fields:
+            return ""
         text = json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":"), default=str)
         data = text.encode("utf-8", "replace")  # as the portal gets it
         return data.decode() if len(data) <= NOTE_BYTES else ""

@@ -23,12 +23,13 @@ from typing import Protocol
 from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
 from relay.echo.ledger import BUDGET, Note, add_notes, fact, stamped, take_back_notes
+from relay.echo.note_text import NoteText
 from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.writes import was_not_sent
 from relay.state_batch import StateBatch
 from relay.state_requests import Put
-from relay.state_table import HOUR_SECONDS, gone_key, made_key
+from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, made_key
 
 
 class Log(Protocol):
@@ -146,13 +147,13 @@ class WriteNotes:
 
     async def _add(self, write: Write, written: WrittenItem, which: str, now: float) -> None:
         text = f"{self.record_id} {write.method} {write.number} {which}"
-        note = Note.of(
-            self.portal,
-            written,
+        note = Note(
+            key=ledger_key(self.portal, written.item, now),
+            item=written.item,
             reaction=self.ledger.reaction,
             token=f"{self.token}.{next(self._numbers)}",
             write_id=sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-            user_id=self.user_id,
+            text=NoteText.of(written, self.user_id, now).to_json(),
             now=now,
         )
         self._noted[write].append(await self.ledger.add(note))

@@ -1,17 +1,17 @@
 """relay.reaction.batch_store: what is stored of a batch, and what happens without the table."""
 
+import threading
+
 from botocore.exceptions import ClientError
 
 from relay.change import Change
 from relay.portal import Portal
+from relay.portal_clients import PortalClients
 from relay.reaction import reaction
-from relay.reaction.deadline import RESERVE_SECONDS
-from tests.batches import batch_of, handle, noting
+from tests.batches import batch_of, context_of, handle, noting, raising
 from tests.samples import change_of, event_of
 
 CHANGE = change_of()
-EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_double_in_one_batch_is_replayed(portal, capsys):
@@ -67,3 +67,33 @@ def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
     monkeypatch.delenv("STATE_TABLE")
     assert handle(noting([]), CHANGE.to_json()) == ["m0"]
     assert not portal.sqs.sent
+
+
+def test_a_table_that_is_slow_holds_up_no_webhook(portal, monkeypatch):
+    """The table is read in a thread: the webhooks of the batch are read at the same time."""
+    resolved = threading.Event()
+
+    def get(*_):
+        resolved.set()
+        return portal
+
+    def slow(**request):
+        assert resolved.wait(5)
+        return read(**request)
+
+    read = portal.sqs.table.batch_get_item
+    monkeypatch.setattr(PortalClients, "get", get)
+    monkeypatch.setattr(portal.sqs.table, "batch_get_item", slow)
+    received = []
+    assert handle(noting(received), CHANGE.to_json()) == []
+    assert len(received) == 1
+
+
+def test_a_reaction_of_which_nothing_is_kept_needs_no_table(portal, monkeypatch):
+    """A reaction to events without a portal runs without the table, and counts receives."""
+    monkeypatch.delenv("STATE_TABLE")
+    assert handle(raising(ZeroDivisionError()), event_of().to_json()) == ["m0"]
+    batch = batch_of(event_of().to_json())
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = "5"
+    assert raising(ZeroDivisionError()).handler(batch, context_of())["batchItemFailures"] == []
+    assert not portal.sqs.table.asked

@@ -8,13 +8,10 @@ from relay.echo.ledger import BUDGET
 from relay.errors import OperatorError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.reaction import reaction
-from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import handle
-from tests.samples import change_of, event_of
+from tests.samples import change_of
 
 CHANGE = change_of()
-EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_loop_waits_for_the_end_of_the_hour(portal, monkeypatch, capsys):

@@ -15,9 +15,7 @@ from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import handle
 from tests.samples import change_of, event_of
 
-CHANGE = change_of()
 EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def hanging(heeds):

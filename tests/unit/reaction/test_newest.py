@@ -6,13 +6,10 @@ from relay import settings
 from relay.change import Change
 from relay.errors import TransientError
 from relay.reaction import reaction
-from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import handle, noting
-from tests.samples import change_of, event_of
+from tests.samples import change_of
 
 CHANGE = change_of()
-EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_change_older_than_a_handled_one_is_superseded(portal):

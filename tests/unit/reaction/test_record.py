@@ -8,13 +8,10 @@ import pytest
 from relay.change import Change
 from relay.portal import Portal
 from relay.reaction import reaction
-from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import batch_of, handle, noting, raising
-from tests.samples import change_of, event_of
+from tests.samples import change_of
 
 CHANGE = change_of()
-EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def test_changes_of_one_item_run_in_their_order(portal):

@@ -18,7 +18,6 @@ from tests.samples import change_of, event_of
 
 CHANGE = change_of()
 EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 @pytest.mark.parametrize(

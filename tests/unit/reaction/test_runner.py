@@ -13,13 +13,10 @@ from relay.errors import ConfigurationError, OperatorError, PermanentError, Tran
 from relay.event import Event
 from relay.portal import Portal
 from relay.reaction import reaction
-from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import handle, noting, raising
 from tests.samples import change_of, event_of
 
-CHANGE = change_of()
 EVENT = event_of()
-SOON = RESERVE_SECONDS + 0.1
 
 
 def test_a_reaction_stays_the_coroutine_that_was_written():

@@ -9,10 +9,9 @@ from relay.reaction import reaction
 from relay.reaction.deadline import RESERVE_SECONDS
 from relay.state_batch import StateBatch
 from tests.batches import handle
-from tests.samples import change_of, event_of
+from tests.samples import change_of
 
 CHANGE = change_of()
-EVENT = event_of()
 SOON = RESERVE_SECONDS + 0.1
 
 
