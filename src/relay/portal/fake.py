@@ -23,17 +23,17 @@ class FakePortal:
     """Stands for a Portal in a test.
 
     `answers` maps a method to its result, to a function of the parameters that returns the result,
-    or to an exception to raise; or it is one function of method and parameters for all methods. A
-    method without an answer fails the test. A write returns the ids in its answer only, as in a
-    reaction (relay.portal.ids). `calls` lists (method, parameters) of all calls: `list` counts
-    once, and each command of a `batch` counts.
+    or to an exception to raise, and may be changed at any time; or it is one function of method and
+    parameters for all methods. A method without an answer fails the test. A write returns the ids
+    in its answer only, as in a reaction (relay.portal.ids). `calls` lists (method, parameters) of
+    all calls: `list` counts once, and each command of a `batch` counts.
     """
 
     def __init__(
         self, answers: Mapping[str, Result] | Callable[[str, Params], Result] | None = None
     ) -> None:
         self._answer_all = answers if callable(answers) else None
-        self._answers: dict[str, Result] = {} if callable(answers) else dict(answers or {})
+        self.answers: dict[str, Result] = {} if callable(answers) else dict(answers or {})
         self.calls: list[tuple[str, dict[str, Result]]] = []
 
     @property
@@ -44,7 +44,7 @@ class FakePortal:
     def fail(self, method: str, name: str, description: str = "made to fail") -> None:
         """Let a method raise the error class (`TransientError`) or the portal's code of a name."""
         error_class = getattr(errors, name, None)
-        self._answers[method] = (
+        self.answers[method] = (
             error_class(method, name.upper(), description)
             if isinstance(error_class, type) and issubclass(error_class, errors.CallError)
             else error_of(method, {"error": name, "error_description": description})
@@ -89,8 +89,8 @@ class FakePortal:
 
     def _answer(self, method: str, params: dict[str, Result]) -> Result:
         self.calls.append((method, params))
-        if method in self._answers:
-            answer = self._answers[method]
+        if method in self.answers:
+            answer = self.answers[method]
             answer = answer(**params) if callable(answer) else answer
         elif self._answer_all:
             answer = self._answer_all(method, params)

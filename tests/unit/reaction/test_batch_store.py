@@ -16,7 +16,7 @@ CHANGE = change_of()
 
 def test_a_double_in_one_batch_is_replayed(portal, capsys):
     """Two messages with one change make one write; the second is replayed."""
-    portal._answers["im.notify.system.add"] = 1  # noqa: SLF001  as the constructor does
+    portal.answers["im.notify.system.add"] = 1
 
     @reaction
     async def tell(change: Change, portal: Portal) -> None:

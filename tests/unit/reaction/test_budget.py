@@ -18,7 +18,7 @@ def test_a_loop_waits_for_the_end_of_the_hour(portal, monkeypatch, capsys):
     """The thirty-first write to an item waits for the hour's end, with the metric `loops`."""
     clock = [1_772_366_400.0]  # an hour begins
     monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
-    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    portal.answers["crm.item.update"] = {"item": {}}
 
     @reaction
     async def tidy(change: Change, portal: Portal) -> None:
@@ -67,7 +67,7 @@ def budget_of(table, reaction="tidy"):
 @pytest.mark.parametrize("error", [*NOT_SENT, *LOST])
 def test_only_a_write_that_was_sent_counts_and_only_once(portal, error):
     """A write that did not leave uses up no budget; one whose answer was lost counts once."""
-    portal._answers["crm.item.update"] = error  # noqa: SLF001
+    portal.answers["crm.item.update"] = error
 
     @reaction
     async def tidy(change: Change, portal: Portal) -> None:
@@ -78,7 +78,7 @@ def test_only_a_write_that_was_sent_counts_and_only_once(portal, error):
         handle(tidy, CHANGE.to_json())
     assert len(portal.calls) == BUDGET + 2
     assert budget_of(portal.sqs.table) == [int(error in LOST)]
-    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    portal.answers["crm.item.update"] = {"item": {}}
     assert handle(tidy, CHANGE.to_json()) == []
     assert budget_of(portal.sqs.table) == [1]
 
@@ -91,7 +91,7 @@ def test_a_note_that_can_not_be_taken_back_counts_once(portal):
         table.trouble["TransactWriteItems"] = ClientError({"Error": {"Code": "X"}}, "Transact")
         raise NOT_SENT[0]
 
-    portal._answers["crm.item.update"] = update  # noqa: SLF001
+    portal.answers["crm.item.update"] = update
 
     @reaction
     async def tidy(change: Change, portal: Portal) -> None:
@@ -102,7 +102,7 @@ def test_a_note_that_can_not_be_taken_back_counts_once(portal):
         assert handle(tidy, CHANGE.to_json()) == ["m0"]
         assert budget_of(table) == [1]
         table.trouble.clear()
-    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    portal.answers["crm.item.update"] = {"item": {}}
     assert handle(tidy, CHANGE.to_json()) == []
     assert budget_of(table) == [1]
 
@@ -112,7 +112,7 @@ def test_of_writes_noted_together_as_many_pass_as_fit(portal, monkeypatch, befor
     """A hundred writes to one company at once get the 30 writes that the hour has left."""
     clock = [1_772_366_400.0]
     monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
-    portal._answers["crm.item.update"] = {"item": {}}  # noqa: SLF001
+    portal.answers["crm.item.update"] = {"item": {}}
 
     @reaction
     async def total(change: Change, portal: Portal) -> None:
@@ -133,7 +133,7 @@ def test_of_writes_noted_together_as_many_pass_as_fit(portal, monkeypatch, befor
 
 def test_each_write_of_a_record_counts(portal):
     """Equal writes of one record count one by one, also in a batch; a repeat counts nothing."""
-    portal._answers |= {"crm.item.update": {"item": {}}}  # noqa: SLF001
+    portal.answers |= {"crm.item.update": {"item": {}}}
     update = {"entityTypeId": 2, "id": 5, "fields": {"title": "x"}}
 
     @reaction
