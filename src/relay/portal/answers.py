@@ -73,7 +73,9 @@ def read_answer(method: str, status: int, body: bytes | bytearray) -> Answer:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise _no_json(method, status)
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise PermanentError(method, TOO_LARGE, "the portal's web server refuses this size")
+        raise MayHaveRunError(method, UNREADABLE, f"not JSON, HTTP {status}")
     if "error" in answer:
         raise error_of(method, answer, status)
     if "result" not in answer:
@@ -99,12 +101,6 @@ def error_of(method: str, answer: Json, status: int = HTTPStatus.OK) -> CallErro
     texts = (description, REMEDIES.get(code.upper()))
     description = "; ".join(text for text in texts if text)
     return CLASSES.get(code.upper(), PermanentError)(method, code, description)
-
-
-def _no_json(method: str, status: int) -> CallError:
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return PermanentError(method, TOO_LARGE, "the portal's web server takes no body this large")
-    return MayHaveRunError(method, UNREADABLE, f"not JSON, HTTP {status}")
 
 
 def _text(value: Json) -> str:
