@@ -39,6 +39,7 @@ def _given(call: Call, family: Family, operation: str) -> Row:
 def _values(call: Call, family: Family, operation: str) -> Row:
     values: Row = {}
     for name, value in _given(call, family, operation).items():
+        name = family.alias.get(name, name)  # noqa: PLW2901
         field = family.find(name) or (family.lower.get(name) if family.data.get("flat") else None)
         if field is None or field.readonly or (operation == "update" and "i" in field.flags):
             continue

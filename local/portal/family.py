@@ -14,6 +14,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `flat`        fields stand at the top level of the parameters
 `given`       names of the parameter with the fields
 `positional`  by operation, parameters that are bound by their order; `*`: must be given
+`alias`       names of parameters that are not those of their fields, where these stand flat
 `within`      parameters that every call names: part of the row, and of each search
 `fixed`       what every row of this family has and other families of its table have not
 `table`       name of the table, where several families share one
@@ -82,6 +83,8 @@ class Family(Shape):
         self.id_names: list[str] = data.get("id", "id").split()
         self.given_names: list[str] = data.get("given", "fields").split()
         self.within: list[str] = data.get("within", [])
+        self.params: dict[str, str] = {v: k for k, v in data.get("alias", {}).items()}
+        self.alias = {param.lower(): name for name, param in self.params.items()}
         self.fixed: Row = data.get("fixed", {})
         self.table: str = data.get("table", name)
         self.operations = dict(_operation(word) for word in self._words())
@@ -136,7 +139,10 @@ class Family(Shape):
         text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
         code, _, rest = text.partition("|")
         words, _, status = rest.partition("|")
+        method = f"{self.name}.{self.operations.get(operation, operation)}"
         words = words.format(
+            method=method,
+            param=self.params.get(name, name.lower()),
             name=name,
             title=title_of(name),
             upper=upper_snake(name),

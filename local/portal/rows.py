@@ -90,7 +90,7 @@ def within(call: Call, family: Family, operation: str) -> Row:
     """What every call of the family names, numbers as numbers."""
     found: Row = {}
     for name in family.within:
-        value = call.get(name.lower())
+        value = call.get(family.params.get(name, name).lower())
         if value is None:
             raise family.error(operation, "within", name)
         found[name] = int_or_none(value) if int_or_none(value) is not None else value

@@ -4,6 +4,7 @@ from local.portal.engine import register_families
 from local.portal.methods import (
     activities,
     around,
+    calendar,
     cards,
     chats,
     classic,
@@ -35,6 +36,7 @@ from local.portal.static import register_answers
 __all__ = [
     "activities",
     "around",
+    "calendar",
     "cards",
     "chats",
     "classic",

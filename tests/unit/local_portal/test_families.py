@@ -37,6 +37,8 @@ GIVEN = {
     "department": {"NAME": "Sales", "PARENT": 1, "UF_HEAD": 1},
 }
 BESIDE = {
+    "calendar.event": {"type": "user", "ownerId": 1, "from": "2026-05-04", "to": "2026-05-05"},
+    "calendar.section": {"type": "user", "ownerId": 1},
     "crm.timeline.logmessage": {"entityTypeId": 2, "entityId": 1},
     "lists": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "one"},
     "lists.element": {"IBLOCK_ID": 1, "ELEMENT_CODE": "one"},
@@ -81,7 +83,11 @@ def fields_for(name):
         camel = {"fieldName": "UF_CRM_ONE", "userTypeId": "string", "entityId": "CRM_DEAL"}
         return camel if family.native else names
     needed = [f for f in family.fields.values() if "R" in f.flags and not f.readonly]
-    return {field.name: value_of(field) for field in needed if field.name not in family.within}
+    return {
+        field.name: value_of(field)
+        for field in needed
+        if field.name not in {*family.within, "CAL_TYPE"}
+    }
 
 
 def request_of(name, fields):
