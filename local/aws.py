@@ -112,7 +112,7 @@ class LocalAws(Program):
         }
 
     def is_ready(self) -> bool:
-        """Say whether its health check answers."""
+        """Return whether its health check answers."""
         try:
             with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310
                 return True

@@ -48,7 +48,7 @@ class DemoPortal(Program):
         return {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder)}
 
     def is_ready(self) -> bool:
-        """Say whether it has written its addresses down."""
+        """Return whether it has written its addresses down."""
         return self._state_file().is_file()
 
     def working_folder(self) -> Path:

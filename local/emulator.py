@@ -60,7 +60,7 @@ class Emulator(Program):
         }
 
     def is_ready(self) -> bool:
-        """Say whether invocations can be posted."""
+        """Return whether invocations can be posted."""
         return in_use(self._port)
 
     def working_folder(self) -> Path:

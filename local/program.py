@@ -39,7 +39,7 @@ class Program(ABC):
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Say whether the program can be used."""
+        """Return whether the program can be used."""
 
     def working_folder(self) -> Path:
         """Return where the process runs."""

@@ -5,7 +5,11 @@ received letter is hidden until it is deleted or released. SQS may deliver a mes
 after it was deleted: a letter is yielded once, and a deleted one is deleted again.
 """
 
+import base64
+import json
+import zlib
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import batched
 from typing import Any
 
@@ -69,3 +73,26 @@ class DeadLetters:
 
 def _entry(letter: Letter) -> dict[str, str]:
     return {"Id": letter["MessageId"], "ReceiptHandle": letter["ReceiptHandle"]}
+
+
+def content_of(letter: Letter) -> Any:
+    """Return the JSON value in a letter, compressed or not; its text where there is none."""
+    body: str = letter["Body"]
+    try:
+        text = body
+        if not body.startswith(("{", "[")):
+            text = zlib.decompress(base64.b64decode(body)).decode()
+        return json.loads(text)
+    except (ValueError, RecursionError, zlib.error):
+        return body
+
+
+def digest_of(letter: Letter) -> bytes:
+    """Return a digest of a letter's content, whatever the order of its keys."""
+    return sha256(json.dumps(content_of(letter), sort_keys=True).encode()).digest()
+
+
+def reason_of(letter: Letter) -> str:
+    """Return the reason that a letter was sent with, or why it has none."""
+    reason = letter.get("MessageAttributes", {}).get("reason")
+    return reason["StringValue"] if reason else "no reason given: it was received too often"

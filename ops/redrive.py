@@ -6,20 +6,17 @@ your own may get it twice. One run sends no two equal letters: a letter that fai
 dead again stays, with its new reason.
 """
 
-import base64
 import contextlib
 import json
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
-from hashlib import sha256
 from typing import Any
 
 import boto3
 
-from ops.dead_letters import DeadLetters, Letter
+from ops.dead_letters import DeadLetters, Letter, content_of, digest_of, reason_of
 from ops.deployed import aws_errors, find_stack
 from ops.terminal import harmless
 
@@ -110,8 +107,8 @@ class _QueueRedrive:
             late = 0
             room = max(self._letters.counted, len(page) if not self.found else 0) - self.found
             for letter in page:
-                if (digest := _digest(letter)) in digests:
-                    self.stays[f"dead again: {_reason(letter)}"] += 1
+                if (digest := digest_of(letter)) in digests:
+                    self.stays[f"dead again: {reason_of(letter)}"] += 1
                 elif len(fresh) == room:
                     late += 1
                 else:
@@ -131,7 +128,7 @@ class _QueueRedrive:
 
     def _count(self, page: list[Letter]) -> None:
         before = self.found
-        self._reasons.update(map(_reason, page))
+        self._reasons.update(map(reason_of, page))
         if before // PROGRESS_STEP < self.found // PROGRESS_STEP:
             self._say(f"{self._name}  {self.found} of about {self._letters.counted} …")
 
@@ -191,7 +188,7 @@ def _groups(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
 
 def _announce(functions: Any, function: str, letter: Letter) -> str | None:
     """Invoke announce with a record of the stream; return why the letter stays, None if done."""
-    if not isinstance(record := _content(letter), dict):
+    if not isinstance(record := content_of(letter), dict):
         return "it is no stream record"
     payload = json.dumps({"Records": [record]})
     answer = functions.invoke(FunctionName=function, Payload=payload)
@@ -201,28 +198,6 @@ def _announce(functions: Any, function: str, letter: Letter) -> str | None:
     if result["batchItemFailures"]:
         return "announce can't take it now; `make logs` says why"
     return None
-
-
-def _content(letter: Letter) -> Any:
-    """Return the JSON value in a letter, compressed or not; its text where there is none."""
-    body: str = letter["Body"]
-    try:
-        text = body
-        if not body.startswith(("{", "[")):
-            text = zlib.decompress(base64.b64decode(body)).decode()
-        return json.loads(text)
-    except (ValueError, RecursionError, zlib.error):
-        return body
-
-
-def _digest(letter: Letter) -> bytes:
-    """Return a digest of a letter's content, whatever the order of its keys."""
-    return sha256(json.dumps(_content(letter), sort_keys=True).encode()).digest()
-
-
-def _reason(letter: Letter) -> str:
-    reason = letter.get("MessageAttributes", {}).get("reason")
-    return reason["StringValue"] if reason else "no reason given: it was received too often"
 
 
 if __name__ == "__main__":

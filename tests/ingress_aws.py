@@ -13,6 +13,7 @@ from tests.conftest import DATA, TOKEN
 TOPIC, SPILL, DEAD = "arn:aws:sns:eu-central-1:1:Events", "https://sqs/spill", "https://sqs/dead"
 DOWN = EndpointConnectionError(endpoint_url="https://sns")
 HANGS = ReadTimeoutError(endpoint_url="https://sns")
+DENIED = ClientError({"Error": {"Code": "AuthorizationError", "Message": "no"}}, "Publish")
 THROTTLED = ClientError({"Error": {"Code": "Throttled", "Message": "slow down"}}, "Publish")
 DEAL_ADD = (DATA / "wire" / "ONCRMDEALADD.txt").read_text("utf-8")
 

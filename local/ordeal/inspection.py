@@ -141,7 +141,7 @@ class RelayInspection:
 
 
 def _is_announced(record: Any) -> bool:
-    """Say whether the stream's filter lets a record through."""
+    """Return whether the stream's filter lets a record through."""
     return bool(record["dynamodb"].get("NewImage", {}).get("quiet") == {"S": "no"})
 
 

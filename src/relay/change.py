@@ -70,9 +70,9 @@ class Change:
         return f"https://{self.portal_host}{kind_of(self.entity).page}".format(self.id)
 
     def moved(self, name: str, *, to: Any = ..., from_: Any = ...) -> bool:
-        """Say whether this field changed - to that value, from that value, where they are given.
+        """Return whether a field changed: to this value and from that value, where they are given.
 
-        A new item's fields changed from None.
+        The fields of an added item changed from None.
         """
         return (
             name in self.changed

@@ -8,14 +8,14 @@ import pytest
 from relay.ingress.tokens import MAX_SPILLED
 from relay.secret_cache import RETRY_SECONDS
 from tests.conftest import TOKEN
-from tests.ingress_aws import DEAD, DEAL_ADD, DOWN, HANGS, THROTTLED, counted
+from tests.ingress_aws import DEAD, DEAL_ADD, DENIED, DOWN, HANGS, THROTTLED, counted
 
 
-@pytest.mark.parametrize("trouble", [DOWN, HANGS, THROTTLED])
+@pytest.mark.parametrize("trouble", [DOWN, HANGS, THROTTLED, DENIED])
 def test_an_event_that_can_not_be_published_is_spilled_and_republished(
     aws, request_of, capsys, trouble
 ):
-    """With SNS down, hanging or throttling, the request is spilled whole and published later."""
+    """Whatever SNS's error is, the request is spilled whole, waits, and is published later."""
     aws.failing["sns"] = trouble
     request = request_of(base64.b64encode(DEAL_ADD.encode()).decode(), isBase64Encoded=True)
     assert aws.ask(request) == (202, {"id": "request-1"})

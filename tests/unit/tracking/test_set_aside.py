@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ops import redrive
+from ops.dead_letters import content_of
 from tests.tracking_aws import URL, Context, sns_error
 
 
@@ -32,7 +32,7 @@ def test_a_poison_record_that_no_message_holds_is_packed(relay):
     relay.announce.handler({"Records": [record]}, Context)
     ((body, _),) = relay.queues.messages[URL + "dead"].values()
     assert len(body) < 1_000_000
-    assert redrive._content({"Body": body}) == record  # noqa: SLF001  the other end
+    assert content_of({"Body": body}) == record
 
 
 @pytest.mark.parametrize(("hours", "aside"), [(22, False), (24, True)])
