@@ -29,7 +29,7 @@ def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
     """Put a request, as it came, into the encrypted spill queue; raises botocore's errors."""
     (queue_url,) = settings.read("SPILL_QUEUE_URL")
     spilled = {
-        "headers": {"content-type": (request.get("headers") or {}).get("content-type", "")},
+        "headers": {"content-type": request["headers"]["content-type"]},  # a form was read
         "requestContext": {
             "requestId": arrival.request_id,
             "timeEpoch": int(arrival.received_at * 1000),

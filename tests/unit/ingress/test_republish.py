@@ -23,6 +23,9 @@ def test_an_event_that_can_not_be_published_is_spilled_and_republished(
     (spilled,) = aws.sent
     assert aws.republish(spilled["MessageBody"]) == [0]
     assert 12 <= aws.waits[0] <= 16
+    counts = counted(capsys.readouterr().out)
+    assert counts["waiting"] == 1
+    assert not [name for name in counts if name.startswith("refused_")]
     del aws.failing["sns"]
     assert aws.republish(spilled["MessageBody"]) == []
     (message,) = aws.published
@@ -94,7 +97,11 @@ def test_a_poison_record_is_set_aside_alone(aws, request_of, capsys, poison):
     (dead,) = aws.sent
     assert (dead["QueueUrl"], dead["MessageBody"]) == (DEAD, poison)
     assert dead["MessageAttributes"]["reason"]["StringValue"].isprintable()
-    assert "dead-lettered" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "dead-lettered" in output
+    counts = counted(output)
+    refused = {name: number for name, number in counts.items() if name.startswith("refused_")}
+    assert sum(refused.values()) == 1
 
 
 @pytest.mark.parametrize("field", ["", "&ts=1766047124"])
