@@ -35,6 +35,6 @@ def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
             "timeEpoch": int(arrival.received_at * 1000),
         },
         "body": request.get("body"),
-        "isBase64Encoded": request.get("isBase64Encoded", False),
+        "isBase64Encoded": bool(request.get("isBase64Encoded")),
     }
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(spilled))
