@@ -1,4 +1,4 @@
-"""A change goes in, a rule's target has it: SNS, SQS, Lambda, EventBridge, SQS."""
+"""The way of a change to a rule's target: SNS, SQS, Lambda, EventBridge, SQS."""
 
 import json
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from tests.samples import bodies
 
 
 def test_a_change_reaches_the_target_of_a_rule_and_others_do_not(relay, await_until):
-    """The example rule, switched on, gets the deal that was won, the stage reached before not."""
+    """The example rule gets the Change of a won deal, and no Change of an earlier stage."""
     events, sqs = relay.aws.client("events"), relay.aws.client("sqs")
     rule = relay.stack.resources["WonDealsRule"].rpartition("|")[2].rpartition("/")[2]
     bus = relay.stack.resources["ForwardBus"]
@@ -44,7 +44,7 @@ MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": True}}}
 
 
 def make_queue(relay, name):
-    """Make a queue; returns its URL and its ARN."""
+    """Make a queue; return its URL and its ARN."""
     sqs = relay.aws.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -53,7 +53,7 @@ def make_queue(relay, name):
 
 @pytest.fixture
 def targets(relay):
-    """Return what the rules in the docs send to: a queue, a machine, a bus and its queue.
+    """Return the targets of the rules in the docs: a queue, a machine, a bus and its queue.
 
     The bus is one of this account: the embedded AWS drops what is for another's.
     """
@@ -95,7 +95,7 @@ def targets(relay):
 
 
 def received(relay, queue, await_until, number):
-    """Return the messages of a queue when there are so many."""
+    """Return the messages of a queue as soon as there are so many."""
     sqs, found = relay.aws.client("sqs"), []
 
     def more():
@@ -108,7 +108,7 @@ def received(relay, queue, await_until, number):
 
 
 def test_the_rules_of_the_docs_work(relay, await_until, targets):
-    """Contacts to a queue, won deals to a state machine, everything to another bus."""
+    """Contacts reach a queue, won deals a state machine, everything another bus."""
     names = ("sqs_deal_stage_reached", "sqs_contact_phone_changed", "sqs_deal_won")
     changes = [change for name in names for change in bodies(name)]
     for change in changes:

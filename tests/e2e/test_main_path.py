@@ -1,4 +1,4 @@
-"""An event goes in, a method is called: HTTP, API Gateway, SNS, SQS, Lambda, REST."""
+"""The way of an event to a REST call: HTTP, API Gateway, SNS, SQS, Lambda, REST."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def test_a_new_contact_is_greeted(relay, await_until):
 
 
 def test_500_events_of_8_clients_have_500_effects(relay, await_until):
-    """None lost, none twice, in an undisturbed run."""
+    """Without faults no event is lost and none is handled twice."""
     dead = relay.messages("GreetContactDeadLetters")
     before = {int(row["ID"]) for row in relay.portal.call("crm.contact.list", start=-1)}
     relay.portal.admin("seed", deals=0, contacts=500, events=False)
@@ -54,7 +54,7 @@ def test_500_events_of_8_clients_have_500_effects(relay, await_until):
 
 
 def counted(relay, ids):
-    """Return how many comments each contact has, once none waits to be written."""
+    """Return the number of each contact's comments, once no record waits."""
     if relay.messages("GreetContactQueue"):
         return None
     return {contact: len(comments(relay, contact)) for contact in ids}
@@ -74,14 +74,14 @@ def counted(relay, ids):
     ],
 )
 def test_what_is_not_the_portals_is_refused(relay, body, content_type, method, status):
-    """Over real HTTP each bad request has its own status and nothing is published."""
+    """Each bad request gets its own HTTP status, and nothing is published."""
     answered, answer = relay.post(body, content_type, method)
     assert answered == status
     assert "id" not in answer
 
 
 def test_a_record_of_somebody_else_is_dead_lettered_with_its_reason(relay, await_until):
-    """Anybody with the right may publish on the topic; what is not an event is put aside."""
+    """A message on the topic that is no event is dead-lettered."""
     relay.aws.client("sns").publish(
         TopicArn=relay.stack.outputs["EventsTopicArn"], Message='{"specversion": "1.0"}'
     )
@@ -90,7 +90,7 @@ def test_a_record_of_somebody_else_is_dead_lettered_with_its_reason(relay, await
 
 
 def test_a_contact_that_is_gone_is_dead_lettered_with_the_portals_code(relay, await_until):
-    """A method that can never work is not repeated; the queue says which, and why."""
+    """A call that can never work is dead-lettered with its method and reason, and not repeated."""
     assert relay.post(signed(relay, "ONCRMCONTACTADD", 999_999))[0] == 200
     dead = await_until(lambda: taken(relay, "GreetContactDeadLetters", '"contact/999999"'))
     attributes = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
@@ -98,7 +98,7 @@ def test_a_contact_that_is_gone_is_dead_lettered_with_the_portals_code(relay, aw
 
 
 def taken(relay, queue, text):
-    """Return the message of a queue whose body has a text in it, None if there is none."""
+    """Return the message of a queue whose body contains a text, None where there is none."""
     sqs, url = relay.aws.client("sqs"), relay.stack.resources[queue]
     found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
     for message in found.get("Messages", []):
@@ -110,7 +110,7 @@ def taken(relay, queue, text):
 
 @pytest.fixture
 def without_topic(relay):
-    """Let ingress publish on a topic that is not there, as if SNS failed."""
+    """Let ingress publish on a missing topic, as if SNS failed."""
     functions = relay.aws.client("lambda")
     name = relay.stack.resources["IngressFunction"]
     right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -122,7 +122,7 @@ def without_topic(relay):
 
 @pytest.mark.usefixtures("without_topic")
 def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_until):
-    """Ingress that can't publish answers 202; republish, which can, has the same effect."""
+    """An event that ingress can't publish is answered 202, and published by republish."""
     status, answer = relay.post(signed(relay, "ONCRMDEALUPDATE", 4711))
     assert status == 202
     await_until(lambda: f'"event_id":"{answer["id"]}"' in relay.log())
@@ -131,7 +131,7 @@ def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_un
 
 @pytest.mark.usefixtures("without_topic")
 def test_a_function_has_no_right_that_its_policy_does_not_name(relay):
-    """Without its right to the spill queue ingress can't keep an event, and says so."""
+    """Without the right to the spill queue a request is answered 503 and logged as lost."""
     iam, role = relay.aws.client("iam"), relay.stack.resources["IngressFunctionRole"]
     policies = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -151,7 +151,7 @@ def test_a_function_has_no_right_that_its_policy_does_not_name(relay):
 
 
 def test_no_secret_is_in_any_log(relay):
-    """After all of the above, neither token nor webhook is in what the functions wrote."""
+    """After the other tests the log contains neither the token nor the webhook's secret."""
     log = relay.log()
     secret = relay.portal.state["webhook_url"].rstrip("/").rsplit("/", 1)[1]
     assert len(log) > 10_000

@@ -1,4 +1,4 @@
-"""local.faithful_aws: the embedded AWS refuses, repeats and hides what AWS does."""
+"""local.faithful_aws: the embedded AWS refuses, repeats and hides messages like AWS."""
 
 import io
 import json
@@ -54,7 +54,7 @@ def queue(sqs, request):
 
 
 def taken(sqs, url, **how):
-    """Return what one receive got, deleted."""
+    """Receive once; delete and return the bodies."""
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **how).get("Messages", [])
     for message in found:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -69,7 +69,7 @@ def arn(sqs, url):
 
 @pytest.fixture
 def batches(aws, sqs, request):
-    """Return the function that maps a source to a function, and then what its batches were."""
+    """Return the function that maps a source to a function and returns its batches."""
     name = f"{request.node.originalname}-told"
     told = sqs.create_queue(QueueName=name)["QueueUrl"]
     code, functions = io.BytesIO(), aws.client("lambda")
@@ -102,7 +102,7 @@ def batches(aws, sqs, request):
 
 
 def test_a_stream_goes_on_from_the_record_that_was_handed_back(aws, batches):
-    """Bisected where the function fails; what came before the reported record is not repeated."""
+    """A failed batch is bisected; records before the reported one are not repeated."""
     dynamodb = aws.client("dynamodb")
     table = dynamodb.create_table(
         TableName="Mirror",
@@ -129,7 +129,7 @@ def test_a_stream_goes_on_from_the_record_that_was_handed_back(aws, batches):
 
 
 def test_a_queue_is_handed_over_as_its_mapping_says(sqs, queue, batches):
-    """More than ten at a time, gathered for the batching window."""
+    """A batch of more than ten messages is gathered during the batching window."""
     names = [str(number) for number in range(25)]
     for name in names[:5]:
         sqs.send_message(QueueUrl=queue, MessageBody=name)
@@ -143,7 +143,7 @@ def test_a_queue_is_handed_over_as_its_mapping_says(sqs, queue, batches):
 
 
 def test_a_short_poll_proves_nothing(sqs, queue):
-    """It asks some servers: what it does not show may be there. A long poll asks all."""
+    """A short poll may miss messages, a long poll returns them."""
     sqs.send_message(QueueUrl=queue, MessageBody="a")
 
     def polls(**how):
@@ -159,7 +159,7 @@ def test_a_short_poll_proves_nothing(sqs, queue):
 
 
 def test_a_message_is_hidden_for_twelve_hours_from_its_receive(sqs, queue):
-    """Time that has passed since counts; what is not in flight can't be hidden."""
+    """The 12 hours count from the receive; a message that is not in flight can't be hidden."""
     for body in "ab":
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
@@ -186,7 +186,7 @@ def test_a_message_is_hidden_for_twelve_hours_from_its_receive(sqs, queue):
 
 
 def test_a_changed_filter_is_in_force_after_a_while(aws, sqs, queue):
-    """A new subscription's is at once, as the first deploy wants it."""
+    """A changed filter is in force after a delay, a new subscription's filter at once."""
     sns = aws.client("sns")
     topic = sns.create_topic(Name="topic")["TopicArn"]
 

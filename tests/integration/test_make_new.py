@@ -1,4 +1,4 @@
-"""`make new` in a copy of the tree: what it makes is green as it is."""
+"""`make new` in a copy of the tree: the new files pass all checks."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ MADE = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Return a copy of what `make new`, its tests and the checks read."""
+    """Return a copy of the files that `make new`, its tests and the checks read."""
     folder = tmp_path_factory.mktemp("tree")
     ignore = shutil.ignore_patterns("__pycache__", "data")
     for name in FOLDERS:
@@ -40,7 +40,7 @@ def tree(tmp_path_factory):
 
 
 def run(tree, tool, *arguments, status=0):
-    """Return what a tool of the development environment printed; fails with it."""
+    """Run a tool of the development environment; return its output, or fail with it."""
     done = subprocess.run(  # noqa: S603
         [Path(sys.executable).parent / tool, *arguments],
         cwd=tree,
@@ -54,7 +54,7 @@ def run(tree, tool, *arguments, status=0):
 
 
 def contents(tree):
-    """Return every file and its bytes, caches of tools apart."""
+    """Return each file's bytes, without the caches of tools."""
     return {
         path: path.read_bytes()
         for path in tree.rglob("*")
@@ -63,7 +63,7 @@ def contents(tree):
 
 
 def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
-    """The tutorial's too: format, lint, types, tests, those of the template; then no trace."""
+    """New reactions pass format, lint, types and tests; removed ones leave no trace."""
     before = contents(tree)
     for name, *arguments in MADE:
         said = run(tree, "python", "-m", "ops.new", "new", name, *arguments)
@@ -91,7 +91,7 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
 
 
 def test_a_refusal_is_one_line_and_a_status(tree):
-    """A person reads what to write instead, no traceback."""
+    """A wrong name prints the right spelling, without a traceback."""
     said = run(tree, "python", "-m", "ops.new", "new", "Bad", "deal.updated", status=1)
     assert said.startswith("a reaction is called like follow_up")
     assert said.count("\n") == 1

@@ -1,4 +1,4 @@
-"""A flood of forged requests on many warm environments: SSM's reads, and when a token counts."""
+"""Warm environments under a flood of forged requests: reads of SSM, delays of a new token."""
 
 import random
 
@@ -22,7 +22,7 @@ class Flood:
         self.caches = [TokenCache(self.read, lambda: self.now) for _ in range(environments)]
 
     def read(self):
-        """Answer forty times a second, as SSM does; the new token is there from STORED_AT on."""
+        """Answer forty reads a second, as SSM does; the new token is stored at STORED_AT."""
         gained = (self.now - self.filled_at) * SSM_PER_SECOND
         self.bucket, self.filled_at = min(self.bucket + gained, SSM_PER_SECOND), self.now
         if self.bucket < 1:
@@ -33,7 +33,7 @@ class Flood:
         return {"main": "new\nold" if self.now >= STORED_AT else "old"}
 
     def run(self):
-        """Let forged requests come until the end; notes when each environment has the token."""
+        """Run forged requests until END; note when each environment accepts the token."""
         for cache in self.caches:  # cold starts, spread over ten seconds
             self.now = self.random.uniform(0, 10)
             cache.tokens()
@@ -69,7 +69,7 @@ def test_a_stored_token_counts_everywhere_and_ssm_is_not_used_up(environments):
 
 
 def test_more_environments_than_ssm_can_serve_ask_more_seldom():
-    """A thousand throttled environments: SSM answers most, and most get the token in a minute."""
+    """Of a thousand environments most read SSM, and most accept the token in a minute."""
     flood = Flood(1000)
     flood.run()
     assert flood.throttled < flood.reads

@@ -44,7 +44,7 @@ def table():
 
 
 def swept(table, ago, **kinds):
-    """Store what a sweep that ended so long ago has left."""
+    """Store the document of a sweep that ended so many seconds ago."""
     now = time.time()
     progress = {
         name: KindProgress(how, swept_at=now - ago, item_count=9, missing_rows=2)
