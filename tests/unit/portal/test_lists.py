@@ -154,6 +154,17 @@ def test_a_portal_that_does_not_replace_references_is_read_page_by_page(wire, cl
     assert read_list(clock, Portal(webhook)) == list(range(1, 181))
 
 
+def test_items_without_an_id_are_read_by_offset(wire, clock, webhook):
+    """A full page of items without an id can't be continued by id: the list is read by offset."""
+    rows = [{"CURRENCY": f"C{number}"} for number in range(120)]
+    wire.answer = lambda _, params: rows[max(int(params["start"]), 0) :][:50]
+
+    async def read():
+        return [item async for item in Portal(webhook).list("crm.currency.list")]
+
+    assert clock.run(read()) == rows
+
+
 def test_a_method_without_pages_is_read_once(wire, clock, webhook):
     """A directory that returns 80 items at once is one request."""
     wire.answer = lambda _, __: [{"ID": str(number)} for number in range(1, 81)]
