@@ -6,7 +6,7 @@ from typing import Any
 
 from local.portal.call import Call
 from local.portal.errors import RestError
-from local.portal.php import entries, int_or_none
+from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row, Table
@@ -196,10 +196,3 @@ def recent_view(call: Call, chat: Row) -> Row:
         "options": [],
     }
     return item
-
-
-def users_given(call: Call) -> list[int]:
-    """People of `USERS` who are there."""
-    given = call.get("users", default=[])
-    rows = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
-    return [n for one in rows if (n := int_or_none(one) or 0) in call.portal.users]

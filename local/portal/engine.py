@@ -4,27 +4,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, intranet_only
+from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES, Family, title_of, upper_snake
-from local.portal.filters import FilterCompiler, compile_order
-from local.portal.listing import PAGE, Page, candidates, cut, read_start
+from local.portal.family_list import allow, list_rows
 from local.portal.php import entries
-from local.portal.rows import HOOKS, find_row, insert, run_hook, show, table_of, within
+from local.portal.rows import find_row, insert, run_hook, show, table_of, within
 from local.portal.shape import Field
 from local.portal.table import Row
 from local.portal.tokens import fill
 from local.portal.values import read_value
-
-
-def _allow(call: Call, family: Family, operation: str) -> None:
-    if family.data.get("intranet"):
-        intranet_only(call)
-    if family.scope == "crm" and call.portal.denied(call.user):
-        raise family.error(operation, "denied")
-    writes = operation in {"add", "update", "delete"}
-    if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):
-        raise family.error(operation, "denied")
 
 
 def _given(call: Call, family: Family, operation: str) -> Row:
@@ -54,7 +43,7 @@ def _values(call: Call, family: Family, operation: str) -> Row:
 
 
 def _fields(call: Call, family: Family) -> Any:
-    _allow(call, family, "fields")
+    allow(call, family, "fields")
     rows = {
         name: field.describe()
         | _api_type(field)
@@ -74,7 +63,7 @@ def _api_type(field: Field) -> Row:
 
 
 def _add(call: Call, family: Family) -> Any:
-    _allow(call, family, "add")
+    allow(call, family, "add")
     table_of(call, family)
     values = _values(call, family, "add")
     needed = [field for field in family.fields.values() if "R" in field.flags]
@@ -87,7 +76,7 @@ def _add(call: Call, family: Family) -> Any:
 
 
 def _update(call: Call, family: Family) -> Any:
-    _allow(call, family, "update")
+    allow(call, family, "update")
     old = find_row(call, family, "update")
     values = _values(call, family, "update")
     for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
@@ -100,7 +89,7 @@ def _update(call: Call, family: Family) -> Any:
 
 
 def _delete(call: Call, family: Family) -> Any:
-    _allow(call, family, "delete")
+    allow(call, family, "delete")
     row = find_row(call, family, "delete")
     run_hook(family.table, "deleting", call, row)
     table_of(call, family).pop(row["id"])
@@ -135,57 +124,18 @@ def wrapped(family: Family, row: Row, name: str = "") -> Any:
 
 
 def _get(call: Call, family: Family) -> Any:
-    _allow(call, family, "get")
+    allow(call, family, "get")
     return wrapped(family, find_row(call, family, "get"))
-
-
-def _list(call: Call, family: Family) -> Page:
-    _allow(call, family, "list")
-    table, where = table_of(call, family), HOOKS.get((family.table, "where"))
-    maps: dict[str, Any] = {}
-    for name, names in (("filter", ("filter",)), ("order", _ORDERS)):
-        maps[name] = call.get(*names, default={})
-        if not isinstance(maps[name], list | dict):
-            raise family.error("list", "array", name)
-    given = dict(entries(maps["filter"])) | within(call, family, "list")
-    given |= {f"={name}": value for name, value in family.fixed.items()}
-    if family.operations["list"] == "get" and call.get(family.id_names[0].lower()) is not None:
-        given["ID"] = call.get(family.id_names[0].lower())
-    order = compile_order(family, maps["order"], family.names)
-    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
-    special = where(call, given) if where else None
-    test = FilterCompiler(call.portal, family, family.names).compile(given)
-    rows, ordered = candidates(table, given, order)
-    rows = filter(test, filter(special, rows) if special else rows)
-    start, size = read_start(call.get("start")), family.data.get("page", PAGE)
-    page = cut(rows, order, start, ordered=ordered, size=size)
-    views = [show(family, row, "list") for row in page.result]
-    page.result = [_selected(call, family, view) for view in views]
-    if name := family.data.get("wrap", ("", ""))[1]:
-        page.result = {name: page.result}
-    return page
-
-
-def _selected(call: Call, family: Family, view: Row) -> Row:
-    select = [str(name) for _, name in entries(call.get("select", default=[]))]
-    only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
-    if not select or "*" in select:
-        return {name: value for name, value in view.items() if name not in only}
-    wanted = {family.key.lower(), *(name.lower() for name in select)}
-    return {name: value for name, value in view.items() if name.lower() in wanted}
 
 
 _RUN: dict[str, Callable[[Call, Family], Any]] = {
     "fields": _fields,
     "add": _add,
     "get": _get,
-    "list": _list,
+    "list": list_rows,
     "update": _update,
     "delete": _delete,
 }
-
-
-_ORDERS = ("order", "iblock_order", "element_order", "section_order")
 
 
 def _run(run: Callable[[Call, Family], Any], family: Family, call: Call) -> Any:

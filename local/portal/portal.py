@@ -2,11 +2,11 @@
 
 import random
 import re
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from local.portal.activity import Activity
 from local.portal.clock import Clock
 from local.portal.limits import Bucket, Operating
 from local.portal.outbox import Delivery, Outbox
@@ -17,7 +17,8 @@ from local.portal.strip import Strip
 from local.portal.table import Row, Table
 from local.portal.webhooks import IncomingWebhook, OutgoingWebhook, make_secret
 
-_KEPT = 1000  # notifications, REST calls and changes that the page can show
+if TYPE_CHECKING:
+    from collections import deque
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,6 @@ class Denial:
     user: int
     type_number: int | None = None
     category: int | None = None
-
-
-@dataclass(slots=True)
-class Activity:
-    """What happened beside the items themselves, kept for the page and for tests."""
-
-    notifications: deque[Row] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    messages: deque[Row] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    workflows: deque[Row] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    calls: deque[Row] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    last_message: int = 0
-    requests: int = 0
-
-    def next_message(self) -> int:
-        """Messages and notifications share their numbers."""
-        self.last_message += 1
-        return self.last_message
 
 
 class Portal:

@@ -1,6 +1,5 @@
 """`/rest/<user>/<secret>/<method>`: who may, how often, and in which shape the answer goes out."""
 
-import asyncio
 import json
 import time
 from http import HTTPStatus
@@ -19,21 +18,9 @@ from local.portal.params import BodyTooLargeError, read_params
 from local.portal.php import entries, to_xml
 from local.portal.portal import Portal
 from local.portal.run import find_method, refuse, run_method
+from local.portal.spoil import page, spoil
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
-
-_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
-_PAGES = {
-    "html_200": (200, "Maintenance"),
-    "html_403": (403, "403 Forbidden"),
-    "html_500": (500, "500 Internal Server Error"),
-    "html_502": (502, "502 Bad Gateway"),
-}
-
-
-def page(status: int, title: str) -> Response:
-    """A page where JSON was expected."""
-    return Response(_PAGE.format(title), status, media_type="text/html")
 
 
 def json_answer(body: Any, status: int = 200, *, xml: bool = False) -> Response:
@@ -115,7 +102,7 @@ async def _respond(  # noqa: PLR0913  the parts of one request
         raise refuse("plan")
     params = await read_params(request)
     if fault := pick(_on_transport(portal), method.lower(), "before", portal.random):
-        broken = await _break(fault, request, None)
+        broken = await spoil(fault, request, None)
         if broken is not None:
             return broken
     if is_v3:
@@ -128,7 +115,7 @@ async def _respond(  # noqa: PLR0913  the parts of one request
         body = run_method(portal, webhook, method, params)
     response = json_answer(body, xml=xml)
     if fault := pick(_on_transport(portal), method.lower(), "after", portal.random):
-        broken = await _break(fault, request, response)
+        broken = await spoil(fault, request, response)
         return broken or response
     return response
 
@@ -188,23 +175,3 @@ def _whole_request(fault: Fault) -> bool:
     status = ERRORS[fault.kind][0]
     inner = {"operating", "scope", "wrong_auth_type", "access_denied", "not_found", "core"}
     return fault.method == "*" and fault.kind not in inner and status != HTTPStatus.BAD_REQUEST
-
-
-async def _break(fault: Fault, request: Request, response: Response | None) -> Response | None:
-    """Do to the answer what the fault says; None where it goes out as it is."""
-    if fault.kind in _PAGES:
-        return page(*_PAGES[fault.kind])
-    if fault.kind == "slow":
-        await asyncio.sleep(fault.seconds)
-        return None
-    if fault.kind == "empty":
-        return Response(b"", media_type="application/json")
-    if fault.kind == "truncated":
-        body = bytes(response.body) if response else b'{"result":{"items":['
-        return Response(body[: max(1, len(body) // 2)], media_type="application/json")
-    if fault.kind == "timeout":
-        await asyncio.sleep(fault.seconds)
-    abort = request.scope.get("portal.abort")
-    if abort is not None:
-        abort()
-    return page(500, "500 Internal Server Error")

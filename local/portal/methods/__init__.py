@@ -1,68 +1,12 @@
-"""REST methods by section; importing them registers them."""
+"""REST methods by section; importing this package registers them all."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from local.portal.engine import register_families
-from local.portal.methods import (
-    activities,
-    around,
-    calendar,
-    cards,
-    chats,
-    classic,
-    currencies,
-    dialogues,
-    directories,
-    imports,
-    items,
-    lists,
-    messages,
-    messenger_people,
-    notices,
-    people,
-    product_rows,
-    relations,
-    sales,
-    stage_history,
-    system,
-    task_items,
-    task_states,
-    tasks,
-    timeline,
-    timeline_notes,
-    types,
-    user_fields,
-)
 from local.portal.static import register_answers
 
-__all__ = [
-    "activities",
-    "around",
-    "calendar",
-    "cards",
-    "chats",
-    "classic",
-    "currencies",
-    "dialogues",
-    "directories",
-    "imports",
-    "items",
-    "lists",
-    "messages",
-    "messenger_people",
-    "notices",
-    "people",
-    "product_rows",
-    "relations",
-    "sales",
-    "stage_history",
-    "system",
-    "task_items",
-    "task_states",
-    "tasks",
-    "timeline",
-    "timeline_notes",
-    "types",
-    "user_fields",
-]
-
+for _module in sorted(module.name for module in iter_modules(__path__)):
+    import_module(f"{__name__}.{_module}")
 register_answers()
 register_families()

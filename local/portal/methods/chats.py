@@ -12,10 +12,17 @@ from local.portal.chats import (
     new_chat,
     say,
     table,
-    users_given,
 )
 from local.portal.errors import RestError
+from local.portal.php import entries, int_or_none
 from local.portal.table import Row
+
+
+def _users(call: Call) -> list[int]:
+    """People of `USERS` who are there."""
+    given = call.get("users", default=[])
+    rows = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
+    return [n for one in rows if (n := int_or_none(one) or 0) in call.portal.users]
 
 
 @method("im.chat.add", "im")
@@ -27,7 +34,7 @@ def chat_add(call: Call) -> Any:
     more |= {"entity_id": str(call.get("entity_id", default="") or "")}
     more["kind"] = "O" if str(call.get("type", default="")).upper() == "OPEN" else "C"
     more |= {"color": COLORS[c]} if (c := str(call.get("color")).upper()) in COLORS else {}
-    chat = new_chat(call.portal, call.user, users_given(call), **more)
+    chat = new_chat(call.portal, call.user, _users(call), **more)
     if call.get("message"):
         say(call.portal, chat, call.user, str(call.get("message")))
     return chat["id"]
@@ -89,7 +96,7 @@ def _kick(chat: Row, user: int, code: str, text: str) -> None:
 
 
 def _join(call: Call, chat: Row) -> None:
-    chat["users"] = sorted({*chat["users"], *users_given(call)})
+    chat["users"] = sorted({*chat["users"], *_users(call)})
 
 
 def _expel(call: Call, chat: Row) -> None:

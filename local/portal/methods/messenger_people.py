@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
-from local.portal.chats import chat_of, chat_view, person, recent_view, table
+from local.portal.chats import person
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.listing import Page
@@ -73,7 +73,8 @@ for _name, _on in (("start", True), ("end", False)):
     )
 
 
-def _department(call: Call, row: Row) -> Row:
+def department_view(call: Call, row: Row) -> Row:
+    """Show a department as the messenger does."""
     head = row.get("UF_HEAD") or 0
     view = {"id": row["id"], "name": row["NAME"], "full_name": row["NAME"]}
     parent = table_of(call, _DEPARTMENT).get(row.get("PARENT") or 0)
@@ -91,7 +92,7 @@ def department_get(call: Call) -> Any:
     if not isinstance(call.get("id"), list | dict):
         raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
     rows = (table_of(call, _DEPARTMENT).get(number) for number in _numbers(call))
-    return [_department(call, row) for row in rows if row is not None]
+    return [department_view(call, row) for row in rows if row is not None]
 
 
 def _people(call: Call, numbers: list[int]) -> list[Any]:
@@ -120,7 +121,8 @@ for _name, _find in (("employees", _employees), ("managers", _managers)):
     )
 
 
-def _paged(call: Call, rows: list[Any]) -> Page:
+def paged(call: Call, rows: list[Any]) -> Page:
+    """Cut a page out, by `OFFSET` and `LIMIT`."""
     offset, limit = call.number("offset"), min(call.number("limit") or 10, _MOST)
     more = offset + limit if offset + limit < len(rows) else None
     return Page(rows[offset : offset + limit], len(rows), more)
@@ -132,80 +134,4 @@ def colleagues(call: Call) -> Page:
     own = set(call.owner()["departments"])
     users = call.portal.users.values()
     numbers = [u["id"] for u in users if own & set(u["departments"]) and u["id"] != call.user]
-    return _paged(call, _people(call, numbers))
-
-
-def _phrase(call: Call) -> str:
-    text = str(call.get("find", default="") or "").strip().casefold()
-    if len(text) < _SHORTEST:
-        raise RestError("FIND_SHORT", "Too short a search phrase.")
-    return text
-
-
-@method("im.search.user.list", "im")
-def search_users(call: Call) -> Page:
-    """People by a part of their names; an object by numbers, an empty list where nobody is."""
-    text, users = _phrase(call), call.portal.users.values()
-    views = [person(call.portal, user["id"]) for user in users if user["active"]]
-    page = _paged(call, [view for view in views if text in str(view["name"]).casefold()])
-    page.result = {str(view["id"]): view for view in page.result} or []
-    return page
-
-
-@method("im.search.chat.list", "im")
-def search_chats(call: Call) -> Page:
-    """Chats by a part of their titles."""
-    text = _phrase(call)
-    chats = [one for one in table(call.portal, "chat").walk() if one["kind"] != "P"]
-    return _paged(call, [chat_view(call, c) for c in chats if text in c["title"].casefold()])
-
-
-@method("im.search.department.list", "im")
-def search_departments(call: Call) -> Page:
-    """Departments by a part of their names."""
-    text = _phrase(call)
-    rows = [row for row in table_of(call, _DEPARTMENT).walk() if text in row["NAME"].casefold()]
-    return _paged(call, [_department(call, row) for row in rows])
-
-
-def _last(call: Call) -> list[int]:
-    found: list[int] = call.owner().setdefault("searched", [])
-    return found
-
-
-@method("im.search.last.get", "im")
-def last_get(call: Call) -> Any:
-    """What was searched for lately."""
-    chats = [table(call.portal, "chat").rows[number] for number in _last(call)]
-    names = ("id", "type", "avatar", "title")
-    views = [recent_view(call, chat) for chat in chats]
-    return [
-        {name: view[name] for name in names}
-        | ({"user": view["user"]} if view["type"] == "user" else {"chat": view["chat"]})
-        for view in views
-    ]
-
-
-@method("im.search.last.add", "im")
-def last_add(call: Call) -> Any:
-    """Remember what was searched for."""
-    number = chat_of(call, call.get("dialog_id"))["id"]
-    call.owner()["searched"] = [number, *(one for one in _last(call) if one != number)]
-    return True
-
-
-@method("im.search.last.delete", "im")
-def last_delete(call: Call) -> Any:
-    """Forget what was searched for."""
-    number = chat_of(call, call.get("dialog_id"))["id"]
-    call.owner()["searched"] = [one for one in _last(call) if one != number]
-    return True
-
-
-@method("im.disk.folder.get", "im")
-def disk_folder(call: Call) -> Any:
-    """The folder of a chat's files."""
-    given = call.get("dialog_id") or f"chat{call.number('chat_id') or ''}"
-    if given == "chat":
-        raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
-    return {"ID": chat_of(call, given)["id"]}
+    return paged(call, _people(call, numbers))

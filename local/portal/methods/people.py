@@ -1,7 +1,6 @@
 """Employees and departments [api-reference/user/, api-reference/departments/]."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from local.portal.call import Call, method
@@ -9,8 +8,8 @@ from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler
 from local.portal.listing import PAGE, Page, cut, read_start
-from local.portal.php import entries, int_or_none
-from local.portal.rows import hook, show, table_of
+from local.portal.php import entries
+from local.portal.rows import show, table_of
 from local.portal.table import Row
 from local.portal.values import read_value
 
@@ -170,76 +169,3 @@ def update(call: Call) -> Any:
     values = _write(call) | {"changed": call.portal.clock.stamp()}
     call.portal.users[number] |= values
     return True
-
-
-@method("user.admin", "basic")
-def admin(call: Call) -> Any:
-    """Whether the owner is an administrator."""
-    return bool(call.owner().get("admin"))
-
-
-_ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
-
-
-def _codes(call: Call) -> list[str]:
-    given = call.get("access")
-    return [str(v) for _, v in entries(given)] if isinstance(given, list | dict) else [str(given)]
-
-
-@method("user.access", "basic")
-def access(call: Call) -> Any:
-    """Whether the owner has one of the rights."""
-    own = {"AU", "G2", f"U{call.user}", *(f"DR{one}" for one in call.owner()["departments"])}
-    own |= {"G1"} if call.owner().get("admin") else set()
-    return any(code in own for code in _codes(call))
-
-
-@method("access.name", "basic")
-def access_name(call: Call) -> Any:
-    """Names of rights."""
-    found: Row = {}
-    for code in _codes(call):
-        user = call.portal.users.get(int_or_none(code.removeprefix("U")) or 0)
-        name = f"{user['name']} {user['lastName']}" if user else _ACCESS.get(code)
-        if name:
-            found[code] = {"provider": "", "name": name, "provider_id": "other"}
-    return found
-
-
-@hook("department", "check")
-def check_department(call: Call, values: Row, old: Row | None) -> None:
-    """There is one department without a parent."""
-    parent = values.get("PARENT")
-    top = old is not None and old["id"] == 1
-    table = call.portal.tables["department"]
-    if not top and (parent or old is None) and table.get(parent or 0) is None:
-        text = "There can only be one top-level department in the company structure"
-        raise RestError("ERROR_CORE", text, HTTPStatus.BAD_REQUEST)
-
-
-@hook("department", "show")
-def show_department(_family: Any, _row: Row, view: Row, _operation: str) -> None:
-    """Leave out what nobody set."""
-    for name in ("PARENT", "UF_HEAD"):
-        if view[name] is None:
-            del view[name]
-
-
-@method("department.get", "department")
-def department_get(call: Call) -> Page:
-    """Departments by conditions that stand at the top level."""
-    names = {name: call.get(name.lower()) for name in _DEPARTMENTS.classic if name != "SORT"}
-    given = {name: value for name, value in names.items() if value is not None}
-    given |= {k.upper(): v for k, v in entries(call.get("filter", default={}))}
-    sort, way = call.get("sort", default="ID"), call.get("order", default="asc")
-    if isinstance(way, list | dict) and way:
-        sort, way = entries(way)[0]
-    if str(sort).isdigit():
-        given, sort = given | {"SORT": sort}, "ID"
-    field = _DEPARTMENTS.classic.get(str(sort).upper())
-    test = FilterCompiler(call.portal, _DEPARTMENTS, "classic").compile(given)
-    order = [(field.key if field else "id", str(way).upper() == "DESC")]
-    rows = filter(test, table_of(call, _DEPARTMENTS).walk())
-    page = cut(rows, order, read_start(call.get("start")), ordered=False)
-    page.result = [show(_DEPARTMENTS, row) for row in page.result]
-    return page

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.portal.filters import like
 from local.portal.items import Actor, add_item
+from local.portal.patterns import like
 
 
 def titles(desk, **params):

@@ -1,0 +1,61 @@
+"""Lists of families: conditions, order, select and pages, for all of them."""
+
+from typing import Any
+
+from local.portal.call import Call, intranet_only
+from local.portal.family import Family
+from local.portal.filters import FilterCompiler, compile_order
+from local.portal.listing import PAGE, Page, candidates, cut, read_start
+from local.portal.php import entries
+from local.portal.rows import HOOKS, show, table_of, within
+from local.portal.table import Row
+
+_ORDERS = ("order", "iblock_order", "element_order", "section_order")
+
+
+def allow(call: Call, family: Family, operation: str) -> None:
+    """Refuse who may not, and guests of the portal where a family does."""
+    if family.data.get("intranet"):
+        intranet_only(call)
+    if family.scope == "crm" and call.portal.denied(call.user):
+        raise family.error(operation, "denied")
+    writes = operation in {"add", "update", "delete"}
+    if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):
+        raise family.error(operation, "denied")
+
+
+def list_rows(call: Call, family: Family) -> Page:
+    """Rows that fit the filter, as a page."""
+    allow(call, family, "list")
+    table, where = table_of(call, family), HOOKS.get((family.table, "where"))
+    maps: dict[str, Any] = {}
+    for name, names in (("filter", ("filter",)), ("order", _ORDERS)):
+        maps[name] = call.get(*names, default={})
+        if not isinstance(maps[name], list | dict):
+            raise family.error("list", "array", name)
+    given = dict(entries(maps["filter"])) | within(call, family, "list")
+    given |= {f"={name}": value for name, value in family.fixed.items()}
+    if family.operations["list"] == "get" and call.get(family.id_names[0].lower()) is not None:
+        given["ID"] = call.get(family.id_names[0].lower())
+    order = compile_order(family, maps["order"], family.names)
+    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
+    special = where(call, given) if where else None
+    test = FilterCompiler(call.portal, family, family.names).compile(given)
+    rows, ordered = candidates(table, given, order)
+    rows = filter(test, filter(special, rows) if special else rows)
+    start, size = read_start(call.get("start")), family.data.get("page", PAGE)
+    page = cut(rows, order, start, ordered=ordered, size=size)
+    views = [show(family, row, "list") for row in page.result]
+    page.result = [_selected(call, family, view) for view in views]
+    if name := family.data.get("wrap", ("", ""))[1]:
+        page.result = {name: page.result}
+    return page
+
+
+def _selected(call: Call, family: Family, view: Row) -> Row:
+    select = [str(name) for _, name in entries(call.get("select", default=[]))]
+    only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
+    if not select or "*" in select:
+        return {name: value for name, value in view.items() if name not in only}
+    wanted = {family.key.lower(), *(name.lower() for name in select)}
+    return {name: value for name, value in view.items() if name.lower() in wanted}

@@ -1,0 +1,89 @@
+"""Funnels of deals, invoices and smart processes [crm/universal/category/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError, access_denied, missing, not_found
+from local.portal.listing import Page
+from local.portal.methods.items import entity_of, fields_of
+from local.portal.php import entries, int_or_none
+from local.portal.schema import EntityType
+from local.portal.table import Row
+
+_IS_DEFAULT = "This funnel is the default funnel"
+
+
+def _funnels(call: Call) -> tuple[EntityType, list[Row]]:
+    entity = entity_of(call)
+    if not entity.has_categories:
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {entity.code} is not supported")
+    return entity, call.portal.directories.categories.setdefault(entity.number, [])
+
+
+def _funnel(call: Call) -> tuple[EntityType, list[Row], Row]:
+    entity, rows = _funnels(call)
+    if call.get("id") is None:
+        raise missing("id")
+    row = next((row for row in rows if row["id"] == call.number("id")), None)
+    if row is None:
+        raise not_found("Element not found")
+    return entity, rows, row
+
+
+def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
+    if not call.owner().get("admin"):
+        raise access_denied()
+    for name in ("name", "sort", "originId", "originatorId"):
+        if given.get(name) is not None:
+            row[name] = (int_or_none(given[name]) or 0) if name == "sort" else str(given[name])
+    if str(given.get("isDefault")).upper() == "Y":
+        for one in rows:
+            one["isDefault"] = "Y" if one is row else "N"
+    return {"category": row}
+
+
+@method("crm.category.list", "crm")
+def category_list(call: Call) -> Page:
+    """Funnels of a type."""
+    _, rows = _funnels(call)
+    return Page({"categories": rows}, len(rows))
+
+
+@method("crm.category.add", "crm")
+def category_add(call: Call) -> Any:
+    """Make a funnel with stages of its own."""
+    entity, rows = _funnels(call)
+    given = dict(entries(fields_of(call)))
+    if not given.get("name"):
+        raise RestError("0", "Field 'NAME' is required")
+    number = call.portal.directories.add_category(entity.number, str(given["name"]))
+    return _write(call, rows, next(row for row in rows if row["id"] == number), given)
+
+
+@method("crm.category.get", "crm")
+def category_get(call: Call) -> Any:
+    """One funnel."""
+    return {"category": _funnel(call)[2]}
+
+
+@method("crm.category.update", "crm")
+def category_update(call: Call) -> Any:
+    """Rename a funnel, move it or make it the default one."""
+    _, rows, row = _funnel(call)
+    return _write(call, rows, row, dict(entries(fields_of(call))))
+
+
+@method("crm.category.delete", "crm")
+def category_delete(call: Call) -> Any:
+    """Delete a funnel that is empty and not the default one."""
+    entity, rows, row = _funnel(call)
+    deals = entity.code == "deal"
+    code = "0" if deals else "BX_ERROR"
+    if row["isDefault"] == "Y":
+        text = "Default deal category cannot be deleted" if deals else _IS_DEFAULT
+        raise RestError(code, text)
+    items = call.portal.items[entity.number].walk()
+    if any(item.get("categoryId") == row["id"] for item in items):
+        name = f"Deals related to the funnel {row['name']} found"
+        raise RestError(code, name if deals else "Elements related to the funnel found")
+    rows.remove(row)
