@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import batched
 from typing import Any
 
@@ -63,7 +64,8 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
 
     async def save(document: SweepDocument, lease_seconds: float = LEASE_SECONDS) -> None:
         until = time.time() + lease_seconds if lease_seconds else 0
-        await asyncio.to_thread(state.save, portal, owner, document, until)
+        as_now = deepcopy(document)  # other lists of the sweep change it meanwhile
+        await asyncio.to_thread(state.save, portal, owner, as_now, until)
 
     sweep: Sweep | None = None
     try:
