@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError
 from cfnlint.decode.cfn_yaml import load
 
 from relay import settings
@@ -35,7 +35,11 @@ from relay.retry_policy import (
 )
 from relay.tracking import track
 from tests.dynamo import Dynamo
+<<<<<<< Updated upstream
 from tests.samples import change_of
+=======
+from tests.moved_queue import HOUR, Queue
+>>>>>>> Stashed changes
 from tests.tracking_aws import KEY, OLD, event_message
 from tests.unit.tracking.conftest import relay
 
@@ -48,78 +52,9 @@ QUEUES = {
     if not name.startswith("Fn::") and "RedrivePolicy" in resource["Properties"]
     if resource["Type"] == "AWS::SQS::Queue"
 }
-HOUR, DAY = 3600, 24 * 3600
+DAY = 24 * HOUR
 START = 1_772_366_400.0 + 300  # shortly after a full hour
 CHANGE = change_of()
-
-
-class Queue:
-    """SQS, and Lambda's poller, with a queue's numbers of the template."""
-
-    def __init__(self, properties, clock, window=60, sizes=(5, 100)):
-        self.clock, self.window, self.sizes = clock, window, sizes
-        self.visibility = properties["VisibilityTimeout"]
-        self.most = properties["RedrivePolicy"]["maxReceiveCount"]
-        self.messages, self.moved, self.letters = {}, [], []
-        self.down = False
-
-    def send(self, body):
-        """Take a message."""
-        name = f"m{len(self.messages)}"
-        self.messages[name] = {"body": body, "receives": 0, "at": self.clock[0]}
-        self.messages[name]["sent"] = self.clock[0]
-
-    def change_message_visibility_batch(self, *, Entries, **_):  # noqa: N803
-        """Hide messages from now on."""
-        if self.down:
-            raise EndpointConnectionError(endpoint_url="https://sqs")
-        for its in Entries:
-            wait = its["VisibilityTimeout"]
-            assert 0 < wait <= 12 * HOUR
-            self.messages[its["ReceiptHandle"]]["at"] = self.clock[0] + wait
-        return {}
-
-    def get_queue_attributes(self, **_):
-        """Say for how long what was received is hidden."""
-        if self.down:
-            raise EndpointConnectionError(endpoint_url="https://sqs")
-        return {"Attributes": {"VisibilityTimeout": str(self.visibility)}}
-
-    def send_message(self, **letter):
-        """Take a dead letter."""
-        self.letters.append(letter["MessageAttributes"]["error"]["StringValue"])
-
-    def turn(self, handler, chance):
-        """Go to where a message is visible, and let copies of a function handle what is."""
-        first = min(its["at"] for its in self.messages.values())
-        self.clock[0] = max(self.clock[0], first) + self.window  # several are visible by then
-        ready = [name for name, its in self.messages.items() if its["at"] <= self.clock[0]]
-        chance.shuffle(ready)
-        for batch in itertools.batched(ready, chance.choice(self.sizes), strict=False):
-            self._handle(handler, batch)
-        self.clock[0] += 1
-
-    def _handle(self, handler, batch):
-        records = []
-        for name in batch:
-            its = self.messages[name]
-            its["receives"] += 1
-            its["at"] = self.clock[0] + self.visibility
-            if its["receives"] > self.most:
-                self.moved.append(self.messages.pop(name))
-                continue
-            attributes = {
-                "ApproximateReceiveCount": str(its["receives"]),
-                "SentTimestamp": str(int(its["sent"] * 1000)),
-            }
-            records.append({"messageId": name, "receiptHandle": name, "body": its["body"],
-                            "attributes": attributes, "eventSource": "aws:sqs"})  # fmt: skip
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-        answer = handler({"Records": records}, context)
-        back = {its["itemIdentifier"] for its in answer["batchItemFailures"]}
-        for record in records:
-            if record["messageId"] not in back:
-                del self.messages[record["messageId"]]
 
 
 def aws(code, status=400):
