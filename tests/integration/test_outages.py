@@ -35,11 +35,8 @@ from relay.retry_policy import (
 )
 from relay.tracking import track
 from tests.dynamo import Dynamo
-<<<<<<< Updated upstream
-from tests.samples import change_of
-=======
 from tests.moved_queue import HOUR, Queue
->>>>>>> Stashed changes
+from tests.samples import change_of
 from tests.tracking_aws import KEY, OLD, event_message
 from tests.unit.tracking.conftest import relay
 
