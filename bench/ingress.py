@@ -47,17 +47,19 @@ sys.path.insert(0, ".")
 sys.stdout = open(os.devnull, "w")  # the loggers keep it
 from relay.ingress.accept import arrival_of
 from relay.ingress.app import receive
+from relay.ingress.robots import RobotCache
 from relay.ingress.tokens import TokenCache
 class Sns:
     def publish(self, **message): pass
 sns = Sns()
 token = "faketoken0faketoken1faketoken200"
 tokens = TokenCache(lambda: {"main": token})
+robots = RobotCache(dict)
 request = json.loads(sys.argv[1])
 spent = []
 for _ in range(int(sys.argv[2])):
     begun = time.perf_counter()
-    answer = receive(request, arrival_of(request), tokens, lambda service: sns)
+    answer = receive(request, arrival_of(request), tokens, robots, lambda service: sns)
     spent.append(time.perf_counter() - begun)
 assert answer["statusCode"] == 200, answer
 print(statistics.median(spent) * 1000, file=sys.__stdout__)

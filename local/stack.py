@@ -25,6 +25,7 @@ class Stack:
     hook_url: str
 
 
+_VERBS = {"x-amazon-apigateway-any-method": "ANY"}
 # Functions run on this machine's processor and call a portal without TLS.
 PARAMETERS = {
     "Architecture": "x86_64",
@@ -68,7 +69,7 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
     paths = template["Resources"]["Api"]["Properties"]["Body"]["paths"]
     for path, methods in paths.items():
         for method, operation in methods.items():
-            key = f"{method.upper()} {path}"
+            key = f"{_VERBS.get(method, method.upper())} {path}"
             if key in existing:
                 continue
             uri = str(operation["x-amazon-apigateway-integration"]["uri"])

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from relay.ingress.accept import arrival_of
 from relay.ingress.app import receive
 from relay.ingress.republish import republish
+from relay.ingress.robots import RobotCache
 from relay.ingress.tokens import TokenCache
 from tests.conftest import DATA, TOKEN
 
@@ -29,6 +30,7 @@ class IngressAws:
         self.tokens, self.published, self.sent, self.failing = {"main": TOKEN}, [], [], {}
         self.waits, self.reads, self.now = [], 0, 0.0
         self.cache = TokenCache(self.read_tokens, lambda: self.now)
+        self.secrets, self.robots = {}, RobotCache(self.read_secrets, lambda: self.now)
 
     def client(self, _service):
         """Return a service's client: this object is all of them."""
@@ -61,10 +63,15 @@ class IngressAws:
         self._fail("ssm")
         return dict(self.tokens)
 
+    def read_secrets(self):
+        """Return the secrets of robots, as SSM does."""
+        self._fail("ssm")
+        return dict(self.secrets)
+
     def ask(self, request):
         """Return status and body of ingress's answer to a request."""
         arrival = arrival_of(request, "invocation-1")
-        answer = receive(request, arrival, self.cache, self.client)
+        answer = receive(request, arrival, self.cache, self.robots, self.client)
         assert answer["headers"] == {"content-type": "application/json"}
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -80,7 +87,7 @@ class IngressAws:
             {"messageId": str(number), "receiptHandle": "r", "body": body}
             for number, body in enumerate(bodies)
         ]
-        answer = republish({"Records": records}, self.cache, self.client)
+        answer = republish({"Records": records}, self.cache, self.robots, self.client)
         return [int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
 
 

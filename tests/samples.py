@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from relay.change import Change, Fields
-from relay.event import TYPE_PREFIX, Event
+from relay.event import TYPE_PREFIXES, Event
 from relay.kinds import kind_of
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -24,7 +24,7 @@ def load(name):
 
 def is_event(body):
     """Say whether a message comes from the topic of events rather than from that of changes."""
-    return body.get("type", "").startswith(TYPE_PREFIX)
+    return body.get("type", "").startswith(TYPE_PREFIXES)
 
 
 def reaches(entry, name):

@@ -36,10 +36,10 @@ class Envelope(NamedTuple):
         return to_text(document)
 
     @classmethod
-    def of(cls, document: Any, type_prefix: str) -> Self:
+    def of(cls, document: Any, *type_prefixes: str) -> Self:
         """Return the envelope of a JSON document; raises NotOursError for any other document.
 
-        `type_prefix` is how the CloudEvent's type has to begin.
+        `type_prefixes` are how the CloudEvent's type may begin.
         """
         if not isinstance(document, Mapping):
             raise NotOursError(f"not a CloudEvent: {type(document).__name__} instead of an object")
@@ -53,8 +53,8 @@ class Envelope(NamedTuple):
                 "not a CloudEvent: id, source, type, time (texts) and data (object) needed"
             )
         unique_id, source, type_name, time = texts
-        if not type_name.startswith(type_prefix):
-            raise NotOursError(f"type is {type_name!r}, not {type_prefix}*")
+        if not type_name.startswith(type_prefixes):
+            raise NotOursError(f"type is {type_name!r}, not {'* or '.join(type_prefixes)}*")
         return cls(unique_id, source.removeprefix(SOURCE_PREFIX), type_name, time, data)
 
 

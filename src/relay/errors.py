@@ -5,6 +5,7 @@
 | RejectedRequestError | the sender of a request to ingress: |
 | - MalformedRequestError | 400, the request has the wrong shape |
 | - InvalidTokenError | 401, the request does not come from a connected portal |
+| - MethodNotAllowedError | 405, the route of robots has GET and POST only |
 | - RequestTooLargeError | 413, the request is larger than an event can be |
 | - UnsupportedMediaTypeError | 415, the request is no form |
 | NoTokensError | nobody: the request is spilled, and verified later |
@@ -64,6 +65,12 @@ class InvalidTokenError(RejectedRequestError):
     """Raised when no stored token equals the token of a request; never says which or why."""
 
     status, code = 401, "not_verified"
+
+
+class MethodNotAllowedError(RejectedRequestError):
+    """Raised when a robot's address is called with another method than GET or POST."""
+
+    status, code = 405, "method_not_allowed"
 
 
 class RequestTooLargeError(RejectedRequestError):

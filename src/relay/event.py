@@ -1,13 +1,28 @@
 """An event: something happened in a portal. Ingress publishes it on the Events topic."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from relay.cloudevent import Envelope
 from relay.errors import NotOursError
 
 TYPE_PREFIX = "com.bitrix24.event."
+
+# Of an event that a robot or a business process caused: name, type and action.
+ROBOT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+ROBOT_PREFIX = "robot."
+ROBOT_TYPE_PREFIX = f"com.bitrix24.{ROBOT_PREFIX}"
+ROBOT_ACTION = "robot"
+TYPE_PREFIXES = (TYPE_PREFIX, ROBOT_TYPE_PREFIX)
+
+
+class Document(NamedTuple):
+    """The item of an event: `kind` as in Changes (`deal`, `dynamic_128`, `task`), `id` as text."""
+
+    kind: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +31,13 @@ class Event:
 
     event_id        the event's own id. Adding and deleting happen to an item only once, so their
                     id is made of portal, entity, item and action: a doubled event is recognised
-    name            the portal's code of the event, `ONCRMDEALUPDATE`
+    name            the portal's code of the event, `ONCRMDEALUPDATE`; `robot.send_contract` where
+                    the robot `send_contract` called
     entity, action, id
                     what happened to which item; None where the catalogue does not know the event
                     or the event names no item. `id` is a string
     time, sent_at   ISO 8601; `sent_at` is the portal's own time, None where it sent none
-    payload         the portal's `data`; all scalars are strings
+    payload         the portal's `data`, or the parameters of a robot; all scalars are strings
     """
 
     event_id: str
@@ -43,6 +59,16 @@ class Event:
         """The item, `deal/662`; None where entity or id is None."""
         return None if self.entity is None or self.id is None else f"{self.entity}/{self.id}"
 
+    @property
+    def document(self) -> Document | None:
+        """The item; None where entity or id is None."""
+        return None if self.entity is None or self.id is None else Document(self.entity, self.id)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What an administrator typed into the address of a robot; empty for other events."""
+        return self.payload if self.action == ROBOT_ACTION else {}
+
     def to_json(self) -> str:
         """Return the event as a CloudEvent."""
         data = {
@@ -57,7 +83,8 @@ class Event:
             "handlerId": self.handler_id,
             "payload": self.payload,
         }
-        type_name = TYPE_PREFIX + self.name.lower()
+        prefix = ROBOT_TYPE_PREFIX if self.action == ROBOT_ACTION else TYPE_PREFIX
+        type_name = prefix + self.name.removeprefix(ROBOT_PREFIX).lower()
         return Envelope(
             self.event_id, self.portal, type_name, self.time, data, self.subject
         ).to_json()
@@ -65,7 +92,7 @@ class Event:
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
         """Return the event that `to_json` wrote; raises NotOursError for another document."""
-        envelope = Envelope.of(cloudevent, TYPE_PREFIX)
+        envelope = Envelope.of(cloudevent, *TYPE_PREFIXES)
         data = envelope.data
         try:
             return cls(

@@ -5,6 +5,7 @@ Secrets are in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
 | parameter | holds |
 |---|---|
 | `application-tokens/<portal>` | the tokens of a portal's outgoing webhooks, one a line |
+| `robots/<portal>` | the secrets in the addresses of a portal's robots, one a line |
 | `webhook-urls/<read or write>/<portal>` | the URL of an incoming webhook |
 | `secrets/<name>` | a secret that a reaction needs for another service than the portal |
 """

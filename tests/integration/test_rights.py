@@ -47,8 +47,14 @@ NO_ROW = {
 }
 # What is a function's own beside the log: by what its name begins with.
 OWN = {
-    "IngressFunction": {"EventsTopic", "SpillQueue", "application-tokens"},
-    "RepublishFunction": {"EventsTopic", "SpillQueue", "SpillDeadLetters", "application-tokens"},
+    "IngressFunction": {"EventsTopic", "SpillQueue", "application-tokens", "robots"},
+    "RepublishFunction": {
+        "EventsTopic",
+        "SpillQueue",
+        "SpillDeadLetters",
+        "application-tokens",
+        "robots",
+    },
     "TrackFunction": {
         "Mirror",
         "StateTable",

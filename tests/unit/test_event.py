@@ -1,13 +1,14 @@
 """relay.event: an event is read back from its JSON, and nothing else is taken for one."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import NotOursError
-from relay.event import Event
+from relay.event import Document, Event
 from tests.samples import load
 
 texts = st.none() | st.text(st.characters(codec=None), max_size=8)
@@ -49,3 +50,19 @@ def test_another_document_is_no_event(change, reason):
     document = json.loads(load("sqs_contact_added").to_json())
     with pytest.raises(NotOursError, match=reason):
         Event.from_cloudevent(document | change)
+
+
+def test_an_event_of_a_robot_survives_its_envelope():
+    """Name, document and parameters of a robot's event are the same once it was published."""
+    event = load("sqs_robot_called")
+    assert event.name == "robot.start_from_robot"
+    assert event.document == Document("deal", "42")
+    assert event.params == {"sum": "123.45|RUB", "who": "user_23", "title": "Ёлка"}
+    assert Event.from_cloudevent(json.loads(event.to_json())) == event
+
+
+def test_an_event_of_the_portal_has_no_parameters():
+    """Only robots have parameters; an event without an item has no document."""
+    event = load("sqs_call_missed")
+    assert event.params == {}
+    assert replace(event, id=None).document is None

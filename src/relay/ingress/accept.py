@@ -9,6 +9,7 @@ from relay.errors import InvalidTokenError, NoTokensError, StaleTokensError
 from relay.event import Event
 from relay.ingress.form import Form
 from relay.ingress.recognise import to_event
+from relay.ingress.robots import RobotCache, RobotCall, to_robot_event, verify_call
 from relay.ingress.tokens import TokenCache
 from relay.ingress.verify import token_of, verify_token
 
@@ -44,6 +45,28 @@ def accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
     """
     portal = _verify(token_of(form), tokens)
     return to_event(form, portal, arrival.request_id, arrival.received_at)
+
+
+def accept_call(call: RobotCall, arrival: Arrival, robots: RobotCache) -> Event:
+    """Return the event of a robot's call whose address bears a stored secret.
+
+    Raises MalformedRequestError for a call without a document, and what `accept` raises for a
+    secret; where none is stored the call is refused, as its address can't be `make robot`'s.
+    """
+    secrets = robots.tokens()
+    if not any(secrets.values()) and robots.failed:
+        raise NoTokensError("the secrets of robots can't be read") from robots.failed
+    try:
+        verify_call(call, secrets, robots.members)
+    except InvalidTokenError as refusal:
+        if robots.refresh():
+            secrets = robots.tokens()
+            verify_call(call, secrets, robots.members)
+        elif robots.failed:
+            raise StaleTokensError(str(refusal)) from robots.failed
+        else:
+            raise
+    return to_robot_event(call, list(secrets[call.portal]), arrival.received_at, robots)
 
 
 def _verify(token: bytes, tokens: TokenCache) -> str:

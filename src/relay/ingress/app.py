@@ -1,4 +1,4 @@
-"""POST /bitrix24 -> receive -> verify -> publish.
+"""POST /bitrix24, GET or POST /robot/… -> receive -> verify -> publish.
 
 Answers 200 published, 202 spilled and published later, 4xx refused, 503 could not be stored. The
 sender never repeats an event: whatever can be stored is never answered with an error.
@@ -12,6 +12,7 @@ gc.disable()
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -27,15 +28,17 @@ from relay.errors import (
     StaleTokensError,
 )
 from relay.event import Event
-from relay.ingress.accept import Arrival, accept, arrival_of, log_fields
-from relay.ingress.form import Form, read_form
+from relay.ingress.accept import Arrival, accept, accept_call, arrival_of, log_fields
+from relay.ingress.form import read_form
 from relay.ingress.publish import publish, spill
 from relay.ingress.recognise import event_name
+from relay.ingress.robots import ROUTE, RobotCache, is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 
 logger = Logger(service="ingress")
 metrics = Metrics(service="ingress")
 token_cache = TokenCache()
+robot_cache = RobotCache()
 
 type Answer = dict[str, Any]
 
@@ -43,37 +46,49 @@ type Answer = dict[str, Any]
 def handler(request: Mapping[str, Any], context: Any) -> Answer:
     """Answer one API Gateway request (payload format 2.0)."""
     arrival = arrival_of(request, getattr(context, "aws_request_id", ""))
-    return receive(request, arrival, token_cache, settings.client)
+    return receive(request, arrival, token_cache, robot_cache, settings.client)
 
 
 def receive(
-    request: Mapping[str, Any], arrival: Arrival, tokens: TokenCache, client: Callable[[str], Any]
+    request: Mapping[str, Any],
+    arrival: Arrival,
+    tokens: TokenCache,
+    robots: RobotCache,
+    client: Callable[[str], Any],
 ) -> Answer:
     """Publish the event of a verified request, or spill the request; return the HTTP answer.
 
     `client` returns a boto3 client by the name of its service.
     """
     metrics.add_metric("received", MetricUnit.Count, 1)
+    by_robot = is_robot_call(request)
     try:
-        form = read_form(request)
-        name = event_name(form)
+        if by_robot:
+            # Of an address that is not verified nothing is logged: its parts may be interchanged.
+            name = "robot"
+            accepting = partial(accept_call, read_call(request), arrival, robots)
+        else:
+            form = read_form(request)
+            name = event_name(form)
+            accepting = partial(accept, form, arrival, tokens)
         try:
-            event = _accept(form, arrival, tokens)
+            event = _accept(accepting, robots if by_robot else tokens)
+            robots.learn(event)
             publish(event, client("sns"))
         except (NoTokensError, BotoCoreError, ClientError) as trouble:
             return _spill(request, arrival, name, trouble, client)
         return _published(event)
     except RejectedRequestError as refusal:
-        return _refused(refusal, arrival)
+        return _refused(refusal, arrival, by_robot=by_robot)
     finally:
         metrics.flush_metrics()
 
 
-def _accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
+def _accept(accepting: Callable[[], Event], secrets: TokenCache) -> Event:
     try:
-        return accept(form, arrival, tokens)
+        return accepting()
     except StaleTokensError as trouble:
-        if tokens.may_spill():
+        if secrets.may_spill():
             raise
         raise InvalidTokenError(str(trouble)) from None
 
@@ -84,9 +99,14 @@ def _published(event: Event) -> Answer:
     return _answer(200, id=event.event_id)
 
 
-def _refused(refusal: RejectedRequestError, arrival: Arrival) -> Answer:
+def _refused(refusal: RejectedRequestError, arrival: Arrival, *, by_robot: bool) -> Answer:
     metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
-    logger.info("refused", code=refusal.code, reason=str(refusal), request_id=arrival.request_id)
+    about: dict[str, Any] = {"code": refusal.code, "reason": str(refusal)}
+    about["request_id"] = arrival.request_id
+    if by_robot:
+        metrics.add_metric("robots_refused", MetricUnit.Count, 1)
+        about["route"] = ROUTE
+    logger.info("refused", **about)
     return _answer(refusal.status, error=refusal.code, message=str(refusal))
 
 

@@ -8,6 +8,7 @@ from relay import settings
 from relay.errors import RequestTooLargeError
 from relay.event import Event
 from relay.ingress.accept import Arrival
+from relay.ingress.robots import is_robot_call, spillable
 
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
 
@@ -26,15 +27,24 @@ def publish(event: Event, sns: Any) -> None:
 
 
 def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
-    """Put a request, as it came, into the encrypted spill queue; raises botocore's errors."""
+    """Put a request into the encrypted spill queue; raises botocore's errors.
+
+    It is put there as it came, that of a robot with a digest in place of its secret.
+    """
     (queue_url,) = settings.read("SPILL_QUEUE_URL")
-    spilled = {
-        "headers": {"content-type": request["headers"]["content-type"]},  # a form was read
-        "requestContext": {
-            "requestId": arrival.request_id,
-            "timeEpoch": int(arrival.received_at * 1000),
-        },
+    headers = request.get("headers")  # a GET has no form, so they were not read
+    content_type = headers.get("content-type", "") if isinstance(headers, Mapping) else ""
+    context: dict[str, Any] = {
+        "requestId": arrival.request_id,
+        "timeEpoch": int(arrival.received_at * 1000),
+    }
+    spilled: dict[str, Any] = {
+        "headers": {"content-type": content_type},
+        "requestContext": context,
         "body": request.get("body"),
         "isBase64Encoded": bool(request.get("isBase64Encoded")),
     }
+    if is_robot_call(request):
+        context["http"] = {"method": request["requestContext"]["http"]["method"]}
+        spilled |= spillable(request)
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(spilled))

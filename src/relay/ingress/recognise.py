@@ -61,16 +61,16 @@ def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at:
         event_id=event_id,
         portal=portal,
         name=name,
-        time=_iso(received_at if sent is None else sent),
+        time=iso(received_at if sent is None else sent),
         entity=entity,
         action=action,
         entity_type_id=entity_type_id,
         id=item_id,
-        sent_at=None if sent is None else _iso(sent),
-        domain=_text(auth.get("domain")),
-        member_id=_text(auth.get("member_id")),
-        handler_id=_text(form.get("event_handler_id")),
-        payload=_without_credentials(payload),
+        sent_at=None if sent is None else iso(sent),
+        domain=text_of(auth.get("domain")),
+        member_id=text_of(auth.get("member_id")),
+        handler_id=text_of(form.get("event_handler_id")),
+        payload=without_credentials(payload),
     )
 
 
@@ -115,24 +115,27 @@ def _at(payload: Any, path: str) -> str | None:
             value = value[int(key)]
         else:
             return None
-    return _text(value)
+    return text_of(value)
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """Return a text that is not empty, None for anything else."""
     return value if isinstance(value, str) and value else None
 
 
-def _iso(seconds: float) -> str:
+def iso(seconds: float) -> str:
+    """Return seconds since 1970 as ISO 8601, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _without_credentials(value: Any) -> Any:
+def without_credentials(value: Any) -> Any:
+    """Return a nested value without the keys that are credentials, wherever they stand."""
     if isinstance(value, dict):
         return {
-            key: _without_credentials(item)
+            key: without_credentials(item)
             for key, item in value.items()
             if key.lower() not in _CREDENTIALS
         }
     if isinstance(value, list):
-        return [_without_credentials(item) for item in value]
+        return [without_credentials(item) for item in value]
     return value

@@ -17,15 +17,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.errors import NotOursError, RejectedRequestError, RelayError
 from relay.event import Event
-from relay.ingress.accept import accept, arrival_of, log_fields
+from relay.ingress.accept import accept, accept_call, arrival_of, log_fields
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
+from relay.ingress.robots import RobotCache, is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 from relay.queue import Unhandled, hand_back
 
 logger = Logger(service="republish")
 metrics = Metrics(service="republish")
 token_cache = TokenCache()
+robot_cache = RobotCache()
 
 # Raised by a body that ingress did not write. Their texts may quote a token, so only the class is
 # told.
@@ -34,11 +36,14 @@ _NO_REQUEST = (ValueError, TypeError, LookupError, AttributeError, RecursionErro
 
 def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Publish each record of an SQS batch; return those that must come back."""
-    return republish(batch, token_cache, settings.client)
+    return republish(batch, token_cache, robot_cache, settings.client)
 
 
 def republish(
-    batch: dict[str, Any], tokens: TokenCache, client: Callable[[str], Any]
+    batch: dict[str, Any],
+    tokens: TokenCache,
+    robots: RobotCache,
+    client: Callable[[str], Any],
 ) -> dict[str, Any]:
     """Publish each record; return SQS's partial batch response.
 
@@ -47,7 +52,7 @@ def republish(
     unhandled: list[Unhandled] = []
     for record in map(SQSRecord, batch["Records"]):
         try:
-            event = _event_of(record, tokens)
+            event = _event_of(record, tokens, robots)
             publish(event, client("sns"))
         except (RelayError, BotoCoreError, ClientError) as error:
             _count_refusal(error)
@@ -64,10 +69,12 @@ def republish(
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
 
 
-def _event_of(record: SQSRecord, tokens: TokenCache) -> Event:
+def _event_of(record: SQSRecord, tokens: TokenCache, robots: RobotCache) -> Event:
     """Return the verified event of a spilled request; raises NotOursError, and what accept does."""
     try:
         request = json.loads(record.body)
+        if is_robot_call(request):
+            return accept_call(read_call(request), arrival_of(request), robots)
         return accept(read_form(request), arrival_of(request), tokens)
     except _NO_REQUEST as error:
         raise NotOursError(f"not a spilled request: {type(error).__name__}") from error

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.errors import NotOursError
-from relay.event import TYPE_PREFIX, Event
+from relay.event import ROBOT_ACTION, TYPE_PREFIXES, Event
 from relay.kinds import OLD_INVOICE, kind_of, name_of
 from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
 EVENT, SWEEP = "event", "sweep"
-ACTIONS = ("add", "update", "delete", "move_to_category")
+ACTIONS = ("add", "update", "delete", "move_to_category", ROBOT_ACTION)
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Hint:
     """All reasons in one batch to read one item.
 
     via              EVENT if an event is among the reasons, else SWEEP
+    by_webhook       an event of the outgoing webhook is among them, not only a robot
     added, deleted   an ADD or DELETE event is among them
     baseline         the mirror is filled for the first time
     received_before  one of the messages was received before
@@ -28,6 +29,7 @@ class Hint:
 
     key: Key
     via: str = SWEEP
+    by_webhook: bool = False
     added: bool = False
     deleted: bool = False
     baseline: bool = False
@@ -37,6 +39,7 @@ class Hint:
     def add(self, other: "Hint") -> None:
         """Add the reasons of another hint for the same item."""
         self.via = EVENT if EVENT in {self.via, other.via} else SWEEP
+        self.by_webhook |= other.by_webhook
         self.added |= other.added
         self.deleted |= other.deleted
         self.baseline |= other.baseline
@@ -57,7 +60,7 @@ def parse(message_id: str, body: str) -> list[Hint]:
         raise NotOursError("not a message of this relay: it has no type")
     if message["type"] == _HINT:
         return _of_sweep(message_id, message)
-    if message["type"].startswith(TYPE_PREFIX):
+    if message["type"].startswith(TYPE_PREFIXES):
         return _of_event(message_id, Event.from_cloudevent(message))
     raise NotOursError(f"neither an event nor a hint: {message['type']}")
 
@@ -100,6 +103,7 @@ def _of_event(message_id: str, event: Event) -> list[Hint]:
         Hint(
             Key(str(event.portal), entity, _item_id(event.id)),
             via=EVENT,
+            by_webhook=event.action != ROBOT_ACTION,
             added=event.action == "add",
             deleted=event.action == "delete",
             messages={message_id},

@@ -29,7 +29,7 @@ from relay.errors import NextBatchError, NotOursError, OperatorError
 from relay.queue import Unhandled, hand_back, retry_later
 from relay.retry_policy import Delivery, Policy, policy_of
 from relay.tracking import wiring
-from relay.tracking.hint import EVENT, Hint, merge, parse
+from relay.tracking.hint import Hint, merge, parse
 from relay.tracking.refresh import Rules, refresh_items
 from relay.tracking.row import Key
 from relay.tracking.sweep_state import SweepDocument
@@ -163,7 +163,7 @@ async def _refresh_portal(
 
 def _note_events(portal: str, hints: Hints, now: float) -> None:
     """Note which events came, for an alarm: tracking goes on where they can't be noted."""
-    entities = {key.entity for key, hint in hints.items() if hint.via == EVENT}
+    entities = {key.entity for key, hint in hints.items() if hint.by_webhook}
     if not entities:
         return
     try:

@@ -1,12 +1,14 @@
 """Messages of track's queue become hints."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from relay.errors import (
     TransientError,
 )
+from tests.samples import load
 from tests.tracking_aws import OLD, URL, event_message
 
 
@@ -20,6 +22,39 @@ def test_kinds_that_are_not_mirrored_are_left_alone(relay):
     relay.settle()
     assert relay.portal.calls == []
     assert relay.queues.bodies("dead") == relay.queues.bodies("track") == []
+
+
+def call_of_robot(entity, item_id, type_id):
+    """Return the body of an event that a robot's call became."""
+    event = replace(load("sqs_robot_called"), entity=entity, id=item_id, entity_type_id=type_id)
+    return event.to_json()
+
+
+def test_a_robots_call_is_a_hint_to_look_at_its_item(relay):
+    """The item is read and its change announced as by an event, though no event came."""
+    relay.portal.put(2, 42, title="a")
+    relay.event(42, "add")
+    relay.settle()
+    relay.portal.put(2, 42, title="b")
+    relay.send(call_of_robot("deal", "42", 2))
+    relay.send(call_of_robot("list_element", "9", None))
+    relay.send(call_of_robot("crm", "LATER_7", None))
+    (change,) = relay.settle()
+    assert (change["subject"], change["data"]["via"]) == ("deal/42", "event")
+    assert change["data"]["changed"] == ["title"]
+    assert relay.queues.bodies("dead") == relay.queues.bodies("track") == []
+
+
+def test_a_robots_call_does_not_show_that_the_outgoing_webhook_works(relay):
+    """A robot's call is not noted among the portal's events, an event of the same item is."""
+    relay.portal.put(2, 42, title="a")
+    relay.send(call_of_robot("deal", "42", 2))
+    relay.settle()
+    assert relay.track.wiring.last_events().read("main") == {}
+    relay.send(call_of_robot("deal", "42", 2))
+    relay.event(42)
+    relay.settle()
+    assert set(relay.track.wiring.last_events().read("main")) == {"deal"}
 
 
 DEEP = "[" * 200_000

@@ -1,0 +1,170 @@
+"""GET or POST /robot/{portal}/{secret}/{name} -> verified Event of a robot or a business process.
+
+Such a request has no application token: the secret in its address proves the sender. It is the
+portal's own setting, so whoever may edit robots can read it; it says nothing about the document.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from relay import settings
+from relay.errors import InvalidTokenError, MalformedRequestError, MethodNotAllowedError
+from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, Event
+from relay.ingress.document import entity_type_id, read_document
+from relay.ingress.form import Form, parse_form, read_form
+from relay.ingress.recognise import iso, text_of, without_credentials
+from relay.ingress.tokens import TokenCache, Tokens
+from relay.ingress.verify import owner_of
+
+ROUTE = "/robot/{portal}/{secret}/{name}"
+WINDOW_SECONDS = 10  # equal calls within it are one: administrators click twice
+MAX_RECENT = 1000
+
+
+class RobotCall(NamedTuple):
+    """A robot's request; `digest` is that of the secret, which is kept nowhere."""
+
+    portal: str
+    digest: bytes
+    name: str
+    query: Form
+    form: Form
+
+
+def read_secrets() -> Mapping[str, str]:
+    """Return the secrets of each portal's robots, one a line; raises botocore's errors."""
+    return settings.secrets("robots")
+
+
+class RobotCache(TokenCache):
+    """The secrets of robots' addresses by portal, and what this process remembers of calls.
+
+    `members` maps a portal to the member id in its last event that bore an application token.
+    """
+
+    def __init__(
+        self, read: Callable[[], Mapping[str, str]] = read_secrets, *now: Callable[[], float]
+    ) -> None:
+        super().__init__(read, *now)
+        self.members: dict[str, str] = {}
+        self._recent: dict[str, tuple[str, float]] = {}
+
+    def learn(self, event: Event) -> None:
+        """Remember the member id of a portal whose event bore its application token."""
+        if event.member_id and event.action != ROBOT_ACTION:
+            self.members[event.portal] = event.member_id
+
+    def call_id(self, key: str, received_at: float) -> str:
+        """Return the id of a call: that of an equal call of less than WINDOW_SECONDS before.
+
+        Calls that other processes received share the id within a window on the clock.
+        """
+        earlier, at = self._recent.get(key, ("", 0.0))
+        if earlier and 0 <= received_at - at < WINDOW_SECONDS:
+            return earlier
+        if len(self._recent) >= MAX_RECENT:
+            self._recent.clear()
+        call_id = f"{key}.{int(received_at // WINDOW_SECONDS)}"
+        self._recent[key] = call_id, received_at
+        return call_id
+
+
+def is_robot_call(request: Mapping[str, Any]) -> bool:
+    """Return whether the gateway has matched a request to the route of robots."""
+    return str(request.get("routeKey")).endswith(ROUTE)
+
+
+def read_call(request: Mapping[str, Any]) -> RobotCall:
+    """Return what a request on ROUTE holds; raises RejectedRequestError."""
+    context = request.get("requestContext")
+    http = context.get("http") if isinstance(context, Mapping) else None
+    method = http.get("method") if isinstance(http, Mapping) else None
+    if method not in {"GET", "POST"}:
+        raise MethodNotAllowedError("a robot is called with GET or POST")
+    form = read_form(request) if method == "POST" else {}
+    path = request.get("pathParameters")
+    path = path if isinstance(path, Mapping) else {}
+    stored = text_of(path.get("digest"))  # of a spilled request; the route has no such parameter
+    secret = (text_of(path.get("secret")) or "").encode("utf-8", "replace")
+    return RobotCall(
+        portal=text_of(path.get("portal")) or "",
+        digest=bytes.fromhex(stored) if stored else sha256(secret).digest(),
+        name=text_of(path.get("name")) or "",
+        query=parse_form((text_of(request.get("rawQueryString")) or "").encode("utf-8", "replace")),
+        form=form,
+    )
+
+
+def spillable(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a robot's request that are spilled: a digest instead of the secret."""
+    call = read_call(request)
+    path = {"portal": call.portal, "digest": call.digest.hex(), "name": call.name}
+    query = request.get("rawQueryString")
+    return {"routeKey": ROUTE, "rawQueryString": query, "pathParameters": path}
+
+
+def verify_call(call: RobotCall, secrets: Tokens, members: Mapping[str, str]) -> None:
+    """Raise InvalidTokenError, always the same, unless the address is one of the portal's."""
+    owner = owner_of(call.digest, secrets)
+    member_id = _auth(call).get("member_id")
+    wanted = members.get(call.portal)
+    if not owner or owner != call.portal or (wanted and member_id and member_id != wanted):
+        raise InvalidTokenError("the address is not one of this relay's robots")
+
+
+def to_robot_event(call: RobotCall, secrets: list[str], at: float, cache: RobotCache) -> Event:
+    """Return the event of a verified call; raises MalformedRequestError without a document.
+
+    `secrets` are the portal's: whatever holds one of them is left out. `at` is the time when the
+    call came, in seconds since 1970.
+    """
+    name = call.name.lower()
+    if not ROBOT_NAME.fullmatch(name) or any(secret in name for secret in secrets):
+        raise MalformedRequestError("the last part of the address is no robot's name")
+    query = _without(call.query, secrets)
+    document_id = call.form.get("document_id") or query.pop("document_id", None)
+    document = read_document(_without(document_id, secrets))
+    query.pop("document_id", None)
+    params = without_credentials(query)
+    auth = _without(_auth(call), secrets)
+    key = json.dumps([call.portal, name, document, params], sort_keys=True)
+    digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
+    return Event(
+        event_id=cache.call_id(f"{call.portal}.robot.{name}.{digest}", at),
+        portal=call.portal,
+        name=ROBOT_PREFIX + name,
+        time=iso(at),
+        entity=document.kind,
+        action=ROBOT_ACTION,
+        entity_type_id=entity_type_id(document.kind),
+        id=document.id,
+        sent_at=None,
+        domain=text_of(auth.get("domain")),
+        member_id=text_of(auth.get("member_id")),
+        handler_id=None,
+        payload=params,
+    )
+
+
+def _auth(call: RobotCall) -> Form:
+    auth = call.form.get("auth") or call.query.get("auth")
+    return auth if isinstance(auth, dict) else {}
+
+
+def _without(value: Any, secrets: list[str]) -> Any:
+    """Return a value without the fields and texts that hold one of these secrets."""
+    if isinstance(value, dict):
+        return {
+            key: _without(item, secrets)
+            for key, item in value.items()
+            if not _holds(key, secrets) and not _holds(item, secrets)
+        }
+    if isinstance(value, list):
+        return [_without(item, secrets) for item in value if not _holds(item, secrets)]
+    return None if _holds(value, secrets) else value
+
+
+def _holds(value: Any, secrets: list[str]) -> bool:
+    return isinstance(value, str) and any(secret in value for secret in secrets)

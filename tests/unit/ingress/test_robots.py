@@ -1,0 +1,363 @@
+"""relay.ingress: what becomes of a robot's request, whoever sent it and whatever it holds."""
+
+import base64
+import json
+from types import SimpleNamespace
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relay.event import Event
+from relay.ingress import app, republish, robots
+from relay.ingress.robots import MAX_RECENT, WINDOW_SECONDS, RobotCache
+from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS
+from tests.conftest import TOKEN
+from tests.decoded import readings
+from tests.ingress_aws import DEAL_ADD, DOWN, HANGS, counted
+from tests.robots import DEAL_42, DOCUMENTS, MEMBER, SECRET, recorded, robot_request
+
+STATUSES = {200, 202, 400, 401, 405, 413, 415}
+
+
+@pytest.fixture
+def portal(aws):
+    """Return the services with a secret of portal main and one of portal shop."""
+    aws.secrets = {"main": f"old\n{SECRET}\n", "shop": "shopsecret"}
+    return aws
+
+
+def published(aws):
+    """Return the event that was published last."""
+    return Event.from_cloudevent(json.loads(aws.published[-1]["Message"]))
+
+
+def test_a_robots_call_becomes_an_event(portal, capsys):
+    """A verified call is published with its document as subject and its parameters as text."""
+    query = urlencode({"sum": "123.45|RUB", "who": "user_23", "Название": "Ёлка & Сын"})
+    status, answer = portal.ask(robot_request(query))
+    assert status == 200
+    (message,) = portal.published
+    cloudevent = json.loads(message["Message"])
+    assert message["MessageGroupId"] == "main"
+    assert cloudevent["type"] == "com.bitrix24.robot.send_contract"
+    assert cloudevent["subject"] == "deal/42"
+    event = published(portal)
+    assert event.event_id == answer["id"] == cloudevent["id"]
+    assert event.document == ("deal", "42")
+    assert event.params == {"sum": "123.45|RUB", "who": "user_23", "Название": "Ёлка & Сын"}
+    assert (event.entity_type_id, event.action, event.name) == (2, "robot", "robot.send_contract")
+    assert (event.domain, event.member_id) == ("some-domain.bitrix24.com", MEMBER)
+    assert event.time == "2025-12-18T08:38:45Z"
+    log = capsys.readouterr().out
+    assert counted(log) == {"received": 1, "published": 1}
+    assert '"event_name":"robot.send_contract"' in log
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize("encoded", [True, False])
+def test_each_recorded_request_is_published(portal, name, encoded):
+    """Each of the 20 recorded requests is an event of its document, without its credentials."""
+    query, body = recorded(name)
+    body = base64.b64encode(body.encode()).decode() if encoded else body
+    assert portal.ask(robot_request(query, body) | {"isBase64Encoded": encoded})[0] == 200
+    assert published(portal).document == DOCUMENTS[name]
+    assert "fakefakefakefake" not in portal.published[0]["Message"]
+    assert "fake-inbound-token" not in portal.published[0]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("02-deal-user-value", {"project_manager_id": "user_23", "chat_id": "chat1234"}),
+        ("11-bizproc-activity-numerator", {"smartId": "19622", "prefix": "ЯЖ2309"}),
+        ("14-unsubstituted-placeholders", {"companyName": "{{=Document:TITLE}}"}),
+        ("15-value-with-ampersand", {"title": "Smith ", "Sons_": " 5 "}),
+        ("16-portal-calls-itself", {"id": "777", "fields": {"COMPLETED": "Y"}}),
+        ("05-lead-no-query", {}),
+    ],
+)
+def test_typed_values_arrive_as_the_portal_sent_them(portal, name, params):
+    """Values are text, whatever they mean; names in brackets nest as in any form."""
+    assert portal.ask(robot_request(*recorded(name)))[0] == 200
+    assert published(portal).params.items() >= params.items()
+    assert json.loads(portal.published[0]["Message"])["data"]["payload"].items() >= params.items()
+
+
+ELSEWHERE = {
+    "no secret": robot_request(secret=""),
+    "wrong secret": robot_request(secret=SECRET[:-1]),
+    "another case": robot_request(secret=SECRET.upper()),
+    "portal's name instead": robot_request(secret="main"),
+    "another portal's": robot_request(portal="shop"),
+    "a portal that is not there": robot_request(portal="nowhere"),
+    "no portal": robot_request(portal=""),
+    "in the query": robot_request(f"secret={SECRET}", secret="x"),
+    "in the body": robot_request(body=f"{DEAL_42}&secret={SECRET}", secret="x"),
+    "in a header": {
+        **robot_request(secret="x"),
+        "headers": {"content-type": "application/x-www-form-urlencoded", "x-secret": SECRET},
+    },
+    "as the name": robot_request(secret="send_contract", name=SECRET),
+    "encoded twice": robot_request(secret=quote(SECRET).replace("f", "%66")),
+    "an application's token": robot_request(secret=TOKEN),
+    "no parameters": {**robot_request(), "pathParameters": None},
+    "odd parameters": {**robot_request(), "pathParameters": {"portal": ["main"], "secret": 5}},
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_an_address_that_is_not_a_robots_is_refused_with_one_answer(portal, capsys, case):
+    """Every reason has the same answer, is counted by route, and tells nothing of the address."""
+    assert portal.ask(ELSEWHERE[case]) == (
+        401,
+        {"error": "not_verified", "message": "the address is not one of this relay's robots"},
+    )
+    log = capsys.readouterr().out
+    assert counted(log) == {"received": 1, "refused_not_verified": 1, "robots_refused": 1}
+    assert '"route":"/robot/{portal}/{secret}/{name}"' in log
+    for word in (SECRET, SECRET[:-1], "send_contract", "nowhere", TOKEN):
+        assert word not in log
+    assert not portal.published + portal.sent
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (robot_request(secret="old"), 200),
+        (robot_request(method="PUT"), 405),
+        (robot_request(method="HEAD", secret="x"), 405),
+        ({**robot_request(), "requestContext": {}}, 405),
+        ({**robot_request(), "requestContext": None}, 405),
+        (robot_request(method="GET", body=None), 400),
+        (robot_request("a=1", method="GET", body=None), 400),
+        (robot_request(DEAL_42, method="GET", body=None), 200),
+        (robot_request("document_id=DEAL_42", method="GET", body=None), 200),
+        (robot_request("document_id=42", method="GET", body=None), 400),
+        ({**robot_request(method="GET", body=None), "headers": {}}, 400),
+        (robot_request(body=""), 400),
+        (robot_request(body="document_id=DEAL_42"), 200),
+        (robot_request(body="document_id[]=crm&document_id[]=x"), 400),
+        (robot_request(body=f"document_id[0]=crm&document_id[2]={SECRET}"), 400),
+        (robot_request(body=f"document_id[0]={SECRET}&document_id[2]=DEAL_1"), 200),
+        (robot_request(body=f"{DEAL_42}&x={'y' * 241 * 1024}"), 413),
+        (robot_request("&".join(f"a{n}={'%01' * 800}" for n in range(60))), 413),
+        ({**robot_request(), "headers": {"content-type": "application/json"}}, 415),
+        ({**robot_request(), "isBase64Encoded": True, "body": "="}, 400),
+        (robot_request(name="Send-Contract"), 200),
+        (robot_request(name="a" * 51), 400),
+        (robot_request(name="договор"), 400),
+        (robot_request(name=SECRET), 400),
+        (robot_request(name="no_reaction_has_it"), 200),
+        ({**robot_request(), "rawQueryString": None}, 200),
+        (robot_request("\ud800=\ud800&%zz=%ff"), 200),
+    ],
+)
+def test_each_odd_call_has_its_answer(portal, capsys, request_, status):
+    """An odd call is refused with a code and a sentence, or published."""
+    answered, answer = portal.ask(request_)
+    assert answered == status
+    assert (set(answer) == {"id"}) if status == 200 else (set(answer) == {"error", "message"})
+    assert len(portal.published) == (status == 200)
+    assert SECRET not in capsys.readouterr().out
+
+
+texts = st.text(max_size=30)
+pieces = texts | st.sampled_from(
+    [SECRET, "main", "document_id[2]=DEAL_7", "&", "=", "%", "#", "+", "[", "]", "auth[member_id]"]
+)
+BODIES = st.binary(max_size=60) | st.just(DEAL_42.encode())
+REQUESTS = st.builds(
+    lambda query, body, method, media, path: (
+        robot_request("".join(query), base64.b64encode(body).decode(), method)
+        | {"pathParameters": {"portal": "main", "secret": SECRET, "name": "x"} | path}
+        | {"headers": {"content-type": media}, "isBase64Encoded": True}
+    ),
+    query=st.lists(pieces, max_size=6),
+    body=BODIES,
+    method=st.sampled_from(["GET", "POST", "PUT", "OPTIONS"]),
+    media=texts | st.just("application/x-www-form-urlencoded"),
+    path=st.fixed_dictionaries(
+        {},
+        optional={"portal": pieces, "secret": pieces, "name": pieces, "x": texts},
+    ),
+)
+
+
+@given(request_=REQUESTS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=1000)
+def test_any_address_and_body_get_a_defined_answer(portal, capsys, request_):
+    """Any path, query and body get one of the seven answers, and the secret is repeated nowhere."""
+    portal.published.clear()
+    status, answer = portal.ask(request_)
+    assert status in STATUSES
+    written = capsys.readouterr().out + json.dumps([answer, portal.published], default=str)
+    assert SECRET not in written
+    for message in portal.published:
+        assert Event.from_cloudevent(json.loads(message["Message"])).document
+
+
+def test_the_secret_in_a_parameter_does_not_travel(portal):
+    """A parameter that holds a secret of the portal is left out; the others arrive."""
+    query = f"a=x{SECRET}y&{SECRET}=1&b[c]={SECRET}&d[]=old&d[]=1&e=1&token=t"
+    assert portal.ask(robot_request(query))[0] == 200
+    assert published(portal).params == {"b": {}, "d": ["1"], "e": "1"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "same"), [(0, True), (4.9, True), (9.9, True), (10.1, False), (3600, False)]
+)
+def test_an_equal_call_within_ten_seconds_has_the_same_id(portal, seconds, same):
+    """However the seconds fall on the clock, a second click is the first; a later one is not."""
+    for start in (1_766_047_120.0, 1_766_047_125.0, 1_766_047_129.5):
+        ids = []
+        portal.robots = RobotCache(portal.read_secrets, lambda: portal.now)
+        for at in (start, start + seconds):
+            request = robot_request("a=1&b=2")
+            request["requestContext"]["timeEpoch"] = int(at * 1000)
+            ids.append(portal.ask(request)[1]["id"])
+        assert (ids[0] == ids[1]) is same
+
+
+def test_copies_that_do_not_know_of_each_other_give_one_id(portal):
+    """Two copies of ingress give an equal call the same id within a window on the clock."""
+    ids = set()
+    for epoch in (1766047120000, 1766047129999):
+        portal.robots = RobotCache(portal.read_secrets, lambda: portal.now)
+        request = robot_request("a=1")
+        request["requestContext"]["timeEpoch"] = epoch
+        ids.add(portal.ask(request)[1]["id"])
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        robot_request("a=2"),
+        robot_request("a=1", name="another"),
+        robot_request("a=1", body=DEAL_42.replace("DEAL_42", "DEAL_43")),
+        robot_request("a=1", body=DEAL_42.replace("DEAL_42", "LEAD_42")),
+        robot_request("a=1", portal="shop", secret="shopsecret"),
+    ],
+)
+def test_another_call_has_another_id(portal, other):
+    """A call that differs in parameters, name, document or portal is a call of its own."""
+    assert portal.ask(robot_request("a=1"))[1]["id"] != portal.ask(other)[1]["id"]
+
+
+def test_the_calls_that_are_remembered_are_few():
+    """A process remembers at most MAX_RECENT calls."""
+    cache = RobotCache(dict)
+    for number in range(3 * MAX_RECENT):
+        cache.call_id(str(number), 0.0)
+    assert cache.call_id("7", WINDOW_SECONDS + 1.0) == "7.1"
+    assert len(cache._recent) <= MAX_RECENT  # noqa: SLF001
+
+
+def test_a_member_that_is_not_the_portals_is_refused_once_it_is_known(portal, request_of):
+    """After an event of the portal told its member id, an address in another portal is refused."""
+    elsewhere = DEAL_42.replace(MEMBER, "f" * 32)
+    assert portal.ask(robot_request(body=elsewhere))[0] == 200
+    assert portal.ask(request_of(DEAL_ADD))[0] == 200
+    assert portal.ask(robot_request(body=elsewhere))[0] == 401
+    assert portal.ask(robot_request())[0] == 200
+    assert portal.ask(robot_request(body="document_id=DEAL_42"))[0] == 200
+
+
+def test_a_new_secret_counts_within_seconds_and_an_old_one_until_it_is_removed(portal):
+    """A secret that was stored after the last read is accepted; one that was removed is not."""
+    assert portal.ask(robot_request())[0] == 200
+    new = robot_request(secret="new")
+    assert portal.ask(new)[0] == 401
+    portal.secrets["main"], portal.now = f"new\n{SECRET}", REFRESH_SECONDS
+    assert portal.ask(new)[0] == 200
+    assert portal.ask(robot_request())[0] == 200
+    portal.secrets["main"], portal.now = "new", 10_000
+    assert portal.ask(robot_request())[0] == 401
+
+
+def test_without_any_robot_every_call_is_refused(aws):
+    """An address can't be anybody's before `make robot` has stored a secret."""
+    assert aws.ask(robot_request())[0] == 401
+    assert not aws.sent
+
+
+@pytest.mark.parametrize("trouble", [DOWN, HANGS])
+def test_a_call_that_can_not_be_published_is_spilled_and_republished(portal, capsys, trouble):
+    """With SNS failing, the call is spilled without its secret and published unchanged later."""
+    portal.failing["sns"] = trouble
+    query = urlencode({"a": "Ёлка & Сын"})
+    assert portal.ask(robot_request(query)) == (202, {"id": "request-1"})
+    spilled = portal.spilled()
+    log = capsys.readouterr().out
+    assert counted(log) == {"received": 1, "spilled": 1}
+    portal.failing.clear()
+    assert portal.republish(spilled) == []
+    (message,) = portal.published
+    portal.ask(robot_request(query))
+    assert message == portal.published[1]
+    for one in readings((spilled + log).encode()):
+        assert SECRET.encode() not in one
+
+
+def test_a_get_is_spilled_and_republished_too(portal):
+    """A GET without a body is published from what was spilled of it."""
+    portal.failing["sns"] = DOWN
+    for headers in ({}, None):
+        request = robot_request(DEAL_42, method="GET", body=None) | {"headers": headers}
+        assert portal.ask(request)[0] == 202
+    portal.failing.clear()
+    assert portal.republish(portal.spilled()) == []
+    assert published(portal).document == ("deal", "42")
+
+
+def test_a_call_is_spilled_while_its_secret_can_not_be_read(portal, capsys):
+    """With SSM failing and nothing read before, calls are spilled; a forged one is given up."""
+    portal.failing["ssm"] = DOWN
+    assert portal.ask(robot_request())[0] == 202
+    good = portal.spilled()
+    assert portal.ask(robot_request(secret="forged"))[0] == 202
+    forged = portal.spilled()
+    portal.failing.clear()
+    portal.now = 60
+    assert portal.republish(good, forged) == []
+    assert len(portal.published) == 1
+    (dead,) = portal.sent
+    assert dead["MessageBody"] == forged
+    assert "not one of" in dead["MessageAttributes"]["reason"]["StringValue"]
+    assert SECRET not in capsys.readouterr().out
+
+
+def test_while_ssm_fails_a_few_unknown_secrets_are_spilled(portal):
+    """Stored secrets stay valid while SSM fails; of unknown ones a few may be new."""
+    assert portal.ask(robot_request())[0] == 200
+    portal.failing["ssm"], portal.now = DOWN, 10_000
+    assert portal.ask(robot_request())[0] == 200
+    statuses = [portal.ask(robot_request(secret="x"))[0] for _ in range(2 * MAX_SPILLED)]
+    assert statuses == [202] * MAX_SPILLED + [401] * MAX_SPILLED
+
+
+def test_a_spilled_digest_that_is_none_is_set_aside(portal, capsys):
+    """A spilled message with a broken digest is dead-lettered as no request of ingress."""
+    request = robot_request(digest="zz")
+    assert portal.republish(json.dumps(request)) == []
+    assert portal.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"
+    assert capsys.readouterr().out
+
+
+def test_the_functions_verify_robots_with_the_stored_secrets(portal, monkeypatch):
+    """Lambda's handlers of both functions accept a robot's call."""
+    monkeypatch.setattr(app, "robot_cache", portal.robots)
+    monkeypatch.setattr(republish, "robot_cache", portal.robots)
+    context = SimpleNamespace(aws_request_id="invocation-1")
+    assert app.handler(robot_request(), context)["statusCode"] == 200
+    record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(robot_request())}
+    assert republish.handler({"Records": [record]}, context) == {"batchItemFailures": []}
+    assert len(portal.published) == 2
+
+
+def test_the_secrets_are_read_from_their_own_branch(monkeypatch):
+    """Secrets of robots lie beside the application tokens, not among them."""
+    monkeypatch.setattr(robots.settings, "secrets", lambda branch: {"main": branch})
+    assert robots.RobotCache().tokens() == {"main": ["robots"]}
