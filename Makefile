@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy connect doctor logs redrive release check \
+.PHONY: help env judges lock run invoke new remove build deploy connect robot doctor logs redrive release check \
   format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -68,6 +68,10 @@ deploy: build ## Build and deploy to AWS (samconfig.toml)
 
 connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
+
+KIND ?= deal
+robot: env ## An address for robots, and what they start: NAME=… (PORTAL=main, KIND=deal)
+	@PYTHONPATH=src .venv/bin/python -m ops.robot --stack $(STACK) --portal $(PORTAL) --kind $(KIND) --name "$(NAME)" $(if $(ROTATE),--rotate) $(if $(REPLACE),--replace)
 
 doctor: env ## What works, what does not, what to do about it
 	@PYTHONPATH=src .venv/bin/python -m ops.doctor $(STACK)

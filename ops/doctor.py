@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 import boto3
 
 from ops.deployed import Deployed, aws_errors, find_stack
-from ops.secrets import READ_URL, WRITE_URL, owner_of, stored_secrets, tokens_of
+from ops.robot_findings import RobotCalls, read_calls, refusals, unheard
+from ops.secrets import (
+    READ_URL,
+    ROBOTS,
+    WRITE_URL,
+    lines_of,
+    owner_of,
+    stored_secrets,
+    tokens_of,
+)
+from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
 from ops.webhook import NO_ADMIN, READ_SCOPES, WRITE_SCOPES, try_webhook
 from relay.errors import CallError, ConfigurationError
@@ -44,6 +54,10 @@ def main() -> int:
             findings += _printed(token_findings(portal, secrets))
             findings += _printed(webhook_findings(secrets[portal], stack))
             findings += _printed(tracking_findings(portal, boto3.client("dynamodb"), stack))
+        if any(ROBOTS in own for own in secrets.values()):
+            console.print("robots")
+            calls = read_calls(boto3.client("logs"), stack.outputs["LogGroup"])
+            findings += _printed(robot_findings(secrets, calls, subscribed_robots()))
     if not secrets:
         findings += _printed([Finding(BAD, "no portal is connected: `make connect`")])
     bad = sum(finding.level == BAD for finding in findings)
@@ -116,6 +130,19 @@ def webhook_findings(secrets: Mapping[str, str], stack: Deployed) -> Iterator[Fi
             yield Finding(LOOK, NO_ADMIN)
     if len(hosts) > 1:
         yield Finding(BAD, f"the webhooks are of two portals, {' and '.join(sorted(hosts))}")
+
+
+def robot_findings(
+    secrets: Mapping[str, dict[str, str]], calls: RobotCalls, subscribed: set[str]
+) -> Iterator[Finding]:
+    """Yield which portals have robots, and what was wrong with the calls of a day."""
+    for portal, own in sorted(secrets.items()):
+        if number := len(lines_of(own, ROBOTS)):
+            yield Finding(OK, f"portal {portal}: {number} secret(s) of robots")
+    if total := sum(calls.published.values()):
+        yield Finding(OK, f"{total} calls of robots in a day")
+    for text in (*refusals(calls), *unheard(calls, subscribed)):
+        yield Finding(LOOK, text)
 
 
 def tracking_findings(portal: str, dynamodb: Any, stack: Deployed) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
-"""The stored secrets of a stack's portals: application tokens and webhook URLs."""
+"""The stored secrets of a stack's portals: application tokens, webhook URLs, robots' secrets."""
 
 from collections import defaultdict
 from typing import Any
 
 TOKENS = "application-tokens"
+ROBOTS = "robots"
 READ_URL, WRITE_URL = "webhook-urls/read", "webhook-urls/write"
 MAX_TOKENS = 10  # of a portal; Parameter Store takes 4 KB
 
@@ -11,7 +12,7 @@ MAX_TOKENS = 10  # of a portal; Parameter Store takes 4 KB
 def stored_secrets(ssm: Any, prefix: str) -> dict[str, dict[str, str]]:
     """Return the secrets by portal and branch: {"main": {"application-tokens": "..."}}."""
     secrets: dict[str, dict[str, str]] = defaultdict(dict)
-    for branch in (TOKENS, READ_URL, WRITE_URL):
+    for branch in (TOKENS, READ_URL, WRITE_URL, ROBOTS):
         pages = ssm.get_paginator("get_parameters_by_path").paginate(
             Path=f"{prefix}/{branch}", WithDecryption=True
         )
@@ -22,7 +23,12 @@ def stored_secrets(ssm: Any, prefix: str) -> dict[str, dict[str, str]]:
 
 def tokens_of(secrets: dict[str, str]) -> list[str]:
     """Return a portal's tokens, the newest first."""
-    lines = (line.strip() for line in secrets.get(TOKENS, "").splitlines())
+    return lines_of(secrets, TOKENS)
+
+
+def lines_of(secrets: dict[str, str], branch: str) -> list[str]:
+    """Return a portal's secrets of a branch that has one a line, the newest first."""
+    lines = (line.strip() for line in secrets.get(branch, "").splitlines())
     return [line for line in lines if line]
 
 

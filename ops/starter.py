@@ -89,6 +89,9 @@ def reaction_and_test(name: str, on: str, subscribed: Subscription) -> tuple[str
         }
         other = 'name="ONANOTHER"'
         text = f"{sample.name} {sample.id}"
+        if sample.params:
+            texts["message"] = "{event.subject} {event.params}"
+            text = f"{sample.subject} {sample.params}"
     arrow = f"{on} -> im.notify.system.add"
     reaction = _REACTION.format(name=name, on=on, arrow=arrow, **texts)
     return reaction, _TEST.format(name=name, text=text, other=other)

@@ -9,8 +9,8 @@ from typing import Any
 
 from relay.change import ACTIONS, Change
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
+from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, ROBOT_TYPE_PREFIX, Event
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
-from relay.event import Event
 from relay.ingress.recognise import CATALOGUE, to_event
 from relay.kinds import KINDS, TASK, Kind, kind_of
 
@@ -44,12 +44,14 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
     if kind and set(actions) <= set(ACTIONS):
         names = _names(fields, action)
         subscribed = _of_changes(kind, actions, names, _values(names, to))
+    elif (robot := on.removeprefix(ROBOT_PREFIX)) != on and ROBOT_NAME.fullmatch(robot):
+        subscribed = _of_robot(robot)
     elif on.upper() in CATALOGUE:
-        if fields or to:
-            raise ValueError("FIELD and TO need a change: an event does not name changed fields")
         subscribed = _of_events(on.upper())
     else:
         raise ValueError(_choices(on))
+    if (fields or to) and isinstance(subscribed.sample, Event):
+        raise ValueError("FIELD and TO need a change: an event does not name changed fields")
     check_limits(subscribed.policy)
     return subscribed
 
@@ -155,6 +157,25 @@ def _of_events(name: str) -> Subscription:
     return Subscription("EventsTopic", policy, sample)
 
 
+def _of_robot(name: str) -> Subscription:
+    sample = Event(
+        event_id=f"main.robot.{name}.sample.{SAMPLE_SECONDS // 10}",
+        portal="main",
+        name=ROBOT_PREFIX + name,
+        time="2025-12-18T08:38:45Z",
+        entity="deal",
+        action=ROBOT_ACTION,
+        entity_type_id=2,
+        id="1",
+        sent_at=None,
+        domain=None,
+        member_id=None,
+        handler_id=None,
+        payload={"sum": "100"},
+    )
+    return Subscription("EventsTopic", {"type": [ROBOT_TYPE_PREFIX + name]}, sample)
+
+
 def _choices(on: str) -> str:
     similar = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
@@ -162,7 +183,8 @@ def _choices(on: str) -> str:
         f"there is no change or event {on!r}{hint}\n"
         f"changes: {', '.join(KINDS)} or dynamic_<entityTypeId>,"
         f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
-        f"events: {', '.join(sorted(CATALOGUE))}"
+        f"events: {', '.join(sorted(CATALOGUE))}\n"
+        "robots: robot.<name>"
     )
 
 

@@ -23,6 +23,7 @@ MADE = [
     ("made_for_all", "contact", "", ""),
     ("made_when_a_task_is_deleted_at", "task.deleted", "", ""),
     ("made_on_process_9", "dynamic_128.added", "", ""),
+    ("made_by_robot", "robot.made_by_robot", "", ""),
     ("made_on_comment", "ONCRMTIMELINECOMMENTADD", "", ""),
 ]
 
