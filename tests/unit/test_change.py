@@ -57,6 +57,20 @@ def test_moved_is_false_for_a_field_that_did_not_change():
     assert not CHANGE.moved("title", to="Сделка")
 
 
+@pytest.mark.parametrize(
+    ("host", "entity", "url"),
+    [
+        ("a.example", "deal", "https://a.example/crm/deal/details/662/"),
+        ("a.example", "task", "https://a.example/company/personal/user/0/tasks/task/view/662/"),
+        ("a.example", "dynamic_128", "https://a.example/crm/type/128/details/662/"),
+        ("", "deal", ""),
+    ],
+)
+def test_the_url_of_an_item_is_on_its_portal(host, entity, url):
+    """The URL is the item's page; it is empty where the portal's host is not set."""
+    assert replace(CHANGE, portal_host=host, entity=entity).portal_url == url
+
+
 def test_empty_fields_read_as_none():
     """A field that is empty in the portal is absent, and reads as None."""
     received = Change.from_cloudevent(json.loads(CHANGE.to_json()))

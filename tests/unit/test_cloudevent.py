@@ -30,6 +30,11 @@ def test_an_envelope_is_read_back():
     assert Envelope.of(DOCUMENT | {"traceparent": "00"}, "com.") == ENVELOPE._replace(subject=None)
 
 
+def test_letters_of_any_script_are_written_as_they_are():
+    """A Cyrillic letter takes two bytes, not the six of its escape: messages have a limit."""
+    assert '"a":"Ё"' in ENVELOPE.to_json()
+
+
 def test_a_character_that_sqs_refuses_is_spelt_in_ascii():
     """A lone surrogate and a noncharacter are escaped, and read back."""
     text = ENVELOPE._replace(data={"a": "\ud800\ufffe"}).to_json()

@@ -39,6 +39,17 @@ def test_an_event_survives_its_journey(event):
 
 
 @pytest.mark.parametrize(
+    ("entity", "item_id", "subject"),
+    [("deal", "6", "deal/6"), (None, "6", None), ("deal", None, None), (None, None, None)],
+)
+def test_an_event_of_an_unknown_item_has_no_subject(entity, item_id, subject):
+    """Entity and id together are the subject; one alone is none."""
+    event = replace(load("sqs_contact_added"), entity=entity, id=item_id)
+    assert event.subject == subject
+    assert json.loads(event.to_json()).get("subject") == subject
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"type": "com.bitrix24.deal.updated"}, r"not com\.bitrix24\.event"),

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from relay import forward, settings
 from relay.change import Fields
-from relay.forward import MAX_BYTES, SOURCE, handler
+from relay.forward import MAX_BYTES, SOURCE, TIME_BYTES, handler
 from tests.samples import load
 
 CHANGE = load("sqs_deal_won")
@@ -229,3 +229,14 @@ def test_a_missing_setting_fails_the_invocation(monkeypatch):
     monkeypatch.delenv("BUS_NAME", raising=False)
     with pytest.raises(forward.settings.ConfigurationError, match="BUS_NAME"):
         handler(batch(*many(1)))
+
+
+@pytest.mark.parametrize(("more", "put"), [(0, True), (1, False)])
+def test_the_limit_counts_all_of_an_entry(aws, more, put):
+    """An entry of MAX_BYTES, with time, source and type, is put; a larger one is not."""
+    event = replace(load("sqs_call_missed"), payload="")
+    around = len(SOURCE) + len("com.bitrix24.event." + event.name) + TIME_BYTES
+    spare = MAX_BYTES - around - len(event.to_json().encode()) + more
+    large = replace(event, payload="x" * spare).to_json()
+    assert failed(handler(batch(large))) == []
+    assert (len(aws.requests), len(aws.dead)) == (put, not put)
