@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.errors import NotOursError
 from relay.event import ROBOT_ACTION, TYPE_PREFIXES, Event
-from relay.kinds import OLD_INVOICE, kind_of, name_of
+from relay.kinds import kind_of, name_of
 from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
@@ -89,10 +89,10 @@ def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
 
 def _of_event(message_id: str, event: Event) -> list[Hint]:
     entity = str(event.entity)
-    if event.entity_type_id == OLD_INVOICE or not event.id or event.action not in ACTIONS:
+    if not event.id or event.action not in ACTIONS:
         return []
     try:
-        if event.entity_type_id is not None:
+        if event.entity_type_id is not None:  # of two kinds called invoice only 31 is mirrored
             entity = name_of(int(event.entity_type_id))
         kind_of(entity)
     except KeyError:

@@ -219,3 +219,9 @@ def test_volatile_fields_are_stored_but_no_difference(name):
     one, other = project("deal", {name: "1"}), project("deal", {name: "2"})
     assert one != other
     assert difference(one, other) == []
+
+
+def test_a_no_that_becomes_a_yes_is_announced_beside_a_new_field():
+    """Only a field that one of the rows lacks counts as a new field of the portal."""
+    old, new = row(names="a", text='{"x":"N"}'), row(names="b", text='{"x":"Y","new":"N"}')
+    assert change_of(old, new).changed == ("x",)

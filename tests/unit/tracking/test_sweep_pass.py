@@ -11,7 +11,7 @@ from relay.errors import (
 )
 from relay.tracking import sweep_lists, wiring
 from relay.tracking.sweep_plan import NEW, set_kinds
-from relay.tracking.sweep_state import REFUSED, ListJob
+from relay.tracking.sweep_state import REFUSED, ListJob, SweepState
 from tests.tracking_aws import OLD, metric
 
 
@@ -139,3 +139,21 @@ def test_trouble_of_the_whole_portal_stops_every_list(relay, monkeypatch):
         set_kinds(document, {"deal", "contact"}, time.time())
     assert "OVERLOAD_LIMIT" in relay.sweep()["main"]
     assert len(relay.queues.bodies("track")) == 1
+
+
+def test_a_list_that_goes_on_is_saved_after_each_part(relay, monkeypatch):
+    """A sweep that is killed in a long list is continued, so each sweep gets further."""
+    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    for number in range(1, 201):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    with relay.document() as document:
+        set_kinds(document, {"deal"}, time.time())
+    state, saved = wiring.sweep_state(), []
+
+    def save(portal, owner, document, lease_until):
+        saved.extend(job.after for job in document.jobs)
+        SweepState.save(state, portal, owner, document, lease_until)
+
+    monkeypatch.setattr(state, "save", save)
+    assert relay.sweep() == {"main": "done"}
+    assert saved == [50, 100, 150, 200]
