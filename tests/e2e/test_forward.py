@@ -15,6 +15,7 @@ def test_a_change_reaches_the_target_of_a_rule_and_others_do_not(relay, await_un
     rule = relay.stack.resources["WonDealsRule"].rpartition("|")[2].rpartition("/")[2]
     bus = relay.stack.resources["ForwardBus"]
     events.enable_rule(Name=rule, EventBusName=bus)
+    before = relay.messages("ForwardDeadLetters")  # other tests publish messages that are no events
     (won,), (stage,) = bodies("sqs_deal_won"), bodies("sqs_deal_stage_reached")
     for change in (stage, won):
         relay.aws.client("sns").publish(
@@ -26,7 +27,7 @@ def test_a_change_reaches_the_target_of_a_rule_and_others_do_not(relay, await_un
     found = await_until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
     assert [json.loads(message["Body"]) for message in found] == [won]
     await_until(lambda: relay.messages("ForwardQueue") == 0)
-    assert relay.messages("ForwardDeadLetters") == 0
+    assert relay.messages("ForwardDeadLetters") == before
     events.disable_rule(Name=rule, EventBusName=bus)
 
 
