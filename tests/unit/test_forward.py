@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from relay import forward, settings
 from relay.change import Fields
 from relay.forward import MAX_BYTES, SOURCE, TIME_BYTES, handler
+from tests.ingress_aws import counted
 from tests.samples import load
 
 CHANGE = load("sqs_deal_won")
@@ -147,6 +148,15 @@ def test_an_entry_that_is_refused_is_put_aside_with_its_code(aws):
     (letter,) = aws.dead
     assert letter["MessageBody"] == messages[1]
     assert reason(letter) == "MalformedDetail: so it is"
+
+
+def test_each_outcome_is_counted(aws, capsys):
+    """Forwarded, waiting and dead-lettered records are counted apart."""
+    aws.codes = {"1": "MalformedDetail", "2": "ThrottlingException", "3": "InternalFailure"}
+    assert failed(handler(batch(*many(8)))) == ["2", "3"]
+    counts = counted(capsys.readouterr().out)
+    names = ("forwarded", "waiting", "dead_lettered")
+    assert [counts[name] for name in names] == [5, 2, 1]
 
 
 def test_a_request_that_is_refused_is_taken_apart(aws):
