@@ -127,3 +127,13 @@ def test_only_the_size_of_a_row_is_for_good(table, requests, message, expected):
     error = {"Error": {"Code": "ValidationException", "Message": message}}
     table.trouble["TransactWriteItems"] = ClientError(error, "TransactWriteItems")
     assert [type(one) for one in requests.transact([put("a", NEW)])] == [expected]
+
+
+def test_a_refused_condition_delays_no_other_write(table, requests, monkeypatch):
+    """A transaction is sent again at once without the refused write, and with a pause otherwise."""
+    pauses = []
+    monkeypatch.setattr(state_requests, "_pause", pauses.append)
+    table.rows["a"] = {"pk": {"S": "a"}}
+    refused, fine = requests.transact([put("a", NEW), put("b", NEW)])
+    assert isinstance(refused, ConditionFailedError)
+    assert (fine, pauses) == (None, [0, 0])

@@ -46,7 +46,6 @@ class OnceWriter:
         self._run = run
         self._notes = notes
         self._lost: dict[Write, TransientError] = {}
-        self._refusal: ConditionFailedError | None = None
 
     async def write(self, call: Call) -> Any:
         """Do a write once; return its result reduced to ids, of a batch a BatchResult.
@@ -89,10 +88,8 @@ class OnceWriter:
                 with self._portal.busy():
                     await run.lease.store()
             except ConditionFailedError as refusal:
-                if refusal is not self._refusal:  # else a sibling has switched already
-                    self._refusal = refusal
-                    key = run.checkpoint.key
-                    run.claims.switch_to(Checkpoint.of(key, refusal.item, time.time()))
+                stored = Checkpoint.of(run.checkpoint.key, refusal.item, time.time())
+                run.claims.switch_to(stored)
                 continue
             except Exception:
                 if attempt.is_new:

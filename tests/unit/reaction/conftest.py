@@ -47,8 +47,15 @@ def sqs(monkeypatch):
 
 @pytest.fixture
 def portal(monkeypatch, sqs):
-    """Return the portal that reactions get, with its answers and with the SQS beside it."""
-    fake = FakePortal()
+    """Return the portal that reactions get, with its `answers` by method and its `sqs`."""
+    answers = {}
+
+    def answer(method, params):
+        given = answers[method]
+        return given(**params) if callable(given) else given
+
+    fake = FakePortal(answer)
+    fake.answers = answers
     fake.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
     monkeypatch.setattr(PortalClients, "get", lambda *_: fake)
     fake.sqs = sqs

@@ -1,15 +1,15 @@
 """relay.reaction.newest: a change that comes after a later one says so."""
 
-from dataclasses import replace
-
-from relay import settings
 from relay.change import Change
 from relay.errors import TransientError
 from relay.reaction import reaction
 from tests.batches import handle, noting
 from tests.samples import change_of
 
-CHANGE = change_of()
+
+def of_new_mirror(version):
+    """Return a change after the mirror was made anew: versions begin at 1."""
+    return change_of(version=version, change_id=f"main.deal.5.c.{version}")
 
 
 def test_a_change_older_than_a_handled_one_is_superseded(portal):
@@ -20,10 +20,11 @@ def test_a_change_older_than_a_handled_one_is_superseded(portal):
         change_of(version=3),
         change_of(version=2),
         change_of(version=4),
-        replace(CHANGE, change_id="main.deal.5.c.1"),
+        of_new_mirror(2),
+        of_new_mirror(1),
     ):
         assert handle(note, one.to_json()) == []
-    assert [one.superseded for one in received] == [False, True, False, False]
+    assert [one.superseded for one in received] == [False, True, False, False, True]
     assert not portal.sqs.sent
 
 
@@ -46,5 +47,21 @@ def test_a_change_that_waits_does_not_hold_up_the_next_one(portal):
         (3, False),
         (2, True),
     ]
-    assert settings.flag("ALLOW_HTTP") is False
+    assert not portal.sqs.sent
+
+
+def test_a_change_that_failed_supersedes_none(portal):
+    """An older change that comes after a failed one is not superseded: nothing was handled."""
+    received = []
+
+    @reaction
+    async def fail_once(change: Change) -> None:
+        """Fail for the first change."""
+        received.append(change)
+        if len(received) == 1:
+            raise ZeroDivisionError
+
+    assert handle(fail_once, change_of(version=3).to_json()) == ["m0"]
+    assert handle(fail_once, change_of(version=2).to_json()) == []
+    assert [one.superseded for one in received] == [False, False]
     assert not portal.sqs.sent
