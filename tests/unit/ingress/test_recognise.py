@@ -6,7 +6,7 @@ import pytest
 
 from relay.errors import MalformedRequestError
 from relay.ingress.form import parse_form
-from relay.ingress.recognise import CATALOGUE, event_name, to_event
+from relay.ingress.recognise import CATALOGUE, MAX_NAME_CHARACTERS, event_name, to_event
 from tests.conftest import DATA, TOKEN
 
 CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_token"}
@@ -194,11 +194,38 @@ def test_a_bad_time_of_sending_is_left_out(ts):
     assert (event.sent_at, event.time) == (None, "2025-12-18T08:38:45.250000Z")
 
 
-@pytest.mark.parametrize("data", ["data=5", "data[FIELDS]=undefined", "data[FIELDS][ID][]=1", ""])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data=5",
+        "data[]=5",
+        "data[FIELDS][]=5",
+        "data[FIELDS]=undefined",
+        "data[FIELDS][ID][]=1",
+        "data[FIELDS][ID]=",
+        "",
+    ],
+)
 def test_a_path_that_ends_early_is_no_id(data):
     """A scalar or a list where an object is expected leaves the id unknown."""
     event = event_of(f"event=ONCRMDEALADD&{data}&auth[application_token]={TOKEN}")
     assert (event.id, event.event_id) == (None, "request-1")
+
+
+def test_the_longest_code_is_read():
+    """A code of MAX_NAME_CHARACTERS is read."""
+    assert event_name({"event": "a" * MAX_NAME_CHARACTERS}) == "A" * MAX_NAME_CHARACTERS
+
+
+def test_only_a_comment_is_a_chat_s(body_of):
+    """The id 0 of another event is its own, whatever message it names."""
+    event = event_of(body_of("ONTASKADD", {"FIELDS_AFTER": {"ID": "0", "MESSAGE_ID": "5"}}))
+    assert event.id == "0"
+
+
+def test_an_empty_domain_is_none(body_of):
+    """A field of `auth` that is empty is passed on as null."""
+    assert event_of(body_of("A", {}, domain="")).domain is None
 
 
 def test_domains_of_any_kind_are_passed_on(body_of):
