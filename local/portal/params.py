@@ -27,14 +27,15 @@ async def read_params(request: Request) -> Any:
     if kind == "multipart/form-data":
         body: Any = await _multipart(request)
     else:
-        raw = await _body(request)
+        raw = await read_body(request)
         body = _json(raw) if kind == "application/json" or raw[:1] in b"{[" else _form(raw)
     if isinstance(body, list):
         return body if not query else query | {str(i): value for i, value in enumerate(body)}
     return query | body
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Read the body, up to what the web server lets through."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

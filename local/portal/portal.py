@@ -10,6 +10,7 @@ from local.portal.activity import Activity
 from local.portal.clock import Clock
 from local.portal.limits import Bucket, Operating
 from local.portal.outbox import Delivery, Outbox
+from local.portal.replays import Replays
 from local.portal.schema import EntityType, standard_types
 from local.portal.settings import Settings
 from local.portal.stages import Directories
@@ -59,10 +60,9 @@ class Portal:
         self.denials: set[Denial] = set()
         self.incoming: dict[str, IncomingWebhook] = {}
         self.outgoing: dict[int, OutgoingWebhook] = {}
-        self.bucket, self.operating = Bucket(), Operating()
+        self.bucket, self.operating, self.replays = Bucket(), Operating(), Replays()
         self.faults: list[Any] = []
-        self.activity = Activity()
-        self.strip = Strip()
+        self.activity, self.strip = Activity(), Strip()
         self.outbox = Outbox(self.settings.events, self._delivered, self.random)
         self.revision = 0  # grows with every change, for whoever shows items
         self._multi_field_id = self._file_id = self._webhook_id = self._delivery_id = 0

@@ -100,20 +100,22 @@ async def _respond(  # noqa: PLR0913  the parts of one request
     webhook = authorize(portal, user, secret)
     if not settings.rest_available:
         raise refuse("plan")
-    params = await read_params(request)
+    params = {} if is_v3 else await read_params(request)
     if fault := pick(_on_transport(portal), method.lower(), "before", portal.random):
         broken = await spoil(fault, request, None)
         if broken is not None:
             return broken
-    if is_v3:
-        return json_answer(v3.run(portal, webhook, method, params))
-    if method.lower() == "batch":
+    headers: dict[str, str] = {}
+    if is_v3:  # it reads the body in its own way
+        body, headers = await v3.respond(portal, request, webhook, method, record)
+    elif method.lower() == "batch":
         body = await _batch(portal, webhook, params, record)
     else:
         find_method(portal, webhook, method)
         await pause(portal, time.perf_counter())
         body = run_method(portal, webhook, method, params)
     response = json_answer(body, xml=xml)
+    response.headers.update(headers)
     if fault := pick(_on_transport(portal), method.lower(), "after", portal.random):
         broken = await spoil(fault, request, response)
         return broken or response

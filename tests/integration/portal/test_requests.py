@@ -104,24 +104,6 @@ def test_the_bucket_answers_503_above_its_burst(server, http):
     assert "Retry-After" not in answers[-1].headers
 
 
-def test_rest_3_has_shapes_of_its_own(server, http):
-    """[rest-v3.md] Errors are objects; unknown methods and wrong secrets have their codes."""
-    base = f"{server.url}/rest/api/1/{server.webhook.secret}/"
-    number = http.call("tasks.task.add", json={"fields": {"TITLE": "x", "RESPONSIBLE_ID": 1}})
-    number = number.json()["result"]["task"]["id"]
-    got = requests.post(base + "tasks.task.get", json={"id": number}, timeout=10)
-    assert got.json()["result"]["item"]["title"] == "x"
-    both = [{"method": "server.time"}, {"method": "tasks.task.get", "query": {"id": number}}]
-    batch = requests.post(base + "batch", json=both, timeout=10).json()["result"]
-    assert batch[1]["item"]["id"] == number
-    missing = requests.post(base + "crm.deal.get", json={}, timeout=10)
-    assert missing.status_code == 404
-    assert missing.json()["error"]["code"].endswith("METHODNOTFOUNDEXCEPTION")
-    wrong = requests.post(f"{server.url}/rest/api/1/wrong/server.time", json={}, timeout=10)
-    assert wrong.status_code == 401
-    assert wrong.json()["error"]["code"] == "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION"
-
-
 @pytest.mark.parametrize(
     "body",
     [

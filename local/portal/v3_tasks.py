@@ -1,0 +1,133 @@
+"""The methods that REST 3.0 has here: those of tasks, and what says which there are [rest-v3.md].
+
+Each of them runs the older API's method as well, so that rights, faults, limits and events are
+the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.errors import RestError
+from local.portal.portal import Portal
+from local.portal.run import run_method
+from local.portal.table import Row
+from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
+from local.portal.v3_query import put_in_order, read_filter, read_pages, read_select
+from local.portal.v3_view import BLANK, FIELDS, describe, stored, view
+from local.portal.webhooks import IncomingWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class V3Call:
+    """One call: whose it is, what it asks."""
+
+    portal: Portal
+    webhook: IncomingWebhook
+    params: Row
+
+    def old(self, method: str, **params: Any) -> Any:
+        """Run a method of the older API."""
+        return run_method(self.portal, self.webhook, method, params)["result"]
+
+    def write(self, method: str, **params: Any) -> Any:
+        """Run a method of the older API; what is wrong with its fields is wrong here as well."""
+        try:
+            return self.old(method, **params)
+        except RestError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            raise invalid(("fields", error.text.removesuffix("<br>"))) from error
+
+    def show(self, row: Row, select: list[str] | None) -> Row:
+        """Show a task to the webhook's user."""
+        return view(self.portal, self.webhook.user, row, select)
+
+    def number(self) -> int:
+        """Read the id, a number and not a string of one."""
+        value = self.params.get("id")
+        if value is None:
+            raise missing("id")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise wrong_type("id", "int")
+        return value
+
+    def existing(self) -> int:
+        """Read the id of a task that is there; to others nobody has access."""
+        number = self.number()
+        if self.portal.tasks.get(number) is None:
+            raise V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+        return number
+
+
+def _get(call: V3Call) -> Any:
+    number, select = call.number(), read_select(call.params)
+    row = call.portal.tasks.get(number)
+    if row is None:
+        raise V3Error("ENTITYNOTFOUNDEXCEPTION", f"Record with ID = `{number}` not found")
+    call.old("tasks.task.get", taskId=number, select=["ID"])
+    return {"item": call.show(row, select)}
+
+
+def _add(call: V3Call) -> Any:
+    select = read_select(call.params)
+    fields = stored(call.portal, call.params.get("fields"), new=True)
+    made = call.write("tasks.task.add", fields=fields)
+    return {"item": call.show(call.portal.tasks.rows[int(made["task"]["id"])], select)}
+
+
+def _update(call: V3Call) -> Any:
+    number = call.number()
+    fields = stored(call.portal, call.params.get("fields"), new=False)
+    call.existing()
+    call.write("tasks.task.update", taskId=number, fields=fields)
+    return {"result": True}
+
+
+def _delete(call: V3Call) -> Any:
+    call.old("tasks.task.delete", taskId=call.existing())
+    return {"result": True}
+
+
+def _list(call: V3Call) -> Any:
+    test = read_filter(call.params.get("filter") or [])
+    select = read_select(call.params) or ["id"]
+    start, limit = read_pages(call.params.get("pagination"))
+    call.old("tasks.task.list", select=["ID"], start=-1)
+    rows = [row for row in call.portal.tasks.walk() if test(row)]
+    put_in_order(rows, call.params.get("order"))
+    return {"items": [call.show(row, select) for row in rows[start : start + limit]]}
+
+
+def _fields(call: V3Call) -> Any:
+    select = read_select(call.params)
+    rows = [describe(name) for name in {**FIELDS, **BLANK}]
+    return {"items": [{k: v for k, v in row.items() if not select or k in select} for row in rows]}
+
+
+def _scopes(_call: V3Call) -> Any:
+    return {"items": [{"method": name, "scope": "tasks"} for name in METHODS if "." in name]}
+
+
+def _openapi(_call: V3Call) -> Any:
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Bitrix24 REST V3 API", "version": "1.0.0"},
+        "tags": [{"name": "tasks", "description": "tasks module methods"}],
+        "paths": {f"/{name}": {} for name in METHODS},
+        "components": {"schemas": {"TaskDto": {"properties": {name: {} for name in FIELDS}}}},
+    }
+
+
+METHODS: dict[str, Callable[[V3Call], Any]] = {
+    "tasks.task.get": _get,
+    "tasks.task.add": _add,
+    "tasks.task.update": _update,
+    "tasks.task.delete": _delete,
+    "tasks.task.list": _list,
+    "tasks.task.field.list": _fields,
+    "rest.scope.list": _scopes,
+    "rest.documentation.openapi": _openapi,
+    "documentation": _openapi,
+}

@@ -1,0 +1,146 @@
+"""A task as REST 3.0 shows and takes it: names and types of its own [rest-v3.md]."""
+
+import json
+from typing import Any
+
+from local.portal.php import int_or_none
+from local.portal.portal import Portal
+from local.portal.schema import DATA
+from local.portal.table import Row
+from local.portal.task_view import TEMPLATE
+from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
+
+BLANK: Row = json.loads((DATA / "task_v3.json").read_text(encoding="utf-8"))
+_STATUSES = {"2": "pending", "3": "in_progress", "4": "supposedly_completed", "5": "completed"}
+_STATUSES |= {"6": "deferred", "7": "declined"}
+_PRIORITIES = {"0": "low", "1": "average", "2": "high"}
+_WORDS = {"status": _STATUSES, "priority": _PRIORITIES}
+# v3's name: the stored one, the type
+FIELDS: dict[str, tuple[str, str]] = {
+    "id": ("id", "int"),
+    "title": ("title", "string"),
+    "description": ("description", "string"),
+    "creatorId": ("createdBy", "int"),
+    "created": ("createdDate", "datetime"),
+    "responsibleId": ("responsibleId", "int"),
+    "deadline": ("deadline", "datetime"),
+    "startPlan": ("startDatePlan", "datetime"),
+    "endPlan": ("endDatePlan", "datetime"),
+    "groupId": ("groupId", "int"),
+    "stageId": ("stageId", "int"),
+    "priority": ("priority", "string"),
+    "status": ("status", "string"),
+    "statusChanged": ("statusChangedDate", "datetime"),
+    "parentId": ("parentId", "int"),
+    "started": ("dateStart", "datetime"),
+    "changed": ("changedDate", "datetime"),
+    "changedById": ("changedBy", "int"),
+    "statusChangedById": ("statusChangedBy", "int"),
+    "closedById": ("closedBy", "int"),
+    "closed": ("closedDate", "datetime"),
+    "activity": ("activityDate", "datetime"),
+    "guid": ("guid", "string"),
+    "xmlId": ("xmlId", "string"),
+    "mark": ("mark", "string"),
+    "crmItemIds": ("ufCrmTask", "array"),
+    "accomplices": ("accomplices", "array"),
+    "auditors": ("auditors", "array"),
+}
+SORTED = {"id", "title", "creatorId", "created", "responsibleId", "deadline", "startPlan"}
+SORTED |= {"endPlan", "groupId", "priority", "status", "started", "changed", "closed"}
+SORTED |= {"activity", "mark"}
+_UNWRITTEN = {"id", "created", "changed", "guid"}
+_PEOPLE = {"creator": "creatorId", "responsible": "responsibleId", "changedBy": "changedById"}
+_USER = {"id", "name", "role", "image", "gender", "email", "externalAuthId", "rights"}
+# By default nothing of what a task is linked to
+_HIDDEN = {"creatorId", "created", "responsibleId", "groupId", "stageId", "changedById"}
+_HIDDEN |= {"statusChangedById", "closedById", "accomplices", "auditors"}
+
+
+def value_of(row: Row, name: str) -> Any:
+    """Read a field of a stored task in v3's type."""
+    stored, kind = FIELDS[name]
+    value = row.get(stored, TEMPLATE["fields"].get(stored))
+    if name in _WORDS:
+        return _WORDS[name].get(str(value), BLANK[name])
+    if kind == "int":
+        return int_or_none(value) or None
+    return value if value is not None else BLANK.get(name)
+
+
+def view(portal: Portal, reader: int, row: Row, select: list[str] | None) -> Row:
+    """Show a task; an unknown field of it is left out, one of what it is linked to is an error."""
+    whole = BLANK | {name: value_of(row, name) for name in FIELDS}
+    whole["link"] = f"/company/personal/user/{reader}/tasks/task/view/{row['id']}/"
+    if select is None:
+        return {name: value for name, value in whole.items() if name not in _HIDDEN}
+    shown: Row = {name: whole[name] for name in select if name in whole}
+    for name in select:
+        link, dot, inner = name.partition(".")
+        if link not in _PEOPLE or not dot:
+            continue
+        if inner not in _USER:
+            text = f"Unknown field `{inner}` for entity `UserDto`"
+            raise V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
+        person = _person(portal, value_of(row, _PEOPLE[link]))
+        shown[link] = shown.get(link, {}) | {inner: person[inner]}
+    return shown
+
+
+def _person(portal: Portal, number: Any) -> Row:
+    user = portal.users.get(number or 0, {})
+    name = f"{user.get('name', '')} {user.get('lastName', '')}".strip()
+    shown = {"id": number, "name": name, "role": "employee", "image": None, "rights": {}}
+    shown |= {"gender": user.get("PERSONAL_GENDER", ""), "email": user.get("email")}
+    return shown | {"externalAuthId": "default"}
+
+
+def stored(portal: Portal, fields: Any, *, new: bool) -> Row:
+    """Bring v3's fields into the older API's names and values."""
+    if not isinstance(fields, dict):
+        raise missing("fields")
+    for name in ("title", "creatorId", "responsibleId") if new else ():
+        if not fields.get(name):
+            raise missing(name)
+    found: Row = {}
+    for name, value in fields.items():
+        if name in FIELDS and name not in _UNWRITTEN:
+            if name == "creatorId" and not new:
+                text = "In DTO `TaskDto`, the field `creatorId` requires the presence of the"
+                raise invalid((name, f"{text} `Editable` attribute for such a request"))
+            found[_upper(FIELDS[name][0])] = _taken(name, value)
+    for name in ("responsibleId", "creatorId"):
+        if name in fields and fields[name] not in portal.users:
+            raise invalid((name, "The user was not found"))
+    return found
+
+
+def _taken(name: str, value: Any) -> Any:
+    kind = FIELDS[name][1]
+    types: dict[str, type] = {"int": int, "array": list}
+    if value is None:
+        return None
+    if not isinstance(value, types.get(kind, str)) or isinstance(value, bool):
+        raise wrong_type(name, kind)
+    if name not in _WORDS:
+        return value
+    code = next((code for code, word in _WORDS[name].items() if word == value), None)
+    if code is None:
+        raise invalid((name, f"Field `{name}` has an unknown value"))
+    return code
+
+
+def _upper(name: str) -> str:
+    return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
+
+
+def describe(name: str) -> Row:
+    """Describe a field as `tasks.task.field.list` does."""
+    return {
+        "name": name,
+        "type": FIELDS.get(name, ("", "any"))[1],
+        "title": name,
+        "filterable": name == "id",
+        "sortable": name in SORTED,
+        "editable": name in FIELDS and name not in _UNWRITTEN | {"creatorId"},
+    }
