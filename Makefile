@@ -1,8 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy connect robot doctor logs redrive release check \
-  format test bench unit clean
+.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs redrive release \
+  check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIN := --quiet --no-header --generate-hashes --no-annotate --python-version 3.13
 
 help: ## This help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: .venv/.ready .venv-sam/.ready .venv-lambda/.ready
 
@@ -62,9 +62,11 @@ build: env ## Build what is deployed: SAM's build, less to load, compiled
 
 STACK ?= relay
 PORTAL ?= main
+deploy-check: build ## Let CloudFormation judge the deploy and explain it; changes nothing
+	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) --check
+
 deploy: build ## Build and deploy to AWS (samconfig.toml)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam deploy --stack-name $(STACK)
-	@echo "deployed; next: make connect STACK=$(STACK)"
+	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK)
 
 connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)

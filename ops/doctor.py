@@ -6,11 +6,13 @@ Exits with 1 where somebody has to act. Prints no secret.
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 
 from ops.deployed import Deployed, aws_errors, find_stack
+from ops.findings import BAD, LOOK, OK, Finding
+from ops.quota import quota_findings
 from ops.robot_findings import RobotCalls, read_calls, refusals, unheard
 from ops.secrets import (
     READ_URL,
@@ -29,17 +31,9 @@ from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents, is_silent
 from relay.tracking.sweep_state import REFUSED, SweepDocument, SweepState
 
-OK, LOOK, BAD = "[green]ok  [/]", "[yellow]look[/]", "[red]BAD [/]"
 LATE_SECONDS = 3600
 LATE_SWEEPS = 3  # skipped in a row, where sweeps are rarer than that
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-
-class Finding(NamedTuple):
-    """One line of the report; `level` is OK, LOOK or BAD."""
-
-    level: str
-    text: str
 
 
 def main() -> int:
@@ -47,7 +41,8 @@ def main() -> int:
     with aws_errors():
         stack = find_stack(sys.argv[1])
         console.print(f"stack {stack.name}  {stack.outputs['HookUrl']}")
-        findings = _printed(queue_findings(boto3.client("sqs"), stack.resources))
+        findings = _printed(quota_findings(boto3.client("lambda"), stack))
+        findings += _printed(queue_findings(boto3.client("sqs"), stack.resources))
         secrets = stored_secrets(boto3.client("ssm"), stack.outputs["SecretsPrefix"])
         for portal in sorted(secrets):
             console.print(f"portal {portal}")

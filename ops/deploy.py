@@ -1,0 +1,194 @@
+"""`make deploy`, and `make deploy-check`: a change set that is explained and never executed.
+
+A change set is CloudFormation's own verdict on the template: both macros have run, every type was
+checked, nothing was made. What it costs is an upload to S3.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from ops.build import ROOT, SAM, sam_environment
+from ops.deployed import aws_errors
+from ops.findings import BAD, LOOK, OK, Finding
+from ops.quota import quota_findings
+from ops.terminal import console, shown
+
+# What an error of a deploy means, and the next command. The first that fits is told.
+CAUSES = {
+    r"not authorized to perform: ([\w:*]+)": "whoever deploys lacks the right {0}",
+    r"[Ee]xpired": "the credentials have expired: sign in again (`aws sso login`)",
+    r"[Uu]nable to locate credentials": "there are no credentials: `aws configure`, or AWS_PROFILE",
+    r"specify a region|NoRegion": "no region is set: `export AWS_REGION=eu-central-1`",
+    r"Type of property '(\w+)' is invalid": "SAM does not take {0} as the template has it",
+    r"ROLLBACK_(?:COMPLETE|FAILED) state": (
+        "an earlier first deploy failed; delete what is left of it: "
+        "`.venv-sam/bin/sam delete --stack-name {stack}`"
+    ),
+    r"DELETE_FAILED": "the stack is half deleted; delete it again, then deploy",
+    r"_IN_PROGRESS": "another deploy of this stack is under way: wait for its end",
+    r"stackName|StackName": "a stack's name has at most 128 letters, digits and hyphens",
+    r"LimitExceeded|limit exceeded|maximum number|Policy document length": (
+        "the account is at a limit; the line above names it, Service Quotas raises it"
+    ),
+    r"already exists": "something of that name is there already; the line above names it",
+}
+_ERROR = re.compile("error|failed|invalid|state|expired|unable|must", re.IGNORECASE)
+# What is lost where a resource is made anew or removed, by its type or name.
+LOSSES = {
+    "Mirror": (
+        BAD,
+        "the next sweep fills a new mirror; what changed until then is not announced",
+    ),
+    "StateTable": (
+        BAD,
+        "records that wait lose their checkpoints: wait until `make doctor` shows empty queues",
+    ),
+    "Api": (BAD, "the URL changes: put the new HookUrl into each outgoing webhook"),
+    "SpillQueue": (LOOK, "the old queue stays, and nobody reads it"),
+    "DeadLetters": (LOOK, "the old letters stay, and `make redrive` no longer finds them"),
+    "AWS::SQS::Queue": (BAD, "the records that wait in it are deleted with it"),
+    "AWS::SNS::Topic": (LOOK, "subscriptions of your own to it end"),
+    "AWS::Events::EventBus": (LOOK, "rules of your own on it must be deleted before"),
+    "AWS::Logs::LogGroup": (LOOK, "what is in the old one is no longer followed"),
+}
+
+
+def main() -> int:
+    """Deploy a stack, or check what a deploy would do; returns the exit code."""
+    stack, check = sys.argv[1], "--check" in sys.argv
+    if check:
+        return _check(stack)
+    code, text = _sam(stack)
+    if code:
+        console.print(f"[red]{shown(cause_of(text, stack))}[/]")
+    else:
+        console.print(f"deployed; next: make connect STACK={stack}")
+    return code
+
+
+def _check(stack: str) -> int:
+    with aws_errors():
+        who = boto3.client("sts").get_caller_identity()
+        region = boto3.session.Session().region_name
+        console.print(f"account {who['Account']}, region {region}, as {who['Arn']}")
+        cloudformation = boto3.client("cloudformation")
+        before = _status(cloudformation, stack)
+        console.print(f"stack {stack}: {before or 'not there yet'}")
+        code, text = _sam(stack, "--no-execute-changeset", "--no-confirm-changeset")
+        if code:
+            console.print(f"[red]BAD [/]  {shown(cause_of(text, stack))}")
+            return 1
+        try:
+            changes = list(_changes(cloudformation, stack))
+            findings = [*quota_findings(boto3.client("lambda")), *change_findings(changes)]
+        finally:
+            _tidy(cloudformation, stack, is_new=before is None)
+    for finding in findings:
+        console.print(f"  {finding.level}  {shown(finding.text)}")
+    console.print("nothing was changed; `make deploy` does it")
+    return 1 if any(finding.level == BAD for finding in findings) else 0
+
+
+def _sam(stack: str, *more: str) -> tuple[int, str]:
+    """Run SAM's deploy, shown as it goes; returns its exit code and what it wrote."""
+    command = [str(SAM), "deploy", "--stack-name", stack, *more]
+    written = b""
+    with subprocess.Popen(  # noqa: S603  our own tool
+        command, cwd=ROOT, env=sam_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout  # noqa: S101  it is a pipe
+        while chunk := os.read(process.stdout.fileno(), 4096):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+            written += chunk
+    return process.returncode, written.decode(errors="replace")
+
+
+def cause_of(text: str, stack: str) -> str:
+    """Return what an error of SAM or CloudFormation means, and what to do."""
+    lines = [line for line in text.splitlines() if line.strip()] or ["it said nothing"]
+    begin = next((at for at, line in enumerate(lines) if _ERROR.search(line)), len(lines) - 1)
+    told = "\n".join(lines[begin:])
+    for pattern, meaning in CAUSES.items():
+        if found := re.search(pattern, told):
+            return meaning.format(*found.groups(), stack=stack)
+    return f"the deploy failed: {lines[begin]}"
+
+
+def _status(cloudformation: Any, stack: str) -> str | None:
+    """Return a stack's status, None where there is none."""
+    try:
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    status = str(found["StackStatus"])
+    return None if status == "REVIEW_IN_PROGRESS" else status
+
+
+def _newest(cloudformation: Any, stack: str) -> str | None:
+    """Return the stack's newest change set that could be executed."""
+    sets = cloudformation.list_change_sets(StackName=stack)["Summaries"]
+    ready = [one for one in sets if one.get("ExecutionStatus") == "AVAILABLE"]
+    newest = max(ready, key=lambda one: one["CreationTime"], default=None)
+    return str(newest["ChangeSetId"]) if newest else None
+
+
+def _changes(cloudformation: Any, stack: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the changes of the stack's newest change set."""
+    name = _newest(cloudformation, stack)
+    if name is None:
+        return
+    pages = cloudformation.get_paginator("describe_change_set")
+    for page in pages.paginate(ChangeSetName=name, StackName=stack):
+        yield from (one["ResourceChange"] for one in page["Changes"] if "ResourceChange" in one)
+
+
+def _tidy(cloudformation: Any, stack: str, *, is_new: bool) -> None:
+    """Delete the change set; of a stack that was not there the empty record too."""
+    name = _newest(cloudformation, stack)
+    if name:
+        cloudformation.delete_change_set(ChangeSetName=name, StackName=stack)
+    if is_new:
+        cloudformation.delete_stack(StackName=stack)
+
+
+def change_findings(changes: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield what a change set does: how much, and what is lost where something is made anew."""
+    counted: Counter[str] = Counter()
+    findings = []
+    for change in changes:
+        name, kind = change["LogicalResourceId"], change["ResourceType"]
+        replacement = change.get("Replacement") if change["Action"] == "Modify" else "False"
+        counted["Replace" if replacement == "True" else change["Action"]] += 1
+        if replacement == "False" and change["Action"] != "Remove":
+            continue
+        what = {"True": "is made anew", "Conditional": "may be made anew"}.get(
+            str(replacement), "is removed"
+        )
+        if loss := _loss(name, kind):
+            level = LOOK if replacement == "Conditional" else loss[0]
+            findings.append(Finding(level, f"{name} {what}: {loss[1]}"))
+    said = {"Add": "made", "Modify": "changed", "Replace": "made anew", "Remove": "removed"}
+    told = ", ".join(f"{counted[how]} {word}" for how, word in said.items() if counted[how])
+    yield Finding(OK, f"CloudFormation takes the template; resources: {told or 'none changes'}")
+    yield from findings
+
+
+def _loss(name: str, kind: str) -> tuple[str, str] | None:
+    if name.endswith("DeadLetters"):
+        return LOSSES["DeadLetters"]
+    return LOSSES.get(name) or LOSSES.get(kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
