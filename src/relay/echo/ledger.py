@@ -20,7 +20,7 @@ write is counted, and its change passes for a person's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
@@ -76,10 +76,6 @@ class Note:
     def attributes(self) -> dict[str, str]:
         """Return the note as the row has it: `{"note <token>": text}`, empty without a text."""
         return {f"note {self.token}": self.text} if self.text else {}
-
-    def bare(self) -> "Note":
-        """Return the note without the text that the row may have no room for."""
-        return replace(self, text="")
 
     def is_over_budget(self, row: Item | None) -> bool:
         """Return whether the row that refused the note has no budget for it alone."""

@@ -28,23 +28,18 @@ class Newest:
         """Return whether a later version than a change was handled."""
         return self.born == born(change) and self.version > change.version
 
-    def advance_to(self, change: Change) -> bool:
-        """Take in a handled change; return whether the row has to be stored."""
-        if self.born == born(change) and self.version >= change.version:
-            return False
-        self.born, self.version = born(change), change.version
-        return True
-
-    async def store(self, batch: StateBatch) -> None:
-        """Store the row; raises StateError.
+    async def store(self, change: Change, batch: StateBatch) -> None:
+        """Store that a change was handled, unless a later one was; raises StateError.
 
         Without a condition: one costs more than the rare older version that two copies leave.
         """
-        await batch.write(self.key, self, _put)
+        if self.born != born(change) or self.version < change.version:
+            self.born, self.version = born(change), change.version
+            await batch.write(self.key, self, _put)
 
 
 def _put(rows: Sequence[Newest]) -> Put:
-    row = rows[0]
+    (row, *_) = rows
     return Put(
         {
             "pk": {"S": row.key},

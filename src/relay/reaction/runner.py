@@ -9,12 +9,11 @@ share requests; changes of one item run in their order. A repeated record does n
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, Protocol, TypedDict
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -23,10 +22,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from relay import settings
 from relay.change import Change
 from relay.errors import NotOursError, RelayError, StoppedError
+from relay.invocation import BatchResponse, Context, SqsBatch, response
 from relay.portal_clients import PortalClients
 from relay.queue import Outcome, Unhandled, hand_back
 from relay.reaction import deadline
-from relay.reaction.batch_store import BatchStore, StoredRecord
+from relay.reaction.batch_store import BatchStore
 from relay.reaction.checkpoint import CUT_OFF_SECONDS
 from relay.reaction.record import Record, chains, parse
 from relay.reaction.resolver import PortalResolver
@@ -34,19 +34,6 @@ from relay.reaction.running import RunningRecord
 from relay.reaction.signature import read_signature
 from relay.retry_policy import Delivery, Policy, policy_of
 from relay.state_requests import StateRequests
-
-
-class Batch(TypedDict):
-    """The records of an SQS batch, as Lambda hands them over."""
-
-    Records: list[dict[str, Any]]
-
-
-class Context(Protocol):
-    """Lambda's context."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time that the function has left."""
 
 
 class Reaction:
@@ -74,13 +61,14 @@ class Reaction:
         """Return how many seconds a reaction may still take in this invocation."""
         return self._deadline.remaining_seconds()
 
-    def handler(self, batch: Batch, context: Context) -> dict[str, list[dict[str, str]]]:
+    def handler(self, batch: SqsBatch, context: Context) -> BatchResponse:
         """Run every record of an SQS batch; return those that come back."""
         seconds = context.get_remaining_time_in_millis() / 1000
         self._deadline.begin(seconds)
+        messages = [SQSRecord(record) for record in batch["Records"]]
         records: list[Record] = []
         unhandled: list[Unhandled] = []
-        for message in map(SQSRecord, batch["Records"]):
+        for message in messages:
             try:
                 records.append(parse(message, self._record_type))
             except NotOursError as error:
@@ -93,67 +81,67 @@ class Reaction:
             loop.close()
         self._metrics.flush_metrics()
         back = {out.unhandled.record.message_id for out in outcomes if out.comes_back}
-        ids = [message["messageId"] for message in batch["Records"]]
-        return {"batchItemFailures": [{"itemIdentifier": name} for name in ids if name in back]}
+        return response(one.message_id for one in messages if one.message_id in back)
 
     async def _handle(
         self, records: list[Record], unhandled: list[Unhandled], seconds: float
     ) -> list[Outcome]:
         """Run the records; return what became of the unhandled ones, `unhandled` included."""
-        keeps = self._wants_portal or self._record_type is Change
+        chained = [[RunningRecord(record) for record in chain] for chain in chains(records)]
+        running = [one for chain in chained for one in chain]
         store: BatchStore | None = None
-        loaded: Mapping[Record, StoredRecord] = {}
-        if records and keeps:
+        if records and (self._wants_portal or self._record_type is Change):
             self._portals.start(record.payload.portal for record in records)
             try:
                 store = self._store(seconds)
-                loaded = await asyncio.to_thread(store.load, records)
+                await asyncio.to_thread(store.load, running)
             except RelayError as error:
                 unhandled += [Unhandled(record.message, error) for record in records]
-                records = []
-        running = [
-            [RunningRecord(record, loaded.get(record)) for record in chain]
-            for chain in chains(records)
-        ]
-        await self._run(running, store)
-        ended = [one for chain in running for one in chain]
+                chained, running = [], []
+        await self._run(chained, running, store)
         counts = store.counts if store else Counter[str]()
-        return await asyncio.to_thread(self._conclude, ended, unhandled, counts)
+        return await asyncio.to_thread(self._conclude, running, unhandled, counts)
 
     def _store(self, seconds: float) -> BatchStore:
         (table,) = settings.read("STATE_TABLE")
         requests = StateRequests(settings.client("dynamodb"), table)
-        return BatchStore(
-            self.name, time.time() + seconds + CUT_OFF_SECONDS, requests, self._logger
-        )
+        until = time.time() + seconds + CUT_OFF_SECONDS
+        return BatchStore(self.name, until, requests, self._logger)
 
-    async def _run(self, running: list[list[RunningRecord]], store: BatchStore | None) -> None:
+    async def _run(
+        self,
+        chained: Sequence[Sequence[RunningRecord]],
+        running: Sequence[RunningRecord],
+        store: BatchStore | None,
+    ) -> None:
         """Run all chains at once until the deadline, then end what has not ended."""
-        tasks = [asyncio.create_task(self._run_chain(chain, store)) for chain in running]
+        tasks = [asyncio.create_task(self._run_chain(chain, store)) for chain in chained]
         late = await self._deadline.wait(tasks)
         if not late:
             return
-        records = [one for chain in running for one in chain]
-        unfinished = [one for one in records if not one.has_ended]
+        unfinished = [one for one in running if not one.has_ended]
         for one in unfinished:
             one.end(one.late_error(self.name))
         await deadline.cancel(late)
+        if not store:
+            return
+        for one in unfinished:
+            one.storing = asyncio.create_task(store.store(one))
         # A write that is under way is finished first; one that does not end keeps its lease.
-        stores = [asyncio.create_task(one.store(store)) for one in unfinished]
-        stores += [asyncio.create_task(one.stored_fully()) for one in records if one.is_storing]
-        if stores:
-            await asyncio.wait(stores, timeout=deadline.RESERVE_SECONDS / 2)
-        for one in records:
-            if one.is_handled and one.is_storing:
+        storing = [one.storing for one in running if one.storing and not one.storing.done()]
+        if storing:
+            await asyncio.wait(storing, timeout=deadline.RESERVE_SECONDS / 2)
+        for one in running:
+            if one.is_handled and one.storing and not one.storing.done():
                 # Acknowledged, its writes would be stored nowhere, and a repeat would do them anew.
                 one.end(one.late_error(self.name))
 
-    async def _run_chain(self, chain: list[RunningRecord], store: BatchStore | None) -> None:
+    async def _run_chain(self, chain: Sequence[RunningRecord], store: BatchStore | None) -> None:
         for one in chain:
             error: Exception | None = None
             try:
                 arguments = await self._arguments(one, store)
-                one.start()
+                one.started_at = time.monotonic()
                 await self._react(*arguments)
             except Exception as raised:  # noqa: BLE001  the policy judges all that a reaction raises
                 error = raised
@@ -162,19 +150,19 @@ class Reaction:
             if one.has_ended:
                 return  # it was ended at the deadline and has ignored its cancellation
             one.end(error)
-            await one.store(store)
+            if store:
+                one.storing = asyncio.create_task(store.store(one))
+                await asyncio.shield(one.storing)
 
     async def _arguments(self, one: RunningRecord, store: BatchStore | None) -> list[object]:
         """Return what the reaction is called with: an event or a change, and a portal."""
         payload = one.record.payload
-        stored = one.stored
         portal = await self._portals.portal(payload.portal) if self._wants_portal else None
         if isinstance(payload, Change):
             host = portal.webhook.host if portal else await self._portals.host(payload.portal)
-            is_late = stored is not None and stored.is_superseded
-            payload = replace(payload, portal_host=host, superseded=is_late)
-        if portal and store and stored:
-            return [payload, store.portal_of(stored, portal)]
+            payload = replace(payload, portal_host=host, superseded=one.is_superseded)
+        if portal and store and one.run:
+            return [payload, store.portal_of(one.record, one.run, portal)]
         return [payload]
 
     def _conclude(
@@ -183,7 +171,7 @@ class Reaction:
         """Hand back or dead-letter the records that were not handled; count and log all."""
         fields: dict[str, dict[str, object]] = {}
         for one in running:
-            counts["replayed"] += bool(one.stored and one.stored.run.replayed)
+            counts["replayed"] += bool(one.run and one.run.replayed)
             counts["handled"] += one.is_handled
             if one.is_handled:
                 self._logger.info("handled", extra=one.record.log_fields())
@@ -207,7 +195,7 @@ class Reaction:
         message = one.record.message
         error = one.error or StoppedError(f"{self.name} did not get to it")
         receives = Delivery.of(message, 0).receives
-        failures = min(one.stored.run.checkpoint.failures, receives) if one.stored else receives
+        failures = min(one.run.checkpoint.failures, receives) if one.run else receives
         return Unhandled(message, error, max(failures, 1))
 
 

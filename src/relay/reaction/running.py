@@ -2,23 +2,30 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
+from relay.change import Change
 from relay.errors import HungError, TransientError
 from relay.reaction import deadline
-from relay.reaction.batch_store import BatchStore, StoredRecord
+from relay.reaction.newest import Newest
 from relay.reaction.record import Record
+from relay.reaction.run import Run
 
 
+@dataclass(slots=True, eq=False)
 class RunningRecord:
-    """A record of the batch; `stored` is None for a reaction of which nothing is stored."""
+    """A record of the batch, with its run, and for a change the latest version of its item.
 
-    def __init__(self, record: Record, stored: StoredRecord | None) -> None:
-        self.record = record
-        self.stored = stored
-        self.is_handled = False
-        self.error: Exception | None = None
-        self._started_at: float | None = None  # monotonic
-        self._storing: asyncio.Task[None] | None = None
+    Both are None for a reaction of which nothing is stored. `started_at` is monotonic.
+    """
+
+    record: Record
+    run: Run | None = None
+    newest: Newest | None = None
+    started_at: float | None = None
+    is_handled: bool = False
+    error: Exception | None = None
+    storing: asyncio.Task[None] | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -26,33 +33,19 @@ class RunningRecord:
         return self.is_handled or self.error is not None
 
     @property
-    def is_storing(self) -> bool:
-        """Whether storing is under way."""
-        return self._storing is not None and not self._storing.done()
-
-    def start(self) -> None:
-        """Note that the reaction begins now."""
-        self._started_at = time.monotonic()
+    def is_superseded(self) -> bool:
+        """Whether a later change of the item was handled."""
+        change = self.record.payload
+        return isinstance(change, Change) and bool(self.newest and self.newest.is_after(change))
 
     def end(self, error: Exception | None) -> None:
         """Note that the reaction has ended, well if `error` is None."""
         self.error, self.is_handled = error, error is None
 
-    async def store(self, store: BatchStore | None) -> None:
-        """Store how the record ended; the storing goes on if the caller is cancelled."""
-        if store and self.stored:
-            self._storing = asyncio.create_task(store.store(self.stored, self.error))
-            await asyncio.shield(self._storing)
-
-    async def stored_fully(self) -> None:
-        """Wait until the storing that is under way has ended."""
-        if self._storing:
-            await asyncio.wait({self._storing})
-
     def late_error(self, reaction: str) -> Exception:
         """Return why a record is not done in time: it waits for something, or it hangs."""
-        ran = time.monotonic() - self._started_at if self._started_at is not None else 0.0
-        waits = self.stored is not None and self.stored.run.claims.under_way > 0
+        ran = time.monotonic() - self.started_at if self.started_at is not None else 0.0
+        waits = self.run is not None and self.run.claims.under_way > 0
         # A reaction that ran for less than the reserve did not hang.
         if waits or ran < deadline.RESERVE_SECONDS:
             return TransientError(reaction, "NO_TIME", "the function's time is over", retry_after=0)

@@ -14,11 +14,10 @@ counted twice:
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
-from typing import Protocol
 
 from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
@@ -31,12 +30,7 @@ from relay.state_batch import StateBatch
 from relay.state_requests import Put
 from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, made_key
 
-
-class Log(Protocol):
-    """Writes a warning about one record, with fields beside it."""
-
-    def __call__(self, message: str, /, **fields: object) -> None:
-        """Write it."""
+type Log = Callable[..., None]  # writes a warning about one record, with fields beside it
 
 
 @dataclass(slots=True)
@@ -57,15 +51,12 @@ class Ledger:
     async def add(self, note: Note) -> Note:
         """Note a write; return the note as it was stored. Raises LoopError beyond the budget."""
         name = f"{note.key} {note.reaction}"
-        try:
-            await self.batch.write(name, note, add_notes)
-        except ConditionFailedError as error:
-            refusal = error
-        else:
+        refusal = await self._refusal(name, note)
+        if not refusal:
             return note
         # Together with others it had no room, or there is none.
         async with self._turns[name]:
-            while True:
+            while refusal:
                 if note.is_over_budget(refusal.item):
                     self.counts["loops"] += 1
                     item = note.item.replace("/", " ")
@@ -75,13 +66,16 @@ class Ledger:
                         HOUR_SECONDS - note.now % HOUR_SECONDS,
                     )
                 if note.is_too_large(refusal.item):
-                    note = note.bare()
-                try:
-                    await self.batch.write(name, note, add_notes)
-                except ConditionFailedError as error:
-                    refusal = error
-                else:
-                    return note
+                    note = replace(note, text="")
+                refusal = await self._refusal(name, note)
+        return note
+
+    async def _refusal(self, name: str, note: Note) -> ConditionFailedError | None:
+        try:
+            await self.batch.write(name, note, add_notes)
+        except ConditionFailedError as refusal:
+            return refusal
+        return None
 
     async def take_back(self, note: Note) -> None:
         """Remove the note of a write that was not sent."""

@@ -1,6 +1,7 @@
 """relay.echo.ledger: notes and budget of an item, and that its row never outgrows the table."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_row_never_outgrows_the_table():
     for number in range(900):
         note = update(MANY, number=number, reaction=f"reaction {number % 90}", now=NOW)
         if store(table, add_notes, note):
-            assert store(table, add_notes, note.bare()) is None
+            assert store(table, add_notes, replace(note, text="")) is None
     (row,) = table.rows.values()
     assert len(json.dumps(row)) < 2 * ROW_BYTES
     assert int(row["bytes"]["N"]) <= ROW_BYTES
