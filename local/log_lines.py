@@ -47,4 +47,6 @@ def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     unique_id = line.get("event_id") or line.get("change_id")
     about = {"event_id": unique_id, "subject": line.get("subject"), "time": at}
+    if "event_name" in line:
+        about["event"] = line["event_name"]
     return [{"step": name, **about, "detail": {"by": service}} for name in names]

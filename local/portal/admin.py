@@ -15,6 +15,7 @@ from starlette.routing import Route
 from local.portal import admin_actions as actions
 from local.portal import (  # noqa: F401  importing registers actions
     admin_items,
+    admin_robots,
     admin_views,
     admin_webhooks,
 )

@@ -35,6 +35,7 @@ def board(portal: Portal, given: Row) -> Any:
             "name": row["NAME"],
             "color": row["COLOR"],
             "semantic": row.get("SEMANTICS") or "P",
+            "robots": [one.to_dict() for one in portal.robots.of(2, row["STATUS_ID"])],
             "count": 0,
             "sum": 0,
             "items": [],

@@ -68,6 +68,7 @@ def add_item(
         portal.emit(
             entity.event_prefix + "ADD", event_data(entity, number), subject_of(entity, number)
         )
+        portal.robots.enter(portal, entity, row)
     return row
 
 
@@ -123,6 +124,8 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     # A deal moved to another funnel raises an event for applications only [deals/events/index.md]
     if event and not (entity.code == "deal" and "categoryId" in changed):
         portal.emit(entity.event_prefix + "UPDATE", event_data(entity, row["id"]), subject)
+    if event and ("stageId" in changed or "categoryId" in changed):
+        portal.robots.enter(portal, entity, row)
     return row
 
 

@@ -11,6 +11,7 @@ from local.portal.clock import Clock
 from local.portal.limits import Bucket, Operating
 from local.portal.outbox import Delivery, Outbox
 from local.portal.replays import Replays
+from local.portal.robots import Robots
 from local.portal.schema import EntityType, standard_types
 from local.portal.settings import Settings
 from local.portal.stages import Directories
@@ -62,7 +63,7 @@ class Portal:
         self.outgoing: dict[int, OutgoingWebhook] = {}
         self.bucket, self.operating, self.replays = Bucket(), Operating(), Replays()
         self.faults: list[Any] = []
-        self.activity, self.strip = Activity(), Strip()
+        self.activity, self.robots, self.strip = Activity(), Robots(), Strip()
         self.outbox = Outbox(self.settings.events, self._delivered, self.random)
         self.revision = 0  # grows with every change, for whoever shows items
         self._multi_field_id = self._file_id = self._webhook_id = self._delivery_id = 0
@@ -164,16 +165,14 @@ class Portal:
         self.revision += 1
         for webhook in list(self.outgoing.values()):
             if webhook.wants(event):
-                self._delivery_id += 1
-                delivery = Delivery(
-                    self._delivery_id,
-                    webhook,
-                    event,
-                    subject,
-                    partial(self._event_fields, webhook, event, data),
-                )
-                self.strip.queued(delivery.number, event, subject, self.clock.now())
-                self.outbox.put(delivery)
+                fields = partial(self._event_fields, webhook, event, data)
+                self.queue(webhook, event, subject, fields)
+
+    def queue(self, hook: OutgoingWebhook, event: str, subject: str, fields: Any) -> None:
+        """Send an event, or the call of a robot, on its way."""
+        self._delivery_id += 1
+        self.strip.queued(self._delivery_id, event, subject, self.clock.now())
+        self.outbox.put(Delivery(self._delivery_id, hook, event, subject, fields))
 
     def _event_fields(self, webhook: OutgoingWebhook, event: str, data: Any) -> Row:
         """Order the keys as in bodies seen on the wire; `ts` is the time of sending."""

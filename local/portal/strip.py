@@ -58,7 +58,7 @@ class Strip:
         event_id = str(record.get("event_id") or "")
         number = self._by_event.get(event_id) if event_id else None
         if number is None or number not in self.rows:
-            number = self._find(subject, name)
+            number = self._find(subject, name, str(record.get("event") or ""))
         if number is None:
             self._relay_rows -= 1  # found by a sweep: no event of the portal began this row
             number = self._relay_rows
@@ -78,12 +78,16 @@ class Strip:
         if number is not None:
             self._mark(number, name, now, detail)
 
-    def _find(self, subject: str, name: str) -> int | None:
+    def _find(self, subject: str, name: str, event: str = "") -> int | None:
+        """The oldest row of a subject without this step, one of the event before any other."""
+        found = None
         for number in self._by_subject.get(subject, ()):
             row = self.rows.get(number)
             if row is not None and name not in row["steps"] and not _undelivered(row):
-                return number
-        return None
+                if not event or row["event"] == event:
+                    return number
+                found = number if found is None else found
+        return found
 
     def _mark(self, number: int, name: str, now: float, detail: Row) -> None:
         row = self.rows.get(number)

@@ -1,5 +1,6 @@
 // Deals by stage. A card is dragged, or moved with Alt and an arrow key.
 import { openCard } from './card.js'
+import { robotsOf } from './robots.js'
 import { startCount } from './strip.js'
 import { named, number, t } from './strings.js'
 import { act, el, get, post, say } from './tools.js'
@@ -39,7 +40,7 @@ function card (deal, index) {
 function column (stage, index) {
   const list = el('ol', {}, ...stage.items.map(deal => card(deal, index)))
   const node = el('section', { class: 'stage', 'data-stage': stage.id, 'aria-label': stage.name },
-    el('h3', { style: `--stage: ${stage.color}` }, stage.name, el('small', {}, ` ${number(stage.count)} · ${number(stage.sum)}`)),
+    el('h3', { style: `--stage: ${stage.color}` }, stage.name, el('small', {}, ` ${number(stage.count)} · ${number(stage.sum)}`), robotsOf(stage)),
     list,
     stage.count > stage.items.length ? el('p', { class: 'quiet' }, t('more', { n: number(stage.count - stage.items.length) })) : null)
   node.addEventListener('dragover', event => { event.preventDefault(); node.classList.add('over') })

@@ -21,7 +21,8 @@ const en = {
   f_slow: 'Answers take 3 s', f_html: 'A page instead of JSON', f_block: 'Portal blocked (OVERLOAD_LIMIT)', f_time: '429: method out of time',
   f_loss: 'Every third event lost', f_double: 'Events doubled', f_late: 'Events 5 s late', f_mixed: 'Events out of order',
   f_rights: 'Owner may not read deals', f_key: 'Webhook expired', f_shift: 'Time filters shifted by 3 h', f_clock: 'Clock an hour fast',
-  g_rest: 'REST', g_events: 'Events', g_portal: 'Portal', allOff: 'All off', failed: 'That did not work: {why}', lost: 'connection lost, trying again',
+  g_rest: 'REST', g_events: 'Events', g_portal: 'Portal', robotAdd: '+ robot', robotOn: 'Robot “Outgoing webhook” on {stage}', robotHandler: 'Handler', robotHint: 'It calls this address when a deal enters the stage. {=Document:TITLE} stands for a field; & + # in its value break the address, {{=urlencode({=Document:TITLE})}} does not.',
+  allOff: 'All off', failed: 'That did not work: {why}', lost: 'connection lost, trying again',
 }
 const ru = {
   title: 'Демо-портал', skip: 'К ленте', deals: 'Сделки', contacts: 'Контакты', tasks: 'Задачи', talk: 'Уведомления',
@@ -45,7 +46,8 @@ const ru = {
   f_slow: 'Ответ через 3 с', f_html: 'Страница вместо JSON', f_block: 'Портал заблокирован (OVERLOAD_LIMIT)', f_time: '429: время метода вышло',
   f_loss: 'Каждое третье событие теряется', f_double: 'События дважды', f_late: 'События опаздывают на 5 с', f_mixed: 'События вперемешку',
   f_rights: 'Владелец не видит сделок', f_key: 'Вебхук истёк', f_shift: 'Фильтры времени сдвинуты на 3 ч', f_clock: 'Часы спешат на час',
-  g_rest: 'REST', g_events: 'События', g_portal: 'Портал', allOff: 'Выключить все', failed: 'Не получилось: {why}', lost: 'связь потеряна, пробуем снова',
+  g_rest: 'REST', g_events: 'События', g_portal: 'Портал', robotAdd: '+ робот', robotOn: 'Робот «Исходящий вебхук»: {stage}', robotHandler: 'Обработчик', robotHint: 'Вызывает этот адрес, когда сделка попадает на стадию. {=Document:TITLE} — поле; & + # в его значении ломают адрес, {{=urlencode({=Document:TITLE})}} — нет.',
+  allOff: 'Выключить все', failed: 'Не получилось: {why}', lost: 'связь потеряна, пробуем снова',
 }
 // Names that come from the portal itself, for who reads it in Russian; others stay as they are there.
 const names = {

@@ -65,3 +65,13 @@ def test_nonsense_is_passed_over(strip):
     for record in ({}, {"step": None}, {"step": "x", "subject": 5, "detail": [], "time": "soon"}):
         strip.step(record)
     assert len(strip.rows) >= 3
+
+
+def test_a_step_of_a_named_event_belongs_to_that_events_row(strip):
+    """A robot's call and the event of the same item keep their steps apart."""
+    strip.queued(4, "robot.send_contract", "deal/7", 4.0)
+    strip.sent(4, "200", 0.01, 4.5)
+    strip.step({"step": "published", "subject": "deal/7", "event": "robot.send_contract"})
+    strip.step({"step": "published", "subject": "deal/7", "event": "ONCRMDEALUPDATE"})
+    strip.step({"step": "published", "subject": "deal/7", "event": "ONANOTHER"})
+    assert [n for n, row in strip.rows.items() if "published" in row["steps"]] == [2, 3, 4]
