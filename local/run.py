@@ -25,11 +25,13 @@ from local.stack import STACK, Stack, deploy, store_secrets
 from ops.baseline import fill
 from ops.build import ROOT
 from ops.follow import follow
+from ops.robot import address
 from ops.terminal import console, shown
 from relay.state_table import key, slots_key
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
+ROBOT_PARAMETERS = "sum={=Document:OPPORTUNITY}&title={{=urlencode({=Document:TITLE})}}"
 POLL_SECONDS = 0.3
 START_SECONDS = 30.0
 
@@ -100,7 +102,7 @@ def _step(name: str) -> Iterator[None]:
 
 def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
     """Connect portal and stack, as `make connect` does; return the application token."""
-    token = secrets.token_hex(16)
+    token, robots = secrets.token_hex(16), secrets.token_hex(16)
     url = demo.state["webhook_url"]
     store_secrets(
         aws,
@@ -108,6 +110,7 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
             f"application-tokens/{PORTAL}": token,
             f"webhook-urls/read/{PORTAL}": url,
             f"webhook-urls/write/{PORTAL}": url,
+            f"robots/{PORTAL}": robots,
         },
     )
     # A new portal's bucket of requests is empty; without this row the relay would take it for full.
@@ -116,6 +119,8 @@ def connect(aws: LocalAws, demo: DemoPortal, stack: Stack) -> str:
         Item={**key(slots_key(PORTAL)), "empty_at": {"N": "0"}},
     )
     demo.admin("outgoing", url=stack.hook_url, token=token, title="relay")
+    handler = address(stack.hook_url, PORTAL, robots, "start_from_robot")
+    demo.admin("robots/address", url=f"{handler}?{ROBOT_PARAMETERS}")
     return token
 
 

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -123,6 +125,36 @@ def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):
     assert "NO_AUTH_FOUND" in ill.stdout
     for secret in (token_kept, url, url.rstrip("/").rsplit("/", 1)[1], "x1x1x1x1"):
         assert secret not in well.stdout + ill.stdout + well.stderr + ill.stderr
+
+
+def test_doctor_names_refused_robots_by_time_and_route(relay, run):
+    """A call with a wrong secret is counted; its address is not printed, and neither is ours."""
+    secret = stored(relay, "robots/main")
+    url = f"{relay.stack.hook_url.removesuffix('/bitrix24')}/robot/main/wrongsecret1/any"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url, timeout=30)  # noqa: S310  ours
+    done = run("doctor", "relay")
+    assert (
+        "calls of /robot/{portal}/{secret}/{name} refused in a day, not_verified, 2" in done.stdout
+    )
+    assert "portal main: 1 secret(s) of robots" in done.stdout
+    assert "wrongsecret1" not in done.stdout
+    assert secret not in done.stdout
+
+
+def test_robot_prints_an_address_that_works(relay, run):
+    """The address of a second robot has the stored secret, and ingress takes its call."""
+    secret = stored(relay, "robots/main")
+    done = run("robot", "--name", "start_from_robot")
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = f"/robot/main/{secret}/"
+    assert f"{path}start_from_robot?value={{=Document:OPPORTUNITY}}" in done.stdout
+    assert "{=Document:TITLE}" in done.stdout
+    hook = relay.stack.hook_url.removesuffix("/bitrix24")
+    url = f"{hook}{path}nobody_hears_it?document_id=LEAD_999999"
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  ours
+        assert answer.status == 200
+    assert stored(relay, "robots/main") == secret
 
 
 def test_release_lets_go_what_is_held_back(relay, run):

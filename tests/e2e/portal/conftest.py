@@ -39,8 +39,8 @@ class StandIn:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 self.send_response(200)
                 self.end_headers()
-                number = parse_qs(body)["data[FIELDS][ID]"][0]
-                stand_in.work.put(number)
+                for number in parse_qs(body).get("data[FIELDS][ID]", []):  # none of a robot
+                    stand_in.work.put(number)
 
             def log_message(self, *_args):
                 """Keep quiet."""

@@ -1,0 +1,192 @@
+"""A deal is dragged to a stage with a robot: portal, address, event, reaction, portal."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from relay.ingress.robots import WINDOW_SECONDS
+from tests.e2e.conftest import FORM
+from tests.plain import plain
+from tests.robots import DEAL_42
+
+ROBOT = "start_from_robot"
+
+
+@pytest.fixture(scope="module")
+def secret(relay):
+    """Return the secret of the portal's robots."""
+    ssm = relay.aws.client("ssm")
+    name = "/relay/relay/robots/main"
+    return ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"].strip()
+
+
+def address(relay, secret, name=ROBOT, portal="main"):
+    """Return a robot's address."""
+    return f"{relay.stack.hook_url.removesuffix('/bitrix24')}/robot/{portal}/{secret}/{name}"
+
+
+def ask(url, body, method="POST", content_type=FORM):
+    """Return status and JSON of a request to an address."""
+    headers = {"content-type": content_type}
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, json.loads(refusal.read() or b"{}")
+
+
+def comments(relay, deal):
+    """Return the comments in a deal's timeline."""
+    entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
+    found = relay.portal.call("crm.timeline.comment.list", filter=entity)
+    return [one["COMMENT"] for one in found]
+
+
+def robots_calls(relay, deal):
+    """Return how many calls the portal's robots have made for a deal."""
+    events = relay.portal.admin("events", "GET")
+    return sum(
+        (one["event"], one["subject"]) == (f"robot.{ROBOT}", f"deal/{deal}") for one in events
+    )
+
+
+@pytest.fixture
+def robot(relay, secret):
+    """Put a robot on a stage of deals; it is removed after the test."""
+    made = []
+
+    def put(stage, query):
+        handler = f"{address(relay, secret)}?{query}"
+        made.append(relay.portal.admin("robots", stage=stage, handler=handler)["id"])
+
+    yield put
+    for number in made:
+        relay.portal.admin(f"robots?id={number}", "DELETE")
+
+
+TITLE = "Ёлка & Сын = 5 #2 + 1"
+LONG = "x" * 9_000  # with the rest of its request a gateway of AWS takes little more
+
+
+def test_a_deal_dragged_to_a_stage_with_a_robot_starts_one_run(relay, robot, await_until):
+    """The reaction writes what was typed, once, though each call comes twice."""
+    robot(
+        "EXECUTING",
+        "sum={=Document:OPPORTUNITY}&who={=Document:ASSIGNED_BY_ID}&people={=Document:OBSERVERS}"
+        "&empty={{}}&nothing={{Nothing}}&title={{=urlencode({=Document:TITLE})}}"
+        "&long={=Document:COMMENTS}&raw={=Document:TITLE}",
+    )
+    fields = {"title": TITLE, "opportunity": 1234.5, "assignedById": 2, "comments": LONG}
+    fields["observers"] = [1, 2]
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields=fields)["item"]["id"]
+    await_until(lambda: time.time() % WINDOW_SECONDS < 5)
+    relay.portal.admin("settings", "PATCH", events={"doubling": 1})
+    relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "EXECUTING"})
+    relay.portal.admin("settings", "PATCH", events={"doubling": 0})
+    (comment,) = await_until(lambda: comments(relay, deal), 60)
+    lines = dict(line.split(": ", 1) for line in comment.splitlines()[1:])
+    assert lines.pop("long") == LONG
+    assert lines == {
+        "sum": "1234.5|EUR",
+        "who": "user_2",
+        "people": "user_1, user_2",
+        "empty": "{{}}",
+        "nothing": "{{Nothing}}",
+        "title": TITLE,
+        "raw": "Ёлка ",
+        "Сын_": " 5 ",
+    }
+    await_until(lambda: robots_calls(relay, deal) == 2)
+    await_until(lambda: not relay.messages("StartFromRobotQueue"))
+    assert len(comments(relay, deal)) == 1
+    assert relay.messages("StartFromRobotDeadLetters") == 0
+
+
+def test_equal_calls_have_one_effect(relay, secret, await_until):
+    """However often a call is repeated at once, from however many clients, one comment is made."""
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": "a"})["item"]["id"]
+    url = f"{address(relay, secret)}?{urlencode({'a': 'Ёлка & Сын', 'b': '+#'})}"
+    body = DEAL_42.replace("DEAL_42", f"DEAL_{deal}")
+    body = body.partition("&auth")[0].encode()  # the simulated portal has another member id
+    await_until(lambda: time.time() % WINDOW_SECONDS < 3)  # several copies answer: see `call_id`
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda _: ask(url, body), range(12)))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["id"] for _, answer in answers}) == 1
+    await_until(lambda: comments(relay, deal), 60)
+    await_until(lambda: not relay.messages("StartFromRobotQueue"))
+    assert comments(relay, deal) == ["A robot called.\na: Ёлка & Сын\nb: +#"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body", "content_type", "status"),
+    [
+        ({"secret": "x"}, "POST", DEAL_42.encode(), FORM, 401),
+        ({"portal": "nowhere"}, "POST", DEAL_42.encode(), FORM, 401),
+        ({"secret": "x"}, "GET", None, FORM, 401),
+        ({}, "GET", None, FORM, 400),
+        ({}, "POST", b"", FORM, 400),
+        ({}, "PUT", DEAL_42.encode(), FORM, 405),
+        ({}, "DELETE", None, FORM, 405),
+        ({}, "POST", b"{}", "application/json", 415),
+        ({}, "POST", b"x=" + b"y" * 241 * 1024, FORM, 413),
+        ({"name": "%D1%82"}, "POST", b"document_id=DEAL_1", FORM, 400),
+    ],
+)
+def test_what_is_no_robots_call_is_refused(relay, secret, path, method, body, content_type, status):  # noqa: PLR0913, PLR0917
+    """Over real HTTP each bad call has its own status and nothing is published."""
+    url = address(relay, **({"secret": secret} | path))
+    answered, answer = ask(url, body, method, content_type)
+    assert (answered, "id" in answer) == (status, False)
+
+
+@pytest.fixture
+def without_topic(relay):
+    """Let ingress publish on a topic that is not there, as if SNS failed."""
+    functions = relay.aws.client("lambda")
+    name = relay.stack.resources["IngressFunction"]
+    right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    wrong = right | {"EVENTS_TOPIC_ARN": right["EVENTS_TOPIC_ARN"] + "-gone"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": wrong})
+    yield
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})
+
+
+@pytest.mark.usefixtures("without_topic")
+def test_a_call_is_spilled_while_sns_fails_and_published_after(relay, secret, await_until):
+    """Ingress that can't publish answers 202; republish publishes the call."""
+    body = b"document_id=DEAL_777777"
+    assert ask(f"{address(relay, secret, 'spilled_robot')}?a=1", body)[0] == 202
+    await_until(lambda: '"event_name":"robot.spilled_robot"' in relay.log(), 60)
+    await_until(lambda: relay.messages("SpillQueue") == 0)
+
+
+def test_the_secret_is_nowhere_outside_of_parameter_store(relay, secret, await_until):
+    """After all of the above it is in no log, no queue, no table and no message, decoded or not."""
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": "a"})["item"]["id"]
+    query = f"a={secret}&{quote(secret)}=1&b=2&auth[member_id]={secret}"
+    assert ask(f"{address(relay, secret)}?{query}", f"document_id=DEAL_{deal}".encode())[0] == 200
+    (comment,) = await_until(lambda: comments(relay, deal), 60)
+    assert comment == "A robot called.\nb: 2"
+    assert ask(f"{address(relay, secret=ROBOT, name=secret)}?x={secret}", b"")[0] == 401
+    stored = [relay.log()]
+    dynamodb, sqs = relay.aws.client("dynamodb"), relay.aws.client("sqs")
+    for table in ("StateTable", "Mirror"):
+        pages = dynamodb.get_paginator("scan").paginate(TableName=relay.stack.resources[table])
+        stored += [plain(item) for page in pages for item in page["Items"]]
+    for name, url in relay.stack.resources.items():
+        if "://" in url and name.endswith(("Queue", "DeadLetters")):
+            received = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+            )
+            stored += [plain(one) for one in received.get("Messages", [])]
+    stored.append(plain(relay.portal.admin("events", "GET")))
+    stored.append(plain(relay.portal.admin("strip?limit=400", "GET")))
+    assert sum(map(len, stored)) > 10_000
+    assert not [text for text in stored if secret in plain(text)]
