@@ -121,7 +121,7 @@ def _announced(relay: TrackingRelay, table: Table) -> None:
         ids |= {change.change_id for change in changes}
         with _silent():
             cpu = time.process_time()
-            answer = announce.handler({"Records": records}, None)
+            answer = announce.handler({"Records": list(records)})
             cpu = time.process_time() - cpu
         if answer["batchItemFailures"]:
             raise RuntimeError("a change was not announced")

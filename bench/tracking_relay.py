@@ -26,6 +26,7 @@ os.environ |= {
 }
 
 from relay import settings
+from relay.aws_types import StreamRecord
 from relay.event import Event
 from relay.state_table import key, slots_key
 from relay.tracking import sweep, track
@@ -153,9 +154,9 @@ class Stream:
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
 
-    def new(self) -> list[dict[str, Any]]:
+    def new(self) -> list[StreamRecord]:
         """Return the records since the last call that pass the template's filter."""
-        records: list[dict[str, Any]] = []
+        records: list[StreamRecord] = []
         while True:
             page = self._client.get_records(ShardIterator=self._at)
             self._at = page["NextShardIterator"]

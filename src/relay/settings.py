@@ -16,12 +16,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws_types import Client
 from relay.errors import ConfigurationError, StateError
 from relay.secret_cache import SecretCache
 
@@ -61,7 +61,7 @@ _client_lock = threading.Lock()  # boto3's default session is not thread-safe
 
 
 @cache
-def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Any:
+def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Client:
     with _client_lock:
         if _MODELS.is_dir():  # made by ops/build.py
             os.environ.setdefault("AWS_DATA_PATH", str(_MODELS))
@@ -79,7 +79,7 @@ def _client(service: str, connect_seconds: float, read_seconds: float, connectio
 
 def client(
     service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 16
-) -> Any:
+) -> Client:
     """Return the process's client of an AWS service; it makes two short attempts at a request."""
     return _client(service, connect_seconds, read_seconds, connections)
 

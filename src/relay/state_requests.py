@@ -14,8 +14,9 @@ from itertools import batched
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, RowError, StateError
-from relay.state_table import Client, Item, key
+from relay.state_table import key
 
 READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
 ATTEMPTS = 5

@@ -38,31 +38,18 @@ All rows are in the State table but the mirror's. tests/unit/test_state_table.py
 to the code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypedDict
 
 from botocore.exceptions import ClientError
 
+from relay.aws_types import Item
 from relay.errors import ConditionFailedError
 
 DAY_SECONDS = 24 * 3600
 CHECKPOINT_SECONDS = 30 * DAY_SECONDS  # queue and dead-letter queue keep a message 14 days each
 LEDGER_SECONDS = 25 * 3600  # a stream that stood still for a day still finds them
 HOUR_SECONDS = 3600
-
-
-class Value(TypedDict, total=False):
-    """A value in DynamoDB's spelling; one of these is set."""
-
-    S: str
-    N: str
-    B: bytes
-    SS: list[str]
-
-
-type Item = Mapping[str, Value]
-type Client = Any  # boto3 ships no types
 
 
 def checkpoint_key(reaction: str, record_id: str) -> str:

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from relay.aws_types import Item
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS, Cause
 from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, keys_around
 from relay.echo.note_text import NoteText
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
-from relay.state_table import Item, gone_key, made_key
+from relay.state_table import gone_key, made_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call

@@ -22,10 +22,11 @@ write is counted, and its change passes for a person's.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from relay.aws_types import Item, Value
 from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
 from relay.state_requests import Condition, Put, Update
-from relay.state_table import LEDGER_SECONDS, Item, Value, key, ledger_key, made_key
+from relay.state_table import LEDGER_SECONDS, key, ledger_key, made_key
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind

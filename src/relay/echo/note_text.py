@@ -7,10 +7,11 @@ rows of number, text, kind and use under `fm`; a new row has no number yet.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.echo.effects import WrittenItem, is_map
 from relay.echo.same_value import plain, short
+from relay.portal.api import Result
 
 NOTE_BYTES = 8_000
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
@@ -21,12 +22,12 @@ class NoteText(NamedTuple):
 
     at: int
     user: int
-    fields: dict[str, Any]
+    fields: dict[str, Result]
 
     @classmethod
     def of(cls, written: WrittenItem, user_id: int, now: float) -> "NoteText":
         """Return the note of a write, by the names under which the fields will be read."""
-        fields: dict[str, Any] = {}
+        fields: dict[str, Result] = {}
         for name, value in written.fields.items():
             field = plain(name)
             if field in MULTI_FIELDS or field == "fm":

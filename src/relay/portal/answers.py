@@ -9,13 +9,7 @@ import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from relay.errors import (
-    CallError,
-    MayHaveRunError,
-    OperatorError,
-    PermanentError,
-    TransientError,
-)
+from relay.errors import CallError, MayHaveRunError, OperatorError, PermanentError, TransientError
 from relay.portal.api import Json
 
 # Codes of our own.
@@ -53,9 +47,7 @@ CLASSES: dict[str, type[CallError]] = {
     # Every other code means a mistake in the call: PermanentError.
 }
 # Advice that the portal's description lacks.
-REMEDIES = {
-    "WRONG_AUTH_TYPE": "only an application may call this method, no webhook may",
-}
+REMEDIES = {"WRONG_AUTH_TYPE": "only an application may call this method, no webhook may"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ the writes is the order of the slots. A missing row counts as a full bucket: its
 
 import logging
 import time
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError
 from relay.portal.slots import REST_SECONDS, OwnSlots, Pace, no_slot
 from relay.state_table import conditional, key, slots_key
@@ -22,7 +22,6 @@ ATTEMPTS = 20  # to write; each failed one means that another copy took a slot
 WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
 COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
 PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
-type Row = dict[str, dict[str, str]]  # {attribute: {"N": number}}
 _logger = logging.getLogger("relay.portal")
 
 
@@ -32,7 +31,7 @@ class SharedSlots:
     While DynamoDB fails, each copy takes slots of its own, at its share of the rate.
     """
 
-    def __init__(self, client: Any, table: str, portal: str, pace: Pace) -> None:
+    def __init__(self, client: Client, table: str, portal: str, pace: Pace) -> None:
         """Take a DynamoDB client with short timeouts, the table's name and the portal's."""
         self._client = client
         self._pace = pace
@@ -75,7 +74,7 @@ class SharedSlots:
                 full=full,
                 recently=now - push,
             )
-            if isinstance(old, dict) and _number(old, "empty_at") < full:
+            if not isinstance(old, int) and _number(old, "empty_at") < full:
                 self._update(
                     "SET empty_at = :full, pushed = :now",
                     "attribute_not_exists(empty_at) OR empty_at < :full",
@@ -98,7 +97,7 @@ class SharedSlots:
                 rest=now - rest,
                 limit=limit,
             )
-            if not isinstance(answer, dict):
+            if isinstance(answer, int):
                 return (answer - room) / 1000
             empty_at = _number(answer, "empty_at")
             if empty_at > limit:
@@ -112,11 +111,11 @@ class SharedSlots:
             answer = self._update(
                 "SET empty_at = :next", "empty_at < :rest", next=now + step, rest=now - rest
             )
-            if not isinstance(answer, dict):
+            if isinstance(answer, int):
                 return (answer - room) / 1000
         raise no_slot(time.time() + self._pace.step * ATTEMPTS)
 
-    def _update(self, change: str, condition: str = "", **values: int) -> int | Row:
+    def _update(self, change: str, condition: str = "", **values: int) -> int | Item:
         """Update the row and return the new `empty_at`; the row if the condition does not hold."""
         more = {"ConditionExpression": condition} if condition else {}
         try:
@@ -132,7 +131,7 @@ class SharedSlots:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ConditionFailedError as refusal:
-            return dict(refusal.item or {})
+            return refusal.item or {}
         return _number(answer["Attributes"], "empty_at")
 
     def _use_own_slots(self, error: Exception) -> OwnSlots:
@@ -149,5 +148,5 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _number(row: Row, name: str) -> int:
+def _number(row: Item, name: str) -> int:
     return int(row[name]["N"]) if name in row else 0

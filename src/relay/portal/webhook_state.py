@@ -21,10 +21,7 @@ class WebhookState:
     """
 
     def __init__(
-        self,
-        webhook: Webhook,
-        connection: Connection = CONNECTION,
-        threads: Executor | None = None,
+        self, webhook: Webhook, connection: Connection = CONNECTION, threads: Executor | None = None
     ) -> None:
         self.webhook = webhook  # with another host once the portal was renamed
         self.connection = connection

@@ -25,8 +25,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from relay.aws_types import Item
 from relay.errors import RowError
-from relay.state_table import CHECKPOINT_SECONDS, Item
+from relay.state_table import CHECKPOINT_SECONDS
 
 CUT_OFF_SECONDS = 60.0  # the portal ends a request then (rest-protocol section 4)
 CLOCK_SECONDS = 5.0  # how far the clocks of two copies may differ

@@ -4,11 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from relay.aws_types import Item
 from relay.change import Change
 from relay.reaction.record import born
 from relay.state_batch import StateBatch
 from relay.state_requests import Put
-from relay.state_table import CHECKPOINT_SECONDS, Item
+from relay.state_table import CHECKPOINT_SECONDS
 
 
 @dataclass(slots=True, eq=False)

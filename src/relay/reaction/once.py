@@ -8,21 +8,16 @@ every order of events.
 import asyncio
 import time
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.echo.calls import BatchResult, Call
 from relay.echo.stamps import Stamp, stamp_of
 from relay.errors import CallError, ConditionFailedError, MayHaveRunError, TransientError
 from relay.portal import PortalApi
+from relay.portal.api import Result
 from relay.portal.ids import ids_of
 from relay.reaction import lookup
-from relay.reaction.checkpoint import (
-    CLOCK_SECONDS,
-    CUT_OFF_SECONDS,
-    Checkpoint,
-    Write,
-    digest_of,
-)
+from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Checkpoint, Write, digest_of
 from relay.reaction.run import NEEDS_OPERATOR, Run
 from relay.reaction.write_notes import WriteNotes
 from relay.reaction.writes import is_harmless, replay, send, to_text
@@ -47,7 +42,7 @@ class OnceWriter:
         self._notes = notes
         self._lost: dict[Write, TransientError] = {}
 
-    async def write(self, call: Call) -> Any:
+    async def write(self, call: Call) -> Result:
         """Do a write once; return its result reduced to ids, of a batch a BatchResult.
 
         Raises a CallError, DivergedError, LoopError, RowError or StateError.

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractContextManager
-from typing import Any
 
 from relay.echo.calls import Call, Commands
 from relay.errors import CallError, PermanentError
 from relay.portal import PortalApi
+from relay.portal.api import Result
 from relay.portal.batch import BATCH
 from relay.portal.idempotent import is_read
 from relay.reaction.once import OnceWriter
@@ -27,13 +27,13 @@ class OncePortal:
         """The number of requests that were sent for all records of this function."""
         return self._portal.requests
 
-    async def call(self, method: str, /, **params: Any) -> Any:
+    async def call(self, method: str, /, **params: object) -> Result:
         """Return the `result` of a REST method, of a write its ids only; raises a CallError."""
         if not is_read(method):
             return await self._writer.write(Call(method, params))
         return await self._counted(self._portal.call(method, **params))
 
-    async def list(self, method: str, /, **params: Any) -> AsyncIterator[Any]:
+    async def list(self, method: str, /, **params: object) -> AsyncIterator[Result]:
         """Iterate over all items of a list method, in the order of their ids."""
         self._run.claims.call_started()
         try:
@@ -43,12 +43,8 @@ class OncePortal:
             self._run.claims.call_ended()
 
     async def batch(
-        self,
-        commands: Commands,
-        *,
-        halt: bool = False,
-        return_errors: bool = False,
-    ) -> dict[str, Any]:
+        self, commands: Commands, *, halt: bool = False, return_errors: bool = False
+    ) -> dict[str, Result]:
         """Run commands in one request, in order; a batch with a write in it is one write.
 
         The writes return ids only. When the batch is repeated, reads are sent again. Nothing of

@@ -20,9 +20,9 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay import settings
+from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.change import Change
 from relay.errors import NotOursError, RelayError, StoppedError
-from relay.invocation import BatchResponse, Context, SqsBatch, response
 from relay.portal_clients import PortalClients
 from relay.queue import Outcome, Unhandled, hand_back
 from relay.reaction import deadline

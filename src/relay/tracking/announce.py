@@ -10,13 +10,13 @@ shard, until the stream would drop it: then it is set aside as well.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from relay import settings
+from relay.aws_types import BatchResponse, StreamBatch, StreamRecord, response
 from relay.change import Change
 from relay.echo import detect
 from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
@@ -24,7 +24,7 @@ from relay.state_requests import StateRequests
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
 from relay.tracking.row import Row
-from relay.tracking.set_aside import Entry, StreamRecord, set_aside
+from relay.tracking.set_aside import Entry, set_aside
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
@@ -49,7 +49,7 @@ logger = Logger(service="announce")
 metrics = Metrics(service="announce")
 
 
-def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
+def handler(batch: StreamBatch, _context: object = None) -> BatchResponse:
     """Publish the Changes of a stream batch; returns the record from which the stream goes on."""
     entries = [entry for record in batch["Records"] if (entry := _read(record))]
     _mark_echoes([entry for entry in entries if entry.change])
@@ -59,7 +59,7 @@ def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
     except Exception as trouble:  # noqa: BLE001  statistics must not repeat the step
         logger.warning("not counted", reason=repr(trouble))
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": stopped_at}] if stopped_at else []}
+    return response([stopped_at] if stopped_at else [])
 
 
 def _read(record: StreamRecord) -> Entry | None:

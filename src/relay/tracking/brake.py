@@ -5,8 +5,7 @@ deletion. State table: `brake#<portal>` with hour, used (deletions of that hour)
 and released (until); times are seconds since 1970.
 """
 
-from typing import Any
-
+from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, StateError
 from relay.state_table import brake_key, conditional, key
 
@@ -20,7 +19,7 @@ RELEASE_SECONDS = 24 * HOUR_SECONDS
 class Brake:
     """The deletions without an event of each portal, counted over all functions by the hour."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
 
@@ -81,13 +80,13 @@ class Brake:
         state = self._state(portal)
         return _number(state, "tripped") if "tripped" in state else None
 
-    def _state(self, portal: str) -> dict[str, dict[str, str]]:
+    def _state(self, portal: str) -> Item:
         answer = self._client.get_item(
             TableName=self._table, Key=key(brake_key(portal)), ConsistentRead=True
         )
-        state: dict[str, dict[str, str]] = answer.get("Item", {})
+        state: Item = answer.get("Item", {})
         return state
 
 
-def _number(state: dict[str, dict[str, str]], name: str) -> float:
+def _number(state: Item, name: str) -> float:
     return float(state[name]["N"]) if name in state else 0

@@ -4,14 +4,14 @@ Methods and shapes of answers: rest-protocol sections 6, 9.3, 9.5 and 15.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from relay.kinds import TASK, kind_of
+from relay.portal.api import Result
 
 PAGE = 50  # items that a list command returns
 
-type Item = Mapping[str, Any]  # an item as the portal answers it
-type Command = tuple[str, dict[str, Any]]  # a method and its parameters
+type Item = Mapping[str, Result]  # an item as the portal answers it
+type Command = tuple[str, dict[str, object]]  # a method and its parameters
 
 # A task's fields are chosen, not left out: the others depend on who asks and when. A command names
 # them in capitals, an answer in camel case.
@@ -81,13 +81,13 @@ def list_command(
     }
 
 
-def items_of(entity: str, result: Any) -> list[Item]:
+def items_of(entity: str, result: Result) -> list[Item]:
     """Return the items in the result of a list."""
     items: list[Item] = result["tasks" if entity == TASK else "items"]
     return items
 
 
-def item_of(entity: str, result: Any) -> Item | None:
+def item_of(entity: str, result: Result) -> Item | None:
     """Return the item in the result of a get; None where there is none."""
     item = result.get("task" if entity == TASK else "item") if isinstance(result, dict) else None
     return item or None

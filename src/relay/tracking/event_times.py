@@ -4,8 +4,7 @@ State table: `seen#<portal>` with the time of the last event of each kind, and u
 last change that no event reported. Times are seconds since 1970.
 """
 
-from typing import Any
-
+from relay.aws_types import Client
 from relay.state_table import events_key, key
 
 WEEK_SECONDS = 7 * 24 * 3600
@@ -15,7 +14,7 @@ MISSED = "missed"
 class LastEvents:
     """The rows with these times."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from relay.errors import NotOursError
 from relay.event import ROBOT_ACTION, TYPE_PREFIXES, Event
 from relay.kinds import kind_of, name_of
+from relay.portal.api import Result
 from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
@@ -71,7 +71,7 @@ def to_message(portal: str, entity: str, ids: Iterable[int], *, baseline: bool) 
     return json.dumps({"type": _HINT} | data, separators=(",", ":"))
 
 
-def _of_sweep(message_id: str, message: Mapping[str, Any]) -> list[Hint]:
+def _of_sweep(message_id: str, message: Mapping[str, Result]) -> list[Hint]:
     try:
         portal, entity, numbers = str(message["portal"]), str(message["entity"]), message["ids"]
         kind_of(entity)

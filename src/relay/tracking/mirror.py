@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
-from typing import Any
 
 from botocore.exceptions import ClientError
 
+from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, NewerFormatError, RowError, StateError
 from relay.state_table import conditional
 from relay.tracking.projection import FORMAT
@@ -27,7 +27,6 @@ from relay.tracking.row import (
     Reading,
     Row,
     RowSummary,
-    StoredRow,
     to_item,
 )
 
@@ -56,7 +55,7 @@ def needs_another_reading(stored: Row, first_seq: int, reading: Reading) -> bool
 class Mirror:
     """One table; every method is a coroutine whose requests run in threads."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
         self._threads = ThreadPoolExecutor(THREADS, "mirror")
@@ -166,7 +165,7 @@ class Mirror:
 
     async def _get(
         self, keys: Sequence[Key], fields: str, *, consistent: bool, names: Mapping[str, str]
-    ) -> dict[Key, StoredRow | Exception]:
+    ) -> dict[Key, Item | Exception]:
         ask: dict[str, object] = {"ProjectionExpression": fields, "ConsistentRead": consistent}
         if names:
             ask["ExpressionAttributeNames"] = names
@@ -178,9 +177,7 @@ class Mirror:
         )
         return {key: row for page in pages for key, row in page.items()}
 
-    def _get_page(
-        self, keys: list[Key], ask: Mapping[str, object]
-    ) -> dict[Key, StoredRow | Exception]:
+    def _get_page(self, keys: list[Key], ask: Mapping[str, object]) -> dict[Key, Item | Exception]:
         """Return the rows of up to 100 keys, and an error for each key whose row can't be read."""
         try:
             return {Key.of(row): row for row in self._ask(keys, ask)}
@@ -191,8 +188,8 @@ class Mirror:
         half = len(keys) // 2
         return self._get_page(keys[:half], ask) | self._get_page(keys[half:], ask)
 
-    def _ask(self, keys: list[Key], ask: Mapping[str, object]) -> list[StoredRow]:
-        rows: list[StoredRow] = []
+    def _ask(self, keys: list[Key], ask: Mapping[str, object]) -> list[Item]:
+        rows: list[Item] = []
         wanted: Mapping[str, object] = {
             self._table: {**ask, "Keys": [key.to_item() for key in keys]}
         }
@@ -207,7 +204,7 @@ class Mirror:
         raise StateError(f"{self._table} had no capacity for {len(keys)} rows")
 
 
-def _base(key: Key, row: StoredRow | Exception) -> Base | Exception:
+def _base(key: Key, row: Item | Exception) -> Base | Exception:
     if isinstance(row, Exception):
         return row
     if not row:

@@ -12,13 +12,7 @@ from collections.abc import Collection
 from itertools import batched
 from typing import NamedTuple
 
-from relay.errors import (
-    AbsentError,
-    GoneTypeError,
-    OperatorError,
-    PermanentError,
-    TransientError,
-)
+from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
 from relay.kinds import TASK
 from relay.portal import PortalApi
 from relay.tracking.commands import (

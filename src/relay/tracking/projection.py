@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 from relay.kinds import TASK
+from relay.portal.api import Result
 from relay.tracking.commands import TASK_FIELDS, Item
 from relay.unsendable import IN_JSON
 
-type Form = dict[str, Any]
+type Form = dict[str, Result]
 
 # The format of rows. A new one needs an entry in UPGRADES under the number of the one before it:
 # (a form of that format, the newer form that it is compared with) -> the form in the next format.
@@ -97,7 +97,7 @@ def _link(value: object) -> object:
     return None if value == 0 else value
 
 
-def _tags(value: Any) -> list[Any]:
+def _tags(value: Result) -> list[Result]:
     """Return a task's tags by their titles: `{"35": {"id": 35, "title": "x"}}` in an answer."""
     tags = value.values() if isinstance(value, dict) else value or []
     return [tag.get("title") if isinstance(tag, dict) else tag for tag in tags]

@@ -18,10 +18,10 @@ version with NOW; announce publishes that version as added, whatever the row bef
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
+from relay.aws_types import Item, Value
 from relay.errors import NewerFormatError
 from relay.tracking.projection import FORMAT, Form
 
@@ -30,16 +30,6 @@ OPEN, NOW = "open", "now"
 MOST_ID = 2**63 - 1  # a portal counts in PHP's integers
 # DynamoDB's limit is 400 KB; the other attributes need less than 1 KB (DECISIONS.md).
 CONTENT_BYTES = 380_000
-
-
-class Value(TypedDict, total=False):
-    """A value in DynamoDB's spelling: a text, or a number as text."""
-
-    S: str
-    N: str
-
-
-type StoredRow = Mapping[str, Value]
 
 
 class Key(NamedTuple):
@@ -54,7 +44,7 @@ class Key(NamedTuple):
         return {"pk": {"S": f"{self.portal}/{self.entity}"}, "id": {"N": str(self.id)}}
 
     @classmethod
-    def of(cls, row: StoredRow) -> "Key":
+    def of(cls, row: Item) -> "Key":
         """Return the key of a stored row."""
         portal, entity = row["pk"]["S"].split("/", 1)
         return cls(portal, entity, int(row["id"]["N"]))
@@ -72,7 +62,7 @@ class Base(NamedTuple):
     open: bool = False
 
     @classmethod
-    def of(cls, row: StoredRow) -> "Base":
+    def of(cls, row: Item) -> "Base":
         """Return the base in a stored row."""
         return cls(int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"], _is_open(row))
 
@@ -88,7 +78,7 @@ class RowSummary(NamedTuple):
     read_at: float
 
     @classmethod
-    def of(cls, row: StoredRow) -> "RowSummary":
+    def of(cls, row: Item) -> "RowSummary":
         """Return the summary of a stored row."""
         return cls(row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"]))
 
@@ -138,7 +128,7 @@ class Row:
     added_now: bool = False
 
     @classmethod
-    def of(cls, row: StoredRow) -> "Row":
+    def of(cls, row: Item) -> "Row":
         """Return a stored row, or an image of one in the table's stream."""
         return cls(
             key=Key.of(row),
@@ -197,11 +187,11 @@ def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
     return item
 
 
-def _is_open(row: StoredRow) -> bool:
+def _is_open(row: Item) -> bool:
     quiet = int(row["seq"]["N"]) == 1 and _text(row, "quiet") == "yes"
     return (quiet and row["kind"]["S"] != TOMBSTONE) or _text(row, "added") == OPEN
 
 
-def _text(row: StoredRow, name: str) -> str:
+def _text(row: Item, name: str) -> str:
     """Return a text that a row may have; empty where it has none."""
     return row[name]["S"] if name in row else ""

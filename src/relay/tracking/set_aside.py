@@ -4,14 +4,13 @@ import base64
 import json
 import time
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws_types import StreamRecord
 from relay.change import Change
 from relay.errors import RefusedError
 from relay.queue import dead_letter
@@ -20,9 +19,6 @@ QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 
 logger = Logger(service="announce")
 metrics = Metrics(service="announce")
-
-
-type StreamRecord = Mapping[str, Any]  # as Lambda hands it over
 
 
 @dataclass(slots=True)
@@ -38,8 +34,7 @@ class Entry:
     @property
     def number(self) -> str:
         """Return the record's place in the stream."""
-        number: str = self.record["dynamodb"]["SequenceNumber"]
-        return number
+        return self.record["dynamodb"]["SequenceNumber"]
 
     @property
     def item(self) -> str:
@@ -48,7 +43,7 @@ class Entry:
 
     def is_older(self, seconds: float) -> bool:
         """Say whether the row was put longer ago than that."""
-        put_at: float = self.record["dynamodb"].get("ApproximateCreationDateTime", time.time())
+        put_at = self.record["dynamodb"].get("ApproximateCreationDateTime", time.time())
         return time.time() - put_at > seconds
 
 

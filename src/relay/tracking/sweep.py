@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import batched
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.aws_types import Context
 from relay.errors import LostLeaseError, StateError
 from relay.tracking import wiring
 from relay.tracking.commands import PAGE
@@ -27,7 +27,7 @@ logger = Logger(service="sweep")
 metrics = Metrics(service="sweep")
 
 
-def handler(_event: dict[str, Any], context: Any) -> dict[str, str]:
+def handler(_event: object, context: Context) -> dict[str, str]:
     """Sweep every portal that has a reading webhook; returns for each `done` or a reason."""
     portals = sorted(settings.secrets("webhook-urls/read"))
     remaining = wiring.deadline(context)

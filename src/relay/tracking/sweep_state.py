@@ -7,9 +7,10 @@ Names in the JSON are older than names in the code: a stack is upgraded in place
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
 
+from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, LostLeaseError
+from relay.portal.api import Result
 from relay.state_table import conditional, key, sweep_key
 from relay.tracking.row import MOST_ID
 
@@ -145,7 +146,7 @@ def _to_stored(part: KindProgress | ListJob) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, Any]) -> T:
+def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, Result]) -> T:
     names = {one.metadata.get("name", one.name): one.name for one in fields(cls)}
     return cls(
         **{
@@ -159,7 +160,7 @@ def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, 
 class SweepState:
     """The documents and leases in the State table."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
 
@@ -214,5 +215,5 @@ class SweepState:
         return _document(answer.get("Item", {}))
 
 
-def _document(row: Mapping[str, Mapping[str, str]]) -> SweepDocument:
+def _document(row: Item) -> SweepDocument:
     return SweepDocument.from_json(row["document"]["S"]) if "document" in row else SweepDocument()

@@ -17,7 +17,6 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -25,6 +24,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.errors import NextBatchError, NotOursError, OperatorError
 from relay.queue import Unhandled, hand_back, retry_later
 from relay.retry_policy import Delivery, Policy, policy_of
@@ -53,9 +53,9 @@ _documents: dict[str, tuple[float, SweepDocument]] = {}
 _failures: Counter[str] = Counter()
 
 
-def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(batch: SqsBatch, context: Context) -> BatchResponse:
     """Read the items that a batch hints at; returns the messages that must come back."""
-    records = {record["messageId"]: SQSRecord(record) for record in batch["Records"]}
+    records = {record.message_id: record for record in map(SQSRecord, batch["Records"])}
     remaining = wiring.deadline(context, RESERVE_SECONDS)
     _spread(records.values())
     hints, failed = _parse(records)
@@ -63,7 +63,7 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:
     back = _hand_back([(records[message_id], error) for message_id, error in failed.items()])
     _count("messages", len(records))
     _report()
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
+    return response(back)
 
 
 def _spread(records: Iterable[SQSRecord]) -> None:

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from relay import settings
+from relay.aws_types import Client, Context
 from relay.portal import Portal
 from relay.portal_clients import make_client, shared_slots
 from relay.tracking.brake import Brake
@@ -40,7 +40,7 @@ def brake() -> Brake:
     return Brake(*_table("STATE_TABLE"))
 
 
-def _table(setting: str) -> tuple[Any, str]:
+def _table(setting: str) -> tuple[Client, str]:
     (table,) = settings.read(setting)
     return settings.client("dynamodb", read_seconds=5, connections=THREADS), table
 
@@ -50,7 +50,7 @@ def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     return make_client(settings.webhook_url("read", name), shared_slots(name), remaining_seconds)
 
 
-def deadline(context: Any, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:
+def deadline(context: Context, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:
     """Return a function that returns the seconds left for calls to a portal."""
     end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - reserve
     return lambda: max(end - time.monotonic(), 0)
