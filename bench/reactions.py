@@ -40,6 +40,7 @@ from bench.cold_starts import cold_start, compiled_copy
 from bench.unlucky_requests import UnluckyRequests
 from local.aws import LocalAws, credentials
 from local.demo import DemoPortal
+from local.ordeal import listing
 from ops.build import build
 from relay import portal_clients, settings
 from relay.change import Change, Fields
@@ -222,6 +223,11 @@ def _inits() -> tuple[float, float]:
     return statistics.median(bare), statistics.median(reaction)
 
 
+def _made(portal: DemoPortal) -> tuple[int, int]:
+    """Return the numbers of tasks and deals in the portal, whatever was answered."""
+    return len(listing.tasks(portal)), len(listing.deals(portal))
+
+
 def _chance(generator: random.Random, share: float) -> bool:
     return generator.random() < share
 
@@ -246,15 +252,12 @@ def main() -> None:
                     loses_answer=partial(_chance, generator, UNHAPPY * (name == "answers lost")),
                     kills_function=partial(_chance, generator, UNHAPPY * (name == "killed")),
                 )
+                before = _made(portal)
                 with _joined(url, requests, _new_table(aws, requests)):
                     _deliver(react, ids, requests, 3 if name == "delivered three times" else 1)
-                ran = requests.ran
-                figures = (
-                    ran["tasks.task.add"],
-                    ran["crm.timeline.comment.add"] + ran["crm.item.add"],
-                    len(requests.dead_letters),
-                    requests.requests,
-                )
+                tasks, deals = (now - then for now, then in zip(_made(portal), before, strict=True))
+                comments = requests.ran["crm.timeline.comment.add"]
+                figures = (tasks, deals + comments, len(requests.dead_letters), requests.requests)
                 table.add_row(f"{name}, task and {second}", *map(str, figures))
         cpu = _cpu(url, ids)
     console = Console()
