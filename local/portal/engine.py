@@ -10,6 +10,7 @@ from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.family_list import allow, list_rows
 from local.portal.php import entries
 from local.portal.rows import find_row, insert, run_hook, show, table_of, within
+from local.portal.rules import check_rules
 from local.portal.shape import Field
 from local.portal.table import Row
 from local.portal.tokens import fill
@@ -70,6 +71,7 @@ def _add(call: Call, family: Family) -> Any:
     absent = [field.name for field in needed if values.get(field.key) in (None, "", [])]
     if absent:
         raise family.error("add", "required", *absent)
+    check_rules(call, family, values, None)
     run_hook(family.table, "check", call, values, None)
     row = insert(call, family, values)
     return _wrote(call, family, "add", row)
@@ -82,6 +84,7 @@ def _update(call: Call, family: Family) -> Any:
     for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
         if values[name] in (None, "", []):
             raise family.error("update", "required", family.fields[name].name)
+    check_rules(call, family, values, old)
     run_hook(family.table, "check", call, values, old)
     row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values
     table_of(call, family).put(row["id"], row)

@@ -26,6 +26,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
               them and the fields they hold; `flat_event`: these stand in `data` itself
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`; `missing` beside it for
               a family that takes the others over
+`rules`       what values must be [rules.py]
 `rows`        what a new portal has of it
 
 A line of `fields`: name (after a colon the key that it is stored under), type, flags, and after `=`
@@ -149,11 +150,12 @@ class Family(Shape):
             camel=camel_case(name),
             names=", ".join((name, *more)),
         )
-        return RestError(
-            int(code) if len(code) > _TEXT_CODE and code.isdigit() else code,
-            words,
-            int(status or 400),
-        )
+        return RestError(self.code_of(code), words, int(status or 400))
+
+    @staticmethod
+    def code_of(code: str) -> str | int:
+        """Read an error's code: long ones of digits are numbers."""
+        return int(code) if len(code) > _TEXT_CODE and code.isdigit() else code
 
 
 def _operation(word: str) -> tuple[str, str]:

@@ -71,7 +71,7 @@ class FilterCompiler:
             field = self.entity.classic.get(name.upper())
             return field if field and (field.key or field.type == "crm_multifield") else None
         field = self.entity.find(name, original=self.names == "original")
-        return field or (self.entity.fields["id"] if name == "ID" else None)
+        return field or (self.entity.fields.get("id") if name == "ID" else None)
 
     def _test(self, field: Field, operator: str, value: Any) -> Predicate:
         key, blank = field.key, self.entity.blank.get(field.key)

@@ -13,6 +13,7 @@ from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.tokens import fill
 
+ANSWERS: dict[str, Row] = tomllib.loads((DATA / "answers.toml").read_text(encoding="utf-8"))
 _CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
 
 
@@ -31,8 +32,7 @@ def _answer(result: Any, call: Call) -> Any:
 
 def register_answers() -> None:
     """Make a method of each."""
-    text = (DATA / "answers.toml").read_text(encoding="utf-8")
-    for name, data in tomllib.loads(text).items():
+    for name, data in ANSWERS.items():
         lines = data.get("enum", "").strip().splitlines()
         result = data.get("result") if "result" in data else [_enum(line) for line in lines]
         scope = data.get("scope", name.partition(".")[0])

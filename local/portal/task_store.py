@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from local.portal.items import Actor
+from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 from local.portal.task_view import TEMPLATE
@@ -82,3 +83,12 @@ def change_task(portal: Portal, row: Row, values: Row, actor: Actor) -> Row:
         )
     emit_task(portal, "UPDATE", {"ID": row["id"]}, {"ID": row["id"]})
     return new
+
+
+def ancestors(portal: Portal, number: int) -> set[int]:
+    """A task and the tasks above it."""
+    seen: set[int] = set()
+    while number and number not in seen:
+        seen.add(number)
+        number = int_or_none((portal.tasks.get(number) or {}).get("parentId")) or 0
+    return seen

@@ -16,23 +16,30 @@ _FAMILY = FAMILIES["crm.activity"]
 _PROVIDERS = {1: ("CRM_MEETING", "MEETING"), 2: ("VOXIMPLANT_CALL", "CALL")}
 _PROVIDERS[4] = ("CRM_EMAIL", "EMAIL")
 _DONE, _WAITING = 2, 1
+_UNBOUND = "Could not build binding. Please ensure that owner info and communications are defined "
+_UNBOUND += "correctly."
+_COMPLETED = {
+    "Color": "CAN_NOT_UPDATE_COLOR_COMPLETED_TODO",
+    "ResponsibleUser": "CAN_NOT_UPDATE_RESPONSIBLE_USER_COMPLETED_TODO",
+}
+_COLORS = {"1", "2", "3", "4", "5", "6", "7", "default"}
 
 
 @hook("crm.activity", "check")
 def check_activity(call: Call, values: Row, old: Row | None) -> None:
     """Complete a new activity: its provider, its bindings, the ids of its communications."""
     if old is None:
+        if not values.get("SUBJECT"):
+            raise classic("The field SUBJECT is not defined or empty.")
         bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
         owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
         if not owner["OWNER_ID"] and bindings:
             owner = bindings[0]
-        if not int_or_none(owner.get("OWNER_TYPE_ID")):
-            raise classic("The field OWNER_TYPE_ID is required.")
-        if not int_or_none(owner.get("OWNER_ID")):
-            raise classic("The field OWNER_ID is required.")
+        if not int_or_none(owner.get("OWNER_TYPE_ID")) or not int_or_none(owner.get("OWNER_ID")):
+            raise classic(_UNBOUND)
         owner = {name: int(str(value)) for name, value in owner.items()}
         if not values.get("TYPE_ID") and not values.get("PROVIDER_ID"):
-            raise classic("The field TYPE_ID is required.")
+            raise classic("The field TYPE_ID is not defined or invalid.")
         values |= owner | {"BINDINGS": bindings or [owner]}
         provider = _PROVIDERS.get(values.get("TYPE_ID") or 0)
         if provider and not values.get("PROVIDER_ID"):
@@ -125,7 +132,7 @@ def _todo_values(call: Call) -> Row:
     return found
 
 
-def _todo_update(needed: str, meant: str, call: Call) -> Any:
+def _todo_update(part: str, needed: str, meant: str, call: Call) -> Any:
     """Change a planned activity; `value` is what the method's name says."""
     for name in ("id", "ownerTypeId", "ownerId", *needed.split()):
         call.need(name)
@@ -134,6 +141,14 @@ def _todo_update(needed: str, meant: str, call: Call) -> Any:
     owner = (call.number("ownertypeid"), call.number("ownerid"))
     if row is None or (row["OWNER_TYPE_ID"], row["OWNER_ID"]) != owner:
         raise not_found()
+    if row.get("COMPLETED") == "Y":
+        code = _COMPLETED.get(part, "CAN_NOT_UPDATE_COMPLETED_TODO")
+        raise RestError(code, "A completed activity can't be changed")
+    if part == "Color" and str(call.get("colorid")) not in _COLORS:
+        raise RestError("CAN_NOT_UPDATE_WRONG_COLOR_TODO", "There is no such colour")
+    if part == "ResponsibleUser" and call.number("responsibleid") < 1:
+        text = 'Parameter "responsibleId" must be greater than 0'
+        raise RestError("INVALID_ARG_VALUE", text)
     if meant:
         call.params = {meant: call.get("value")}
     values = _todo_values(call) | {"LAST_UPDATED": call.portal.clock.stamp()}
@@ -149,4 +164,4 @@ for _name, _needed, _meant in (
     ("Color", "colorId", ""),
     ("ResponsibleUser", "responsibleId", ""),
 ):
-    method(f"crm.activity.todo.update{_name}", "crm")(partial(_todo_update, _needed, _meant))
+    method(f"crm.activity.todo.update{_name}", "crm")(partial(_todo_update, _name, _needed, _meant))

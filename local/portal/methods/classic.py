@@ -8,10 +8,12 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError, classic
+from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.items import add_item, delete_item, subject_of, update_item
 from local.portal.listing import Page, candidates, cut, read_start
 from local.portal.php import entries
+from local.portal.rows import table_of
 from local.portal.schema import EntityType
 from local.portal.table import Row
 from local.portal.values import read_fields
@@ -106,7 +108,10 @@ def _check_emails(entity: EntityType, multi: Any) -> None:
     if entity.code in {"contact", "company"}:
         for _, row in multi:
             if row.get("typeId") == "EMAIL" and row.get("value") and "@" not in str(row["value"]):
-                raise RestError("ERROR_CORE", f"Invalid e-mail: {row['value']}<br>")
+                contact = entity.code == "contact"
+                field = "field Work e-mail" if contact else "E-mail field"
+                text = f"The {field} contains an invalid address<br>"
+                raise RestError("ERROR_CORE", text)
 
 
 def _add(call: Call, code: str) -> Any:
@@ -135,6 +140,10 @@ def _read(call: Call, entity: EntityType, given: Any) -> tuple[Row, Any]:
     except RestError as error:
         raise classic(error.text) from None
     _check_emails(entity, multi)
+    code = values.get("currencyId") if entity.code == "deal" else None
+    rows = table_of(call, FAMILIES["crm.currency"]).walk() if code else ()
+    if code and all(row["CURRENCY"] != code for row in rows):
+        raise classic('Invalid value for the "Currency" field')
     return values, multi
 
 

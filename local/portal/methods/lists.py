@@ -9,7 +9,7 @@ from local.portal.php import entries
 from local.portal.rows import hook, show, table_of
 from local.portal.table import Row
 
-_FIELD = FAMILIES["lists.field"]
+_FIELD, _ELEMENT = FAMILIES["lists.field"], FAMILIES["lists.element"]
 _TYPES = {"S": "Text", "N": "Number", "L": "List", "F": "File", "G": "Section", "E": "Element"}
 _TYPES |= {"S:Date": "Date", "S:DateTime": "Date and time", "S:HTML": "Text with marks"}
 _TYPES |= {
@@ -78,6 +78,9 @@ def check_element(call: Call, values: Row, old: Row | None) -> None:
         if not call.get("element_code"):
             raise _missing("ELEMENT_CODE")
         values["CODE"] = str(call.get("element_code"))
+        same = {"IBLOCK_ID": values["IBLOCK_ID"], "CODE": values["CODE"]}
+        if any(same.items() <= row.items() for row in table_of(call, _ELEMENT).walk()):
+            raise RestError("ERROR_ELEMENT_ALREADY_EXISTS", "Element already exists")
         values["IBLOCK_SECTION_ID"] = call.number("iblock_section_id") or None
     for name, value in entries(call.get("fields")):
         if name.startswith("PROPERTY_"):

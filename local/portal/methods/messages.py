@@ -53,6 +53,21 @@ def _check_attach(call: Call) -> None:
         raise RestError("ATTACH_OVERSIZE", "You have exceeded the maximum allowable size of attach")
 
 
+def _check_beside(call: Call, chat: int) -> None:
+    """Buttons and menus are objects, and who answers does so within the chat."""
+    for name in ("KEYBOARD", "MENU"):
+        given = call.get(name.lower())
+        if given not in (None, "") and not isinstance(given, list | dict):
+            raise RestError(f"{name}_ERROR", f"Incorrect {name.lower()} params")
+    number = call.number("reply_id")
+    row = table(call.portal, "message").get(number) if number else None
+    if number and row is None:
+        raise RestError("REPLY_ACCESS_ERROR", "Action unavailable")
+    if row is not None and row["chat"] != chat:
+        text = "You can only reply to a message within the same chat"
+        raise RestError("REPLY_FROM_OTHER_CHAT_ERROR", text)
+
+
 @method("im.notify.system.add", "im")
 def notify_system(call: Call) -> Any:
     """Notify somebody in the system's name."""
@@ -92,6 +107,7 @@ def message_add(call: Call) -> Any:
         chat = chat_of(call, dialog)
     except RestError as error:  # a sender is told less than a reader
         raise RestError("CANCELED", "Message was not added") from error  # [PY]
+    _check_beside(call, chat["id"])
     row = say(call.portal, chat, call.user, str(text or ""))
     row["dialog"] = dialog
     return row["id"]

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
+from local.portal.discounts import check_discount
 from local.portal.errors import RestError, access_denied, classic, missing
 from local.portal.family import FAMILIES, upper_snake
 from local.portal.items import update_item
@@ -115,6 +116,8 @@ def _replace(call: Call, kind: str, number: Any, given: Any, *, upper: bool) -> 
             field = next(keys, None)
             if field is not None and not field.readonly and not name.lower().startswith("owner"):
                 values[field.key] = read_value(call.portal, field, value)
+        if upper:
+            check_discount(values)
         check_row(call, values, None)
         drafts.append(values)
     for old in _rows_of(call, kind, number):

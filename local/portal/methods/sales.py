@@ -4,14 +4,20 @@ from http import HTTPStatus
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError
+from local.portal.errors import RestError, classic
 from local.portal.family import FAMILIES
 from local.portal.items import add_item
 from local.portal.php import entries, int_or_none
-from local.portal.rows import find_row, hook
+from local.portal.rows import find_row, hook, table_of
 from local.portal.table import Row
 
 _TYPES = {"CONTACT": 3, "COMPANY": 4}
+_LINKED = (
+    ("REQUISITE_ID", "crm.requisite", "Requisite"),
+    ("BANK_DETAIL_ID", "crm.requisite.bankdetail", "BankDetail"),
+    ("MC_REQUISITE_ID", "crm.requisite", "Requisite of your company"),
+    ("MC_BANK_DETAIL_ID", "crm.requisite.bankdetail", "BankDetail of your company"),
+)
 _STATUSES = {"IN_WORK", "SUCCESS", "WRONG_NUMBER", "STOP_CALLING"}
 
 
@@ -20,6 +26,16 @@ def show_link(_family: Any, _row: Row, view: Row, operation: str) -> None:
     """The page of `get` has numbers where that of `list` has texts."""
     if operation == "get":
         view |= {name: int(view[name]) for name in ("ENTITY_TYPE_ID", "ENTITY_ID")}
+
+
+@hook("crm.requisite.link", "check")
+def check_link(call: Call, values: Row, old: Row | None) -> None:
+    """What is linked must be there: the client's requisite and account, and those of one's own."""
+    row = (old or {}) | values
+    for name, family, words in _LINKED:
+        number = row.get(name) or 0
+        if number and table_of(call, FAMILIES[family]).get(number) is None:
+            raise classic(f"The {words} with ID '{number}' is not found")
 
 
 @hook("crm.calllist", "check")

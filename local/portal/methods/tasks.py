@@ -9,13 +9,14 @@ from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 from local.portal.task_filter import ALIASES, special_test, task_test
-from local.portal.task_store import change_task, create_task, emit_task
+from local.portal.task_store import ancestors, change_task, create_task, emit_task
 from local.portal.task_view import NAMES, TEMPLATE, detail, list_view
 
 _DATES = {"deadline", "startDatePlan", "endDatePlan", "dateStart", "closedDate"}
 _READ_ONLY = {"id", "createdDate", "changedDate", "changedBy", "activityDate", "statusChangedDate"}
 _LISTS = {"auditors", "accomplices", "ufCrmTask", "ufTaskWebdavFiles", "tags"}
 _STATUSES = {"2", "3", "4", "5", "6"}
+_LAST_YEAR = 2100  # planned later than this, a task lasts too long
 
 
 def _problem(text: str, code: str = "ERROR_CORE") -> RestError:
@@ -66,17 +67,21 @@ def _check(call: Call, values: Row, number: int) -> None:
         "responsibleId" in values
         and (int_or_none(values["responsibleId"]) or 0) not in portal.users
     ):
-        raise _problem("The responsible person was not found")
+        raise _problem('User specified in the "Responsible" field not found')
     if "status" in values and values["status"] not in _STATUSES:
-        raise _problem("Invalid task status")
+        raise _problem("Incorrect status")
     if parent := int_or_none(values.get("parentId")):
         if parent == number:
             raise _problem("Cannot bind the node to itself")
         if portal.tasks.get(parent) is None:
-            raise _problem("The parent task was not found")
+            raise _problem('Task specified in the "Parent Task" field not found')
+        if number in ancestors(portal, parent):
+            raise _problem("Creating cyclic links in tasks is prohibited")
     start, end = values.get("startDatePlan"), values.get("endDatePlan")
     if start and end and end < start:
-        raise _problem("The planned end date is earlier than the start date")
+        raise _problem("The end date in scheduling is earlier than the start date")
+    if end and int(str(end)[:4]) > _LAST_YEAR:
+        raise _problem("The specified task duration is too long")
 
 
 @method("tasks.task.add", "task")
@@ -86,7 +91,7 @@ def add(call: Call) -> Any:
     if not (values.get("title") or "").strip():
         raise _problem("Task title is not specified")
     if not values.get("responsibleId"):
-        raise _problem("The responsible person is not specified")
+        raise _problem("Responsible person not specified")
     _check(call, values, 0)
     return {"task": detail(call.portal, create_task(call.portal, values, call.actor))}
 

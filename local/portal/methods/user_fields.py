@@ -11,6 +11,7 @@ from local.portal.portal import Portal
 from local.portal.rows import hook
 from local.portal.schema import INVOICE, EntityType
 from local.portal.table import Row
+from local.portal.user_field_names import check_name
 
 _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
@@ -75,6 +76,7 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
         entity_id = str(values.get("ENTITY_ID", ""))
         prefix = "UF_USR_" if entity_id == "USER" else "UF_CRM_"
         values["FIELD_NAME"] = name if name.startswith("UF_") else prefix + name
+        check_name(values)
         for row in table.walk():
             if (row["ENTITY_ID"], row["FIELD_NAME"]) == (entity_id, values["FIELD_NAME"]):
                 text = f"The field {row['FIELD_NAME']} for the {entity_id} object already exists."
@@ -106,6 +108,10 @@ def _merged(portal: Portal, old: list[Row], given: Any) -> list[Row]:
             rows[number]["XML_ID"] = f"{portal.random.getrandbits(128):032x}"
         shown = ("SORT", "VALUE", "DEF", "XML_ID")
         rows[number] |= {key: str(one[key]) for key in shown if one.get(key) is not None}
+    codes = [row["XML_ID"] for row in rows.values()]
+    if twice := next((code for code in codes if codes.count(code) > 1), None):
+        text = f"List item with value XML_ID={twice} already exists."
+        raise RestError("ERROR_CORE", text)
     return list(rows.values())
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from local.portal.chats import new_chat
+from local.portal.chats import new_chat, say
 from local.portal.items import Actor, add_item
 from local.portal.portal import Portal
 from local.portal.schema import EntityType
@@ -204,7 +204,7 @@ def _rest(portal: Portal) -> None:
     }
     portal.tables["im.chat"] = Table()
     portal.tables["im.chat"].last_id = 2941 - 1
-    new_chat(portal, 1, [])
+    say(portal, new_chat(portal, 1, []), 1, "What is answered", 34237)
     portal.tables["crm.activity"] = Table()
     row = {"id": 20, "OWNER_TYPE_ID": 3, "OWNER_ID": 102, "SUBJECT": "Call"}
     portal.tables["crm.activity"].put(20, row | {"COMMUNICATIONS": [contact]})

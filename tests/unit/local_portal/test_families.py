@@ -35,6 +35,9 @@ GIVEN = {
     "crm.timeline.logmessage": {"title": "A", "text": "B", "iconCode": "info"},
     "lists.field": {"NAME": "Colour", "TYPE": "S", "CODE": "COLOUR"},
     "department": {"NAME": "Sales", "PARENT": 1, "UF_HEAD": 1},
+    "crm.requisite": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "One"},
+    "catalog.priceTypeLang": {"catalogGroupId": 1, "lang": "de", "name": "Preis"},
+    "catalog.productProperty": {"name": "Colour", "propertyType": "L", "iblockId": 1},
 }
 BESIDE = {
     "calendar.event": {"type": "user", "ownerId": 1, "from": "2026-05-04", "to": "2026-05-05"},

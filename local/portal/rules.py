@@ -1,0 +1,72 @@
+"""What a family's values must be, as lines of its description: `rules` in `data/families/`.
+
+A line is a word, a field, what the word needs, and after ` : ` the error as `code|text|status`:
+
+`filled F`      a new row has it
+`unique F`      no other row has the same; `F+G`: the same in both
+`once F V`      one row at most has this value
+`among F A,B`   it is one of these
+`like F REGEX`  the whole of it matches
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from local.portal.call import Call
+from local.portal.errors import RestError
+from local.portal.family import Family
+from local.portal.rows import table_of
+from local.portal.table import Row
+
+_EMPTY: tuple[Any, ...] = (None, "", [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    word: str
+    keys: list[str]
+    need: str
+    error: tuple[str, str, str]
+
+
+def _rules(family: Family) -> list[_Rule]:
+    found = []
+    for line in family.data.get("rules", "").strip().splitlines():
+        left, _, error = line.partition(" : ")
+        word, names, *need = left.split(maxsplit=2)
+        keys = [family.key_of(name) for name in names.split("+")]
+        code, text, status = (*error.split("|"), "", "")[:3]
+        found.append(_Rule(word, keys, need[0].strip() if need else "", (code, text, status)))
+    return found
+
+
+def check_rules(call: Call, family: Family, values: Row, old: Row | None) -> None:
+    """Raise the error of the first rule that the values break."""
+    for rule in _rules(family):
+        if _breaks(call, family, rule, values, old):
+            code, text, status = rule.error
+            shown = text.replace("{value}", str(values.get(rule.keys[0])))
+            raise RestError(family.code_of(code), shown, int(status or 400))
+
+
+def _breaks(call: Call, family: Family, rule: _Rule, values: Row, old: Row | None) -> bool:
+    row = (old or {}) | values
+    value, given = row.get(rule.keys[0]), rule.keys[0] in values
+    if rule.word == "filled":
+        return value in _EMPTY and (given or old is None)
+    if value in _EMPTY or not any(key in values for key in rule.keys):
+        return False
+    match rule.word:
+        case "among":
+            return str(value) not in rule.need.split(",")
+        case "like":
+            return re.fullmatch(rule.need, str(value)) is None
+        case "once" if str(value) != rule.need:
+            return False
+    wanted = [str(row.get(key)) for key in rule.keys]
+    number = old["id"] if old else 0
+    return any(
+        other["id"] != number and [str(other.get(key)) for key in rule.keys] == wanted
+        for other in table_of(call, family).walk()
+    )
