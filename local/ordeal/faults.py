@@ -44,7 +44,7 @@ STALE: tuple[dict[str, Any], ...] = (
 )
 FIRST_WIN = 0.15  # share of the time until which no deal is won
 OUTAGE_SECONDS = 4.0
-DENIED_SECONDS = 10.0  # at most, until announce has handed something back
+DENIED_SECONDS = 30.0  # at most, until announce has handed something back
 DENIAL = {"Effect": "Deny", "Action": ["sns:Publish", "sns:PublishBatch"], "Resource": "*"}
 # (share of the time, fault): a function to kill, "rate" for a portal that refuses, "denied" for a
 # lost right. They are few: the embedded AWS restarts a function in seconds, and the relay waits
