@@ -10,7 +10,7 @@ from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.faults import ERRORS, pick
 from local.portal.listing import Page
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
@@ -97,7 +97,22 @@ def _bind(method: Method, params: Any) -> Any:
     for at, name in enumerate(method.positional):
         if name.endswith("*") and bound.get(name.rstrip("*")) is None:
             raise _wrong_arguments(method, at, name.rstrip("*"), "")
+    _check_numbers(method, bound)
     return bound
+
+
+def _check_numbers(method: Method, bound: Row) -> None:
+    """Checklists and comments want whole numbers [tasks/checklist-item/, tasks/comment-item/]."""
+    if not method.name.lower().startswith(("task.checklistitem.", "task.commentitem.")):
+        return
+    for at, (name, value) in enumerate(bound.items()):
+        if name.upper().endswith("ID") and value is not None:
+            number = int_or_none(value)
+            if number is None:
+                problem = 'expected to be of type "integer", but given something else'
+                raise _wrong_arguments(method, at, name, problem)
+            if number < 1 and method.name.lower().endswith(("complete", "renew", "actionallowed")):
+                raise RestError("ERROR_CORE", "TASKS_ERROR_ASSERT_EXCEPTION<br>")
 
 
 def _wrong_arguments(method: Method, at: int, name: str, problem: str) -> RestError:

@@ -11,6 +11,7 @@ _TOKENS: dict[str, Callable[[Call, int], Any]] = {
     "$site": lambda call, _: call.portal.clock.site_stamp(),
     "$user": lambda call, _: call.user,
     "$id": lambda _, number: number,
+    "$code": lambda _, number: str(number),
     "$hash": lambda call, _: f"{call.portal.random.getrandbits(128):032x}",
 }
 

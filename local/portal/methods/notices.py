@@ -75,6 +75,7 @@ def history_search(call: Call) -> Any:
 def schema_get(_call: Call) -> Any:
     """Kinds of notifications, by module."""
     kinds = {"im": ("Messenger", "message"), "rest": ("Applications", "rest_notify")}
+    kinds["tasks"] = ("Tasks", "task_update")
     return {
         module: {
             "NAME": name,

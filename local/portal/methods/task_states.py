@@ -5,6 +5,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
 from local.portal.errors import RestError
+from local.portal.listing import Page
 from local.portal.methods.tasks import readable, task_of
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row
@@ -136,7 +137,8 @@ def counters(call: Call) -> Any:
         if row["responsibleId"] == str(user) and row.get("status") != DONE
         if row.get("deadline") and row["deadline"] < now
     ]
-    return {
+    found = {
         "expired": {"counter": len(late), "code": 6291456},
         "new_comments": {"counter": 0, "code": 12582912},
     }
+    return Page(found, 1)

@@ -112,6 +112,15 @@ REFUSED = [
     ("tasks.task.update", {"taskId": 1, "fields": {"PARENT_ID": 1}}, "ERROR_CORE", "Cannot bind"),
     ("tasks.task.update", {"taskId": 1, "fields": {"PARENT_ID": 5}}, "ERROR_CORE", "Creating cyc"),
     ("task.elapseditem.get", {"TASKID": 1, "ITEMID": 99}, "ERROR_CORE", "Task not found"),
+    ("tasks.task.get", {"taskId": "one"}, "0", "wrong task id"),
+    *(
+        (f"task.{name}", {"TASKID": task_id, "ITEMID": item}, "ERROR_CORE", text)
+        for name, task_id, item, text in (
+            ("checklistitem.complete", "one", 1, "TASKS_ERROR_EXCEPTION_#256; Param #0 (taskId)"),
+            ("commentitem.get", 1, "one", "TASKS_ERROR_EXCEPTION_#256; Param #1 (itemId)"),
+            ("checklistitem.renew", 0, 1, "TASKS_ERROR_ASSERT_EXCEPTION<br>"),
+        )
+    ),
     (
         "lists.element.add",
         LIST | {"ELEMENT_CODE": "one", "FIELDS": {"NAME": "One"}},
@@ -152,7 +161,7 @@ def ready(desk):
         ("tasks.task.add", {"fields": TASK | {"PARENT_ID": 1}}),
         ("lists.add", {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "a", "FIELDS": {"NAME": "A"}}),
         ("lists.element.add", LIST | {"ELEMENT_CODE": "one", "FIELDS": {"NAME": "One"}}),
-        ("catalog.measure.add", {"fields": UNIT | {"isDefault": "Y"}}),
+        ("catalog.measure.add", {"fields": UNIT}),
     ]
     for method, params in calls:
         desk.call(method, **params)
@@ -175,4 +184,4 @@ def test_what_is_refused_changes_nothing(ready):
     before = len(ready.call("crm.currency.list"))
     ready.refusal("crm.currency.add", fields={"CURRENCY": "EUR"})
     assert len(ready.call("crm.currency.list")) == before
-    ready.call("catalog.measure.update", id=1, fields={"code": 1, "isDefault": "Y"})  # its own
+    ready.call("catalog.measure.update", id=5, fields={"code": 796, "isDefault": "Y"})  # its own
