@@ -16,10 +16,13 @@ from moto import mock_aws
 from relay import settings
 from relay.errors import TransientError
 from relay.ingress import app, republish
+from relay.ingress.robots import RobotCache
 from relay.ingress.tokens import TokenCache
 from relay.portal import Portal, Webhook
 from tests.conftest import TOKEN
 from tests.decoded import readings
+from tests.robots import DEAL_42, robot_request
+from tests.robots import SECRET as ROBOT_SECRET
 
 SECRET = "s3cr3ts3cr3ts3cr"
 URL = f"http://127.0.0.1:9/rest/7/{SECRET}/"  # nobody listens there
@@ -39,6 +42,7 @@ def debug(monkeypatch):
             "application-tokens/main": TOKEN,
             "webhook-urls/write/main": URL,
             "secrets/post-json-key": SECRET,
+            "robots/main": ROBOT_SECRET,
         }.items():
             ssm.put_parameter(Name=f"/relay/test/{name}", Value=value, Type="SecureString")
         queue = sqs.create_queue(QueueName="spill")["QueueUrl"]
@@ -48,6 +52,8 @@ def debug(monkeypatch):
         monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:none")
         monkeypatch.setattr(app, "token_cache", TokenCache())
         monkeypatch.setattr(republish, "token_cache", TokenCache())
+        monkeypatch.setattr(app, "robot_cache", RobotCache())
+        monkeypatch.setattr(republish, "robot_cache", RobotCache())
         botocore = logging.getLogger("botocore")
         before = botocore.level
         root.addHandler(handler)
@@ -76,6 +82,33 @@ def test_the_reader_finds_a_secret_in_any_spelling(secret):
         assert any(secret.encode() in one for one in readings(b'{"x": "' + spelling + b'"}'))
 
 
+def call_robots():
+    """Let each path of a robot's call be taken: spilled, republished, refused in many ways."""
+    context = SimpleNamespace(aws_request_id="i")
+    for request, status in (
+        (robot_request("a=1"), 202),
+        (robot_request(DEAL_42, method="GET", body=None), 202),
+        (robot_request(secret=ROBOT_SECRET[:-1] + "x", name=ROBOT_SECRET), 401),
+        (robot_request(portal=ROBOT_SECRET, secret="x"), 401),
+        (robot_request(f"document_id={ROBOT_SECRET}", method="GET", body=None), 400),
+        (robot_request(name=ROBOT_SECRET), 400),
+        (robot_request(method="PUT"), 405),
+        (robot_request(body="x" * 300_000), 413),
+        (robot_request() | {"headers": {"content-type": ROBOT_SECRET}}, 415),
+    ):
+        assert app.handler(request, context)["statusCode"] == status
+    queue = boto3.client("sqs").receive_message(
+        QueueUrl=settings.read("QUEUE_URL")[0], MaxNumberOfMessages=10
+    )
+    bodies = [message["Body"] for message in queue["Messages"]]
+    assert any("pathParameters" in body for body in bodies)
+    for body in bodies:
+        for one in readings(body.encode()):
+            assert ROBOT_SECRET.encode() not in one
+    records = [{"messageId": str(n), "receiptHandle": "r", "body": b} for n, b in enumerate(bodies)]
+    republish.handler({"Records": records}, None)
+
+
 def test_nothing_is_written_down_at_debug(debug, request_of, capsys):
     """Spilling, republishing, reading each kind of secret and calling a portal say none of them."""
     body = f"event=A&auth[application_token]={TOKEN}"
@@ -91,6 +124,7 @@ def test_nothing_is_written_down_at_debug(debug, request_of, capsys):
         for name, text in (("m", forged), ("n", body))
     ]
     republish.handler({"Records": records}, None)
+    call_robots()
     assert settings.webhook_url("write", "main") == URL
     assert settings.own_secrets("post-json-key") == [SECRET]
     portal = Portal(Webhook.parse(URL, allow_http=True))
@@ -101,3 +135,4 @@ def test_nothing_is_written_down_at_debug(debug, request_of, capsys):
     for one in readings(written.encode()):
         assert TOKEN.encode() not in one
         assert SECRET.encode() not in one
+        assert ROBOT_SECRET.encode() not in one

@@ -129,7 +129,7 @@ def to_robot_event(call: RobotCall, secrets: list[str], at: float, cache: RobotC
     query.pop("document_id", None)
     params = without_credentials(query)
     auth = _without(_auth(call), secrets)
-    key = json.dumps([call.portal, name, document, params], sort_keys=True)
+    key = json.dumps([document, params])
     digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
     return Event(
         event_id=cache.call_id(f"{call.portal}.robot.{name}.{digest}", at),
