@@ -21,6 +21,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `like`        the family whose description this one takes over, save what it says itself
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
 `order`       names of the fields that a list without an order is sorted by
+`modules`     names that a request's `moduleId` may have
 `rights`      `admin`: only administrators write
 `event`       prefix of its events, or `events` by operation; `told` (or `told_add`, …): names in
               them and the fields they hold; `flat_event`: these stand in `data` itself

@@ -3,6 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, intranet_only
+from local.portal.errors import classic
 from local.portal.family import Family
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.listing import PAGE, Page, candidates, cut, read_start
@@ -13,8 +14,20 @@ from local.portal.table import Row
 _ORDERS = ("order", "iblock_order", "element_order", "section_order")
 
 
+def check_module(call: Call, family: Family) -> None:
+    """Ask whether the module that a request names has such rows, and the webhook its scope."""
+    call.need("moduleId")
+    module = str(call.get("moduleid"))
+    if module not in family.data["modules"]:
+        raise classic("No settings for UserFieldAccess")
+    if not call.webhook.may(module):
+        raise classic(f"The current method required more scopes. ({module})")
+
+
 def allow(call: Call, family: Family, operation: str) -> None:
     """Refuse who may not, and guests of the portal where a family does."""
+    if "modules" in family.data:
+        check_module(call, family)
     if family.data.get("intranet"):
         intranet_only(call)
     if family.scope == "crm" and call.portal.denied(call.user):

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError
-from local.portal.family import Family
+from local.portal.errors import RestError, classic
+from local.portal.family import FAMILIES, Family
+from local.portal.family_list import check_module
 from local.portal.php import entries
 from local.portal.portal import Portal
 from local.portal.rows import hook
@@ -75,6 +76,8 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
         name = str(values["FIELD_NAME"]).upper()
         entity_id = str(values.get("ENTITY_ID", ""))
         prefix = "UF_USR_" if entity_id == "USER" else "UF_CRM_"
+        if call.get("moduleid") and not name.startswith("UF_"):
+            raise classic("You cannot create custom fields")
         values["FIELD_NAME"] = name if name.startswith("UF_") else prefix + name
         check_name(values)
         for row in table.walk():
@@ -188,6 +191,6 @@ def show_field(family: Family, row: Row, view: Row, operation: str) -> None:
 @method("userfieldconfig.getTypes", "userfieldconfig")
 def get_types(call: Call) -> Any:
     """Types that a field may have."""
-    call.need("moduleId")
+    check_module(call, FAMILIES["userfieldconfig"])
     rows = [*_SETTINGS, "money", "url", "file", "employee", "iblock_section", "iblock_element"]
     return {"types": {one: {"userTypeId": one, "description": one.capitalize()} for one in rows}}

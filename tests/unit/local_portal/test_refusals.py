@@ -130,6 +130,18 @@ REFUSED = [
     adding("catalog.measure", 200600000010, "", UNIT, code=2, isDefault="Y"),
     adding("catalog.priceTypeLang", 201200000010, "", {"catalogGroupId": 1, "name": "a"}, lang="1"),
     adding("catalog.store", "0", "Required fields: address", {"title": "One"}),
+    ("userfieldconfig.list", {"moduleId": "one"}, "", "No settings for UserFieldAccess"),
+    ("userfieldconfig.list", {"moduleId": "rpa"}, "", "The current method required more scopes"),
+    ("userfieldconfig.getTypes", {}, "100", "Could not find value for parameter {moduleId}"),
+    (
+        "userfieldconfig.add",
+        {
+            "moduleId": "crm",
+            "field": {"entityId": "CRM_DEAL", "fieldName": "ONE", "userTypeId": "string"},
+        },
+        "",
+        "You cannot create custom fields",
+    ),
     *(
         (f"catalog.{name}.get", {"id": 999}, code)
         for name, code in (
@@ -149,7 +161,7 @@ REFUSED = [
 @pytest.fixture
 def ready(desk):
     """Have of everything the one that must not come twice."""
-    desk.webhook.scopes |= {"catalog", "lists", "task", "im", "user.userfield"}
+    desk.webhook.scopes |= {"catalog", "lists", "task", "im", "user.userfield", "userfieldconfig"}
     calls = [
         ("crm.address.add", {"fields": ADDRESS}),
         ("crm.deal.recurring.add", {"fields": {"DEAL_ID": 1}}),
