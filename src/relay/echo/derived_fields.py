@@ -18,11 +18,12 @@ Not here, though a write may cause them: `opportunity` (from product rows), `obs
 in another funnel, `accomplices`, `auditors`: the reading does not show which value follows.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from relay.change import Change
-from relay.echo.same_value import is_same, moment
+from relay.echo.same_value import is_same, moment, plain
 
 NEAR_SECONDS = 300  # between a note and the portal's stamp: a call's time, and two clocks
 _DAY_SECONDS = 24 * 3600
@@ -37,103 +38,76 @@ class Cause(NamedTuple):
     at: int
 
 
-Rule = Callable[[str, Change, Cause], bool]  # with the name of the field that follows
+def follows(name: str, change: Change, written: str, cause: Cause) -> bool:
+    """Return whether a field has the value that the write of another one causes.
 
-
-def _derived(_name: str, _change: Change, _cause: Cause) -> bool:
-    return True
-
-
-def _by_writer(name: str, change: Change, cause: Cause) -> bool:
-    return str(change.after.get(name)) == str(cause.user)
-
-
-def _now(name: str, change: Change, cause: Cause) -> bool:
-    when = moment(change.after.get(name))
-    return when is not None and abs(when.timestamp() - cause.at) <= NEAR_SECONDS
-
-
-def _or_empty(rule: Rule) -> Rule:
-    return lambda name, change, cause: change.after.get(name) is None or rule(name, change, cause)
-
-
-def _today(name: str, change: Change, cause: Cause) -> bool:
-    when = moment(change.after.get(name))
-    if when is None or change.after.get("stageSemanticId") not in _FINAL:
+    `name` is the changed field's own name, `written` the plain name of the written field.
+    """
+    rule = FOLLOWS.get(written, {}).get(plain(name))
+    if rule is None:
         return False
-    gone = cause.at - when.timestamp()
-    return -NEAR_SECONDS <= gone <= _DAY_SECONDS + NEAR_SECONDS
-
-
-def _former_stage(name: str, change: Change, _cause: Cause) -> bool:
-    return bool(change.after.get(name) == change.before.get("stageId"))
-
-
-def _certain(name: str, change: Change, _cause: Cause) -> bool:
-    semantic = change.after.get("stageSemanticId")
-    return semantic in _FINAL and is_same(name, _FINAL[semantic], change.after.get(name))
-
-
-def _yes(name: str, change: Change, _cause: Cause) -> bool:
-    return change.after.get(name) in ("Y", True)
-
-
-def _alone(name: str, change: Change, cause: Cause) -> bool:
-    return _numbers(change.after.get(name)) == _numbers([cause.value]) - {"0", "", "None"}
-
-
-def _first(name: str, change: Change, cause: Cause) -> bool:
+    value, when = change.after.get(name), moment(change.after.get(name))
+    semantic = str(change.after.get("stageSemanticId"))
+    elapsed = cause.at - when.timestamp() if when else math.inf
+    is_now = abs(elapsed) <= NEAR_SECONDS
+    is_today = -NEAR_SECONDS <= elapsed <= _DAY_SECONDS + NEAR_SECONDS
+    is_writer = str(value) == str(cause.user)
     rows = list(cause.value.values()) if isinstance(cause.value, Mapping) else cause.value
     first = rows[0] if isinstance(rows, list) and rows else None
-    return is_same(name, first, change.after.get(name))
+    return {
+        "derived": True,
+        "now": is_now,
+        "none or now": value is None or is_now,
+        "writer": is_writer,
+        "none or writer": value is None or is_writer,
+        "today in a final stage": semantic in _FINAL and is_today,
+        "certain in a final stage": semantic in _FINAL and is_same(name, _FINAL[semantic], value),
+        "former stage": bool(value == change.before.get("stageId")),
+        "yes": value in ("Y", True),
+        "alone": _numbers(value) == _numbers([cause.value]) - {"0", "", "None"},
+        "first": is_same(name, first, value),
+    }[rule]
 
 
 def _numbers(value: object) -> set[str]:
     return {str(one) for one in value} if isinstance(value, list) else set()
 
 
-_MOVED: dict[str, Rule] = {"movedtime": _now, "movedby": _by_writer}
-FOLLOWS: dict[str, dict[str, Rule]] = {
+# By the plain name of a written field: the fields that follow, and what their values have to be.
+_MOVED = {"movedtime": "now", "movedby": "writer"}
+FOLLOWS: dict[str, dict[str, str]] = {
     "stageid": _MOVED
-    | dict.fromkeys(
-        (
-            *("stagesemanticid", "closed", "isreturncustomer", "isnew", "isconvert"),
-            *("iswork", "iswon", "islose", "orderstage"),
-        ),
-        _derived,
-    )
     | {
-        "closedate": _today,
-        "previousstageid": _former_stage,
-        "probability": _certain,
-        "dateclosed": _or_empty(_now),
+        **dict.fromkeys(("stagesemanticid", "closed", "isreturncustomer", "isnew"), "derived"),
+        **dict.fromkeys(("isconvert", "iswork", "iswon", "islose", "orderstage"), "derived"),
+        "closedate": "today in a final stage",
+        "previousstageid": "former stage",
+        "probability": "certain in a final stage",
+        "dateclosed": "none or now",
     },
     "categoryid": _MOVED,
-    "opportunity": {"ismanualopportunity": _yes, "opportunityaccount": _derived},
+    "opportunity": {"ismanualopportunity": "yes", "opportunityaccount": "derived"},
     "currencyid": dict.fromkeys(
-        ("accountcurrencyid", "opportunityaccount", "taxvalueaccount"), _derived
+        ("accountcurrencyid", "opportunityaccount", "taxvalueaccount"), "derived"
     ),
-    "companyid": {"companyids": _alone, "isreturncustomer": _derived},
-    "companyids": {"companyid": _first, "isreturncustomer": _derived},
-    "contactid": {"contactids": _alone, "isreturncustomer": _derived},
-    "contactids": {"contactid": _first, "isreturncustomer": _derived},
-    "name": {"fullname": _derived},
-    "lastname": {"fullname": _derived},
-    "secondname": {"fullname": _derived},
-    "fm": dict.fromkeys(  # the marks, and the first of each kind and use
-        (
-            *("hasphone", "hasemail", "hasimol", "phone", "phonemobile", "phonework"),
-            *("phonemailing", "email", "emailhome", "emailwork", "emailmailing", "skype", "icq"),
-            "imol",
-        ),
-        _derived,
-    ),
+    "companyid": {"companyids": "alone", "isreturncustomer": "derived"},
+    "companyids": {"companyid": "first", "isreturncustomer": "derived"},
+    "contactid": {"contactids": "alone", "isreturncustomer": "derived"},
+    "contactids": {"contactid": "first", "isreturncustomer": "derived"},
+    "name": {"fullname": "derived"},
+    "lastname": {"fullname": "derived"},
+    "secondname": {"fullname": "derived"},
+    "fm": {  # the marks, and the first of each kind and use
+        **dict.fromkeys(("hasphone", "hasemail", "hasimol", "skype", "icq", "imol"), "derived"),
+        **dict.fromkeys(("phone", "phonemobile", "phonework", "phonemailing"), "derived"),
+        **dict.fromkeys(("email", "emailhome", "emailwork", "emailmailing"), "derived"),
+    },
     "status": {
-        "realstatus": _derived,
-        "statuschangeddate": _now,
-        "statuschangedby": _by_writer,
-        "closeddate": _or_empty(_now),
-        "closedby": _or_empty(_by_writer),
-        "datestart": _or_empty(_now),
+        "realstatus": "derived",
+        "statuschangeddate": "now",
+        "statuschangedby": "writer",
+        "closeddate": "none or now",
+        "closedby": "none or writer",
+        "datestart": "none or now",
     },
 }

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from relay.aws_types import Item
 from relay.change import Change
-from relay.echo.derived_fields import FOLLOWS, Cause
+from relay.echo.derived_fields import Cause, follows
 from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, keys_around
 from relay.echo.note_text import NoteText
 from relay.echo.same_value import DAYS, is_same, moment, plain
@@ -127,7 +127,9 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
         if found:
             causes[field] = found[0]
     return bool(causes) and all(
-        plain(name) in causes or _follows(name, causes, change) for name in change.changed
+        plain(name) in causes
+        or any(follows(name, change, written, cause) for written, cause in causes.items())
+        for name in change.changed
     )
 
 
@@ -152,12 +154,6 @@ def _phones(notes: list[NoteText]) -> list[Sequence[str]]:
         numbers |= {row[0] for row in mine if row[0]}
         rows += mine
     return rows
-
-
-def _follows(name: str, causes: Mapping[str, Cause], change: Change) -> bool:
-    field = plain(name)
-    rules = ((FOLLOWS.get(written, {}).get(field), cause) for written, cause in causes.items())
-    return any(rule is not None and rule(name, change, cause) for rule, cause in rules)
 
 
 def _midnights(change: Change) -> set[str]:
