@@ -27,6 +27,8 @@ _COUNTED: dict[str, tuple[type[Exception], ...]] = {
     "loops": (LoopError,),
 }
 THREADS = 8
+# To SQS: the records of a request, and a function that sends it and returns refusals by message id.
+type _Request = tuple[Sequence[SQSRecord], Callable[[], dict[str, str] | None]]
 
 
 class Unhandled(NamedTuple):
@@ -80,10 +82,13 @@ def hand_back(unhandled: Iterable[Unhandled], *, repeatable: bool = False) -> li
                                   repeatable=repeatable))
         for one in unhandled
     ]  # fmt: skip
-    dead = [one for one, seconds in judged if seconds is None]
-    steps = _hiding([(one.record, seconds) for one, seconds in judged if seconds is not None])
-    steps += [_Step((one.record,), partial(_dead_letter_record, one)) for one in dead]
-    troubles = _run_all(steps)
+    requests = _hiding([(one.record, seconds) for one, seconds in judged if seconds is not None])
+    requests += [
+        ([one.record], partial(dead_letter, one.record.body, one.error))
+        for one, seconds in judged
+        if seconds is None
+    ]
+    troubles = _send_all(requests)
     outcomes = [
         Outcome(one, seconds, troubles.get(one.record.message_id, "")) for one, seconds in judged
     ]
@@ -110,7 +115,7 @@ def _count(waiting: Sequence[Unhandled], now: float) -> None:
 
 def retry_later(waits: Sequence[tuple[SQSRecord, int]]) -> dict[str, str]:
     """Hide records for their seconds, counted from now; return SQS's refusals by message id."""
-    return _run_all(_hiding(waits))
+    return _send_all(_hiding(waits))
 
 
 def dead_letter(body: str, error: Exception) -> None:
@@ -131,33 +136,28 @@ def dead_letter(body: str, error: Exception) -> None:
     )
 
 
-class _Step(NamedTuple):
-    """One request to SQS for some records; `run` returns SQS's refusals by message id."""
-
-    records: Sequence[SQSRecord]
-    run: Callable[[], dict[str, str]]
-
-
-def _run_all(steps: Sequence[_Step]) -> dict[str, str]:
+def _send_all(requests: Sequence[_Request]) -> dict[str, str]:
+    """Send requests at the same time; return SQS's refusals by message id."""
     down: list[str] = []
 
-    def run(step: _Step) -> dict[str, str]:
+    def send(request: _Request) -> dict[str, str]:
+        records, call = request
         if not down:
             try:
-                return step.run()
+                return call() or {}
             except (BotoCoreError, ClientError) as trouble:
                 down.append(str(trouble))
-        return {record.message_id: down[0] for record in step.records}
+        return {record.message_id: down[0] for record in records}
 
-    if len(steps) <= 1:
-        return run(steps[0]) if steps else {}
+    if len(requests) <= 1:
+        return send(requests[0]) if requests else {}
     with ThreadPoolExecutor(THREADS) as threads:
-        return {mid: why for refused in threads.map(run, steps) for mid, why in refused.items()}
+        return {mid: why for refused in threads.map(send, requests) for mid, why in refused.items()}
 
 
-def _hiding(waits: Sequence[tuple[SQSRecord, int]]) -> list[_Step]:
+def _hiding(waits: Sequence[tuple[SQSRecord, int]]) -> list[_Request]:
     return [
-        _Step([record for record, _ in group], partial(_hide, group))
+        ([record for record, _ in group], partial(_hide, group))
         for group in batched(waits, ENTRIES, strict=False)
     ]
 
@@ -175,8 +175,3 @@ def _hide(group: Sequence[tuple[SQSRecord, int]]) -> dict[str, str]:
         group[int(failed["Id"])][0].message_id: str(failed.get("Message", failed["Code"]))
         for failed in answer.get("Failed", ())
     }
-
-
-def _dead_letter_record(unhandled: Unhandled) -> dict[str, str]:
-    dead_letter(unhandled.record.body, unhandled.error)
-    return {}

@@ -104,35 +104,33 @@ class StateRequests:
 
     def transact(self, writes: Sequence[Write]) -> Errors:
         """Do at most CONDITIONAL writes, each under its own condition."""
-        errors: dict[int, Exception | None] = {}
+        errors: Errors = [None] * len(writes)
         left = list(range(len(writes)))
         refused = 0
         for attempt in range(ATTEMPTS):
             _pause(attempt - refused)
-            items = [self._item(writes[at]) for at in left]
+            sent, left = left, []
             try:
+                items = [self._item(writes[at]) for at in sent]
                 self._client.transact_write_items(TransactItems=items)
             except self._client.exceptions.TransactionCanceledException as canceled:
-                retried = []
-                for at, reason in zip(left, canceled.response["CancellationReasons"], strict=True):
+                for at, reason in zip(sent, canceled.response["CancellationReasons"], strict=True):
                     if reason["Code"] == _CONDITION_FAILED:
                         errors[at] = ConditionFailedError(reason.get("Item"))
                     elif reason["Code"] in _RETRIED:
-                        retried.append(at)
+                        left.append(at)
                     else:
                         errors[at] = _error(str(reason.get("Message")))
-                refused += len(retried) < len(left)
-                left = retried
+                refused += len(left) < len(sent)
             except (BotoCoreError, ClientError) as trouble:
-                halves = _in_halves(self.transact, [writes[at] for at in left], trouble)
-                errors |= dict(zip(left, halves, strict=True))
-                left = []
-            else:
-                left = []
+                halves = _in_halves(self.transact, [writes[at] for at in sent], trouble)
+                for at, error in zip(sent, halves, strict=True):
+                    errors[at] = error
             if not left:
                 break
-        errors |= dict.fromkeys(left, StateError("the State table is busy"))
-        return [errors.get(at) for at in range(len(writes))]
+        for at in left:
+            errors[at] = StateError("the State table is busy")
+        return errors
 
     def _item(self, write: Write) -> dict[str, object]:
         """Return a write as a part of a transaction."""

@@ -7,6 +7,7 @@ every order of events.
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -80,8 +81,7 @@ class OnceWriter:
                 return attempt
             try:
                 run.lease.check(call.method)
-                with self._portal.busy():
-                    await run.lease.store()
+                await self._held(run.lease.store())
             except ConditionFailedError as refusal:
                 stored = Checkpoint.of(run.checkpoint.key, refusal.item, time.time())
                 run.claims.switch_to(stored)
@@ -109,9 +109,8 @@ class OnceWriter:
         is_answered = False
         try:
             result = await replay(self._portal, call, write.result or "null")
-            is_answered = not isinstance(result, BatchResult) or not any(
-                isinstance(one, CallError) for one in result.results.values()
-            )
+            results = result.results.values() if isinstance(result, BatchResult) else ()
+            is_answered = not any(isinstance(one, CallError) for one in results)
         finally:
             if not is_answered:
                 self._run.claims.keep_for_retry(write, digest)
@@ -132,8 +131,7 @@ class OnceWriter:
                 return await self._done(attempt, call, result)
             if write.at < self._run.operator_confirmed_at:
                 write.at = time.time()  # from now on it may be there all the same
-                with self._portal.busy():
-                    await self._run.lease.store()
+                await self._held(self._run.lease.store())
         return await self._send(attempt, stamp)
 
     async def _look_up(self, attempt: Attempt, stamp: Stamp | None) -> object:
@@ -162,8 +160,7 @@ class OnceWriter:
             call = Call(call.method, stamp.put_on(call.params))
         try:
             if self._notes:
-                with self._portal.busy():
-                    await self._notes.before(write, call)
+                await self._held(self._notes.before(write, call))
             result = await send(self._portal, call)
         except MayHaveRunError as error:
             if stamp is None and not attempt.is_harmless:
@@ -177,8 +174,7 @@ class OnceWriter:
         except BaseException as error:  # it was refused, or never left
             self._run.claims.drop_intent(write)
             if self._notes:
-                with self._portal.busy():
-                    await self._notes.failed(write, error)
+                await self._held(self._notes.failed(write, error))
             raise
         return await self._done(attempt, call, result)
 
@@ -188,9 +184,13 @@ class OnceWriter:
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)
         if self._notes:
-            with self._portal.busy():
-                await self._notes.after(write, call, result)
+            await self._held(self._notes.after(write, call, result))
         return result
+
+    async def _held(self, io: Awaitable[None]) -> None:
+        """Await I/O that may lead to further calls; no request leaves before."""
+        with self._portal.busy():
+            await io
 
 
 def _needs_operator(write: Write, why: str) -> MayHaveRunError:

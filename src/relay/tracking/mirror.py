@@ -34,7 +34,11 @@ THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
 ROUNDS = 8  # of keys that DynamoDB had no capacity for, at most 0.05 * 2**6 s apart
 _INVALID = "ValidationException"
-_BASE = "pk, id, seq, born, kind, quiet, added, #format"
+_BASE = {
+    "ProjectionExpression": "pk, id, seq, born, kind, quiet, added, #format",
+    "ExpressionAttributeNames": {"#format": "format"},
+    "ConsistentRead": True,
+}
 _UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
 _SUMMARY = "pk, id, kind, updated, read_at"
 
@@ -65,12 +69,12 @@ class Mirror:
 
         An invalid key, and a request that fails, cost their own items only.
         """
-        rows = await self._get(keys, _BASE, consistent=True, names={"#format": "format"})
+        rows = await self._get(keys, _BASE)
         return {key: _base(key, rows.get(key, {})) for key in keys}
 
     async def summaries(self, keys: Sequence[Key]) -> dict[Key, RowSummary]:
         """Return the summaries of the rows that there are; raises the first error."""
-        rows = await self._get(keys, _SUMMARY, consistent=False, names={})
+        rows = await self._get(keys, {"ProjectionExpression": _SUMMARY, "ConsistentRead": False})
         summaries = {}
         for key, row in rows.items():
             if isinstance(row, Exception):
@@ -164,11 +168,8 @@ class Mirror:
         return await loop.run_in_executor(self._threads, function, *arguments)
 
     async def _get(
-        self, keys: Sequence[Key], fields: str, *, consistent: bool, names: Mapping[str, str]
+        self, keys: Sequence[Key], ask: Mapping[str, object]
     ) -> dict[Key, Item | Exception]:
-        ask: dict[str, object] = {"ProjectionExpression": fields, "ConsistentRead": consistent}
-        if names:
-            ask["ExpressionAttributeNames"] = names
         pages = await asyncio.gather(
             *(
                 self._run(self._get_page, list(page), ask)

@@ -100,14 +100,13 @@ class SweepDocument:
 
     def progress(self) -> dict[str, str]:
         """Return how far each kind's baseline is: `refused`, `done` or `7 of 12`."""
-        words = {}
+        progress = {}
         for name, kind in self.kinds.items():
             count = kind.item_count
             missing = count if kind.missing_rows is None else kind.missing_rows
-            words[name] = DONE if kind.baseline == DONE else f"{count - missing} of {count}"
-            if kind.refused:
-                words[name] = REFUSED
-        return words
+            counted = DONE if kind.baseline == DONE else f"{count - missing} of {count}"
+            progress[name] = REFUSED if kind.refused else counted
+        return progress
 
     def to_json(self) -> str:
         """Return the document as it is stored."""
@@ -147,12 +146,11 @@ def _to_stored(part: KindProgress | ListJob) -> dict[str, object]:
 
 
 def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, Result]) -> T:
-    names = {one.metadata.get("name", one.name): one.name for one in fields(cls)}
     return cls(
         **{
-            names[name]: value
-            for name, value in stored.items()
-            if name in names and value is not None
+            one.name: stored[name]
+            for one in fields(cls)
+            if stored.get(name := one.metadata.get("name", one.name)) is not None
         }
     )
 
