@@ -83,10 +83,6 @@ class NextBatchError(RelayError):
     """Raised for a message that is left to the next batch, untried."""
 
 
-class SiblingsPendingError(RelayError):
-    """Raised when a call has no exact match yet and concurrent calls may still claim the writes."""
-
-
 class LostLeaseError(RelayError):
     """Raised when another sweep of this portal has taken over."""
 

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from relay import state_batch, state_requests
-from relay.errors import MayHaveRunError, SiblingsPendingError, TransientError
+from relay.errors import MayHaveRunError, TransientError
 from relay.reaction import checkpoint, lease, matching, once
 from relay.reaction.checkpoint import Checkpoint, Write
 from relay.reaction.portal import OncePortal
@@ -433,16 +433,11 @@ def no_lease(monkeypatch):
 def no_method(monkeypatch):
     """Take records of any method."""
 
-    def match(row, claimed, _method, digest, *, quiet):
-        left = [write for write in row.writes if write not in claimed]
-        for write in left:
-            if write.digest == digest:
-                return write
-        if left and not quiet:
-            raise SiblingsPendingError
-        return left[0] if left else None
+    def equal_digest(writes, _method, digest):
+        return next((write for write in writes if write.digest == digest), None)
 
-    monkeypatch.setattr(matching, "match", match)
+    monkeypatch.setattr(matching, "equal", equal_digest)
+    monkeypatch.setattr(matching, "first", lambda writes, _method: writes[0])
 
 
 def no_number(monkeypatch):
@@ -464,11 +459,10 @@ def no_expiry(monkeypatch):
 def by_position(monkeypatch):
     """Take the next record of a method, whatever it was asked with."""
 
-    def match(row, claimed, method, _digest, *, quiet):  # noqa: ARG001  as the real one
-        same = [w for w in row.writes if w not in claimed and w.method == method]
-        return same[0] if same else None
+    def equal(writes, method, _digest):
+        return next((write for write in writes if write.method == method), None)
 
-    monkeypatch.setattr(matching, "match", match)
+    monkeypatch.setattr(matching, "equal", equal)
 
 
 def no_giving_back(monkeypatch):

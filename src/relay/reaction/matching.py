@@ -2,40 +2,25 @@
 
 import asyncio
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from relay.errors import DivergedError, SiblingsPendingError
+from relay.errors import DivergedError
 from relay.reaction.checkpoint import Checkpoint, Write
 
 QUIET_SECONDS = 0.5  # without a call of the run, before a recorded write is given to another call
 _pause = asyncio.sleep
 
 
-class NeverCalled(NamedTuple):
-    """A recorded method that the repeated run has not called where it calls another one."""
+def equal(writes: Iterable[Write], method: str, digest: str) -> Write | None:
+    """Return the write with a call's method and parameters, None without one."""
+    return next((one for one in writes if (one.method, one.digest) == (method, digest)), None)
 
-    method: str
 
-
-def match(
-    checkpoint: Checkpoint, claimed: set[Write], method: str, digest: str, *, quiet: bool
-) -> Write | NeverCalled | None:
-    """Return the recorded write that a call stands for; None for a new one.
-
-    A call takes the write with its method and parameters. While there is none, but concurrent calls
-    may still claim recorded writes, it has to wait: SiblingsPendingError is raised. Once the run is
-    `quiet` it takes the first write of its method, whatever the parameters: the record wins.
-    """
-    left = [write for write in checkpoint.writes if write not in claimed]
-    for write in left:
-        if (write.method, write.digest) == (method, digest):
-            return write
-    if not left:
-        return None
-    if not quiet:
-        raise SiblingsPendingError
-    same = [write for write in left if write.method == method]
-    return min(same, key=lambda write: write.number) if same else NeverCalled(left[0].method)
+def first(writes: Iterable[Write], method: str) -> Write | None:
+    """Return the first write of a method, whatever its parameters; None without one."""
+    same = (one for one in writes if one.method == method)
+    return min(same, key=lambda write: write.number, default=None)
 
 
 class Claims:
@@ -55,43 +40,45 @@ class Claims:
         self._waiting: Counter[str] = Counter()  # calls that wait for siblings, by method
         self._steps = 0
 
-    def call_started(self) -> None:
-        """Count a call that begins."""
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call as under way inside the block."""
         self.under_way += 1
         self._steps += 1
-
-    def call_ended(self) -> None:
-        """Count a call that has ended."""
-        self.under_way -= 1
-        self._steps += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+            self._steps += 1
 
     async def find(self, method: str, digest: str) -> Write | None:
         """Return the recorded write that a call stands for; None for a new one.
 
-        Raises DivergedError where the first run called another method.
+        A call takes the write with its method and parameters. While there is none, but concurrent
+        calls may still claim recorded writes, it waits. Then it takes the first write of its
+        method, whatever the parameters: the record wins. Raises DivergedError where the first run
+        called another method.
         """
         kept = self._to_retry.pop((method, digest), None)
         if kept:
             return kept
         quiet = False
         while True:
-            try:
-                found = match(self._checkpoint, self._claimed, method, digest, quiet=quiet)
-            except SiblingsPendingError:
-                await self._until_quiet(method)
-                quiet = True
-                continue
-            if not isinstance(found, NeverCalled):
+            left = [write for write in self._checkpoint.writes if write not in self._claimed]
+            found = equal(left, method, digest) or (first(left, method) if quiet else None)
+            if found or not left:
                 return found
-            if found.method in self._waiting:
-                await self._until_quiet(method)  # a sibling that waits too will claim it
-                continue
-            if self._sent_back:
-                return None
-            raise DivergedError(
-                f"{method} is called where the first run called {found.method}; the writes of that "
-                "run stay done; `make redrive` runs the reaction as it is now"
-            )
+            never_called = left[0].method
+            # A sibling that waits too will claim it.
+            if quiet and never_called not in self._waiting:
+                if self._sent_back:
+                    return None
+                raise DivergedError(
+                    f"{method} is called where the first run called {never_called}; the writes of "
+                    "that run stay done; `make redrive` runs the reaction as it is now"
+                )
+            await self._until_quiet(method)
+            quiet = True
 
     def claim(self, write: Write) -> None:
         """Claim a write for a call."""

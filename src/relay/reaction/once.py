@@ -51,8 +51,7 @@ class OnceWriter:
         return await self._run.finish_even_if_cancelled(self._write(call))
 
     async def _write(self, call: Call) -> object:
-        self._run.claims.call_started()
-        try:
+        with self._run.claims.call():
             attempt = await self._claim(call)
             if attempt.write.done:
                 return await self._replay(attempt)
@@ -62,8 +61,6 @@ class OnceWriter:
                 write = attempt.write
                 if write in self._run.checkpoint.writes and not write.done:
                     self._run.claims.keep_for_retry(write, attempt.digest)
-        finally:
-            self._run.claims.call_ended()
 
     async def _claim(self, call: Call) -> Attempt:
         """Claim the write that a call stands for, a new one if need be.

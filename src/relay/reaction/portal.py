@@ -1,6 +1,6 @@
 """The portal that a reaction gets: reads pass through, each write is done once a record."""
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 
 from relay.echo.calls import Call, Commands
@@ -31,16 +31,14 @@ class OncePortal:
         """Return the `result` of a REST method, of a write its ids only; raises a CallError."""
         if not is_read(method):
             return await self._writer.write(Call(method, params))
-        return await self._counted(self._portal.call(method, **params))
+        with self._run.claims.call():
+            return await self._portal.call(method, **params)
 
     async def list(self, method: str, /, **params: object) -> AsyncIterator[Result]:
         """Iterate over all items of a list method, in the order of their ids."""
-        self._run.claims.call_started()
-        try:
+        with self._run.claims.call():
             async for item in self._portal.list(method, **params):
                 yield item
-        finally:
-            self._run.claims.call_ended()
 
     async def batch(
         self, commands: Commands, *, halt: bool = False, return_errors: bool = False
@@ -52,8 +50,8 @@ class OncePortal:
         undone: calls of their own, which share requests by themselves, are safer.
         """
         if all(is_read(method) for method, _ in commands.values()):
-            batch = self._portal.batch(commands, halt=halt, return_errors=return_errors)
-            return await self._counted(batch)
+            with self._run.claims.call():
+                return await self._portal.batch(commands, halt=halt, return_errors=return_errors)
         done = await self._writer.write(Call.batch(commands, halt=halt))
         for name, refusal in done.errors.items():
             if not return_errors:
@@ -73,13 +71,6 @@ class OncePortal:
     async def settled(self) -> None:
         """Wait until no write of this record is under way, cancelled callers' included."""
         await self._run.settled()
-
-    async def _counted[T](self, call: Coroutine[object, None, T]) -> T:
-        self._run.claims.call_started()
-        try:
-            return await call
-        finally:
-            self._run.claims.call_ended()
 
 
 _satisfies: type[PortalApi] = OncePortal  # mypy proves it

@@ -4,9 +4,9 @@ import pytest
 
 from relay.errors import DivergedError
 from relay.portal.fake import FakePortal
-from relay.reaction.checkpoint import Checkpoint, Write
-from relay.reaction.matching import NeverCalled, match
-from tests.runs import COMMENT, KEY, calls
+from relay.reaction.checkpoint import Write
+from relay.reaction.matching import equal, first
+from tests.runs import COMMENT, calls
 
 
 def test_a_call_with_other_parameters_gets_the_recorded_result_and_a_log_line(record):
@@ -31,11 +31,10 @@ def test_another_method_is_an_error_until_an_operator_sends_the_record_back(reco
 
 def test_a_call_is_matched_by_its_parameters_first_then_in_order():
     """Where no parameters are equal the lowest number is taken, wherever it stands in the row."""
-    checkpoint = Checkpoint(KEY)
-    second, first, other = Write("m", 1, "b", 0), Write("m", 0, "a", 0), Write("n", 0, "c", 0)
-    checkpoint.writes = [second, first, other]
-    assert match(checkpoint, set(), "m", "a", quiet=False) is first
-    assert match(checkpoint, set(), "m", "new", quiet=True) is first
-    assert match(checkpoint, {first}, "m", "new", quiet=True) is second
-    assert match(checkpoint, {first, second}, "m", "new", quiet=True) == NeverCalled("n")
-    assert match(checkpoint, {first, second, other}, "m", "new", quiet=False) is None
+    second, lowest, other = Write("m", 1, "b", 0), Write("m", 0, "a", 0), Write("n", 0, "c", 0)
+    writes = [second, lowest, other]
+    assert equal(writes, "m", "b") is second
+    assert equal(writes, "m", "c") is None
+    assert first(writes, "m") is lowest
+    assert first([second, other], "m") is second
+    assert first([other], "m") is None
