@@ -47,7 +47,7 @@ sys.path.insert(0, ".")
 sys.stdout = open(os.devnull, "w")  # the loggers keep it
 from relay.ingress.accept import arrival_of
 from relay.ingress.app import receive
-from relay.ingress.robots import RobotCache
+from relay.ingress.robot_cache import RobotCache
 from relay.ingress.tokens import TokenCache
 class Sns:
     def publish(self, **message): pass

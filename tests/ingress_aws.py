@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from relay.ingress.accept import arrival_of
 from relay.ingress.app import receive
 from relay.ingress.republish import republish
-from relay.ingress.robots import RobotCache
+from relay.ingress.robot_cache import RobotCache
 from relay.ingress.tokens import TokenCache
 from tests.conftest import DATA, TOKEN
 

@@ -1,6 +1,8 @@
 """Recorded requests of robots, and such requests as the gateway hands them over."""
 
-from relay.event import Document
+import json
+
+from relay.event import Document, Event
 from relay.ingress.form import parse_form
 from relay.ingress.robots import ROUTE
 from tests.conftest import DATA
@@ -71,3 +73,8 @@ def robot_request(query="", body=DEAL_42, method="POST", **path):
         "body": body,
         "isBase64Encoded": False,
     }
+
+
+def published(aws):
+    """Return the event that was published last."""
+    return Event.from_cloudevent(json.loads(aws.published[-1]["Message"]))

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from relay.ingress.robots import WINDOW_SECONDS
+from relay.ingress.robot_cache import WINDOW_SECONDS
 from tests.e2e.conftest import FORM
 from tests.plain import plain
 from tests.robots import DEAL_42

@@ -16,7 +16,7 @@ from moto import mock_aws
 from relay import settings
 from relay.errors import TransientError
 from relay.ingress import app, republish
-from relay.ingress.robots import RobotCache
+from relay.ingress.robot_cache import RobotCache
 from relay.ingress.tokens import TokenCache
 from relay.portal import Portal, Webhook
 from tests.conftest import TOKEN

@@ -9,7 +9,8 @@ from relay.errors import InvalidTokenError, NoTokensError, StaleTokensError
 from relay.event import Event
 from relay.ingress.form import Form
 from relay.ingress.recognise import to_event
-from relay.ingress.robots import RobotCache, RobotCall, to_robot_event, verify_call
+from relay.ingress.robot_cache import RobotCache
+from relay.ingress.robots import RobotCall, to_robot_event, verify_call
 from relay.ingress.tokens import TokenCache
 from relay.ingress.verify import token_of, verify_token
 

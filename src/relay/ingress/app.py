@@ -32,7 +32,8 @@ from relay.ingress.accept import Arrival, accept, accept_call, arrival_of, log_f
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish, spill
 from relay.ingress.recognise import event_name
-from relay.ingress.robots import ROUTE, RobotCache, is_robot_call, read_call
+from relay.ingress.robot_cache import RobotCache
+from relay.ingress.robots import ROUTE, is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 
 logger = Logger(service="ingress")

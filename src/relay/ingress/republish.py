@@ -20,7 +20,8 @@ from relay.event import Event
 from relay.ingress.accept import accept, accept_call, arrival_of, log_fields
 from relay.ingress.form import read_form
 from relay.ingress.publish import publish
-from relay.ingress.robots import RobotCache, is_robot_call, read_call
+from relay.ingress.robot_cache import RobotCache
+from relay.ingress.robots import is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 from relay.queue import Unhandled, hand_back
 

@@ -4,6 +4,7 @@ import pytest
 
 from relay import settings
 from tests.ingress_aws import DEAD, SPILL, TOPIC, IngressAws
+from tests.robots import SECRET
 
 
 @pytest.fixture
@@ -18,4 +19,11 @@ def aws(monkeypatch):
         "DEAD_LETTERS_URL": DEAD,
     }.items():
         monkeypatch.setenv(name, value)
+    return aws
+
+
+@pytest.fixture
+def portal(aws):
+    """Return the services with a secret of portal main and one of portal shop."""
+    aws.secrets = {"main": f"old\n{SECRET}\n", "shop": "shopsecret"}
     return aws

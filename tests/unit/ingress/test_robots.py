@@ -2,7 +2,6 @@
 
 import base64
 import json
-from types import SimpleNamespace
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -10,27 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.event import Event
-from relay.ingress import app, republish, robots
-from relay.ingress.robots import MAX_RECENT, WINDOW_SECONDS, RobotCache
-from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS
 from tests.conftest import TOKEN
-from tests.decoded import readings
-from tests.ingress_aws import DEAL_ADD, DOWN, HANGS, counted
-from tests.robots import DEAL_42, DOCUMENTS, MEMBER, SECRET, recorded, robot_request
+from tests.ingress_aws import counted
+from tests.robots import DEAL_42, DOCUMENTS, MEMBER, SECRET, published, recorded, robot_request
 
 STATUSES = {200, 202, 400, 401, 405, 413, 415}
-
-
-@pytest.fixture
-def portal(aws):
-    """Return the services with a secret of portal main and one of portal shop."""
-    aws.secrets = {"main": f"old\n{SECRET}\n", "shop": "shopsecret"}
-    return aws
-
-
-def published(aws):
-    """Return the event that was published last."""
-    return Event.from_cloudevent(json.loads(aws.published[-1]["Message"]))
 
 
 def test_a_robots_call_becomes_an_event(portal, capsys):
@@ -214,164 +197,3 @@ def test_the_document_is_no_parameter(portal):
     assert (published(portal).document, published(portal).params) == (("deal", "42"), {"a": "1"})
     assert portal.ask(robot_request("document_id=DEAL_7&a=1", method="GET", body=None))[0] == 200
     assert (published(portal).document, published(portal).params) == (("deal", "7"), {"a": "1"})
-
-
-@pytest.mark.parametrize(
-    ("seconds", "same"), [(0, True), (4.9, True), (9.9, True), (10.1, False), (3600, False)]
-)
-def test_an_equal_call_within_ten_seconds_has_the_same_id(portal, seconds, same):
-    """However the seconds fall on the clock, a second click is the first; a later one is not."""
-    for start in (1_766_047_120.0, 1_766_047_125.0, 1_766_047_129.5):
-        ids = []
-        portal.robots = RobotCache(portal.read_secrets, lambda: portal.now)
-        for at in (start, start + seconds):
-            request = robot_request("a=1&b=2")
-            request["requestContext"]["timeEpoch"] = int(at * 1000)
-            ids.append(portal.ask(request)[1]["id"])
-        assert (ids[0] == ids[1]) is same
-
-
-def test_copies_that_do_not_know_of_each_other_give_one_id(portal):
-    """Two copies of ingress give an equal call the same id within a window on the clock."""
-    ids = set()
-    for epoch in (1766047120000, 1766047129999):
-        portal.robots = RobotCache(portal.read_secrets, lambda: portal.now)
-        request = robot_request("a=1")
-        request["requestContext"]["timeEpoch"] = epoch
-        ids.add(portal.ask(request)[1]["id"])
-    assert len(ids) == 1
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        robot_request("a=2"),
-        robot_request("a=1", name="another"),
-        robot_request("a=1", body=DEAL_42.replace("DEAL_42", "DEAL_43")),
-        robot_request("a=1", body=DEAL_42.replace("DEAL_42", "LEAD_42")),
-        robot_request("a=1", portal="shop", secret="shopsecret"),
-    ],
-)
-def test_another_call_has_another_id(portal, other):
-    """A call that differs in parameters, name, document or portal is a call of its own."""
-    assert portal.ask(robot_request("a=1"))[1]["id"] != portal.ask(other)[1]["id"]
-
-
-def test_the_calls_that_are_remembered_are_few():
-    """A process remembers at most MAX_RECENT calls."""
-    cache = RobotCache(dict)
-    for number in range(3 * MAX_RECENT):
-        cache.call_id(str(number), 0.0)
-    assert cache.call_id("7", WINDOW_SECONDS + 1.0) == "7.1"
-    assert len(cache._recent) <= MAX_RECENT  # noqa: SLF001
-
-
-def test_a_member_that_is_not_the_portals_is_refused_once_it_is_known(portal, request_of):
-    """After an event of the portal told its member id, an address in another portal is refused."""
-    elsewhere = DEAL_42.replace(MEMBER, "f" * 32)
-    assert portal.ask(robot_request(body=elsewhere))[0] == 200
-    assert portal.ask(robot_request())[0] == 200, "a robot's member id is not learnt"
-    assert portal.ask(request_of(DEAL_ADD))[0] == 200
-    assert portal.ask(robot_request(body=elsewhere))[0] == 401
-    assert portal.ask(robot_request())[0] == 200
-    assert portal.ask(robot_request(body="document_id=DEAL_42"))[0] == 200
-
-
-def test_a_new_secret_counts_within_seconds_and_an_old_one_until_it_is_removed(portal):
-    """A secret that was stored after the last read is accepted; one that was removed is not."""
-    assert portal.ask(robot_request())[0] == 200
-    new = robot_request(secret="new")
-    assert portal.ask(new)[0] == 401
-    portal.secrets["main"], portal.now = f"new\n{SECRET}", REFRESH_SECONDS
-    assert portal.ask(new)[0] == 200
-    assert portal.ask(robot_request())[0] == 200
-    portal.secrets["main"], portal.now = "new", 10_000
-    assert portal.ask(robot_request())[0] == 401
-
-
-def test_without_any_robot_every_call_is_refused(aws):
-    """An address can't be anybody's before `make robot` has stored a secret."""
-    assert aws.ask(robot_request())[0] == 401
-    assert not aws.sent
-
-
-@pytest.mark.parametrize("trouble", [DOWN, HANGS])
-def test_a_call_that_can_not_be_published_is_spilled_and_republished(portal, capsys, trouble):
-    """With SNS failing, the call is spilled without its secret and published unchanged later."""
-    portal.failing["sns"] = trouble
-    query = urlencode({"a": "Ёлка & Сын"})
-    assert portal.ask(robot_request(query)) == (202, {"id": "request-1"})
-    spilled = portal.spilled()
-    log = capsys.readouterr().out
-    assert counted(log) == {"received": 1, "spilled": 1}
-    portal.failing.clear()
-    assert portal.republish(spilled) == []
-    (message,) = portal.published
-    portal.ask(robot_request(query))
-    assert message == portal.published[1]
-    for one in readings((spilled + log).encode()):
-        assert SECRET.encode() not in one
-
-
-def test_a_get_is_spilled_and_republished_too(portal):
-    """A GET without a body is published from what was spilled of it."""
-    portal.failing["sns"] = DOWN
-    for headers in ({}, None):
-        request = robot_request(DEAL_42, method="GET", body=None) | {"headers": headers}
-        assert portal.ask(request)[0] == 202
-    portal.failing.clear()
-    assert portal.republish(portal.spilled()) == []
-    assert published(portal).document == ("deal", "42")
-
-
-def test_a_call_is_spilled_while_its_secret_can_not_be_read(portal, capsys):
-    """With SSM failing and nothing read before, calls are spilled; a forged one is given up."""
-    portal.failing["ssm"] = DOWN
-    for _ in range(2 * MAX_SPILLED):
-        assert portal.ask(robot_request())[0] == 202
-    good = portal.spilled()
-    portal.sent.clear()
-    assert portal.ask(robot_request(secret="forged"))[0] == 202
-    forged = portal.spilled()
-    portal.failing.clear()
-    portal.now = 60
-    assert portal.republish(good, forged) == []
-    assert len(portal.published) == 1
-    (dead,) = portal.sent
-    assert dead["MessageBody"] == forged
-    assert "not one of" in dead["MessageAttributes"]["reason"]["StringValue"]
-    assert SECRET not in capsys.readouterr().out
-
-
-def test_while_ssm_fails_a_few_unknown_secrets_are_spilled(portal):
-    """Stored secrets stay valid while SSM fails; of unknown ones a few may be new."""
-    assert portal.ask(robot_request())[0] == 200
-    portal.failing["ssm"], portal.now = DOWN, 10_000
-    assert portal.ask(robot_request())[0] == 200
-    statuses = [portal.ask(robot_request(secret="x"))[0] for _ in range(2 * MAX_SPILLED)]
-    assert statuses == [202] * MAX_SPILLED + [401] * MAX_SPILLED
-
-
-def test_a_spilled_digest_that_is_none_is_set_aside(portal, capsys):
-    """A spilled message with a broken digest is dead-lettered as no request of ingress."""
-    request = robot_request(digest="zz")
-    assert portal.republish(json.dumps(request)) == []
-    assert portal.sent[0]["MessageAttributes"]["error"]["StringValue"] == "NotOursError"
-    assert capsys.readouterr().out
-
-
-def test_the_functions_verify_robots_with_the_stored_secrets(portal, monkeypatch):
-    """Lambda's handlers of both functions accept a robot's call."""
-    monkeypatch.setattr(app, "robot_cache", portal.robots)
-    monkeypatch.setattr(republish, "robot_cache", portal.robots)
-    context = SimpleNamespace(aws_request_id="invocation-1")
-    assert app.handler(robot_request(), context)["statusCode"] == 200
-    record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(robot_request())}
-    assert republish.handler({"Records": [record]}, context) == {"batchItemFailures": []}
-    assert len(portal.published) == 2
-
-
-def test_the_secrets_are_read_from_their_own_branch(monkeypatch):
-    """Secrets of robots lie beside the application tokens, not among them."""
-    monkeypatch.setattr(robots.settings, "secrets", lambda branch: {"main": branch})
-    assert robots.RobotCache().tokens() == {"main": ["robots"]}
