@@ -13,7 +13,7 @@ Secrets are in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.aws_types import Client
 from relay.errors import ConfigurationError, StateError
-from relay.secret_cache import SecretCache
+from relay.secret_cache import KEEP_SECONDS, SecretCache
 
 # At DEBUG these loggers write requests and answers: tokens of spilled requests, secrets of SSM. A
 # level of their own stays when the root logger or `botocore` is set to DEBUG.
@@ -110,16 +110,14 @@ def _cached_secrets(branch: str, *names: str) -> list[str]:
     Raises botocore's errors if SSM fails and a secret is missing in the values read before.
     """
     cache = _caches.setdefault(branch, SecretCache(lambda: secrets(branch)))
-    values = _stripped(cache.values(), names)
-    if not all(values):
-        values = _stripped(cache.values(MISSING_SECONDS), names)
-        if not all(values) and cache.error:
-            raise cache.error.with_traceback(None)
+    for max_age in (KEEP_SECONDS, MISSING_SECONDS):
+        stored = cache.values(max_age)
+        values = [stored.get(name, "").strip() for name in names]
+        if all(values):
+            return values
+    if cache.error:
+        raise cache.error.with_traceback(None)
     return values
-
-
-def _stripped(values: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    return [values.get(name, "").strip() for name in names]
 
 
 def webhook_url(kind: str, portal: str) -> str:

@@ -121,7 +121,8 @@ class OnceWriter:
         write, call = attempt.write, attempt.call
         if write in self._lost:
             raise self._lost[write]
-        stamp = stamp_of(call.method, call.params, _stamp_key(self._run.checkpoint.key, write))
+        name = f"{self._run.checkpoint.key} {write.method} {write.number}"
+        stamp = stamp_of(call.method, call.params, sha256(name.encode()).hexdigest()[:24])
         if not attempt.is_new:
             result = await self._look_up(attempt, stamp)
             if result is not None:
@@ -197,7 +198,3 @@ def _needs_operator(write: Write, why: str) -> MayHaveRunError:
         "if it is there, delete this message, if not, `make redrive` sends it"
     )
     return MayHaveRunError(write.method, NEEDS_OPERATOR, text)
-
-
-def _stamp_key(checkpoint_key: str, write: Write) -> str:
-    return sha256(f"{checkpoint_key} {write.method} {write.number}".encode()).hexdigest()[:24]

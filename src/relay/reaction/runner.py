@@ -93,7 +93,10 @@ class Reaction:
         if records and (self._wants_portal or self._record_type is Change):
             self._portals.start(record.payload.portal for record in records)
             try:
-                store = self._store(seconds)
+                (table,) = settings.read("STATE_TABLE")
+                requests = StateRequests(settings.client("dynamodb"), table)
+                until = time.time() + seconds + CUT_OFF_SECONDS
+                store = BatchStore(self.name, until, requests, self._logger)
                 await asyncio.to_thread(store.load, running)
             except RelayError as error:
                 unhandled += [Unhandled(record.message, error) for record in records]
@@ -101,12 +104,6 @@ class Reaction:
         await self._run(chained, running, store)
         counts = store.counts if store else Counter[str]()
         return await asyncio.to_thread(self._conclude, running, unhandled, counts)
-
-    def _store(self, seconds: float) -> BatchStore:
-        (table,) = settings.read("STATE_TABLE")
-        requests = StateRequests(settings.client("dynamodb"), table)
-        until = time.time() + seconds + CUT_OFF_SECONDS
-        return BatchStore(self.name, until, requests, self._logger)
 
     async def _run(
         self,

@@ -14,7 +14,7 @@ counted twice:
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -46,7 +46,7 @@ class Ledger:
 
     async def put(self, row: Put) -> None:
         """Store a row whose key says everything."""
-        await self.batch.write(row.item["pk"]["S"], row, _first)
+        await self.batch.write(row.item["pk"]["S"], row, lambda rows: rows[0])
 
     async def add(self, note: Note) -> Note:
         """Note a write; return the note as it was stored. Raises LoopError beyond the budget."""
@@ -151,7 +151,3 @@ class WriteNotes:
             now=now,
         )
         self._noted[write].append(await self.ledger.add(note))
-
-
-def _first(rows: Sequence[Put]) -> Put:
-    return rows[0]

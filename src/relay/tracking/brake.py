@@ -29,40 +29,36 @@ class Brake:
         Raises StateError if other functions always count first.
         """
         for _ in range(TRIES):
-            granted = self._take(portal, wanted, rows, now)
-            if granted is not None:
-                return granted
+            state = self._state(portal)
+            if now < _number(state, "released"):
+                return wanted
+            if "tripped" in state:
+                return 0
+            hour = int(now // HOUR_SECONDS)
+            used = int(_number(state, "used")) if _number(state, "hour") == hour else 0
+            granted = max(0, min(wanted, max(LEAST, int(rows * SHARE)) - used))
+            change = "SET #hour = :hour, used = :used"
+            values = {":hour": hour, ":used": used + granted, ":was": used}
+            if granted < wanted:
+                change += ", tripped = :now"
+                values[":now"] = int(now)
+            same = "(attribute_not_exists(used) OR #hour <> :hour OR used = :was)"
+            try:
+                with conditional():
+                    self._client.update_item(
+                        TableName=self._table,
+                        Key=key(brake_key(portal)),
+                        UpdateExpression=change,
+                        ConditionExpression=f"{same} AND attribute_not_exists(tripped)",
+                        ExpressionAttributeNames={"#hour": "hour"},
+                        ExpressionAttributeValues={
+                            name: {"N": str(value)} for name, value in values.items()
+                        },
+                    )
+            except ConditionFailedError:
+                continue  # another function counted meanwhile
+            return granted
         raise StateError(f"the disappearances of {portal} are counted by too many at once")
-
-    def _take(self, portal: str, wanted: int, rows: int, now: float) -> int | None:
-        """Return how many may be put; None if another function counted meanwhile."""
-        state = self._state(portal)
-        if now < _number(state, "released"):
-            return wanted
-        if "tripped" in state:
-            return 0
-        limit = max(LEAST, int(rows * SHARE))
-        hour = int(now // HOUR_SECONDS)
-        used = int(_number(state, "used")) if _number(state, "hour") == hour else 0
-        granted = max(0, min(wanted, limit - used))
-        change = "SET #hour = :hour, used = :used" + (", tripped = :now" * (granted < wanted))
-        values = {":hour": hour, ":used": used + granted, ":was": used}
-        if granted < wanted:
-            values[":now"] = int(now)
-        same = "(attribute_not_exists(used) OR #hour <> :hour OR used = :was)"
-        try:
-            with conditional():
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=key(brake_key(portal)),
-                    UpdateExpression=change,
-                    ConditionExpression=f"{same} AND attribute_not_exists(tripped)",
-                    ExpressionAttributeNames={"#hour": "hour"},
-                    ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
-                )
-        except ConditionFailedError:
-            return None
-        return granted
 
     def release(self, portal: str, now: float) -> bool:
         """Let held deletions through, and all of the next 24 hours; returns if any were held."""

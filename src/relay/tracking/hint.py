@@ -123,8 +123,7 @@ def merge(hints: Iterable[Hint]) -> dict[Key, Hint]:
     """Return one hint an item."""
     merged: dict[Key, Hint] = {}
     for hint in hints:
-        if hint.key in merged:
-            merged[hint.key].add(hint)
-        else:
-            merged[hint.key] = hint
+        first = merged.setdefault(hint.key, hint)
+        if first is not hint:
+            first.add(hint)
     return merged

@@ -110,12 +110,10 @@ def send_hints(portal: str, entity: str, ids: list[int], *, baseline: bool) -> N
 
 def _report(portal: str, document: SweepDocument, sweep: Sweep | None) -> None:
     """Log and count the sweep; raise an alarm if the portal's outgoing webhook seems dead."""
-    if sweep:
-        if sweep.hinted:  # a metric costs by the hour in which it is reported
-            metrics.add_metric("hinted", MetricUnit.Count, sweep.hinted)
-        if sweep.refused:
-            metrics.add_metric("refused", MetricUnit.Count, sweep.refused)
-    hinted = sweep.hinted if sweep else 0
+    hinted, refused = (sweep.hinted, sweep.refused) if sweep else (0, 0)
+    for name, number in (("hinted", hinted), ("refused", refused)):
+        if number:  # a metric costs by the hour in which it is reported
+            metrics.add_metric(name, MetricUnit.Count, number)
     logger.info("swept %s", portal, baseline=document.progress(), hinted=hinted)
     hours = float(settings.read("SILENT_HOURS")[0])
     try:
