@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
-from relay.cloudevent import Envelope
+from relay.cloudevent import Envelope, Parsed
 from relay.errors import NotOursError
 from relay.kinds import kind_of
 
@@ -12,7 +12,7 @@ TYPE_PREFIX = "com.bitrix24."
 ACTIONS = ("added", "updated", "deleted")
 
 
-class Fields(dict[str, Any]):
+class Fields(dict[str, Parsed]):
     """An item's fields. An empty field is not stored; it reads as None."""
 
     def __missing__(self, name: str) -> None:
@@ -50,8 +50,8 @@ class Change:
     origin: str = "portal"
     via: str = "event"
     changed: tuple[str, ...] = ()
-    before: Mapping[str, Any] = field(default_factory=Fields)
-    after: Mapping[str, Any] = field(default_factory=Fields)
+    before: Mapping[str, Parsed] = field(default_factory=Fields)
+    after: Mapping[str, Parsed] = field(default_factory=Fields)
     truncated: tuple[str, ...] = ()
     # Set where a reaction runs; they are not published.
     portal_host: str = field(default="", compare=False)
@@ -69,7 +69,7 @@ class Change:
             return ""
         return f"https://{self.portal_host}{kind_of(self.entity).page}".format(self.id)
 
-    def moved(self, name: str, *, to: Any = ..., from_: Any = ...) -> bool:
+    def moved(self, name: str, *, to: object = ..., from_: object = ...) -> bool:
         """Return whether a field changed: to this value and from that value, where they are given.
 
         The fields of an added item changed from None.
@@ -82,7 +82,7 @@ class Change:
 
     def to_json(self) -> str:
         """Return the change as a CloudEvent."""
-        data: dict[str, Any] = {
+        data: dict[str, Parsed] = {
             "entity": self.entity,
             "entityTypeId": self.entity_type_id,
             "id": self.id,
@@ -100,7 +100,7 @@ class Change:
         return Envelope(self.change_id, self.portal, type_name, self.time, data, subject).to_json()
 
     @classmethod
-    def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
+    def from_cloudevent(cls, cloudevent: Mapping[str, Parsed]) -> Self:
         """Return the change that `to_json` wrote; raises NotOursError for another document."""
         envelope = Envelope.of(cloudevent, TYPE_PREFIX)
         data = envelope.data

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Self
 from relay.errors import NotOursError
 from relay.unsendable import IN_JSON
 
+type Parsed = Any  # a value from JSON or a form, of which nothing is certain
+
 SOURCE_PREFIX = "urn:bitrix24:"
 
 
@@ -17,7 +19,7 @@ class Envelope(NamedTuple):
     portal: str
     type_name: str
     time: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Parsed]
     subject: str | None = None
 
     def to_json(self) -> str:
@@ -36,7 +38,7 @@ class Envelope(NamedTuple):
         return to_text(document)
 
     @classmethod
-    def of(cls, document: Any, *type_prefixes: str) -> Self:
+    def of(cls, document: object, *type_prefixes: str) -> Self:
         """Return the envelope of a JSON document; raises NotOursError for any other document.
 
         `type_prefixes` are how the CloudEvent's type may begin.
@@ -58,7 +60,7 @@ class Envelope(NamedTuple):
         return cls(unique_id, source.removeprefix(SOURCE_PREFIX), type_name, time, data)
 
 
-def to_text(document: Any) -> str:
+def to_text(document: object) -> str:
     """Return a JSON document in the fewest characters, without any that SQS refuses."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from relay.cloudevent import Envelope
+from relay.cloudevent import Envelope, Parsed
 from relay.errors import NotOursError
 
 TYPE_PREFIX = "com.bitrix24.event."
@@ -52,7 +52,7 @@ class Event:
     domain: str | None
     member_id: str | None
     handler_id: str | None
-    payload: Any
+    payload: Parsed
 
     @property
     def subject(self) -> str | None:
@@ -65,7 +65,7 @@ class Event:
         return None if self.entity is None or self.id is None else Document(self.entity, self.id)
 
     @property
-    def params(self) -> Mapping[str, Any]:
+    def params(self) -> Mapping[str, Parsed]:
         """What an administrator typed into the address of a robot; empty for other events."""
         return self.payload if self.action == ROBOT_ACTION else {}
 
@@ -90,7 +90,7 @@ class Event:
         ).to_json()
 
     @classmethod
-    def from_cloudevent(cls, cloudevent: Mapping[str, Any]) -> Self:
+    def from_cloudevent(cls, cloudevent: Mapping[str, Parsed]) -> Self:
         """Return the event that `to_json` wrote; raises NotOursError for another document."""
         envelope = Envelope.of(cloudevent, *TYPE_PREFIXES)
         data = envelope.data

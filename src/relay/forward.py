@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -17,8 +16,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.aws_types import BatchResponse, SqsBatch, response
 from relay.change import ACTIONS, TYPE_PREFIX
-from relay.cloudevent import Envelope, to_text
+from relay.cloudevent import Envelope, Parsed, to_text
 from relay.errors import NotOursError, RefusedError, StateError
 from relay.queue import Unhandled, hand_back
 
@@ -38,20 +38,20 @@ class Entry:
     """A record, its entry in a PutEvents request, and the bytes that EventBridge counts for it."""
 
     record: SQSRecord
-    request: dict[str, Any]
+    request: dict[str, object]
     size: int
 
 
-def handler(batch: dict[str, Any], _context: Any = None) -> dict[str, Any]:
+def handler(batch: SqsBatch, _context: object = None) -> BatchResponse:
     """Put each record of an SQS batch onto the bus; return those that must come back."""
     entries, unhandled = _entries_of(batch)
     unhandled += _put_all(entries)
     waiting = _hand_back(unhandled)
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
+    return response(record.message_id for record in waiting)
 
 
-def _entries_of(batch: dict[str, Any]) -> tuple[list[Entry], list[Unhandled]]:
+def _entries_of(batch: SqsBatch) -> tuple[list[Entry], list[Unhandled]]:
     """Return the entries of a batch, and the records that can't be one."""
     (bus,) = settings.read("BUS_NAME")
     entries: list[Entry] = []
@@ -89,7 +89,7 @@ def to_entry(record: SQSRecord, bus: str) -> Entry:
     return Entry(record, request, size)
 
 
-def shorten(document: dict[str, Any], text: str, limit: int) -> str:
+def shorten(document: dict[str, Parsed], text: str, limit: int) -> str:
     """Return a CloudEvent's text within a limit in bytes.
 
     `text` is the document's JSON. A Change loses its largest fields, which `truncated` then names;

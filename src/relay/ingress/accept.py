@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay import settings
 from relay.errors import InvalidTokenError, NoTokensError, StaleTokensError
 from relay.event import Event
-from relay.ingress.form import Form
+from relay.ingress.form import Form, Request
 from relay.ingress.recognise import to_event
 from relay.ingress.robot_cache import RobotCache
 from relay.ingress.robots import RobotCall, to_robot_event, verify_call
@@ -24,7 +24,7 @@ class Arrival(NamedTuple):
     received_at: float
 
 
-def arrival_of(request: Mapping[str, Any], invocation_id: str = "") -> Arrival:
+def arrival_of(request: Request, invocation_id: str = "") -> Arrival:
     """Return a request's arrival; the invocation's id and the present where it has none."""
     gateway = request.get("requestContext")
     gateway = gateway if isinstance(gateway, Mapping) else {}
@@ -85,7 +85,7 @@ def _verify(token: bytes, tokens: TokenCache) -> str:
         raise
 
 
-def log_fields(event: Event) -> dict[str, Any]:
+def log_fields(event: Event) -> dict[str, str | None]:
     """Return what is logged of a published event: nothing of its content."""
     return {
         "event_id": event.event_id,

@@ -11,15 +11,15 @@ import gc
 gc.disable()
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.aws_types import Client
 from relay.errors import (
     ConfigurationError,
     InvalidTokenError,
@@ -29,7 +29,7 @@ from relay.errors import (
 )
 from relay.event import Event
 from relay.ingress.accept import Arrival, accept, accept_call, arrival_of, log_fields
-from relay.ingress.form import read_form
+from relay.ingress.form import Request, read_form
 from relay.ingress.publish import publish, spill
 from relay.ingress.recognise import event_name
 from relay.ingress.robot_cache import RobotCache
@@ -41,21 +41,21 @@ metrics = Metrics(service="ingress")
 token_cache = TokenCache()
 robot_cache = RobotCache()
 
-type Answer = dict[str, Any]
+type Answer = dict[str, int | str | dict[str, str]]
 
 
-def handler(request: Mapping[str, Any], context: Any) -> Answer:
+def handler(request: Request, context: object) -> Answer:
     """Answer one API Gateway request (payload format 2.0)."""
     arrival = arrival_of(request, getattr(context, "aws_request_id", ""))
     return receive(request, arrival, token_cache, robot_cache, settings.client)
 
 
 def receive(
-    request: Mapping[str, Any],
+    request: Request,
     arrival: Arrival,
     tokens: TokenCache,
     robots: RobotCache,
-    client: Callable[[str], Any],
+    client: Callable[[str], Client],
 ) -> Answer:
     """Publish the event of a verified request, or spill the request; return the HTTP answer.
 
@@ -96,29 +96,29 @@ def _accept(accepting: Callable[[], Event], secrets: TokenCache) -> Event:
 
 def _published(event: Event) -> Answer:
     metrics.add_metric("published", MetricUnit.Count, 1)
-    logger.info("published", **log_fields(event))
+    logger.info("published", extra=log_fields(event))
     return _answer(200, id=event.event_id)
 
 
 def _refused(refusal: RejectedRequestError, arrival: Arrival, *, by_robot: bool) -> Answer:
     metrics.add_metric(f"refused_{refusal.code}", MetricUnit.Count, 1)
-    about: dict[str, Any] = {"code": refusal.code, "reason": str(refusal)}
+    about: dict[str, str] = {"code": refusal.code, "reason": str(refusal)}
     about["request_id"] = arrival.request_id
     if by_robot:
         metrics.add_metric("robots_refused", MetricUnit.Count, 1)
         about["route"] = ROUTE
-    logger.info("refused", **about)
+    logger.info("refused", extra=about)
     return _answer(refusal.status, error=refusal.code, message=str(refusal))
 
 
 def _spill(
-    request: Mapping[str, Any],
+    request: Request,
     arrival: Arrival,
     name: str,
     trouble: Exception,
-    client: Callable[[str], Any],
+    client: Callable[[str], Client],
 ) -> Answer:
-    about: dict[str, Any] = {
+    about: dict[str, str] = {
         "event_name": name,
         "request_id": arrival.request_id,
         "because": _reason(trouble),
@@ -127,10 +127,10 @@ def _spill(
         spill(request, arrival, client("sqs"))
     except (BotoCoreError, ClientError) as error:
         metrics.add_metric("lost", MetricUnit.Count, 1)
-        logger.error("lost", spill_error=_reason(error), **about)  # noqa: TRY400  no traceback
+        logger.error("lost", spill_error=_reason(error), extra=about)  # noqa: TRY400  no traceback
         return _answer(503, error="unavailable", message="the event could not be stored")
     metrics.add_metric("spilled", MetricUnit.Count, 1)
-    logger.warning("spilled", **about)
+    logger.warning("spilled", extra=about)
     return _answer(202, id=arrival.request_id)
 
 

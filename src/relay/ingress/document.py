@@ -1,8 +1,8 @@
 """`document_id` of a robot's request -> kind and id: ["crm", "CCrmDocumentDeal", "DEAL_42"]."""
 
 import re
-from typing import Any
 
+from relay.cloudevent import Parsed
 from relay.errors import MalformedRequestError
 from relay.event import Document
 from relay.kinds import KINDS, name_of
@@ -19,7 +19,7 @@ _MODULE = re.compile(r"[a-z][a-z0-9_.]{0,49}")
 _ANY_ID = re.compile(r"[A-Za-z0-9_.:-]{1,50}")
 
 
-def read_document(value: Any) -> Document:
+def read_document(value: Parsed) -> Document:
     """Return the document that a form's `document_id` names; raises MalformedRequestError.
 
     A document of a kind that is not in the tables has its module as kind. `DEAL_42` alone, as a
@@ -46,7 +46,7 @@ def entity_type_id(kind: str) -> int | None:
     return int(number) if number != kind else None
 
 
-def _parts(value: Any) -> tuple[str, str]:
+def _parts(value: Parsed) -> tuple[str, str]:
     """Return module and id: of a list, of an object with the keys 0 to 2, or of a text."""
     if isinstance(value, str):
         return "", value

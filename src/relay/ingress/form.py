@@ -9,9 +9,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote_plus
 
+from relay.cloudevent import Parsed
 from relay.errors import MalformedRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 MAX_BODY_BYTES = 240 * 1024  # the event made of it, which is larger, fits SNS's 256 KiB
@@ -21,10 +21,11 @@ MAX_DEPTH = 64  # PHP's max_input_nesting_level
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
-type Form = dict[str, Any]
+type Form = dict[str, Parsed]
+type Request = Mapping[str, Parsed]  # of API Gateway, payload format 2.0
 
 
-def read_form(request: Mapping[str, Any]) -> Form:
+def read_form(request: Request) -> Form:
     """Return the form in a request (payload format 2.0); raises RejectedRequestError."""
     http = _mapping(_mapping(request.get("requestContext")).get("http"))
     if http.get("method", "POST") != "POST":
@@ -36,11 +37,11 @@ def read_form(request: Mapping[str, Any]) -> Form:
     return parse_form(_read_body(request))
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Parsed) -> Mapping[str, Parsed]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _read_body(request: Mapping[str, Any]) -> bytes:
+def _read_body(request: Request) -> bytes:
     text = request.get("body")
     if not isinstance(text, str):
         text = ""
@@ -124,7 +125,7 @@ def _key(container: Form, part: str, next_index: dict[int, int]) -> str:
     return key
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: Parsed) -> Parsed:
     if not isinstance(value, dict):
         return value
     inner = {key: _listed(item) for key, item in value.items()}

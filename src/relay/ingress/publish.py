@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from relay import settings
+from relay.aws_types import Client
 from relay.errors import RequestTooLargeError
 from relay.event import Event
 from relay.ingress.accept import Arrival
+from relay.ingress.form import Request
 from relay.ingress.robots import is_robot_call, spillable
 
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
 
 
-def publish(event: Event, sns: Any) -> None:
+def publish(event: Event, sns: Client) -> None:
     """Publish an event on the Events topic; raises botocore's errors, after 6 s at the latest.
 
     Raises RequestTooLargeError where the event's JSON is larger than SNS takes.
@@ -26,7 +27,7 @@ def publish(event: Event, sns: Any) -> None:
     sns.publish(TopicArn=topic_arn, Message=message, MessageGroupId=event.portal)
 
 
-def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
+def spill(request: Request, arrival: Arrival, sqs: Client) -> None:
     """Put a request into the encrypted spill queue; raises botocore's errors.
 
     It is put there as it came, that of a robot with a digest in place of its secret.
@@ -34,11 +35,11 @@ def spill(request: Mapping[str, Any], arrival: Arrival, sqs: Any) -> None:
     (queue_url,) = settings.read("SPILL_QUEUE_URL")
     headers = request.get("headers")  # a GET has no form, so they were not read
     content_type = headers.get("content-type", "") if isinstance(headers, Mapping) else ""
-    context: dict[str, Any] = {
+    context: dict[str, object] = {
         "requestId": arrival.request_id,
         "timeEpoch": int(arrival.received_at * 1000),
     }
-    spilled: dict[str, Any] = {
+    spilled: dict[str, object] = {
         "headers": {"content-type": content_type},
         "requestContext": context,
         "body": request.get("body"),

@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from relay.cloudevent import Parsed
 from relay.errors import MalformedRequestError
 from relay.event import Event
+from relay.ingress.form import Form
 from relay.kinds import KINDS, OLD_INVOICE, name_of
 
-CATALOGUE: dict[str, dict[str, Any]] = json.loads(
+CATALOGUE: dict[str, dict[str, Parsed]] = json.loads(
     Path(__file__).with_name("catalogue.json").read_text("utf-8")
 )
 
@@ -25,7 +25,7 @@ _EPOCH = re.compile(r"[0-9]{1,11}")
 _CREDENTIALS = {"auth", "token", "access_token", "refresh_token", "application_token"}
 
 
-def event_name(form: Mapping[str, Any]) -> str:
+def event_name(form: Form) -> str:
     """Return the event's code in upper case; raises MalformedRequestError where there is none.
 
     The code is logged before the request is verified, so its length and letters are limited.
@@ -39,7 +39,7 @@ def event_name(form: Mapping[str, Any]) -> str:
     return name
 
 
-def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at: float) -> Event:
+def to_event(form: Form, portal: str, request_id: str, received_at: float) -> Event:
     """Return the event of a verified form; `received_at` is seconds since 1970.
 
     Adding and deleting happen to an item only once, so their event's id is made of the item; any
@@ -74,7 +74,7 @@ def to_event(form: Mapping[str, Any], portal: str, request_id: str, received_at:
     )
 
 
-def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | None, str | None]:
+def _identify(name: str, payload: Parsed) -> tuple[str | None, str | None, int | None, str | None]:
     """Return entity, action, entity type id and item id; all None for an unknown event."""
     dynamic = _DYNAMIC.fullmatch(name)
     entry = CATALOGUE.get(dynamic[1] if dynamic else name)
@@ -100,12 +100,12 @@ def _identify(name: str, payload: Any) -> tuple[str | None, str | None, int | No
     return entity, entry["action"], entity_type_id, item_id
 
 
-def _is_chat_comment(name: str, payload: Any) -> bool:
+def _is_chat_comment(name: str, payload: Parsed) -> bool:
     """Return whether a comment was written in a task's chat: its id is then a message's."""
     return name == "ONTASKCOMMENTADD" and _at(payload, "data.FIELDS_AFTER.ID") == "0"
 
 
-def _at(payload: Any, path: str) -> str | None:
+def _at(payload: Parsed, path: str) -> str | None:
     """Return the text at a dotted path that begins with `data`; None where the path ends early."""
     value = payload
     for key in path.split(".")[1:]:
@@ -118,7 +118,7 @@ def _at(payload: Any, path: str) -> str | None:
     return text_of(value)
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: Parsed) -> str | None:
     """Return a text that is not empty, None for anything else."""
     return value if isinstance(value, str) and value else None
 
@@ -128,7 +128,7 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def without_credentials(value: Any) -> Any:
+def without_credentials(value: Parsed) -> Parsed:
     """Return a nested value without the keys that are credentials, wherever they stand."""
     if isinstance(value, dict):
         return {

@@ -7,7 +7,6 @@ at it and sends it back. No record holds up another.
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -15,6 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
+from relay.aws_types import BatchResponse, Client, SqsBatch, response
 from relay.errors import NotOursError, RejectedRequestError, RelayError
 from relay.event import Event
 from relay.ingress.accept import accept, accept_call, arrival_of, log_fields
@@ -35,17 +35,17 @@ robot_cache = RobotCache()
 _NO_REQUEST = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
-def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(batch: SqsBatch, _context: object) -> BatchResponse:
     """Publish each record of an SQS batch; return those that must come back."""
     return republish(batch, token_cache, robot_cache, settings.client)
 
 
 def republish(
-    batch: dict[str, Any],
+    batch: SqsBatch,
     tokens: TokenCache,
     robots: RobotCache,
-    client: Callable[[str], Any],
-) -> dict[str, Any]:
+    client: Callable[[str], Client],
+) -> BatchResponse:
     """Publish each record; return SQS's partial batch response.
 
     `client` returns a boto3 client by the name of its service.
@@ -60,14 +60,14 @@ def republish(
             unhandled.append(Unhandled(record, error))
         else:
             metrics.add_metric("published", MetricUnit.Count, 1)
-            logger.info("published", **log_fields(event))
+            logger.info("published", extra=log_fields(event))
     outcomes = hand_back(unhandled, repeatable=True)
     for outcome in outcomes:
         outcome.log(logger)
     waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
     metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in waiting]}
+    return response(record.message_id for record in waiting)
 
 
 def _event_of(record: SQSRecord, tokens: TokenCache, robots: RobotCache) -> Event:

@@ -7,12 +7,13 @@ portal's own setting, so whoever may edit robots can read it; it says nothing ab
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from relay.cloudevent import Parsed
 from relay.errors import InvalidTokenError, MalformedRequestError, MethodNotAllowedError
 from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, Event
 from relay.ingress.document import entity_type_id, read_document
-from relay.ingress.form import Form, parse_form, read_form
+from relay.ingress.form import Form, Request, parse_form, read_form
 from relay.ingress.recognise import iso, text_of, without_credentials
 from relay.ingress.robot_cache import RobotCache
 from relay.ingress.tokens import Tokens
@@ -31,12 +32,12 @@ class RobotCall(NamedTuple):
     form: Form
 
 
-def is_robot_call(request: Mapping[str, Any]) -> bool:
+def is_robot_call(request: Request) -> bool:
     """Return whether the gateway has matched a request to the route of robots."""
     return str(request.get("routeKey")).endswith(ROUTE)
 
 
-def read_call(request: Mapping[str, Any]) -> RobotCall:
+def read_call(request: Request) -> RobotCall:
     """Return what a request on ROUTE holds; raises RejectedRequestError."""
     context = request.get("requestContext")
     http = context.get("http") if isinstance(context, Mapping) else None
@@ -57,7 +58,7 @@ def read_call(request: Mapping[str, Any]) -> RobotCall:
     )
 
 
-def spillable(request: Mapping[str, Any]) -> dict[str, Any]:
+def spillable(request: Request) -> dict[str, object]:
     """Return the parts of a robot's request that are spilled: a digest instead of the secret."""
     call = read_call(request)
     path = {"portal": call.portal, "digest": call.digest.hex(), "name": call.name}
@@ -113,7 +114,7 @@ def _auth(call: RobotCall) -> Form:
     return auth if isinstance(auth, dict) else {}
 
 
-def _without(value: Any, secrets: list[str]) -> Any:
+def _without(value: Parsed, secrets: list[str]) -> Parsed:
     """Return a value without the fields and texts that hold one of these secrets."""
     if isinstance(value, dict):
         return {
@@ -126,5 +127,5 @@ def _without(value: Any, secrets: list[str]) -> Any:
     return None if _holds(value, secrets) else value
 
 
-def _holds(value: Any, secrets: list[str]) -> bool:
+def _holds(value: Parsed, secrets: list[str]) -> bool:
     return isinstance(value, str) and any(secret in value for secret in secrets)

@@ -3,12 +3,12 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
 
 from relay.errors import InvalidTokenError
+from relay.ingress.form import Form
 
 
-def token_of(form: Mapping[str, Any]) -> bytes:
+def token_of(form: Form) -> bytes:
     """Return the application token that came with a form; empty if none did, or in a bad shape."""
     auth = form.get("auth")
     token = auth.get("application_token") if isinstance(auth, dict) else None
