@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.mutants.covering import Covering, measure
+from bench.mutants.covering import Covering, check_tests, measure
 from bench.mutants.operators import Mutant, mutants
 from bench.mutants.trial import SURVIVED, ended_with_us, outcome, preload, start
 
@@ -44,6 +44,7 @@ def main(
     found = [each for path in _files(paths) for each in mutants(str(path), path.read_text())]
     if sample:
         found = random.Random(seed).sample(found, min(sample, len(found)))
+    check_tests(test for each in found for test in covering.tests_of(Path(each.path), each.line))
     preload()
     outcomes = _try_all(found, covering, jobs)
     _report(outcomes)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,16 @@ class Covering:
             ids,
             key=lambda each: (seconds[_file(each)], _file(each), self._cases[_key(each)].at),
         )
+
+
+def check_tests(ids: Iterable[str]) -> None:
+    """Raise RuntimeError if a test of the last run is gone: its mutants would count as caught."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider"]
+    done = subprocess.run(  # noqa: S603  our own tests
+        [*command, *sorted(set(ids))], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"run the tests anew, without --again: {done.stderr[-500:]}")
 
 
 def measure() -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -54,10 +54,12 @@ def outcome(process: int, began: float) -> str | None:
     ended, status = os.waitpid(process, os.WNOHANG)
     if ended:
         code = os.waitstatus_to_exitcode(status)
+        # With some mutants a test can't even be found: its parameters come from the mutated code.
         if code not in {
             pytest.ExitCode.OK,
             pytest.ExitCode.TESTS_FAILED,
             pytest.ExitCode.INTERRUPTED,
+            pytest.ExitCode.USAGE_ERROR,
         }:
             raise RuntimeError(f"pytest ended with {code}: no test was run")
         return SURVIVED if code == pytest.ExitCode.OK else CAUGHT
@@ -81,8 +83,9 @@ def ended_with_us(processes: Iterable[int]) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         for process in processes:
-            os.killpg(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            with suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
+                os.killpg(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
