@@ -14,6 +14,7 @@ from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
 
 MAX_COMMANDS = 50
+_ALONE = {"disk.storage.uploadfile", "disk.folder.uploadfile"}  # files don't come in batches
 _SECTIONS = ("result", "result_error", "result_total", "result_next", "result_time")
 
 
@@ -74,6 +75,8 @@ def _command(
         raise _too_many()
     name, _, query = command.partition("?")
     name = name.strip().strip("/").removesuffix(".json")
+    if name.lower() in _ALONE:
+        raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
     named = {name.removeprefix("result_"): section for name, section in sections.items()}
     try:
         params = put_in(parse_query(query), named)

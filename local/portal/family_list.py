@@ -48,7 +48,7 @@ def list_rows(call: Call, family: Family) -> Page:
             raise family.error("list", "array", name)
     given = dict(entries(maps["filter"])) | within(call, family, "list")
     given |= {f"={name}": value for name, value in family.fixed.items()}
-    if family.operations["list"] == "get" and call.get(family.id_names[0].lower()) is not None:
+    if family.operations.get("list") == "get" and call.get(family.id_names[0].lower()) is not None:
         given["ID"] = call.get(family.id_names[0].lower())
     order = compile_order(family, maps["order"], family.names)
     order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]

@@ -1,0 +1,189 @@
+"""The disk: storages, folders and files of people [api-reference/disk/]."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.family_list import list_rows
+from local.portal.php import entries, int_or_none
+from local.portal.rows import hook, insert, show, table_of
+from local.portal.table import Row
+
+_STORAGE, _OBJECT = FAMILIES["disk.storage"], FAMILIES["disk.object"]
+_UNSEARCHED = {"CREATED_BY", "UPDATED_BY", "DELETED_BY", "GLOBAL_CONTENT_VERSION", "FILE_ID"}
+_UNSEARCHED |= {"SIZE", "REAL_OBJECT_ID", "MODULE_ID", "ROOT_OBJECT_ID"}
+_OF_FILES = {"GLOBAL_CONTENT_VERSION", "FILE_ID", "SIZE"}
+_ENUMS = {"TYPE", "DELETED_TYPE"}
+_FRESH = {"ID", "REAL_OBJECT_ID", "DELETED_TYPE", "FILE_ID", "GLOBAL_CONTENT_VERSION"}
+
+
+def bad_argument(at: int) -> RestError:
+    """Say which parameter is missing."""
+    return RestError("ERROR_ARGUMENT", f"Invalid value of parameter {{Parameter #{at}}}")
+
+
+@hook("disk.storage", "before")
+def have_storages(call: Call) -> None:
+    """Everybody has a storage, and all together have one."""
+    portal, table = call.portal, call.portal.tables["disk.storage"]
+    there = {row["ENTITY_ID"] for row in table.walk()}
+    owners = {"shared_files_s1": ("common", "Shared drive")}
+    names = (("name", "lastName"), "user")
+    for number, user in portal.users.items():
+        owners[str(number)] = (names[1], " ".join(str(user.get(n, "")) for n in names[0]))
+    for owner, (kind, name) in owners.items():
+        if owner not in there:
+            number = table.next_id()
+            root = insert(call, _OBJECT, {"NAME": name, "TYPE": "folder", "STORAGE_ID": number})
+            row: Row = {"id": number, "NAME": name, "CODE": None, "MODULE_ID": "disk"}
+            row |= {"ENTITY_TYPE": kind, "ENTITY_ID": owner, "ROOT_OBJECT_ID": root["id"]}
+            table.put(number, row)
+
+
+@hook("disk.storage", "where")
+def take_patterns(_call: Call, given: Row) -> None:
+    """Conditions without an operator are patterns here."""
+    for name in [n for n, v in given.items() if n[:1].isalpha() and "%" in str(v)]:
+        given[f"=%{name}"] = given.pop(name)
+
+
+@hook("disk.object", "where")
+def within_folder(call: Call, given: Row) -> Callable[[Row], bool]:
+    """What lies in one folder and was not thrown away; `%` in a condition stands for anything."""
+    take_patterns(call, given)
+    parent = call.params["parent"]
+    return lambda row: row.get("PARENT_ID") == parent and not row["DELETED_TYPE"]
+
+
+@hook("disk.object", "show")
+def show_object(_family: Any, row: Row, view: Row, _operation: str) -> None:
+    """Folders have no content, files no object that they stand for."""
+    for name in ("REAL_OBJECT_ID",) if row["TYPE"] == "file" else _OF_FILES:
+        view.pop(name, None)
+
+
+def find_object(call: Call, name: str, kind: str, at: int = 0) -> Row:
+    """The storage, folder or file that a parameter names."""
+    number = int_or_none(call.get(name))
+    if number is None:
+        raise bad_argument(at)
+    table_of(call, _STORAGE)
+    table = table_of(call, _STORAGE if kind == "storage" else _OBJECT)
+    row = table.get(number)
+    if row is None or (kind != "storage" and row["TYPE"] != kind):
+        raise RestError("ERROR_NOT_FOUND", f"Could not find entity with id `{number}`")
+    return row
+
+
+def _folder(call: Call, kind: str) -> Row:
+    """The folder that something is put in: that of the request, or its storage's own."""
+    row = find_object(call, "id", kind)
+    return table_of(call, _OBJECT).rows[row["ROOT_OBJECT_ID"]] if kind == "storage" else row
+
+
+def view_object(row: Row, *, fresh: bool = False) -> Row:
+    """Show a folder or a file."""
+    view = show(_OBJECT, row)
+    for name in _FRESH & view.keys() if fresh else ():  # new ones have numbers
+        view[name] = int(view[name] or 0)
+    return view
+
+
+def put_object(call: Call, folder: Row, kind: str, name: str, more: Row) -> Row:
+    """Make a folder or a file in a folder."""
+    check_free(call, folder["id"], name, kind)
+    values = {"NAME": name, "CODE": None, "TYPE": kind, "PARENT_ID": folder["id"]}
+    row = insert(call, _OBJECT, values | {"STORAGE_ID": folder["STORAGE_ID"]} | more)
+    base = f"https://{call.portal.domain}"
+    row["DETAIL_URL"] = f"{base}/company/personal/user/{call.user}/disk/path/{name}"
+    if kind == "file":
+        row["DOWNLOAD_URL"] = f"{base}/rest/download.json?token=disk%7C{row['id']}"
+    else:
+        row["REAL_OBJECT_ID"] = row["id"]
+    return row
+
+
+def check_free(call: Call, folder: int, name: str, kind: str, own: int = 0) -> None:
+    """Refuse a name that something in the folder has."""
+    for row in table_of(call, _OBJECT).walk():
+        if (row.get("PARENT_ID"), row["NAME"]) == (folder, name) and row["id"] != own:
+            raise RestError("DISK_OBJ_22000", f"A {kind} with this name already exists")
+
+
+def _name(call: Call) -> str:
+    data = call.get("data")
+    return str(dict(entries(data)).get("NAME") or "") if isinstance(data, dict) else ""
+
+
+def _add_folder(kind: str, call: Call) -> Any:
+    folder, name = _folder(call, kind), _name(call)
+    if not name:
+        raise bad_argument(1)
+    return view_object(put_object(call, folder, "folder", name, {}), fresh=True)
+
+
+def _upload(kind: str, call: Call) -> Any:
+    folder, name = _folder(call, kind), _name(call)
+    if not name:
+        text = "Error: required parameter NAME (DISK_BASE_SERVICE_22001)"
+        raise RestError("DISK_BASE_SERVICE_22001", text)
+    given = [value for _, value in entries(call.get("filecontent"))]
+    content = str(given[-1]) if given else ""
+    try:
+        size = len(base64.b64decode(content, validate=True))
+    except (ValueError, binascii.Error):
+        size = 0
+    if not size:
+        raise RestError("ERROR_COULD_NOT_SAVE_FILE", "Could not save file")
+    if call.flag("generateuniquename"):
+        name = _unique(call, folder["id"], name)
+    more = {"FILE_ID": call.portal.add_file(name, content), "SIZE": size}
+    row = put_object(call, folder, "file", name, more | {"GLOBAL_CONTENT_VERSION": 1})
+    return view_object(row, fresh=True)
+
+
+def _unique(call: Call, folder: int, name: str) -> str:
+    taken = {r["NAME"] for r in table_of(call, _OBJECT).walk() if r.get("PARENT_ID") == folder}
+    stem, dot, end = name.rpartition(".") if "." in name else (name, "", "")
+    numbers = range(1, len(taken) + 2)
+    others = (f"{stem} ({number}){dot}{end}" for number in numbers)
+    return name if name not in taken else next(one for one in others if one not in taken)
+
+
+def _children(kind: str, call: Call) -> Any:
+    call.params = {**call.params, "parent": _folder(call, kind)["id"]}
+    return list_rows(call, _OBJECT)
+
+
+def _fields(shown: str, _call: Call) -> Any:
+    family = _STORAGE if shown == "storage" else _OBJECT
+    hidden = {"folder": _OF_FILES, "file": {"REAL_OBJECT_ID"}}.get(shown, set())
+    return {
+        name: {
+            "TYPE": "enum" if name in _ENUMS else field.type,
+            "USE_IN_FILTER": name not in _UNSEARCHED,
+            "USE_IN_SHOW": True,
+        }
+        for name, field in family.classic.items()
+        if name not in hidden and not name.endswith("_URL")
+    }
+
+
+for _name_of, _run, _kind in (
+    ("storage.addFolder", _add_folder, "storage"),
+    ("folder.addSubFolder", _add_folder, "folder"),
+    ("storage.uploadFile", _upload, "storage"),
+    ("folder.uploadFile", _upload, "folder"),
+    ("storage.getChildren", _children, "storage"),
+    ("folder.getChildren", _children, "folder"),
+    ("storage.getFields", _fields, "storage"),
+    ("folder.getFields", _fields, "folder"),
+    ("file.getFields", _fields, "file"),
+):
+    _method = f"disk.{_name_of}"
+    METHODS[_method.lower()] = Method(_method, "disk", partial(_run, _kind))

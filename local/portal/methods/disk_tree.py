@@ -1,0 +1,116 @@
+"""What happens to folders and files of the disk: names, places, the bin [api-reference/disk/]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
+from local.portal.family import FAMILIES
+from local.portal.methods.disk import (
+    bad_argument,
+    check_free,
+    find_object,
+    put_object,
+    view_object,
+)
+from local.portal.rows import table_of
+from local.portal.table import Row
+
+_OBJECT = FAMILIES["disk.object"]
+_BINNED = 3  # DELETED_TYPE of what was thrown away itself, and not with its folder
+
+
+def _change(change: Callable[[Call, Row], None], kind: str, call: Call) -> Any:
+    row = find_object(call, "id", kind)
+    change(call, row)
+    row |= {"UPDATE_TIME": call.portal.clock.stamp(), "UPDATED_BY": call.user}
+    return view_object(row)
+
+
+def _rename(call: Call, row: Row) -> None:
+    if call.get("newname") is None:
+        raise bad_argument(0)
+    if not str(call.get("newname")).strip():
+        raise RestError("0", "Empty name")
+    check_free(call, row.get("PARENT_ID") or 0, str(call.get("newname")), row["TYPE"], row["id"])
+    row["NAME"] = str(call.get("newname"))
+
+
+def _bin(call: Call, row: Row) -> None:
+    _no_root(row, "delete")
+    row |= {"DELETED_TYPE": _BINNED, "DELETE_TIME": call.portal.clock.stamp()}
+    row["DELETED_BY"] = call.user
+
+
+def _no_root(row: Row, verb: str) -> None:
+    if not row.get("PARENT_ID"):
+        raise RestError("DISK_OBJ_22000", f"Could not {verb} root folder")
+
+
+def _restore(_call: Call, row: Row) -> None:
+    row["DELETED_TYPE"] = 0
+
+
+def _move(call: Call, row: Row) -> None:
+    _no_root(row, "move")
+    target = find_object(call, "targetfolderid", "folder")
+    inside = target
+    while inside.get("PARENT_ID") and inside["id"] != row["id"]:
+        inside = table_of(call, _OBJECT).rows[inside["PARENT_ID"]]
+    if inside["id"] == row["id"]:
+        raise RestError("DISK_OBJ_22000", "A folder can't be moved into itself")
+    check_free(call, target["id"], row["NAME"], row["TYPE"], row["id"])
+    row |= {"PARENT_ID": target["id"], "STORAGE_ID": target["STORAGE_ID"]}
+
+
+def _copied(call: Call, row: Row, target: Row) -> Row:
+    inside = [r for r in table_of(call, _OBJECT).walk() if r.get("PARENT_ID") == row["id"]]
+    own: Row = {name: row[name] for name in ("FILE_ID", "SIZE") if name in row}
+    if own:
+        own["GLOBAL_CONTENT_VERSION"] = 1
+    new = put_object(call, target, row["TYPE"], row["NAME"], own)
+    for one in inside:
+        if not one["DELETED_TYPE"]:
+            _copied(call, one, new)
+    return new
+
+
+def _copy(kind: str, call: Call) -> Any:
+    row, target = find_object(call, "id", kind), find_object(call, "targetfolderid", "folder")
+    return view_object(_copied(call, row, target), fresh=True)
+
+
+def _delete(kind: str, call: Call) -> Any:
+    row = find_object(call, "id", kind)
+    _no_root(row, "delete")
+    gone, table = [row["id"]], table_of(call, _OBJECT)
+    for number in gone:  # it grows while it is walked
+        gone += [one["id"] for one in table.walk() if one.get("PARENT_ID") == number]
+    for number in gone:
+        table.pop(number)
+    return True
+
+
+def _get(kind: str, call: Call) -> Any:
+    return view_object(find_object(call, "id", kind))
+
+
+def _link(kind: str, call: Call) -> Any:
+    return f"https://{call.portal.domain}/~{find_object(call, 'id', kind)['id']:05X}"
+
+
+_ON_BOTH: dict[str, Callable[[str, Call], Any]] = {
+    "get": _get,
+    "getExternalLink": _link,
+    "copyTo": _copy,
+    "moveTo": partial(_change, _move),
+    "rename": partial(_change, _rename),
+    "markDeleted": partial(_change, _bin),
+    "restore": partial(_change, _restore),
+}
+_RUN = [(kind, name, run) for kind in ("folder", "file") for name, run in _ON_BOTH.items()]
+_RUN += [("folder", "deleteTree", _delete), ("file", "delete", _delete)]
+for _kind, _name, _run in _RUN:
+    _method = f"disk.{_kind}.{_name}"
+    METHODS[_method.lower()] = Method(_method, "disk", partial(_run, _kind))
