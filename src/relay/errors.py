@@ -69,10 +69,7 @@ class StateError(RelayError):
 
 
 class ConditionFailedError(RelayError):
-    """Raised when the condition of a write does not hold.
-
-    `item` is the stored row in DynamoDB's spelling, None without one.
-    """
+    """Raised when a write's condition does not hold; `item` is the stored row, None without one."""
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__("the stored row does not meet the condition")
@@ -138,10 +135,7 @@ class DivergedError(RelayError):
 
 
 class LoopError(RelayError):
-    """Raised when a reaction has used up an hour's budget of writes to one item.
-
-    `retry_after` is the number of seconds until the hour ends.
-    """
+    """Raised when a reaction has used up an hour's writes to an item; `retry_after` s are left."""
 
     def __init__(self, description: str, retry_after: float) -> None:
         super().__init__(description)
@@ -183,10 +177,7 @@ class CallError(RelayError):
 
 
 class TransientError(CallError):
-    """Raised when a call did not run and will work later: nobody acts.
-
-    `retry_after` is the number of seconds until then, None where the service does not say.
-    """
+    """Raised when a call did not run and will work later, after `retry_after` seconds if given."""
 
     def __init__(
         self, method: str, code: str, description: str = "", *, retry_after: float | None = None

@@ -137,10 +137,7 @@ def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 
 def _put(group: list[Entry]) -> list[Unhandled]:
-    """Put entries in one request; return those that were not taken, each with its error.
-
-    Raises botocore's errors where EventBridge does not answer.
-    """
+    """Put entries in one request; return those not taken. Raises botocore's errors."""
     try:
         answer = settings.client("events", read_seconds=5).put_events(
             Entries=[entry.request for entry in group]

@@ -81,10 +81,7 @@ class Delivery(NamedTuple):
 
 
 def policy_of(error: Exception, *, repeatable: bool = False) -> Policy:
-    """Return the policy for an error.
-
-    `repeatable` says that the step which raised it may run twice without harm.
-    """
+    """Return an error's policy; `repeatable` says that the step may run twice without harm."""
     if repeatable and isinstance(error, _REPEATABLE):
         return Policy.WAIT
     for kind in type(error).__mro__:
@@ -96,10 +93,7 @@ def policy_of(error: Exception, *, repeatable: bool = False) -> Policy:
 def seconds_until_retry(
     error: Exception, delivery: Delivery, failures: int = 1, *, repeatable: bool = False
 ) -> int | None:
-    """Return the seconds until a record is worth another try; None for a dead letter.
-
-    `failures` counts the failures of its handling, this one included.
-    """
+    """Return the seconds until the try after so many failures; None for a dead letter."""
     policy = policy_of(error, repeatable=repeatable)
     if policy is Policy.RETRY:
         seconds = FIRST_RETRY_SECONDS * 2 ** (failures - 1) * random.uniform(1, 1.25)

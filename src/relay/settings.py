@@ -121,10 +121,7 @@ def _cached_secrets(branch: str, *names: str) -> list[str]:
 
 
 def webhook_url(kind: str, portal: str) -> str:
-    """Return the stored URL of a portal's webhook; `kind` is `read` or `write`.
-
-    Raises ConfigurationError if there is none, botocore's errors if SSM fails.
-    """
+    """Return a stored URL (`read`, `write`); raises ConfigurationError and botocore's errors."""
     branch = f"webhook-urls/{kind}"
     (url,) = _cached_secrets(branch, portal)
     if not url:

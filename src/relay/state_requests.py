@@ -65,10 +65,7 @@ class StateRequests:
         self._table = table
 
     def load(self, keys: Iterable[str]) -> dict[str, Item]:
-        """Return the rows of these keys by their keys, read consistently.
-
-        Keys without a row are left out. Raises StateError.
-        """
+        """Return {key: row} of the keys that have a row, read consistently; raises StateError."""
         found: dict[str, Item] = {}
         for part in batched(sorted(set(keys)), READ, strict=False):
             ask = {"Keys": [key(pk) for pk in part], "ConsistentRead": True}

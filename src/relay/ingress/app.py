@@ -57,10 +57,7 @@ def receive(
     robots: RobotCache,
     client: Callable[[str], Client],
 ) -> Answer:
-    """Publish the event of a verified request, or spill the request; return the HTTP answer.
-
-    `client` returns a boto3 client by the name of its service.
-    """
+    """Publish the event of a verified request, or spill the request; return the HTTP answer."""
     metrics.add_metric("received", MetricUnit.Count, 1)
     by_robot = is_robot_call(request)
     try:

@@ -46,10 +46,7 @@ def republish(
     robots: RobotCache,
     client: Callable[[str], Client],
 ) -> BatchResponse:
-    """Publish each record; return SQS's partial batch response.
-
-    `client` returns a boto3 client by the name of its service.
-    """
+    """Publish each record; return SQS's partial batch response."""
     unhandled: list[Unhandled] = []
     for record in map(SQSRecord, batch["Records"]):
         try:

@@ -24,10 +24,7 @@ def body_of(queries: Mapping[str, str], *, halt: bool = False) -> bytes:
 def outcomes_of(
     methods: Mapping[str, str], answer: Answer, *, halt: bool = False
 ) -> dict[str, Outcome]:
-    """Return {key: result or error} for the commands {key: method}, in their order.
-
-    Raises MayHaveRunError if the answer is not that of a batch.
-    """
+    """Return {key: result or error} of the commands; raises MayHaveRunError for another answer."""
     sections = answer.result
     if not isinstance(sections, dict) or "result" not in sections:
         raise MayHaveRunError(BATCH, UNREADABLE, "not the answer of a batch")

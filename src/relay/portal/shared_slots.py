@@ -42,10 +42,7 @@ class SharedSlots:
         self._table_retry_at = 0.0
 
     def take(self, latest: float) -> float:
-        """Reserve the next slot and return it (seconds since 1970).
-
-        Raises TransientError, and reserves nothing, if the slot is after `latest`.
-        """
+        """Reserve the next slot and return it (epoch s); TransientError if after `latest`."""
         if self._own is None or time.time() >= self._table_retry_at:
             try:
                 slot = self._take(latest)

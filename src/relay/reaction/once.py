@@ -133,10 +133,7 @@ class OnceWriter:
         return await self._send(attempt, stamp)
 
     async def _look_up(self, attempt: Attempt, stamp: Stamp | None) -> object:
-        """Look up whether an interrupted create reached the portal; return its result, or None.
-
-        Raises MayHaveRunError where only an operator can tell.
-        """
+        """Return an interrupted create's result, None if it did not run; raises MayHaveRunError."""
         call, write = attempt.call, attempt.write
         is_confirmed = write.at < self._run.operator_confirmed_at
         if stamp is None:

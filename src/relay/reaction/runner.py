@@ -40,10 +40,7 @@ class Reaction:
     """A user's coroutine, callable as it was written; `handler` is what Lambda calls."""
 
     def __init__(self, react: Callable[..., Awaitable[None]]) -> None:
-        """Take a coroutine function whose first argument's type says what it subscribes to.
-
-        Raises TypeError for a function that could not be run.
-        """
+        """Take a coroutine function whose first argument has a type; raises TypeError otherwise."""
         update_wrapper(self, react)
         self._react = react
         self._record_type, self._wants_portal = read_signature(react)

@@ -146,10 +146,7 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _publish(group: Sequence[Entry]) -> list[Entry]:
-    """Publish a group, failed entries once more; returns those that may be published later.
-
-    An entry that SNS will never take is set aside.
-    """
+    """Publish a group, failed entries once more; returns those left for later."""
     left = list(group)
     (topic,) = settings.read("CHANGES_TOPIC_ARN")
     for _ in range(2):

@@ -24,10 +24,7 @@ class Brake:
         self._table = table
 
     def take(self, portal: str, wanted: int, rows: int, now: float) -> int:
-        """Return how many of `wanted` deletions may be put; 0 once the brake has tripped.
-
-        Raises StateError if other functions always count first.
-        """
+        """Return how many of `wanted` deletions may be put, 0 once tripped; raises StateError."""
         for _ in range(TRIES):
             state = self._state(portal)
             if now < _number(state, "released"):

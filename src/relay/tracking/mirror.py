@@ -105,10 +105,7 @@ class Mirror:
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def put(self, readings: Sequence[tuple[Reading, Base]]) -> list[Row | Exception | None]:
-        """Write readings on top of their bases.
-
-        Returns for each None if it was written, after a conflict the stored row, else its error.
-        """
+        """Write readings on their bases; returns for each None, a conflict's row, or its error."""
         running = (self._run(self.put_one, reading, base) for reading, base in readings)
         return list(await asyncio.gather(*running))
 

@@ -68,10 +68,7 @@ class Base(NamedTuple):
 
 
 class RowSummary(NamedTuple):
-    """The part of a row that a sweep compares; `updated` is the portal's time of the last change.
-
-    `read_at` is seconds since 1970, by our clock.
-    """
+    """The part of a row that a sweep compares; `read_at` is seconds since 1970 by our clock."""
 
     kind: str
     updated: str
@@ -153,10 +150,7 @@ class Row:
 
     @property
     def form(self) -> Form | None:
-        """Return the content; None for a tombstone, and where no content was ever read.
-
-        Raises NewerFormatError for a row of newer code.
-        """
+        """Return the content, None without one or of a tombstone; raises NewerFormatError."""
         if self.format > FORMAT:
             raise NewerFormatError(f"{self.key} has format {self.format}, this code knows {FORMAT}")
         if not self.text or self.kind == TOMBSTONE:

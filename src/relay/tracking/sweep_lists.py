@@ -38,10 +38,7 @@ class Part(NamedTuple):
 
 
 async def list_parts(portal: PortalApi, entity: str, after: int, since: str) -> AsyncIterator[Part]:
-    """Yield the items after an id, changed since a time, in parts of up to 2,500.
-
-    Raises a CallError when all that was read before it has been yielded.
-    """
+    """Yield the items after an id, changed since a time; raises a CallError after what was read."""
     method, params = list_command(entity, after=after, since=since)
     items: list[Item] = []
     try:

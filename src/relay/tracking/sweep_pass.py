@@ -66,10 +66,7 @@ class Sweep:
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """Read all lists, those that an earlier sweep left included.
-
-        Raises the first error of a list when all others are done.
-        """
+        """Read all lists, those left by an earlier sweep too; raises the first error at the end."""
         if time.time() - self.document.types_asked_at >= KINDS_SECONDS:
             names = await available_kinds(self.client, self.document.kinds)
             set_kinds(self.document, names, time.time())

@@ -87,12 +87,14 @@ class SweepDocument:
     clock_ahead_seconds  how far our clock is ahead of the portal's
     """
 
-    kinds: dict[str, KindProgress] = field(default_factory=dict)
+    kinds: dict[str, KindProgress] = field(default_factory=dict, metadata={"name": "entities"})
     jobs: list[ListJob] = field(default_factory=list)
-    types_asked_at: float = 0
-    filter_offsets: dict[str, tuple[int, float]] = field(default_factory=dict)
-    zone_offset_seconds: float = 0
-    clock_ahead_seconds: float = 0
+    types_asked_at: float = _stored_as("asked", 0)
+    filter_offsets: dict[str, tuple[int, float]] = field(
+        default_factory=dict, metadata={"name": "shift"}
+    )
+    zone_offset_seconds: float = _stored_as("offset", 0)
+    clock_ahead_seconds: float = _stored_as("ahead", 0)
 
     def is_baselined(self, entity: str) -> bool:
         """Say whether the first filling of a kind is complete: each of its items has a row."""
@@ -110,13 +112,9 @@ class SweepDocument:
 
     def to_json(self) -> str:
         """Return the document as it is stored."""
-        stored = {
+        stored = _to_stored(self) | {
             "entities": {name: _to_stored(kind) for name, kind in self.kinds.items()},
             "jobs": [_to_stored(job) for job in self.jobs],
-            "asked": self.types_asked_at,
-            "shift": self.filter_offsets,
-            "offset": self.zone_offset_seconds,
-            "ahead": self.clock_ahead_seconds,
         }
         return json.dumps(stored, separators=(",", ":"))
 
@@ -124,28 +122,24 @@ class SweepDocument:
     def from_json(cls, text: str) -> "SweepDocument":
         """Return a stored document, an older version's included."""
         stored = json.loads(text)
-        return cls(
-            kinds={
-                name: _from_stored(KindProgress, kind)
-                for name, kind in stored.get("entities", {}).items()
-            },
-            jobs=[_from_stored(ListJob, job) for job in stored.get("jobs", [])],
-            types_asked_at=stored.get("asked", 0),
-            filter_offsets={
-                name: (seconds, measured_at)
-                for name, (seconds, measured_at) in stored.get("shift", {}).items()
-            },
-            zone_offset_seconds=stored.get("offset", 0),
-            clock_ahead_seconds=stored.get("ahead", 0),
-        )
+        kinds, jobs = stored.get("entities", {}), stored.get("jobs", [])
+        document = _from_stored(cls, stored)
+        document.kinds = {name: _from_stored(KindProgress, kind) for name, kind in kinds.items()}
+        document.jobs = [_from_stored(ListJob, job) for job in jobs]
+        document.filter_offsets = {
+            name: (seconds, at) for name, (seconds, at) in document.filter_offsets.items()
+        }
+        return document
 
 
-def _to_stored(part: KindProgress | ListJob) -> dict[str, object]:
+def _to_stored(part: KindProgress | ListJob | SweepDocument) -> dict[str, object]:
     values = {one.metadata.get("name", one.name): getattr(part, one.name) for one in fields(part)}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _from_stored[T: (KindProgress, ListJob)](cls: type[T], stored: Mapping[str, Result]) -> T:
+def _from_stored[T: (KindProgress, ListJob, SweepDocument)](
+    cls: type[T], stored: Mapping[str, Result]
+) -> T:
     return cls(
         **{
             one.name: stored[name]
@@ -186,10 +180,7 @@ class SweepState:
     def save(
         self, portal: str, owner: str, document: SweepDocument, lease_until: float = 0
     ) -> None:
-        """Write the document and the end of the lease; 0 gives the lease back.
-
-        Raises LostLeaseError if another owner has taken the lease.
-        """
+        """Write the document and the lease's end, 0 to give it back; raises LostLeaseError."""
         try:
             with conditional():
                 self._client.put_item(
