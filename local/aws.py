@@ -84,11 +84,13 @@ class LocalAws(Program):
         *,
         enforce_iam: bool = False,
         filter_delay_seconds: float = FILTER_DELAY_SECONDS,
+        usage_file: Path | None = None,
     ) -> None:
         self.port = port or free_port()
         self.endpoint = f"http://{HOST}:{self.port}"
         self.enforces_iam = enforce_iam
         self._filter_delay_seconds = filter_delay_seconds
+        self._usage_file = usage_file
 
     def command(self) -> list[str]:
         """Return the command of local/faithful_aws.py; it can't import what lies beside it."""
@@ -109,7 +111,7 @@ class LocalAws(Program):
             "IOT_MTLS_ENABLED": "0",
             "AUTH": "true" if self.enforces_iam else "false",
             "FILTER_DELAY_SECONDS": str(self._filter_delay_seconds),
-        }
+        } | ({"USAGE_FILE": str(self._usage_file)} if self._usage_file else {})
 
     def is_ready(self) -> bool:
         """Return whether its health check answers."""

@@ -58,11 +58,50 @@ def main() -> None:
         ("ChangeMessageVisibilityBatch", changing_visibilities),
     ):
         handlers[action] = by(handlers[action])
+    if "USAGE_FILE" in os.environ:
+        note = _noting(os.environ["USAGE_FILE"])
+        _replace(app, "_maybe_record_cloudtrail", lambda record: noting_requests(record, note))
+        _replace(lambda_svc, "_emit_lambda_logs", lambda emit: noting_runs(emit, note))
     app.main()
 
 
 def _replace(module: Any, name: str, by: Callable[[Any], Any]) -> None:
     setattr(module, name, by(getattr(module, name)))
+
+
+def _noting(path: str) -> Callable[..., None]:
+    """Return what writes a line of JSON for bench/cost.py, which counts what a run consumes."""
+    file = open(path, "a", encoding="utf-8")  # noqa: PTH123, SIM115  for as long as it runs
+
+    def note(**told: Any) -> None:
+        file.write(json.dumps(told) + "\n")
+        file.flush()
+
+    return note
+
+
+def noting_requests(record: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+    """Note each request of a client."""
+
+    def noted(*request: Any) -> Any:
+        service, _, _, headers, body, *_ = request
+        target = headers.get("x-amz-target", "")
+        note(service=service, target=target, body=body.decode(errors="replace"))
+        return record(*request)
+
+    return noted
+
+
+def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+    """Note each run of a function."""
+
+    def noted(function: dict[str, Any], *run: Any, **how: Any) -> Any:
+        config = function.get("config") or function
+        seconds, gigabytes = run[3] / 1000, config.get("MemorySize", 128) / 1024
+        note(service="run", target=config["FunctionName"], body="", spent=seconds * gigabytes)
+        return emit(function, *run, **how)
+
+    return noted
 
 
 # Queues

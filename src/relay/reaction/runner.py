@@ -168,7 +168,8 @@ class Reaction:
             counts["replayed"] += bool(one.run and one.run.replayed)
             counts["handled"] += one.is_handled
             if one.is_handled:
-                self._logger.info("handled", extra=one.record.log_fields())
+                lag = _seconds_since(one.record.payload.time)
+                self._logger.info("handled", extra={**one.record.log_fields(), "lag": lag})
             else:
                 fields[one.record.message.message_id] = one.record.log_fields()
                 unhandled.append(self._unhandled(one))
@@ -180,9 +181,6 @@ class Reaction:
         for metric, number in counts.items():
             if number:
                 self._metrics.add_metric(metric, MetricUnit.Count, number)
-        lags = [_seconds_since(one.record.payload.time) for one in running if one.is_handled]
-        if lags:
-            self._metrics.add_metric("lag", MetricUnit.Seconds, max(lags))
         return outcomes
 
     def _unhandled(self, one: RunningRecord) -> Unhandled:
@@ -196,7 +194,7 @@ class Reaction:
 def _seconds_since(moment: str) -> float:
     """Return the seconds since a time in ISO 8601; 0 for one that is none, or in the future."""
     with suppress(ValueError):
-        return max(time.time() - datetime.fromisoformat(moment).timestamp(), 0.0)
+        return round(max(time.time() - datetime.fromisoformat(moment).timestamp(), 0.0), 1)
     return 0.0
 
 
