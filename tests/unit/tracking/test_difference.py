@@ -10,6 +10,7 @@ from relay.tracking import difference as difference_module
 from relay.tracking.difference import change_of, difference
 from relay.tracking.projection import (
     canonical_json,
+    digest,
     project,
 )
 from relay.tracking.row import TOMBSTONE, UNREADABLE
@@ -31,6 +32,15 @@ def test_an_oversized_item_says_which_fields_changed(relay):
     relay.event(1)
     (change,) = relay.settle()
     assert change["data"]["truncated"] == ["comments"]
+
+
+def test_a_value_that_becomes_or_was_too_large_is_left_out():
+    """No digest that stands for a value is announced, whether it is the old or the new one."""
+    small, large = {"a": 1, "b": 1}, {"a": digest("x" * 999), "b": 2}
+    for old, new in ((small, large), (large, small)):
+        change = change_of(row(text=json.dumps(old)), row(seq=2, text=json.dumps(new)))
+        assert (change.changed, change.truncated) == (("a", "b"), ("a",))
+        assert (change.before, change.after) == ({"b": old["b"]}, {"b": new["b"]})
 
 
 def test_a_change_leaves_out_its_largest_fields(monkeypatch):
@@ -90,6 +100,7 @@ def test_names_that_no_message_holds_end_in_a_star():
         (row(), row(kind=UNREADABLE), None),
         (row(kind=UNREADABLE), row(text='{"title":"b"}'), "updated"),
         (row(kind=UNREADABLE, text=""), row(), None),
+        (row(kind=UNREADABLE, text=""), row(added_now=True), "added"),
         (row(kind=UNREADABLE), row(kind=TOMBSTONE, text=""), "deleted"),
         (row(kind=TOMBSTONE, text=""), row(), "added"),
         (row(), row(), None),

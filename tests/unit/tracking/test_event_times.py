@@ -1,6 +1,6 @@
 """Times of events show whether an outgoing webhook works."""
 
-from relay.tracking.event_times import is_subscribed
+from relay.tracking.event_times import MISSED, is_subscribed
 
 
 def test_kinds_without_a_subscription_miss_nothing():
@@ -8,3 +8,8 @@ def test_kinds_without_a_subscription_miss_nothing():
     assert is_subscribed({}, "deal", 100)
     assert is_subscribed({"deal": 50}, "deal", 100)
     assert not is_subscribed({"deal": 50}, "contact", 100)
+
+
+def test_a_portal_without_any_event_counts_as_subscribed():
+    """A missed change is no event: where nothing else is stored, the whole webhook is dead."""
+    assert is_subscribed({MISSED: 50}, "deal", 100)

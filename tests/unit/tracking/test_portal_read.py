@@ -43,6 +43,17 @@ def test_a_deletion_without_an_event_is_confirmed_then_announced(relay):
     ]  # fmt: skip
 
 
+def test_an_item_that_may_not_be_read_costs_no_second_list(relay):
+    """Only a deletion is confirmed by a second list."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.forbidden.add((2, 1))
+    relay.event(1)
+    relay.portal.calls.clear()
+    assert relay.settle() == []
+    assert [name for name, _ in relay.portal.calls] == ["crm.item.list", "crm.item.get"]
+
+
 def test_a_failing_command_returns_its_own_hints_only(relay):
     """If the list of one kind fails, only the hints of this kind come back."""
     relay.baseline()

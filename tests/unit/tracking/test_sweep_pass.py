@@ -12,7 +12,7 @@ from relay.errors import (
 from relay.tracking import sweep_lists, wiring
 from relay.tracking.sweep_plan import NEW, set_kinds
 from relay.tracking.sweep_state import REFUSED, ListJob, SweepState
-from tests.tracking_aws import OLD, metric
+from tests.tracking_aws import LATER, OLD, metric
 
 
 def test_a_sweep_at_rest_costs_one_request(relay):
@@ -157,3 +157,12 @@ def test_a_list_that_goes_on_is_saved_after_each_part(relay, monkeypatch):
     monkeypatch.setattr(state, "save", save)
     assert relay.sweep() == {"main": "done"}
     assert saved == [50, 100, 150, 200]
+
+
+def test_a_new_item_gets_one_hint(relay):
+    """An item that is both new and changed is in two lists, and read once."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 2, title="b", updatedTime=LATER)
+    assert relay.sweep() == {"main": "done"}
+    assert [json.loads(body)["ids"] for body in relay.queues.bodies("track")] == [[2]]

@@ -243,3 +243,18 @@ def test_messages_that_can_not_be_spread_are_read(relay, monkeypatch, silent):
     relay.event(1)
     relay.received = dict.fromkeys(relay.queues.messages[URL + "track"], 1)
     assert len(relay.settle()) == 1
+
+
+def test_fresh_messages_cost_no_request_to_sqs(relay, monkeypatch):
+    """SQS is asked for the queue's timeout only if a message was received before."""
+    asked = []
+    answer = relay.queues.get_queue_attributes
+    monkeypatch.setattr(
+        relay.queues, "get_queue_attributes", lambda **ask: asked.append(ask) or answer(**ask)
+    )
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
+    relay.event(1)
+    relay.track_all()
+    assert not asked
+    relay.track_all()
+    assert len(asked) == 1

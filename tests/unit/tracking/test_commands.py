@@ -1,0 +1,15 @@
+"""The REST commands of tracking."""
+
+import pytest
+
+from relay.tracking.commands import list_command
+
+
+@pytest.mark.parametrize(
+    ("entity", "names"),
+    [("deal", {">id", "@id", ">=updatedTime"}), ("task", {">ID", "ID", ">=CHANGED_DATE"})],
+)
+def test_a_list_is_narrowed_by_names_that_its_method_has(entity, names):
+    """A filter of a name that the method does not have would be ignored, and list every item."""
+    _, params = list_command(entity, after=1, since="2026-03-01T12:00:00+03:00", ids=[2])
+    assert set(params["filter"]) == names
