@@ -63,6 +63,11 @@ class Change:
         object.__setattr__(self, "after", Fields(self.after))
 
     @property
+    def subject(self) -> str:
+        """The item, `deal/662`."""
+        return f"{self.entity}/{self.id}"
+
+    @property
     def portal_url(self) -> str:
         """The item's page in the portal; empty where its host is not known."""
         if not self.portal_host:
@@ -96,8 +101,10 @@ class Change:
         }
         if self.truncated:
             data["truncated"] = self.truncated
-        type_name, subject = f"{TYPE_PREFIX}{self.entity}.{self.action}", f"{self.entity}/{self.id}"
-        return Envelope(self.change_id, self.portal, type_name, self.time, data, subject).to_json()
+        type_name = f"{TYPE_PREFIX}{self.entity}.{self.action}"
+        return Envelope(
+            self.change_id, self.portal, type_name, self.time, data, self.subject
+        ).to_json()
 
     @classmethod
     def from_cloudevent(cls, cloudevent: Mapping[str, Parsed]) -> Self:

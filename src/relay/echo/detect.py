@@ -53,7 +53,7 @@ def mark_echoes(
 
 def _keys(change: Change) -> list[str]:
     """Return the keys of the rows that can tell of a change."""
-    portal, item = change.portal, f"{change.entity}/{change.id}"
+    portal, item = change.portal, change.subject
     if change.action == "deleted":
         return [gone_key(portal, item)]
     if change.action == "added":

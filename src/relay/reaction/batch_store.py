@@ -16,7 +16,7 @@ from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.lease import Lease
 from relay.reaction.newest import Newest
 from relay.reaction.portal import OncePortal
-from relay.reaction.record import Record, item_of
+from relay.reaction.record import Record
 from relay.reaction.run import Run
 from relay.reaction.running import RunningRecord
 from relay.reaction.write_notes import Ledger, Log, WriteNotes
@@ -87,7 +87,7 @@ class BatchStore:
         keys = [checkpoint_key(self._reaction, record.id)]
         if isinstance(record.payload, Change):
             change = record.payload
-            keys.append(newest_key(self._reaction, change.portal, item_of(change)))
+            keys.append(newest_key(self._reaction, change.portal, change.subject))
         return keys
 
     def _log_of(self, record: Record) -> Log:

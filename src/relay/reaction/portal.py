@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 
 from relay.echo.calls import Call, Commands
-from relay.errors import CallError, PermanentError
+from relay.errors import PermanentError
 from relay.portal import PortalApi
 from relay.portal.api import Result
-from relay.portal.batch import BATCH
+from relay.portal.batch import BATCH, raise_first
 from relay.portal.idempotent import is_read
 from relay.reaction.once import OnceWriter
 from relay.reaction.run import Run
@@ -59,10 +59,7 @@ class OncePortal:
                 raise PermanentError(BATCH, "PARTLY_RUN", text)
             done.results[name] = PermanentError(*refusal)
         results = {name: done.results[name] for name in commands}
-        for result in results.values():
-            if isinstance(result, CallError) and not return_errors:
-                raise result
-        return results
+        return results if return_errors else raise_first(results)
 
     def busy(self) -> AbstractContextManager[None]:
         """Hold requests back while I/O of your own is under way that may bring further calls."""

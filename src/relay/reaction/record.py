@@ -29,7 +29,7 @@ class Record:
     def order_key(self) -> str:
         """Records with the same key run one after the other: changes of an item, or doubles."""
         payload = self.payload
-        return f"{payload.portal}#{item_of(payload)}" if isinstance(payload, Change) else self.id
+        return f"{payload.portal}#{payload.subject}" if isinstance(payload, Change) else self.id
 
     @property
     def operator(self) -> Operator:
@@ -43,12 +43,13 @@ class Record:
     def log_fields(self) -> dict[str, object]:
         """Return the fields that name the record in a log line."""
         payload = self.payload
-        fields: dict[str, object] = {"message_id": self.message.message_id}
-        if isinstance(payload, Change):
-            fields |= {"change_id": payload.change_id, "subject": item_of(payload)}
-        else:
-            fields |= {"event_id": payload.event_id, "subject": payload.subject}
-        return fields | {"portal": payload.portal}
+        id_name = "change_id" if isinstance(payload, Change) else "event_id"
+        return {
+            "message_id": self.message.message_id,
+            id_name: self.id,
+            "subject": payload.subject,
+            "portal": payload.portal,
+        }
 
 
 def parse(message: SQSRecord, record_type: type[Change] | type[Event]) -> Record:
@@ -71,11 +72,6 @@ def chains(records: Iterable[Record]) -> list[list[Record]]:
 def _order(record: Record) -> tuple[str, int]:
     payload = record.payload
     return (born(payload), payload.version) if isinstance(payload, Change) else ("", 0)
-
-
-def item_of(change: Change) -> str:
-    """Return the item of a change as `<entity>/<id>`."""
-    return f"{change.entity}/{change.id}"
 
 
 def born(change: Change) -> str:
