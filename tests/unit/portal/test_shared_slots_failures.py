@@ -63,6 +63,14 @@ def test_without_dynamodb_each_copy_takes_a_tenth_of_the_rate(table, clock, capl
     assert "DynamoDB gives slots for portal main again" in caplog.text
 
 
+def test_copies_that_lose_dynamodb_together_do_not_send_together(table, clock):
+    """The first slots of ten copies are at different times within 5 s."""
+    table.error = DOWN
+    first = {round(slots.take(clock.now + 100) - clock.now, 3) for slots in copies(table, 10)}
+    assert len(first) > 5
+    assert max(first) <= 5
+
+
 def test_a_refusal_without_dynamodb_uses_own_slots(table, clock, caplog):
     """A refusal that can't be stored is logged, and the copy takes slots of its own."""
     (slots,) = copies(table, 1)

@@ -1,9 +1,12 @@
 """relay.reaction.matching: the calls of a repeat get the recorded writes."""
 
+import asyncio
+
 import pytest
 
 from relay.errors import DivergedError
 from relay.portal.fake import FakePortal
+from relay.reaction import matching
 from relay.reaction.checkpoint import Write
 from relay.reaction.matching import equal, first
 from tests.runs import COMMENT, calls
@@ -38,3 +41,62 @@ def test_a_call_is_matched_by_its_parameters_first_then_in_order():
     assert first(writes, "m") is lowest
     assert first([second, other], "m") is second
     assert first([other], "m") is None
+
+
+async def _list(portal):
+    return [item async for item in portal.list("crm.item.list", entityTypeId=2)]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        _list,
+        calls("crm.item.get", entityTypeId=2, id=5),
+        lambda portal: portal.batch({"a": ("crm.item.get", {"entityTypeId": 2, "id": 5})}),
+    ],
+    ids=["list", "call", "batch"],
+)
+def test_a_call_waits_for_a_sibling_that_reads_before_it_writes(record, monkeypatch, read):
+    """While a read is under way the write after it may still claim its own record."""
+    results = iter((7, 8))
+    portal = FakePortal({COMMENT: lambda **_: next(results)})
+
+    async def write_both(once):
+        return [await once.call(COMMENT, fields={"COMMENT": text}) for text in ("a", "b at 9")]
+
+    assert record.deliver(portal, write_both) == [7, 8]
+
+    async def repeat(once):
+        gate, pauses = asyncio.Event(), []
+
+        class Slow(FakePortal):
+            async def call(self, _method, /, **_params):
+                await gate.wait()
+
+            async def batch(self, _commands, /, **_options):
+                await gate.wait()
+
+            async def list(self, _method, /, **_params):
+                await gate.wait()
+                yield {}
+
+        async def pause(_seconds):
+            pauses.append(1)
+            if len(pauses) == 9:
+                gate.set()
+            await asyncio.sleep(0)
+
+        async def read_and_write():
+            await read(once)
+            return await once.call(COMMENT, fields={"COMMENT": "a"})
+
+        async def write():
+            result = await once.call(COMMENT, fields={"COMMENT": "b at 10"})
+            gate.set()
+            return result
+
+        monkeypatch.setattr(matching, "_pause", pause)
+        monkeypatch.setattr(once, "_portal", Slow())
+        return await asyncio.gather(read_and_write(), write())
+
+    assert record.deliver(portal, repeat) == [7, 8]
