@@ -241,6 +241,18 @@ def test_another_use_of_a_phone_is_a_persons(more):
     assert judge(change, id=5, entityTypeId=3, fields=fields)
 
 
+@pytest.mark.parametrize(("kind", "use", "expected"), [
+    ("PHONE", "WORK", True), ("FAX", "WORK", False), ("PHONE", "HOME", False),
+])  # fmt: skip
+def test_a_new_phone_of_another_kind_or_use_is_a_persons(kind, use, expected):
+    """A new phone has the kind and use with which it was written."""
+    change = of_rows({3: "8 1", 4: "a"})
+    row = {"id": 5, "typeId": kind, "value": "+1", "valueType": use}
+    change = replace(change, after=Fields(change.after | {"fm": [*change.after["fm"], row]}))
+    fields = {"PHONE": [{"VALUE": "+1", "VALUE_TYPE": "WORK"}]}
+    assert judge(change, "crm.contact.update", id=5, fields=fields) is expected
+
+
 def test_phones_of_two_writes_are_an_echo_together():
     """Two writes of different phones explain one reading together, and no more than that."""
     rows = note_of("crm.item.update", entityTypeId=3, id=5, fields={"fm": {"3": {"value": "+7 1"}}})
@@ -253,6 +265,15 @@ def test_phones_of_two_writes_are_an_echo_together():
         "crm.contact.update", NOW + 2, id=5, fields={"PHONE": [{"ID": 3, "VALUE": "x"}]}
     )
     assert not is_echo(both | {"3": next(iter(undone.values()))}, change)
+
+
+def test_new_phones_of_two_writes_are_an_echo_together():
+    """Two writes that each add a phone explain one reading with both, and no third one."""
+    fields = [{"fm": {"n0": {"value": text}}} for text in ("+1", "+2")]
+    notes = [note_of("crm.item.update", entityTypeId=3, id=5, fields=each) for each in fields]
+    both = {str(at): row for at, note in enumerate(notes) for row in note.values()}
+    assert is_echo(both, of_rows({3: "8 1", 4: "a", 5: "+1", 6: "+2"}))
+    assert not is_echo(both, of_rows({3: "8 1", 4: "a", 5: "+1", 6: "+2", 7: "+2"}))
 
 
 def test_phones_that_were_too_many_to_store_are_a_persons():

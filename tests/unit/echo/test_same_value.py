@@ -56,6 +56,7 @@ from relay.echo.same_value import is_same, moment, short
         ("begindate", "2026-03-05", "2026-03-04T10:00:00Z"),
         ("begindate", "2026-03-05", "2026-03-05T00:00:00Z"),
         ("closedate", "2026-03-05T23:00:00Z", "2026-03-05T21:00:00Z"),
+        ("closedate", "2026-03-06T22:00:00+03:00", "2026-03-05T21:00:00Z"),
     ],
 )
 def test_a_written_value_is_the_read_one_in_every_spelling(name, written, read):
