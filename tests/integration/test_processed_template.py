@@ -5,6 +5,8 @@ What changes here changes on AWS: `PYTHONPATH=. python -m tests.snapshots` write
 
 import copy
 import json
+import re
+from pathlib import Path
 
 import pytest
 from cfnlint.api import ManualArgs, lint
@@ -13,6 +15,7 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from tests import processed
 from tests.snapshots import FOLDER, VARIANTS, snapshot, variant
 
+ROOT = Path(__file__).parents[2]
 TEMPLATE = processed.read()
 MOST_RESOURCES = 500  # CloudFormation's limit
 MOST_BYTES = 1_000_000
@@ -122,3 +125,16 @@ def test_everything_is_encrypted_with_a_key_of_ones_own():
             for part in named[one["Type"]]:
                 value = value[part]
             assert value == key, name
+
+
+def test_the_dashboard_is_json_and_shows_what_is_counted():
+    """CloudWatch refuses a body that is none; a misspelt metric would be an empty graph."""
+    body = variant("default")["Resources"]["Board"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(re.sub(r"\$\{\w+\}", "x", body))["widgets"]
+    places = {(one["x"], one["y"]) for one in widgets}
+    assert len(places) == len(widgets)
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "src/relay").rglob("*.py"))
+    for widget in widgets:
+        for metric in widget["properties"].get("metrics", []):
+            if metric[0] in ("Relay/relay", ".") and metric[1] != "throttled":
+                assert f'"{metric[1]}"' in source, metric
