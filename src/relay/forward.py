@@ -46,9 +46,13 @@ def handler(batch: SqsBatch, _context: object = None) -> BatchResponse:
     """Put each record of an SQS batch onto the bus; return those that must come back."""
     entries, unhandled = _entries_of(batch)
     unhandled += _put_all(entries)
-    waiting = _hand_back(unhandled)
+    waiting = hand_back(unhandled, logger)
+    if dead := len(unhandled) - len(waiting):
+        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
+    if waiting:
+        metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     metrics.flush_metrics()
-    return response(record.message_id for record in waiting)
+    return response(waiting)
 
 
 def _entries_of(batch: SqsBatch) -> tuple[list[Entry], list[Unhandled]]:
@@ -159,16 +163,3 @@ def _put(group: list[Entry]) -> list[Unhandled]:
             refusal = RefusedError(f"{code}: {answered.get('ErrorMessage')}")
             unhandled.append(Unhandled(entry.record, refusal))
     return unhandled
-
-
-def _hand_back(unhandled: list[Unhandled]) -> list[SQSRecord]:
-    """Let records wait or dead-letter them; return those that stay in the queue."""
-    outcomes = hand_back(unhandled)
-    for outcome in outcomes:
-        outcome.log(logger)
-    waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
-    if dead := len(outcomes) - len(waiting):
-        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
-    if waiting:
-        metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
-    return waiting

@@ -4,7 +4,7 @@ Which of the two, and when, stands in relay.retry_policy.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import batched
@@ -32,46 +32,21 @@ type _Request = tuple[Sequence[SQSRecord], Callable[[], dict[str, str] | None]]
 
 
 class Unhandled(NamedTuple):
-    """A record that a step did not handle; `failures` counts those of its policy RETRY."""
+    """A record that a step did not handle; `failures` counts those of its policy RETRY.
+
+    `fields` name the record in its log line.
+    """
 
     record: SQSRecord
     error: Exception
     failures: int = 1
+    fields: Mapping[str, object] = {}
 
 
-class Outcome(NamedTuple):
-    """What became of an unhandled record.
-
-    `seconds` is the time until it comes back, None for a dead letter. `trouble` is why SQS did not
-    take that: then the record comes back after the queue's own visibility timeout.
-    """
-
-    unhandled: Unhandled
-    seconds: int | None
-    trouble: str = ""
-
-    @property
-    def comes_back(self) -> bool:
-        """Whether the record is still in the queue."""
-        return self.seconds is not None or bool(self.trouble)
-
-    def log(self, logger: Logger, fields: Mapping[str, object] | None = None) -> None:
-        """Log the outcome with fields beside it; a bug with its traceback."""
-        record, error, _ = self.unhandled
-        entry: dict[str, object] = {"message_id": record.message_id, **(fields or {})}
-        entry |= {"error": type(error).__name__, "reason": str(error)}
-        entry["receives"] = Delivery.of(record, time.time()).receives
-        if self.trouble:
-            entry["trouble"] = self.trouble
-        trace = error if policy_of(error) is Policy.RETRY and error.__traceback__ else None
-        if self.comes_back:
-            logger.warning("comes back", exc_info=trace, extra=entry | {"seconds": self.seconds})
-        else:
-            logger.error("dead-lettered", exc_info=trace, extra=entry)
-
-
-def hand_back(unhandled: Iterable[Unhandled], *, repeatable: bool = False) -> list[Outcome]:
-    """Hide each record until its next try, or dead-letter it; return what became of each.
+def hand_back(
+    unhandled: Sequence[Unhandled], logger: Logger, *, repeatable: bool = False
+) -> list[str]:
+    """Hide each record until its next try, or dead-letter it; return the ids of those that wait.
 
     Once SQS does not answer, the other records are left to the queue's visibility timeout: each
     further request could take seconds of a function that has few.
@@ -89,11 +64,29 @@ def hand_back(unhandled: Iterable[Unhandled], *, repeatable: bool = False) -> li
         if seconds is None
     ]
     troubles = _send_all(requests)
-    outcomes = [
-        Outcome(one, seconds, troubles.get(one.record.message_id, "")) for one, seconds in judged
-    ]
-    _count([one.unhandled for one in outcomes if one.comes_back], now)
-    return outcomes
+    waiting = []
+    for one, seconds in judged:
+        trouble = troubles.get(one.record.message_id)
+        if seconds is not None or trouble:  # in trouble it waits for the queue's own timeout
+            waiting.append(one)
+            _log(one, logger.warning, "comes back", trouble, seconds=seconds)
+        else:
+            _log(one, logger.error, "dead-lettered", trouble)
+    _count(waiting, now)
+    return [one.record.message_id for one in waiting]
+
+
+def _log(
+    one: Unhandled, write: Callable[..., None], text: str, trouble: str | None, **more: object
+) -> None:
+    """Log what became of a record; a bug with its traceback."""
+    entry = {"message_id": one.record.message_id, **one.fields}
+    entry |= {"error": type(one.error).__name__, "reason": str(one.error)}
+    entry["receives"] = Delivery.of(one.record, time.time()).receives
+    if trouble:
+        entry["trouble"] = trouble
+    is_bug = policy_of(one.error) is Policy.RETRY and one.error.__traceback__
+    write(text, exc_info=one.error if is_bug else None, extra=entry | more)
 
 
 def _count(waiting: Sequence[Unhandled], now: float) -> None:

@@ -4,12 +4,20 @@ import json
 import time
 
 import pytest
+from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import EndpointConnectionError
 
 from relay import settings
 from relay.errors import LoopError, NotOursError, OperatorError, PermanentError, StateError
 from relay.queue import Unhandled, dead_letter, hand_back, retry_later
+
+LOGGER = Logger(service="queue")
+
+
+def logged(capsys):
+    """Return the log lines and metrics."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def record(number):
@@ -52,19 +60,21 @@ def queue(monkeypatch):
     return fake
 
 
-def test_a_thousand_records_are_handed_back_ten_a_request(queue):
+def test_a_thousand_records_are_handed_back_ten_a_request(queue, capsys):
     """Each record gets a wait of its own; SQS's refusal of one harms no other of its request."""
     queue.refused = {"r17"}
     unhandled = [Unhandled(record(number), StateError("x")) for number in range(995)]
     unhandled += [Unhandled(record(n), PermanentError("m", "X")) for n in (995, 996)]
-    outcomes = hand_back(unhandled)
+    assert hand_back(unhandled, LOGGER) == [f"m{number}" for number in range(995)]
     assert len(queue.groups) == 100
-    assert {name: at for group in queue.groups for name, at in group.items()} == {
-        f"r{number}": outcome.seconds for number, outcome in enumerate(outcomes[:995])
-    }
-    troubles = {out.unhandled.record.message_id: out.trouble for out in outcomes if out.trouble}
+    hidden = {name: seconds for group in queue.groups for name, seconds in group.items()}
+    assert hidden.keys() == {f"r{number}" for number in range(995)}
+    assert len(set(hidden.values())) > 1
+    lines = [one for one in logged(capsys) if "message_id" in one]
+    waits = {f"r{one['message_id'][1:]}": one["seconds"] for one in lines if "seconds" in one}
+    assert waits == hidden
+    troubles = {one["message_id"]: one["trouble"] for one in lines if "trouble" in one}
     assert troubles == {"m17": "ReceiptHandleIsInvalid"}
-    assert [outcome.comes_back for outcome in outcomes] == [True] * 995 + [False] * 2
     assert sorted(letter["MessageBody"] for letter in queue.letters) == ["b995", "b996"]
 
 
@@ -75,15 +85,15 @@ def test_records_are_hidden_for_the_seconds_that_they_are_given(queue):
     assert queue.groups == [{"r1": 7, "r2": 9}]
 
 
-def test_an_sqs_that_does_not_answer_is_asked_a_few_times_only(queue):
+def test_an_sqs_that_does_not_answer_is_asked_a_few_times_only(queue, capsys):
     """While SQS is down no record is dead-lettered, and the function's time is not used up."""
     queue.down = EndpointConnectionError(endpoint_url="https://sqs")
-    outcomes = hand_back([Unhandled(record(number), StateError("x")) for number in range(1000)])
-    assert all(outcome.comes_back and outcome.trouble for outcome in outcomes)
+    unhandled = [Unhandled(record(number), StateError("x")) for number in range(1000)]
+    assert len(hand_back(unhandled, LOGGER)) == 1000
+    assert capsys.readouterr().out.count('"trouble":"Could not connect') == 1000
     assert len(queue.groups) <= 8
-    (outcome,) = hand_back([Unhandled(record(1), NotOursError("x"))])
-    assert outcome.comes_back
-    assert hand_back([]) == []
+    assert hand_back([Unhandled(record(1), NotOursError("x"))], LOGGER) == ["m1"]
+    assert hand_back([], LOGGER) == []
 
 
 @pytest.mark.parametrize(
@@ -114,9 +124,8 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
         Unhandled(_sent(record(2), 4000), OperatorError("m", "expired_token")),
         Unhandled(_sent(record(3), 10), LoopError("budget", retry_after=60)),
     ]
-    hand_back(unhandled)
-    (line,) = capsys.readouterr().out.splitlines()
-    told = json.loads(line)
+    hand_back(unhandled, LOGGER)
+    (told,) = [one for one in logged(capsys) if "_aws" in one]
     assert told["service"] == "relay"
     assert 4000 <= told["oldest"][0] < 4100
     assert (told["blocked"], told["loops"]) == ([1.0], [1.0])
@@ -125,8 +134,8 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
 @pytest.mark.usefixtures("queue")
 def test_nothing_is_counted_where_nothing_comes_back(capsys):
     """A metric costs by the hour in which it is there."""
-    hand_back([Unhandled(record(1), PermanentError("m", "X"))])
-    assert capsys.readouterr().out == ""
+    hand_back([Unhandled(record(1), PermanentError("m", "X"))], LOGGER)
+    assert [one["message"] for one in logged(capsys)] == ["dead-lettered"]
 
 
 def _sent(one, seconds):

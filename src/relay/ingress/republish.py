@@ -58,13 +58,10 @@ def republish(
         else:
             metrics.add_metric("published", MetricUnit.Count, 1)
             logger.info("published", extra=log_fields(event))
-    outcomes = hand_back(unhandled, repeatable=True)
-    for outcome in outcomes:
-        outcome.log(logger)
-    waiting = [outcome.unhandled.record for outcome in outcomes if outcome.comes_back]
+    waiting = hand_back(unhandled, logger, repeatable=True)
     metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
     metrics.flush_metrics()
-    return response(record.message_id for record in waiting)
+    return response(waiting)
 
 
 def _event_of(record: SQSRecord, tokens: TokenCache, robots: RobotCache) -> Event:

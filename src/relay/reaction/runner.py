@@ -24,7 +24,7 @@ from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.change import Change
 from relay.errors import NotOursError, RelayError, StoppedError
 from relay.portal_clients import PortalClients
-from relay.queue import Outcome, Unhandled, hand_back
+from relay.queue import Unhandled, hand_back
 from relay.reaction import deadline
 from relay.reaction.batch_store import BatchStore
 from relay.reaction.checkpoint import CUT_OFF_SECONDS
@@ -73,17 +73,16 @@ class Reaction:
         # A loop of its own, closed with all that an uncancellable reaction has left in it.
         loop = asyncio.new_event_loop()
         try:
-            outcomes = loop.run_until_complete(self._handle(records, unhandled, seconds))
+            back = loop.run_until_complete(self._handle(records, unhandled, seconds))
         finally:
             loop.close()
         self._metrics.flush_metrics()
-        back = {out.unhandled.record.message_id for out in outcomes if out.comes_back}
         return response(one.message_id for one in messages if one.message_id in back)
 
     async def _handle(
         self, records: list[Record], unhandled: list[Unhandled], seconds: float
-    ) -> list[Outcome]:
-        """Run the records; return what became of the unhandled ones, `unhandled` included."""
+    ) -> list[str]:
+        """Run the records; return the message ids of those that come back, of `unhandled` too."""
         chained = [[RunningRecord(record) for record in chain] for chain in chains(records)]
         running = [one for chain in chained for one in chain]
         store: BatchStore | None = None
@@ -161,9 +160,8 @@ class Reaction:
 
     def _conclude(
         self, running: list[RunningRecord], unhandled: list[Unhandled], counts: Counter[str]
-    ) -> list[Outcome]:
+    ) -> list[str]:
         """Hand back or dead-letter the records that were not handled; count and log all."""
-        fields: dict[str, dict[str, object]] = {}
         for one in running:
             counts["replayed"] += bool(one.run and one.run.replayed)
             counts["handled"] += one.is_handled
@@ -171,24 +169,22 @@ class Reaction:
                 lag = _seconds_since(one.record.payload.time)
                 self._logger.info("handled", extra={**one.record.log_fields(), "lag": lag})
             else:
-                fields[one.record.message.message_id] = one.record.log_fields()
                 unhandled.append(self._unhandled(one))
-        outcomes = hand_back(unhandled)
-        for outcome in outcomes:
-            outcome.log(self._logger, fields.get(outcome.unhandled.record.message_id))
-            counts["failed"] += policy_of(outcome.unhandled.error) is Policy.RETRY
-            counts["waiting" if outcome.comes_back else "dead_lettered"] += 1
+        back = hand_back(unhandled, self._logger)
+        counts["failed"] += sum(policy_of(one.error) is Policy.RETRY for one in unhandled)
+        counts["waiting"] += len(back)
+        counts["dead_lettered"] += len(unhandled) - len(back)
         for metric, number in counts.items():
             if number:
                 self._metrics.add_metric(metric, MetricUnit.Count, number)
-        return outcomes
+        return back
 
     def _unhandled(self, one: RunningRecord) -> Unhandled:
         message = one.record.message
         error = one.error or StoppedError(f"{self.name} did not get to it")
         receives = Delivery.of(message, 0).receives
         failures = min(one.run.checkpoint.failures, receives) if one.run else receives
-        return Unhandled(message, error, max(failures, 1))
+        return Unhandled(message, error, max(failures, 1), one.record.log_fields())
 
 
 def _seconds_since(moment: str) -> float:

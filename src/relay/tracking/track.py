@@ -187,18 +187,16 @@ def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[str]:
     unhandled = [
         Unhandled(record, error, _failures_of(record.message_id, error)) for record, error in failed
     ]
-    back = []
-    for outcome in hand_back(unhandled, repeatable=True):
-        outcome.log(logger)
-        record, error, _ = outcome.unhandled
-        if not outcome.comes_back:
+    back = hand_back(unhandled, logger, repeatable=True)
+    kept = set(back)
+    for record, error, *_ in unhandled:
+        if record.message_id not in kept:
             _failures.pop(record.message_id, None)
             _count("dead_lettered", 1)
             continue
         if isinstance(error, OperatorError):
             _count("blocked", 1)
         _count("waiting", 1)
-        back.append(record.message_id)
     return back
 
 
