@@ -31,6 +31,8 @@ def check_activity(call: Call, values: Row, old: Row | None) -> None:
     if old is None:
         if not values.get("SUBJECT"):
             raise classic("The field SUBJECT is not defined or empty.")
+        if "RESPONSIBLE_ID" in values and values["RESPONSIBLE_ID"] not in call.portal.users:
+            raise classic("The field RESPONSIBLE_ID is not defined or invalid.")
         bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
         owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
         if not owner["OWNER_ID"] and bindings:

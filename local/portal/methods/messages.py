@@ -129,6 +129,7 @@ def message_update(call: Call) -> Any:
     """Change what was said; an empty text deletes it."""
     row = _message(call, own=True)
     _check_attach(call)
+    _check_beside(call, row["chat"])
     if call.get("message") is not None:
         row["message"] = str(call.get("message"))
     return True

@@ -23,7 +23,7 @@ def _task(call: Call, family: str, number: Any) -> Row:
     row = call.portal.tasks.get(int_or_none(number) or 0)
     unseen = row is not None and call.portal.denials and not call.portal.may_read(call.user, 0, row)
     if row is None or unseen:
-        raise FAMILIES[family].error("add", "required")
+        raise FAMILIES[family].error("add", "denied")
     return row
 
 
