@@ -25,7 +25,8 @@ def _change(change: Callable[[Call, Row], None], kind: str, call: Call) -> Any:
     row = find_object(call, "id", kind)
     change(call, row)
     row |= {"UPDATE_TIME": call.portal.clock.stamp(), "UPDATED_BY": call.user}
-    return view_object(row)
+    name = _NUMBERS.get((change, kind))
+    return view_object(row) | ({name: int(row[name])} if name else {})
 
 
 def _rename(call: Call, row: Row) -> None:
@@ -100,6 +101,14 @@ def _link(kind: str, call: Call) -> Any:
     return f"https://{call.portal.domain}/~{find_object(call, 'id', kind)['id']:05X}"
 
 
+# What was just changed is a number, save in a file's way to the bin [the pages' answers, PY]
+_NUMBERS: dict[tuple[Callable[[Call, Row], None], str], str] = {
+    (_move, "folder"): "PARENT_ID",
+    (_move, "file"): "PARENT_ID",
+    (_restore, "folder"): "DELETED_TYPE",
+    (_restore, "file"): "DELETED_TYPE",
+    (_bin, "folder"): "DELETED_TYPE",
+}
 _ON_BOTH: dict[str, Callable[[str, Call], Any]] = {
     "get": _get,
     "getExternalLink": _link,

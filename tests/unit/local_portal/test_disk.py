@@ -68,7 +68,7 @@ def test_files_are_renamed_moved_and_copied(desk, folder):
     inner = desk.call("disk.folder.addSubFolder", id=folder, data={"NAME": "Inner"})["ID"]
     assert desk.call("disk.file.rename", id=file, newName="b.txt")["NAME"] == "b.txt"
     moved = desk.call("disk.file.moveTo", id=file, targetFolderId=inner)
-    assert moved["PARENT_ID"] == str(inner)
+    assert moved["PARENT_ID"] == inner
     other = desk.call("disk.storage.addFolder", id=2, data={"NAME": "Copies"})["ID"]
     copy = desk.call("disk.folder.copyTo", id=folder, targetFolderId=other)["ID"]
     deep = desk.call("disk.folder.getChildren", id=copy)[0]["ID"]
@@ -82,7 +82,7 @@ def test_what_is_thrown_away_can_be_had_back(desk, folder):
     file = put(desk, folder)["ID"]
     assert desk.call("disk.file.markDeleted", id=file)["DELETED_TYPE"] == "3"
     assert desk.call("disk.folder.getChildren", id=folder) == []
-    assert desk.call("disk.file.restore", id=file)["DELETED_TYPE"] == "0"
+    assert desk.call("disk.file.restore", id=file)["DELETED_TYPE"] == 0
     assert desk.call("disk.folder.deleteTree", id=folder) is True
     assert desk.refusal("disk.file.get", id=file).code == "ERROR_NOT_FOUND"
 
