@@ -57,16 +57,17 @@ new: .venv/.ready ## A reaction of yours: NAME=… ON=deal [FIELD=stageId [TO=WO
 remove: .venv/.ready ## Undo it: make remove NAME=call_ada
 	@PYTHONPATH=src .venv/bin/python -m ops.new remove "$(NAME)"
 
+CONFIG_ENV ?= default
 build: env ## Build what is deployed: SAM's build, less to load, compiled
-	.venv/bin/python -m ops.build
+	.venv/bin/python -m ops.build $(CONFIG_ENV)
 
 STACK ?= relay
 PORTAL ?= main
 deploy-check: build ## Let CloudFormation judge the deploy and explain it; changes nothing
-	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) --check
+	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) $(CONFIG_ENV) --check
 
 deploy: build ## Build and deploy to AWS (samconfig.toml)
-	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK)
+	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) $(CONFIG_ENV)
 
 connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
 	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)

@@ -63,10 +63,10 @@ LOSSES = {
 
 def main() -> int:
     """Deploy a stack, or check what a deploy would do; returns the exit code."""
-    stack, check = sys.argv[1], "--check" in sys.argv
-    if check:
-        return _check(stack)
-    code, text = _sam(stack)
+    stack, environment, *how = sys.argv[1:]
+    if how:
+        return _check(stack, environment)
+    code, text = _sam(stack, environment)
     if code:
         console.print(f"[red]{shown(cause_of(text, stack))}[/]")
     else:
@@ -74,7 +74,7 @@ def main() -> int:
     return code
 
 
-def _check(stack: str) -> int:
+def _check(stack: str, environment: str) -> int:
     with aws_errors():
         who = boto3.client("sts").get_caller_identity()
         region = boto3.session.Session().region_name
@@ -82,7 +82,7 @@ def _check(stack: str) -> int:
         cloudformation = boto3.client("cloudformation")
         before = _status(cloudformation, stack)
         console.print(f"stack {stack}: {before or 'not there yet'}")
-        code, text = _sam(stack, "--no-execute-changeset", "--no-confirm-changeset")
+        code, text = _sam(stack, environment, "--no-execute-changeset", "--no-confirm-changeset")
         if code:
             console.print(f"[red]BAD [/]  {shown(cause_of(text, stack))}")
             return 1
@@ -97,9 +97,12 @@ def _check(stack: str) -> int:
     return 1 if any(finding.level == BAD for finding in findings) else 0
 
 
-def _sam(stack: str, *more: str) -> tuple[int, str]:
-    """Run SAM's deploy, shown as it goes; returns its exit code and what it wrote."""
-    command = [str(SAM), "deploy", "--stack-name", stack, *more]
+def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
+    """Run SAM's deploy, shown as it goes; returns its exit code and what it wrote.
+
+    `environment` is one of samconfig.toml.
+    """
+    command = [str(SAM), "deploy", "--config-env", environment, "--stack-name", stack, *more]
     written = b""
     with subprocess.Popen(  # noqa: S603  our own tool
         command, cwd=ROOT, env=sam_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
