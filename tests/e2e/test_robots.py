@@ -1,9 +1,11 @@
 """A deal is dragged to a stage with a robot: portal, address, event, reaction, portal."""
 
 import json
+import random
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode
 
@@ -144,6 +146,29 @@ def test_what_is_no_robots_call_is_refused(relay, secret, path, method, body, co
     url = address(relay, **({"secret": secret} | path))
     answered, answer = ask(url, body, method, content_type)
     assert (answered, "id" in answer) == (status, False)
+
+
+ALPHABET = "ab0-_.~!$&'()*+,;=:@%#?[]{} ёЁ\x01\x7f😀"
+
+
+def test_any_address_and_body_get_a_defined_answer(relay, secret):
+    """Through HTTP and gateway any last parts, query and body get one of the seven answers."""
+    dice = random.Random(16)
+
+    def text(most):
+        return "".join(dice.choices(ALPHABET, k=dice.randint(1, most)))
+
+    statuses = Counter()
+    for _ in range(80):
+        path = {"secret": dice.choice([secret, quote(text(20), safe="")])}
+        path |= {"name": dice.choice(["nobody_hears_it", quote(text(20), safe="")])}
+        query = quote(text(200), safe="&=[]%+")
+        body = dice.choice([DEAL_42.partition("&auth")[0], text(100)]).encode()
+        method = dice.choice(["POST", "GET", "PUT"])
+        url = f"{address(relay, **path)}?{query}"
+        statuses[ask(url, body, method, dice.choice([FORM, FORM, "text/plain"]))[0]] += 1
+    assert statuses.keys() <= {200, 202, 400, 401, 405, 413, 415}
+    assert statuses.keys() >= {200, 400, 401, 405, 415}
 
 
 @pytest.fixture

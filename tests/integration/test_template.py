@@ -10,6 +10,7 @@ from cfnlint.decode.cfn_yaml import load
 from moto import mock_aws
 
 from relay.forward import SOURCE
+from relay.ingress.robots import ROUTE
 from tests.samples import EVENTS, bodies, passes, reaches
 from tests.snapshots import variant
 
@@ -167,3 +168,17 @@ def test_no_secret_is_in_the_template():
     text = (ROOT / "template.yaml").read_text("utf-8")
     assert "/rest/" not in text
     assert "NoEcho" not in text
+
+
+def test_the_gateway_logs_the_template_of_a_route_and_no_address():
+    """A robot's address holds a secret: neither a path nor a query is in the access log."""
+    settings = RESOURCES["Api"]["Properties"]["AccessLogSettings"]["Fn::If"][1]
+    names = set(re.findall(r"\$context\.([\w.]+)", settings["Format"]))
+    assert "routeKey" in names
+    assert not {name for name in names if "path" in name.lower() or "query" in name.lower()}
+    (robot,) = [
+        event["Properties"]
+        for event in RESOURCES["IngressFunction"]["Properties"]["Events"].values()
+        if event["Properties"]["Path"] != "/bitrix24"
+    ]
+    assert (robot["Method"], robot["Path"]) == ("ANY", ROUTE)

@@ -12,6 +12,7 @@ from relay.event import Event
 from tests.conftest import TOKEN
 from tests.ingress_aws import counted
 from tests.robots import DEAL_42, DOCUMENTS, MEMBER, SECRET, published, recorded, robot_request
+from tests.samples import load
 
 STATUSES = {200, 202, 400, 401, 405, 413, 415}
 
@@ -66,6 +67,20 @@ def test_typed_values_arrive_as_the_portal_sent_them(portal, name, params):
     assert portal.ask(robot_request(*recorded(name)))[0] == 200
     assert published(portal).params.items() >= params.items()
     assert json.loads(portal.published[0]["Message"])["data"]["payload"].items() >= params.items()
+
+
+def test_the_sample_request_is_a_robots(portal, load_event):
+    """The request of `events/` that a developer can try is accepted like a portal's."""
+    assert portal.ask(load_event("http_robot"))[0] == 200
+    assert published(portal).name == "robot.start_from_robot"
+    assert published(portal).params == load("sqs_robot_called").params
+
+
+def test_the_domain_of_an_on_premise_portal_is_passed_on(portal):
+    """A portal of its own may have a port, and a name that no cloud portal has."""
+    body = "document_id=DEAL_42&auth[domain]=portal.example.org%3A8443"
+    assert portal.ask(robot_request(body=body))[0] == 200
+    assert published(portal).domain == "portal.example.org:8443"
 
 
 ELSEWHERE = {
