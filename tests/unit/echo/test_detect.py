@@ -347,6 +347,7 @@ def test_a_new_item_is_recognised_by_its_id():
     assert origin_of(added(), row) == "relay"
     assert origin_of(added(number="6"), row) == "portal"
     assert origin_of(added("task"), row) == "portal"
+    assert origin_of(added(number="6", originId="quote/5"), row) == "portal"  # another's key
     assert origin_of(added()) == "portal"
 
 
