@@ -32,15 +32,12 @@ type _Request = tuple[Sequence[SQSRecord], Callable[[], dict[str, str] | None]]
 
 
 class Unhandled(NamedTuple):
-    """A record that a step did not handle; `failures` counts those of its policy RETRY.
-
-    `fields` name the record in its log line.
-    """
+    """A record that a step did not handle."""
 
     record: SQSRecord
     error: Exception
-    failures: int = 1
-    fields: Mapping[str, object] = {}
+    failures: int = 1  # of its policy RETRY
+    fields: Mapping[str, object] = {}  # that name the record in its log line
 
 
 def hand_back(

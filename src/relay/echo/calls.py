@@ -31,14 +31,10 @@ class Finished(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch with writes has done.
+    """What a batch with writes has done, by the names of its commands."""
 
-    `results` has the result, or the CallError, of each command that ran, by its name; `errors` the
-    method, code and description of each command that was refused.
-    """
-
-    results: dict[str, object]
-    errors: dict[str, list[str]]
+    results: dict[str, object]  # the result, or the CallError, of each command that ran
+    errors: dict[str, list[str]]  # method, code and description of each that was refused
 
     def to_json(self, *, without: Commands) -> str:
         """Return it as text; of the commands `without` only that they were answered."""

@@ -54,20 +54,15 @@ def stamped(portal: str, created: CreatedItem, user_id: int, now: float) -> Put:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One write of a reaction to an item, on its way into the ledger.
-
-    `token` is this try's own. `write_id` is the same whenever the write is tried, in this copy or
-    another, so that the budget counts it once. `item` is `<entity>/<id>`, `text` that of the
-    NoteText, and `now` the time (epoch s).
-    """
+    """One write of a reaction to an item, on its way into the ledger."""
 
     key: str
-    item: str
+    item: str  # `<entity>/<id>`
     reaction: str
-    token: str
-    write_id: str
-    text: str
-    now: float
+    token: str  # this try's own
+    write_id: str  # the same whenever the write is tried, in any copy: the budget counts it once
+    text: str  # that of the NoteText
+    now: float  # epoch s
 
     @property
     def budget(self) -> str:

@@ -24,20 +24,14 @@ RETRY_AFTER_SECONDS = 15.0  # for the queue, after MAX_TRIES failures in a row
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The error of a call and the facts that decide about a retry.
-
-    `tries` is the number of requests that the call was part of, `commands` the number of commands
-    in the last of them; `idempotent` says that two runs do what one run does; `blocked_seconds` is
-    the time until the method may run; `jitter` (0.5 to 1) is the same for all calls of a request,
-    so that they share the next request too.
-    """
+    """The error of a call and the facts that decide about a retry."""
 
     error: CallError
-    tries: int
-    commands: int
-    idempotent: bool
-    blocked_seconds: float
-    jitter: float
+    tries: int  # requests that the call was part of
+    commands: int  # in the last of them
+    idempotent: bool  # two runs do what one run does
+    blocked_seconds: float  # until the method may run
+    jitter: float  # 0.5 to 1, the same for all calls of a request: they share the next one too
 
     def pause_seconds(self) -> float | None:
         """Return the seconds before the retry; None for no retry."""

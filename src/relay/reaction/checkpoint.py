@@ -36,33 +36,25 @@ ROW_BYTES = 390_000  # of compressed writes; DynamoDB's limit for a row is 400 K
 
 @dataclass(slots=True, eq=False)
 class Write:
-    """One write of a record: an intent until it is done.
-
-    `number` counts the writes of its method, from 0; `at` is the time (epoch s) of the intent;
-    `result` is JSON text.
-    """
+    """One write of a record: an intent until it is done."""
 
     method: str
-    number: int
+    number: int  # among the writes of its method, from 0
     digest: str
-    at: float
+    at: float  # the time of the intent (epoch s)
     done: bool = False
-    result: str | None = None
+    result: str | None = None  # JSON
 
 
 @dataclass(slots=True, eq=False)
 class Checkpoint:
-    """What is stored of a record.
-
-    `owner` is the token of the run that wrote it last, `until` the end of its lease and `expires`
-    that of the row (epoch s); `failures` counts the failures of the reaction itself.
-    """
+    """What is stored of a record; times are epoch s."""
 
     key: str
-    owner: str = ""
-    until: float = 0.0
-    failures: int = 0
-    expires: float = 0.0
+    owner: str = ""  # the token of the run that wrote it last
+    until: float = 0.0  # the end of that run's lease
+    failures: int = 0  # of the reaction itself
+    expires: float = 0.0  # when the row may be removed
     writes: list[Write] = field(default_factory=list)
 
     def add(self, method: str, digest: str, now: float) -> Write:

@@ -14,15 +14,12 @@ from relay.reaction.run import Run
 
 @dataclass(slots=True, eq=False)
 class RunningRecord:
-    """A record of the batch, with its run, and for a change the latest version of its item.
-
-    Both are None for a reaction of which nothing is stored. `started_at` is monotonic.
-    """
+    """A record of the batch; without `run` nothing is stored of it."""
 
     record: Record
     run: Run | None = None
-    newest: Newest | None = None
-    started_at: float | None = None
+    newest: Newest | None = None  # of its item, for a change
+    started_at: float | None = None  # monotonic
     is_handled: bool = False
     error: Exception | None = None
     storing: asyncio.Task[None] | None = None

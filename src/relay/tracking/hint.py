@@ -17,24 +17,16 @@ ACTIONS = ("add", "update", "delete", "move_to_category", ROBOT_ACTION)
 
 @dataclass(slots=True)
 class Hint:
-    """All reasons in one batch to read one item.
-
-    via              EVENT if an event is among the reasons, else SWEEP
-    by_webhook       an event of the outgoing webhook is among them, not only a robot
-    added, deleted   an ADD or DELETE event is among them
-    baseline         the mirror is filled for the first time
-    received_before  one of the messages was received before
-    messages         ids of the messages; they are acknowledged or returned together
-    """
+    """All reasons in one batch to read one item."""
 
     key: Key
-    via: str = SWEEP
-    by_webhook: bool = False
-    added: bool = False
-    deleted: bool = False
-    baseline: bool = False
-    received_before: bool = False
-    messages: set[str] = field(default_factory=set)
+    via: str = SWEEP  # EVENT if an event is among the reasons
+    by_webhook: bool = False  # an event of the outgoing webhook is among them, not only a robot
+    added: bool = False  # an ADD event is among them
+    deleted: bool = False  # a DELETE event is among them
+    baseline: bool = False  # the mirror is filled for the first time
+    received_before: bool = False  # one of the messages was
+    messages: set[str] = field(default_factory=set)  # ids: done, or returned, together
 
     def add(self, other: "Hint") -> None:
         """Add the reasons of another hint for the same item."""

@@ -32,15 +32,12 @@ _FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
 
 
 class PortalView(NamedTuple):
-    """The portal's view of one item; `item` is None unless `kind` is ITEM.
-
-    `confirmed` is False for a deletion that no event reported. `read_at` is seconds since 1970.
-    """
+    """The portal's view of one item."""
 
     kind: str
-    item: Item | None
-    read_at: float
-    confirmed: bool = True
+    item: Item | None  # None unless `kind` is ITEM
+    read_at: float  # seconds since 1970
+    confirmed: bool = True  # False for a deletion that no event reported
 
 
 type Views = dict[Key, PortalView | Exception]

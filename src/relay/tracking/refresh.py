@@ -22,19 +22,12 @@ READINGS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All that a refresh depends on beside the hints.
+    """All that a refresh depends on beside the hints."""
 
-    is_baselined   whether the first filling of a kind is complete
-    allow          takes a number of items that vanished without an event, returns how many of them
-                   may be put as deleted now
-    grace_seconds  a vanished item is left to its event for so long
-    count          adds a number to one of the metrics `unreadable`, `held` and `gone_type`
-    """
-
-    is_baselined: Callable[[str], bool]
-    allow: Callable[[int], int]
-    grace_seconds: float = 0
-    count: Callable[[str, int], None] = lambda _name, _number: None
+    is_baselined: Callable[[str], bool]  # whether the first filling of a kind is complete
+    allow: Callable[[int], int]  # of so many that vanished without an event, how many may be put
+    grace_seconds: float = 0  # a vanished item is left to its event for so long
+    count: Callable[[str, int], None] = lambda _metric, _number: None
 
 
 async def refresh_items(

@@ -51,15 +51,12 @@ class Key(NamedTuple):
 
 
 class Base(NamedTuple):
-    """The row that a reading starts from; seq 0 where there is none.
-
-    `open`: the item was put quietly, and no ADD event has announced it.
-    """
+    """The row that a reading starts from; seq 0 where there is none."""
 
     seq: int = 0
     born: str = ""
     kind: str = TOMBSTONE
-    open: bool = False
+    open: bool = False  # put quietly, and no ADD event has announced it
 
     @classmethod
     def of(cls, row: Item) -> "Base":
@@ -82,33 +79,22 @@ class RowSummary(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The result of one reading of an item.
-
-    text     the content as it is stored, empty unless `kind` is ITEM
-    updated  the portal's time of the item's last change, empty where it gives none
-    names    digest of the names of the fields that the portal showed, empty fields included
-    added    an ADD event is among the reasons of the reading
-    quiet    the item is not to be announced if this is its first row
-    """
+    """The result of one reading of an item."""
 
     key: Key
     kind: str
-    text: str
-    updated: str
+    text: str  # the content as it is stored, empty unless `kind` is ITEM
+    updated: str  # the portal's time of the item's last change, empty where it gives none
     read_at: float
     via: str
-    quiet: bool
-    names: str = ""
-    added: bool = False
+    quiet: bool  # the item is not to be announced if this is its first row
+    names: str = ""  # digest of the names of the fields that the portal showed, empty ones included
+    added: bool = False  # an ADD event is among the reasons of the reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A whole row of the mirror.
-
-    first_sight  the first row of an item that is not announced: there is no state before it
-    added_now    this version is to be announced as added
-    """
+    """A whole row of the mirror."""
 
     key: Key
     seq: int
@@ -119,10 +105,10 @@ class Row:
     updated: str
     read_at: float
     via: str
-    first_sight: bool
+    first_sight: bool  # of an item that is not announced: there is no state before it
     names: str = ""
     open: bool = False
-    added_now: bool = False
+    added_now: bool = False  # this version is to be announced as added
 
     @classmethod
     def of(cls, row: Item) -> "Row":

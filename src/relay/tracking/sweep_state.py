@@ -24,77 +24,50 @@ def _stored_as[T](name: str, default: T) -> T:
 
 @dataclass(slots=True)
 class KindProgress:
-    """How far the sweeps of one kind of items are.
+    """How far the sweeps of one kind are; times are seconds since 1970 by the portal's clock."""
 
-    Times are seconds since 1970 by the portal's clock, which may be hours off ours.
-
-    baseline       None at first, READING once all ids were listed, DONE once each has a row
-    swept_at       start of the last whole sweep
-    highest_id     that was ever listed
-    item_count     and missing_rows: items of the first listing, and those without a row yet
-    no_progress    as many rows were missing in the sweep before
-    audited_at     when all ids were compared with the mirror's
-    reconciled_at  when all items were read
-    refused        the portal does not offer this kind to the webhook
-    """
-
-    baseline: str | None = None
-    swept_at: float = _stored_as("swept", 0)
-    highest_id: int = _stored_as("top", 0)
-    item_count: int = _stored_as("seen", 0)
-    missing_rows: int | None = _stored_as("lacking", None)
-    no_progress: bool = _stored_as("stalled", default=False)
-    audited_at: float = _stored_as("audited", 0)
-    reconciled_at: float = _stored_as("reconciled", 0)
-    refused: bool = False
+    baseline: str | None = None  # READING once all ids were listed, DONE once each has a row
+    swept_at: float = _stored_as("swept", 0)  # start of the last whole sweep
+    highest_id: int = _stored_as("top", 0)  # that was ever listed
+    item_count: int = _stored_as("seen", 0)  # of the first listing
+    missing_rows: int | None = _stored_as("lacking", None)  # items of it without a row yet
+    no_progress: bool = _stored_as("stalled", default=False)  # as many in the sweep before
+    audited_at: float = _stored_as("audited", 0)  # when all ids were compared with the mirror's
+    reconciled_at: float = _stored_as("reconciled", 0)  # when all items were read
+    refused: bool = False  # the portal does not offer this kind to the webhook
 
 
 @dataclass(slots=True)
 class ListJob:
-    """One list of a sweep; a list that was not finished is continued by the next sweep.
-
-    mode          why the kind is listed; relay.tracking.sweep_plan names the modes
-    after         id after which the list goes on
-    since         time of change from which on items are listed, empty: all
-    up_to_id      items above it belong to another list
-    hint_missing  items without a row get a hint once more
-    started_at    the portal's clock at the start of the sweep, None: not started
-    failed        how the next sweep treats a list that could not be read
-    """
+    """One list of a sweep; a list that was not finished is continued by the next sweep."""
 
     entity: str
-    mode: str
-    after: int = 0
-    since: str = ""
-    up_to_id: int = _stored_as("upto", MOST_ID)
-    hint_missing: bool = _stored_as("again", default=False)
+    mode: str  # why the kind is listed, from relay.tracking.sweep_plan
+    after: int = 0  # the id after which the list goes on
+    since: str = ""  # the time of change from which on items are listed, empty: all
+    up_to_id: int = _stored_as("upto", MOST_ID)  # items above it belong to another list
+    hint_missing: bool = _stored_as("again", default=False)  # items without a row get another
     item_count: int = _stored_as("found", 0)
     missing_rows: int = _stored_as("lacking", 0)
     highest_id: int = _stored_as("top", 0)
-    started_at: float | None = _stored_as("clock", None)
+    started_at: float | None = _stored_as("clock", None)  # the sweep's start by the portal's clock
     done: bool = False
-    failed: str | None = None
+    failed: str | None = None  # how the next sweep treats a list that could not be read
 
 
 @dataclass(slots=True)
 class SweepDocument:
-    """What the sweeps of one portal keep from one to the next.
-
-    types_asked_at       when the portal was asked for its kinds, by our clock
-    filter_offsets       by relay.tracking.filter_offset.time_filter_of: seconds to add to a time
-                         in a filter, and when they were measured
-    zone_offset_seconds  of the portal's time zone
-    clock_ahead_seconds  how far our clock is ahead of the portal's
-    """
+    """What the sweeps of one portal keep from one to the next."""
 
     kinds: dict[str, KindProgress] = field(default_factory=dict, metadata={"name": "entities"})
     jobs: list[ListJob] = field(default_factory=list)
-    types_asked_at: float = _stored_as("asked", 0)
+    types_asked_at: float = _stored_as("asked", 0)  # for its kinds, by our clock
+    # By time_filter_of: the seconds to add to a time in a filter, and when they were measured.
     filter_offsets: dict[str, tuple[int, float]] = field(
         default_factory=dict, metadata={"name": "shift"}
     )
-    zone_offset_seconds: float = _stored_as("offset", 0)
-    clock_ahead_seconds: float = _stored_as("ahead", 0)
+    zone_offset_seconds: float = _stored_as("offset", 0)  # of the portal's time zone
+    clock_ahead_seconds: float = _stored_as("ahead", 0)  # how far ours is ahead of the portal's
 
     def is_baselined(self, entity: str) -> bool:
         """Say whether the first filling of a kind is complete: each of its items has a row."""
