@@ -44,19 +44,6 @@ class Entry:
 
 def handler(batch: SqsBatch, _context: object = None) -> BatchResponse:
     """Put each record of an SQS batch onto the bus; return those that must come back."""
-    entries, unhandled = _entries_of(batch)
-    unhandled += _put_all(entries)
-    waiting = hand_back(unhandled, logger)
-    if dead := len(unhandled) - len(waiting):
-        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
-    if waiting:
-        metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
-    metrics.flush_metrics()
-    return response(waiting)
-
-
-def _entries_of(batch: SqsBatch) -> tuple[list[Entry], list[Unhandled]]:
-    """Return the entries of a batch, and the records that can't be one."""
     (bus,) = settings.read("BUS_NAME")
     entries: list[Entry] = []
     unhandled: list[Unhandled] = []
@@ -65,7 +52,14 @@ def _entries_of(batch: SqsBatch) -> tuple[list[Entry], list[Unhandled]]:
             entries.append(to_entry(record, bus))
         except (NotOursError, RefusedError) as error:
             unhandled.append(Unhandled(record, error))
-    return entries, unhandled
+    unhandled += _put_all(entries)
+    waiting = hand_back(unhandled, logger)
+    if dead := len(unhandled) - len(waiting):
+        metrics.add_metric("dead_lettered", MetricUnit.Count, dead)
+    if waiting:
+        metrics.add_metric("waiting", MetricUnit.Count, len(waiting))
+    metrics.flush_metrics()
+    return response(waiting)
 
 
 def to_entry(record: SQSRecord, bus: str) -> Entry:

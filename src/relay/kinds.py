@@ -12,26 +12,16 @@ _DYNAMIC = "dynamic_"
 
 
 class Kind(NamedTuple):
-    """One kind of items. Field names are those of the answers of its list method.
+    """One kind of items. Field names are those of the answers of its list method."""
 
-    name             in Changes, in filters, in the mirror's keys; `dynamic_<n>`: a smart process
-    entity_type_id   in the methods `crm.item.*`; None for tasks, which have methods of their own
-    event            the beginning of its event codes, before ADD, UPDATE and DELETE
-    page             the path of an item's page in the portal; `{}` stands for the item's id
-    owner_code       its name in `crm.item.productrow.set`; empty where there are no product rows
-    has_own_methods  whether `crm.<name>.add` and the like write to it beside `crm.item.*`
-    key_fields       can hold the key by which a create is found again; empty where none can
-    updated_field    holds the time of the last change
-    """
-
-    name: str
-    entity_type_id: int | None
-    event: str
-    page: str
-    owner_code: str = ""
-    has_own_methods: bool = False
-    key_fields: tuple[str, ...] = ()
-    updated_field: str = "updatedTime"
+    name: str  # in Changes, in filters, in the mirror's keys; `dynamic_<n>`: a smart process
+    entity_type_id: int | None  # in `crm.item.*`; None for tasks, which have methods of their own
+    event: str  # the beginning of its event codes, before ADD, UPDATE and DELETE
+    page: str  # the path of an item's page in the portal; `{}` stands for the item's id
+    owner_code: str = ""  # in `crm.item.productrow.set`; empty where there are no product rows
+    has_own_methods: bool = False  # `crm.<name>.add` and the like, beside `crm.item.*`
+    key_fields: tuple[str, ...] = ()  # of a key by which a create is found; empty: none can hold it
+    updated_field: str = "updatedTime"  # holds the time of the last change
 
 
 def _with_own_methods(number: int, name: str, owner_code: str = "") -> Kind:

@@ -24,17 +24,13 @@ def first(writes: Iterable[Write], method: str) -> Write | None:
 
 
 class Claims:
-    """The recorded writes that the calls of one run have claimed so far.
-
-    `under_way` counts the calls of the run, reads included; `closed` ends the waiting for siblings.
-    `sent_back` says that an operator has sent the record back, so that another method is no error.
-    """
+    """The recorded writes that the calls of one run have claimed so far."""
 
     def __init__(self, checkpoint: Checkpoint, *, sent_back: bool) -> None:
-        self.under_way = 0
-        self.closed = False
+        self.under_way = 0  # calls of the run, reads included
+        self.closed = False  # ends the waiting for siblings
         self._checkpoint = checkpoint
-        self._sent_back = sent_back
+        self._sent_back = sent_back  # by an operator: another method is no error
         self._claimed: set[Write] = set()
         self._to_retry: dict[tuple[str, str], Write] = {}
         self._waiting: Counter[str] = Counter()  # calls that wait for siblings, by method
