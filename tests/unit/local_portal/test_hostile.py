@@ -23,6 +23,7 @@ FIELDS = st.dictionaries(
             *("title", "TITLE", "stageId", "STAGE_ID", "fm", "PHONE", "contactIds", "begindate"),
             *("RESPONSIBLE_ID", "ENTITY_ID", "ENTITY_TYPE", "COMMENT", "FILES", "DEADLINE"),
             *("ufCrm_1725365197310", "categoryId", "opportunity", ">id", "@ID", "%TITLE", "!ID"),
+            *(">=ID", "NAME", "FIELD_NAME", "USER_TYPE_ID", "CURRENCY", "OWNER_ID", "TYPE_ID"),
             *("entityTypeId", "relations", "linkedUserFields", "AUDITORS", "UF_CRM_TASK"),
         ]
     ),
@@ -35,6 +36,9 @@ PARAMS = st.dictionaries(
             *("entityTypeId", "id", "fields", "filter", "order", "select", "start", "cmd", "data"),
             *("taskId", "USER_ID", "MESSAGE", "type", "values", "name", "DOCUMENT_ID", "ATTACH"),
             *("TEMPLATE_ID", "ownerTypeId", "ownerId", "deadline", "TASKID", "DIALOG_ID", "scope"),
+            *("ITEMID", "IBLOCK_ID", "IBLOCK_TYPE_ID", "moduleId", "field", "rows", "items"),
+            *("USERS", "CHAT_ID", "LAST_ID", "ENTITY_ID", "ENTITY_TYPE", "targetFolderId"),
+            *("newName", "fileContent", "entityId", "value", "params", "FILTER", "ORDER", "LIST"),
         ]
     ),
     VALUES | FIELDS,
