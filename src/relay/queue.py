@@ -43,11 +43,9 @@ class Unhandled(NamedTuple):
 def hand_back(
     unhandled: Sequence[Unhandled], logger: Logger, *, repeatable: bool = False
 ) -> list[str]:
-    """Hide each record until its next try, or dead-letter it; return the ids of those that wait.
-
-    Once SQS does not answer, the other records are left to the queue's visibility timeout: each
-    further request could take seconds of a function that has few.
-    """
+    """Hide each record until its next try, or dead-letter it; return the ids of those that wait."""
+    # Once SQS does not answer, the other records are left to the queue's visibility timeout: each
+    # further request could take seconds of a function that has few.
     now = time.time()
     judged = [
         (one, seconds_until_retry(one.error, Delivery.of(one.record, now), one.failures,
@@ -87,11 +85,9 @@ def _log(
 
 
 def _count(waiting: Sequence[Unhandled], now: float) -> None:
-    """Count what comes back, for alarms: the age of the oldest record, and its cause.
-
-    One metric (service `relay`) for all functions: an alarm for each would cost more than it tells.
-    SQS's own age of the oldest message leaves out what was received three times.
-    """
+    """Count what comes back, for alarms: the age of the oldest record, and its cause."""
+    # One metric (service `relay`) for all functions: an alarm for each would cost more than it
+    # tells. SQS's own age of the oldest message leaves out what was received three times.
     if not waiting:
         return
     metrics = EphemeralMetrics(service="relay")

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
@@ -15,11 +14,11 @@ _in_thread = asyncio.to_thread
 
 @dataclass(slots=True)
 class _Pending:
-    """A write that has not left: its parts, how they become a request, and its end."""
+    """A write that has not left: how its parts become a request, and its end."""
 
-    parts: list[Any]
-    build: Callable[[], Write]
+    build: Callable[[list[Any]], Write]
     done: asyncio.Future[None]
+    parts: list[Any] = field(default_factory=list)
 
     def finish(self, error: Exception | None) -> None:
         if error is None:
@@ -49,11 +48,7 @@ class StateBatch:
         too large for any table, StateError where the table is at fault, and what `build` raises.
         """
         loop = asyncio.get_running_loop()
-        pending = self._pending.get(name)
-        if pending is None:
-            parts: list[Part] = []
-            pending = _Pending(parts, partial(build, parts), loop.create_future())
-            self._pending[name] = pending
+        pending = self._pending.setdefault(name, _Pending(build, loop.create_future()))
         pending.parts.append(part)
         if self._task is None:
             self._task = loop.create_task(self._work())
@@ -80,7 +75,7 @@ class StateBatch:
         conditional: list[tuple[_Pending, Write]] = []
         for pending in leaving:
             try:
-                write = pending.build()
+                write = pending.build(pending.parts)
             except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
                 pending.finish(refusal)
                 continue

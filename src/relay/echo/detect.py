@@ -96,10 +96,9 @@ def _read_at(change: Change) -> float:
 
 
 def _saved_at(change: Change) -> float:
-    """Return when the item was last saved (epoch s): it may be read hours later.
-
-    A portal's clock that is far behind makes the time too early; notes are then found all the same.
-    """
+    """Return when the item was last saved (epoch s): it may be read hours later."""
+    # A portal's clock that is far behind makes the time too early; notes are then found all the
+    # same.
     saved = moment(change.after.get("changedDate" if change.entity == "task" else "updatedTime"))
     read_at = _read_at(change)
     return min(read_at, saved.timestamp() + PORTAL_CLOCK_SECONDS) if saved else read_at

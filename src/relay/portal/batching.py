@@ -149,11 +149,9 @@ class Batcher:
             self._waiting.pop().fail(error)
 
     def _take_calls(self) -> list[PendingCall]:
-        """Remove the calls of the next request from those that wait, and return them.
-
-        Reads and writes share no request: after an answer that was too large, reads are asked
-        again in smaller parts, but the outcome of a write would be lost.
-        """
+        """Remove the calls of the next request from those that wait, and return them."""
+        # Reads and writes share no request: after an answer that was too large, reads are asked
+        # again in smaller parts, but the outcome of a write would be lost.
         if not self._waiting or self._waiting[0].alone:
             return [self._waiting.popleft()] if self._waiting else []
         size, room, rest = self._batch_size(), MAX_QUERY_BYTES, deque[PendingCall]()

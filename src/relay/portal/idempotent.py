@@ -53,10 +53,8 @@ def is_idempotent(method: str, params: Params) -> bool:
 
 
 def _may_add_row(value: object) -> bool:
-    """Return whether a field's value may be a file or a row, so that two updates add two of them.
-
-    Texts, numbers and lists of them are no rows. Any mapping may be a row.
-    """
+    """Return whether a value may be a file or a row, so that two updates add two of them."""
+    # Texts, numbers and lists of them are no rows. Any mapping may be a row.
     if isinstance(value, str):
         return bool(_FILE.fullmatch(value))
     if isinstance(value, (list, tuple)):

@@ -104,11 +104,9 @@ class Listing:
         return PendingPages(self._method, page, max_commands=MAX_COMMANDS)
 
     def _pages_of(self, last: int, outcomes: Sequence[Outcome]) -> Iterator[list[Result]]:
-        """Yield the pages of a chain up to the end of the list, or to a page to read again.
-
-        A page that failed, or begins before the id `last` of the page before it, is read again in
-        the next chain. Raises if it is the first of its chain.
-        """
+        """Yield the pages of a chain up to the end of the list, or to a page to read again."""
+        # A page that failed, or begins before the id `last` of the page before it, is read again in
+        # the next chain. Raises if it is the first of its chain.
         for at, outcome in enumerate(outcomes):
             problem = outcome if isinstance(outcome, CallError) else None
             page = [] if isinstance(outcome, CallError) else items_of(outcome)

@@ -52,10 +52,8 @@ class Operating:
     def record_batch(
         self, batch: Json, commands: Mapping[str, Json], methods: Mapping[str, str]
     ) -> None:
-        """Record the `time` of a batch and those of its commands, {key: time} with {key: method}.
-
-        Commands that repeat the figure of the batch have not used that time: the batch has.
-        """
+        """Record the `time` of a batch, and {key: time} of its commands with {key: method}."""
+        # Commands that repeat the figure of the batch have not used that time: the batch has.
         self.record("batch", batch)
         used_by_batch = _number(batch.get("operating")) if isinstance(batch, dict) else None
         for key, times in commands.items():

@@ -41,10 +41,8 @@ class WebhookState:
             self.batch_size = min(self.batch_size * 2, MAX_COMMANDS)
 
     def shrink_batches(self, commands: int) -> None:
-        """Halve the batch size after a request of so many commands was too slow or too large.
-
-        A command that was alone in its request does not count: it tells nothing about batches.
-        """
+        """Halve the batch size after a request of so many commands was too slow or too large."""
+        # A command that was alone in its request does not count: it tells nothing about batches.
         if commands > 1:
             self.batch_size = min(self.batch_size, commands // 2)
 

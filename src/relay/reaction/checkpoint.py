@@ -91,11 +91,9 @@ class Checkpoint:
 
     @classmethod
     def of(cls, key: str, item: Item | None, now: float) -> "Checkpoint":
-        """Return the checkpoint in a row, an empty one without a row.
-
-        An expired row is treated as empty even if DynamoDB has not deleted it yet; only its owner
-        still counts, as the condition of the next lease.
-        """
+        """Return the checkpoint in a row, an empty one without a row."""
+        # An expired row is treated as empty even if DynamoDB has not deleted it yet; only its owner
+        # still counts, as the condition of the next lease.
         if not item:
             return cls(key)
         owner, until = item["owner"]["S"], float(item["until"]["N"])

@@ -30,11 +30,9 @@ class Deadline:
         return max(self._end - time.monotonic(), 0)
 
     async def wait(self, tasks: Collection[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-        """Wait for all tasks until the deadline; return those that have not ended by then.
-
-        A task that holds the thread is ended by HungError: no loop, and no cancellation, would ever
-        end it.
-        """
+        """Wait for all tasks until the deadline; return those that have not ended by then."""
+        # A task that holds the thread is ended by HungError: no loop, and no cancellation, would
+        # ever end it.
         if not tasks:
             return set()
         seconds = self.remaining_seconds()

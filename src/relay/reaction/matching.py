@@ -82,10 +82,8 @@ class Claims:
         self._steps += 1
 
     def keep_for_retry(self, write: Write, digest: str) -> None:
-        """Keep a write for a repeat of its call, which has no result yet.
-
-        A reaction that catches the error and calls once more must not begin a second write.
-        """
+        """Keep a write for a repeat of its call, which has no result yet."""
+        # A reaction that catches the error and calls once more must not begin a second write.
         self._to_retry[write.method, digest] = write
 
     def drop_intent(self, write: Write) -> None:

@@ -30,10 +30,8 @@ class Newest:
         return self.born == born(change) and self.version > change.version
 
     async def store(self, change: Change, batch: StateBatch) -> None:
-        """Store that a change was handled, unless a later one was; raises StateError.
-
-        Without a condition: one costs more than the rare older version that two copies leave.
-        """
+        """Store that a change was handled, unless a later one was; raises StateError."""
+        # Without a condition: one costs more than the rare older version that two copies leave.
         if self.born != born(change) or self.version < change.version:
             self.born, self.version = born(change), change.version
             await batch.write(self.key, self, _put)

@@ -63,11 +63,9 @@ class OnceWriter:
                     self._run.claims.keep_for_retry(write, attempt.digest)
 
     async def _claim(self, call: Call) -> Attempt:
-        """Claim the write that a call stands for, a new one if need be.
-
-        A write that is not done comes back with the lease held. Unless it is harmless, its intent
-        is stored.
-        """
+        """Claim the write that a call stands for, a new one if need be."""
+        # A write that is not done comes back with the lease held. Unless it is harmless, its intent
+        # is stored.
         run, digest, harmless = self._run, digest_of(call.params), is_harmless(call)
         while True:
             found = await run.claims.find(call.method, digest)

@@ -107,10 +107,8 @@ class WriteNotes:
         await asyncio.gather(*jobs)
 
     async def failed(self, write: Write, error: BaseException) -> None:
-        """Take back the notes of a write if it was not sent.
-
-        A table that does not answer changes nothing: the next try has the same write ids.
-        """
+        """Take back the notes of a write if it was not sent."""
+        # A table that does not answer changes nothing: the next try has the same write ids.
         notes = self._noted.pop(write, [])
         if was_not_sent(error):
             await self._all(map(self.ledger.take_back, notes), "not taken back", write)

@@ -57,10 +57,8 @@ def to_text(call: Call, result: object) -> str:
 
 
 async def replay(portal: PortalApi, call: Call, text: str) -> object:
-    """Return the result of a write from its stored text; a batch's reads are sent again.
-
-    Older versions have stored whole results; they are reduced to ids.
-    """
+    """Return the result of a write from its stored text; a batch's reads are sent again."""
+    # Older versions have stored whole results; they are reduced to ids.
     stored = json.loads(text)
     if call.commands is None:
         return ids_of(stored)

@@ -81,11 +81,9 @@ def to_change(record: StreamRecord) -> Change | None:
 
 
 def _mark_echoes(entries: Sequence[Entry]) -> None:
-    """Mark each Change that a reaction wrote, and write its text.
-
-    An entry of which this can't be found out gets the error: an echo without its mark would begin
-    a loop.
-    """
+    """Mark each Change that a reaction wrote, and write its text."""
+    # An entry of which this can't be found out gets the error: an echo without its mark would begin
+    # a loop.
     changes = [entry.change for entry in entries if entry.change]
     if not changes:
         return

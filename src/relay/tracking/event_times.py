@@ -37,11 +37,9 @@ class LastEvents:
 
 
 def is_subscribed(times: dict[str, float], entity: str, now: float) -> bool:
-    """Say whether the portal is expected to send events of a kind.
-
-    It is not if events of other kinds came within a week, but none of this kind. If none came at
-    all, the webhook is dead rather than limited to other kinds.
-    """
+    """Say whether the portal is expected to send events of a kind."""
+    # It is not if events of other kinds came within a week, but none of this kind. If none came at
+    # all, the webhook is dead rather than limited to other kinds.
     lately = {name for name, at in times.items() if name != MISSED and now - at < WEEK_SECONDS}
     return entity in lately or not lately
 

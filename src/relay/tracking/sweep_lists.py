@@ -112,10 +112,8 @@ async def _is_available(portal: PortalApi, entity: str) -> bool:
 
 
 def is_refusal(error: CallError) -> bool:
-    """Say whether an error means that the portal does not offer a kind to this webhook.
-
-    Any other error is a trouble of the whole portal, or a mistake in our command.
-    """
+    """Say whether an error means that the portal does not offer a kind to this webhook."""
+    # Any other error is a trouble of the whole portal, or a mistake in our command.
     if not isinstance(error, PermanentError):
         return error.code.lower() == "insufficient_scope"
     # Some methods have no code for it (rest-protocol section 3).

@@ -140,10 +140,8 @@ class Sweep:
     async def _with_rows(
         self, job: ListJob, part: Part
     ) -> AsyncIterator[tuple[Mapping[Key, Listed], Mapping[Key, RowSummary]]]:
-        """Yield the listed items beside the rows of the same ids, in bounded slices.
-
-        A list that ends early, as an owner's who lost rights, has a million rows behind it.
-        """
+        """Yield the listed items beside the rows of the same ids, in bounded slices."""
+        # A list that ends early, as an owner's who lost rights, has a million rows behind it.
         items = {Key(self.portal, job.entity, item.id): item for item in part.items}
         if job.mode == CHANGED:
             # Above it the list of new ids hints in any case.
