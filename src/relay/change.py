@@ -21,41 +21,31 @@ class Fields(dict[str, Parsed]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An item was added, updated or deleted, with the fields that changed.
+    """An item was added, updated or deleted, with the fields that changed."""
 
-    change_id  the change's own id, the same however often AWS delivers it
-    id         the item's, a string
-    action     one of ACTIONS
-    version    the number of the item's reading: a higher one is later
-    time       of the reading, ISO 8601
-    origin     `relay` where a reaction wrote the change, else `portal`
-    via        the reason for the reading: `event` or `sweep`
-    changed    names of the fields that differ; of an added item all that are set, as a state that
-               an item is born with is a change of that field
-    before     the changed fields only; all of a deleted item, none of an added one
-    after      all fields; none of a deleted item
-    truncated  names of fields that did not fit, and are in neither. `*` at the end of `truncated`
-               or `changed` stands for names that did not fit either
-    superseded whether this reaction has already handled a later change of the item
-    """
-
-    change_id: str
+    change_id: str  # the change's own, the same however often AWS delivers it
     portal: str
     entity: str
     entity_type_id: int | None
     id: str
-    action: str
-    version: int
-    time: str
-    origin: str = "portal"
-    via: str = "event"
+    action: str  # one of ACTIONS
+    version: int  # the number of the item's reading: a higher one is later
+    time: str  # of the reading, ISO 8601
+    origin: str = "portal"  # `relay` where a reaction wrote the change
+    via: str = "event"  # the reason for the reading: `event` or `sweep`
+    # The names of the fields that differ; of an added item all that are set, as the state that an
+    # item is born with is a change of that field.
     changed: tuple[str, ...] = ()
+    # `before` has the changed fields only: all of a deleted item, none of an added one. `after` has
+    # all fields, none of a deleted item.
     before: Mapping[str, Parsed] = field(default_factory=Fields)
     after: Mapping[str, Parsed] = field(default_factory=Fields)
+    # The names of fields that did not fit, and are in neither. `*` at the end of `truncated` or
+    # `changed` stands for names that did not fit either.
     truncated: tuple[str, ...] = ()
     # Set where a reaction runs; they are not published.
     portal_host: str = field(default="", compare=False)
-    superseded: bool = field(default=False, compare=False)
+    superseded: bool = field(default=False, compare=False)  # a later change was handled
 
     def __post_init__(self) -> None:
         """Let the plain dicts of a test read empty fields as None, as in production."""

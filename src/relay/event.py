@@ -27,32 +27,24 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something happened in a portal; the item's present state has to be read.
+    """Something happened in a portal; the item's present state has to be read."""
 
-    event_id        the event's own id. Adding and deleting happen to an item only once, so their
-                    id is made of portal, entity, item and action: a doubled event is recognised
-    name            the portal's code of the event, `ONCRMDEALUPDATE`; `robot.send_contract` where
-                    the robot `send_contract` called
-    entity, action, id
-                    what happened to which item; None where the catalogue does not know the event
-                    or the event names no item. `id` is a string
-    time, sent_at   ISO 8601; `sent_at` is the portal's own time, None where it sent none
-    payload         the portal's `data`, or the parameters of a robot; all scalars are strings
-    """
-
+    # Adding and deleting happen to an item only once, so the id is made of portal, entity, item and
+    # action: a doubled event is recognised.
     event_id: str
     portal: str
-    name: str
-    time: str
+    name: str  # the portal's code, `ONCRMDEALUPDATE`; `robot.send_contract` of a robot
+    time: str  # ISO 8601
+    # None where the catalogue does not know the event, or the event names no item.
     entity: str | None
     action: str | None
     entity_type_id: int | None
     id: str | None
-    sent_at: str | None
+    sent_at: str | None  # the portal's own time, None where it sent none
     domain: str | None
     member_id: str | None
     handler_id: str | None
-    payload: Parsed
+    payload: Parsed  # the portal's `data`, or the parameters of a robot; all scalars are strings
 
     @property
     def subject(self) -> str | None:

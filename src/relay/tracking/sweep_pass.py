@@ -44,16 +44,13 @@ GRACE_SECONDS = 30  # a change so young is left to its event, and to the next sw
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """One sweep of one portal.
-
-    `hint` puts ids of a kind into track's queue, with whether they are of a baseline; `save` keeps
-    the document. Both raise where they can't. `hinted` and `refused` are counted for metrics.
-    """
+    """One sweep of one portal."""
 
     portal: str
     client: PortalApi
     mirror: Mirror
     document: SweepDocument
+    # Puts ids of a kind into track's queue, with whether they are of a baseline.
     hint: Callable[[str, list[int], bool], Awaitable[None]]
     save: Callable[[SweepDocument], Awaitable[None]]
     reconcile_days: float = 7
