@@ -14,7 +14,8 @@ def main() -> None:
     """Release a portal's held disappearances, and all those of the next day."""
     name, portal = sys.argv[1:3]
     with aws_errors():
-        client, table = boto3.client("dynamodb"), find_stack(name).resources["StateTable"]
+        table = find_stack(name).resources["StateTable"]
+        client = boto3.client("dynamodb")
         if not SweepState(client, table).read(portal).kinds:
             raise SystemExit(f"no portal {portal!r} was ever swept in stack {name}; PORTAL=…?")
         held = Brake(client, table).release(portal, time.time())

@@ -1,5 +1,8 @@
 """ops.deployed: a stack is read, or the command exits with a remedy."""
 
+import os
+from contextlib import nullcontext
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
@@ -81,3 +84,51 @@ def test_http_is_refused_unless_the_stack_allows_it():
     """A stack without the parameter, and one with `false`, allow no http."""
     for parameters in ({}, {"AllowHttp": "false"}):
         assert not deployed.Deployed("relay", {}, parameters, {}).allow_http
+
+
+@pytest.fixture
+def local_stack(monkeypatch, tmp_path):
+    """Return the function that pretends that `make run` runs, or has been killed."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "")  # restored after the test, whatever it sets
+        monkeypatch.delenv(name)
+    file = tmp_path / "stack.json"
+    file.write_text('{"endpoint": "http://127.0.0.1:4566", "region": "eu-central-1"}')
+    monkeypatch.setattr(deployed, "LOCAL", file)
+
+    def connect(address, **_):
+        if not connect.runs:
+            raise ConnectionRefusedError(*address)
+        return nullcontext()
+
+    connect.runs = True
+    monkeypatch.setattr(deployed.socket, "create_connection", connect)
+    return connect
+
+
+def test_without_a_region_the_stack_of_make_run_is_meant(cloudformation, local_stack, capsys):
+    """The command says so, and every client of it reaches the local AWS."""
+    assert local_stack.runs
+    cloudformation(Outputs=[{"OutputKey": "HookUrl", "OutputValue": "http://x"}])
+    find_stack("relay")
+    assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert "this is the stack of `make run`" in capsys.readouterr().out
+
+
+def test_a_stack_of_make_run_that_was_killed_is_not_meant(cloudformation, local_stack):
+    """Its file is still there, but nothing listens."""
+    local_stack.runs = False
+    cloudformation(Outputs=[{"OutputKey": "HookUrl", "OutputValue": "http://x"}])
+    find_stack("relay")
+    assert "AWS_ENDPOINT_URL" not in os.environ
+
+
+def test_a_region_that_is_set_outweighs_make_run(cloudformation, local_stack, monkeypatch):
+    """Whoever has configured AWS means AWS, also while `make run` runs."""
+    assert local_stack.runs
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    cloudformation(Outputs=[{"OutputKey": "HookUrl", "OutputValue": "http://x"}])
+    find_stack("relay")
+    assert "AWS_ENDPOINT_URL" not in os.environ
