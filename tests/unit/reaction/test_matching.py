@@ -100,3 +100,36 @@ def test_a_call_waits_for_a_sibling_that_reads_before_it_writes(record, monkeypa
         return await asyncio.gather(read_and_write(), write())
 
     assert record.deliver(portal, repeat) == [7, 8]
+
+
+def test_a_call_waits_for_a_sibling_that_begins_after_it(record):
+    """A call with other parameters leaves its siblings the time to claim their own records."""
+    results = iter((7, 8))
+    portal = FakePortal({COMMENT: lambda **_: next(results)})
+
+    async def write_both(once):
+        return [await once.call(COMMENT, fields={"COMMENT": text}) for text in ("a", "b at 9")]
+
+    async def repeat(once):
+        texts = ("b at 10", "a")
+        return await asyncio.gather(
+            *(once.call(COMMENT, fields={"COMMENT": text}) for text in texts)
+        )
+
+    assert record.deliver(portal, write_both) == [7, 8]
+    assert record.deliver(portal, repeat) == [8, 7]
+
+
+def test_a_new_write_beside_a_sibling_that_waits_too_is_no_other_method(record):
+    """A run that was killed after its first write goes on, whatever else it calls meanwhile."""
+    portal = FakePortal({COMMENT: 7, "crm.deal.add": 9})
+    record.deliver(portal, calls(COMMENT, fields={"COMMENT": "at 9"}))
+
+    async def repeat(once):
+        return await asyncio.gather(
+            once.call(COMMENT, fields={"COMMENT": "at 10"}),
+            once.call("crm.deal.add", fields={"TITLE": "x"}),
+        )
+
+    assert record.deliver(portal, repeat) == [7, 9]
+    assert [method for method, _ in portal.calls] == [COMMENT, "crm.deal.add"]

@@ -79,6 +79,18 @@ def test_a_record_that_may_work_later_comes_back(sqs, error):
     assert not sqs.sent
 
 
+@pytest.mark.parametrize(
+    ("error", "failed"), [(ValueError("bug"), True), (OperatorError("m", "NO_AUTH_FOUND"), False)]
+)
+def test_only_a_reactions_own_failure_is_counted_as_one(sqs, capsys, error, failed):
+    """A record that waits for somebody else has not failed."""
+    assert handle(raising(error), EVENT.to_json()) == ["m0"]
+    assert not sqs.sent
+    out = capsys.readouterr().out
+    assert '"waiting":[1.0]' in out
+    assert ('"failed":[1.0]' in out) is failed
+
+
 def test_a_record_that_can_never_work_is_dead_lettered(sqs, capsys):
     """The dead letter has the event as it was, with method, code and reason."""
     error = PermanentError("crm.item.get", "NOT_FOUND", "Not found")

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from relay.change import Change
+from relay.errors import PermanentError
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.state_batch import StateBatch
@@ -82,3 +83,23 @@ def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, mon
     assert handle(tidy, other, seconds=0.3) == []
     assert handle(tidy, other) == []
     assert [call["id"] for _, call in portal.calls] == ["5", "6"]
+
+
+def test_a_failed_record_whose_row_is_not_stored_in_time_keeps_its_error(portal, monkeypatch):
+    """A record that can never be handled is dead-lettered, although its row is stored too late."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
+
+    async def never(*_request):
+        await asyncio.Event().wait()
+
+    @reaction
+    async def refuse(change: Change, portal: Portal) -> None:
+        """Write to the item that changed, and fail."""
+        await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
+        monkeypatch.setattr(StateBatch, "write", never)
+        raise PermanentError("crm.item.update", "ACCESS_DENIED")
+
+    portal.answers["crm.item.update"] = {"item": {}}
+    assert handle(refuse, CHANGE.to_json(), seconds=0.3) == []
+    (dead,) = portal.sqs.sent
+    assert "ACCESS_DENIED" in dead["MessageAttributes"]["reason"]["StringValue"]

@@ -164,6 +164,27 @@ def test_a_failing_read_of_a_recorded_batch_fails_alone(record):
     assert {method for method, _ in portal.calls} == {"crm.item.get", "tasks.task.get"}
 
 
+def test_a_recorded_batch_whose_reads_were_not_sent_is_not_sent_anew(record):
+    """A reaction that catches the error and repeats the batch begins no second write."""
+    record.deliver(FakePortal(ANSWERS), lambda once: once.batch(CHAIN))
+    portal = FakePortal(ANSWERS)
+    answer, late = portal.batch, [TransientError("batch", "NO_SLOT")]
+
+    async def batch(commands, **options):
+        if late:
+            raise late.pop()
+        return await answer(commands, **options)
+
+    async def insist(once):
+        with pytest.raises(TransientError):
+            await once.batch(CHAIN)
+        return await once.batch(CHAIN)
+
+    portal.batch = batch
+    assert record.deliver(portal, insist)["item"] == 3
+    assert {method for method, _ in portal.calls} == {"crm.item.get", "tasks.task.get"}
+
+
 @pytest.mark.parametrize(
     ("answer", "path"),
     [
