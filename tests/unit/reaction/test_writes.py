@@ -45,6 +45,18 @@ def test_a_batch_that_ran_in_part_is_not_repeated(record):
     assert len(portal.calls) == 2
 
 
+def test_a_batch_with_a_command_that_may_have_run_needs_an_operator(record):
+    """The results beside it are not recorded as the whole, and nothing is sent once more."""
+    portal = FakePortal({"crm.deal.add": 5})
+    portal.fail(COMMENT, "MayHaveRunError")
+    commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
+    for offset in (0, 200):
+        record.offset = offset
+        with pytest.raises(MayHaveRunError, match="UNDECIDED"):
+            record.deliver(portal, lambda once: once.batch(commands, return_errors=True))
+    assert len(portal.calls) == 2
+
+
 SECRET = "s3cr3t-of-the-webhook"
 
 

@@ -93,6 +93,15 @@ def test_the_largest_id_of_a_portal_is_read(relay):
     assert [one["data"]["id"] for one in relay.settle()] == [str(2**63 - 1)]
 
 
+@pytest.mark.parametrize("actions", [("add", "update"), ("update", "add")])
+def test_a_new_item_is_announced_whichever_of_its_events_is_first(relay, actions):
+    """An ADD event announces an item of a kind without a baseline, also behind an UPDATE."""
+    relay.portal.put(2, 1, title="a")
+    for action in actions:
+        relay.event(1, action)
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.added"]
+
+
 def test_messages_of_one_item_are_answered_together(relay):
     """A DELETE and an UPDATE of one item both come back if its reading fails."""
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from relay.tracking import wiring
+from relay.tracking.event_times import MISSED
 from tests.tracking_aws import OLD, metric, sns_error
 
 
@@ -55,6 +56,7 @@ def test_a_funnel_of_a_new_deal_is_no_move(relay, capsys):
     capsys.readouterr()
     relay.settle()
     assert metric(capsys, "MissedChanges") == 1
+    assert set(wiring.last_events().read("main")) == {MISSED}  # for the alarm of silence
 
 
 def test_changes_with_an_event_are_not_missed(relay, capsys):
