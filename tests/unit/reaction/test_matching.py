@@ -102,8 +102,12 @@ def test_a_call_waits_for_a_sibling_that_reads_before_it_writes(record, monkeypa
     assert record.deliver(portal, repeat) == [7, 8]
 
 
-def test_a_call_waits_for_a_sibling_that_begins_after_it(record):
-    """A call with other parameters leaves its siblings the time to claim their own records."""
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(("b at 10", "a"), [8, 7]), (("a", "b at 9"), [7, 8]), (("b at 9", "a"), [8, 7])],
+)
+def test_concurrent_calls_each_get_their_own_record(record, texts, expected):
+    """Equal parameters come first: a call with others leaves its siblings the time to claim."""
     results = iter((7, 8))
     portal = FakePortal({COMMENT: lambda **_: next(results)})
 
@@ -111,13 +115,12 @@ def test_a_call_waits_for_a_sibling_that_begins_after_it(record):
         return [await once.call(COMMENT, fields={"COMMENT": text}) for text in ("a", "b at 9")]
 
     async def repeat(once):
-        texts = ("b at 10", "a")
         return await asyncio.gather(
             *(once.call(COMMENT, fields={"COMMENT": text}) for text in texts)
         )
 
     assert record.deliver(portal, write_both) == [7, 8]
-    assert record.deliver(portal, repeat) == [8, 7]
+    assert record.deliver(portal, repeat) == expected
 
 
 def test_a_new_write_beside_a_sibling_that_waits_too_is_no_other_method(record):
