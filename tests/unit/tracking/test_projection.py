@@ -190,3 +190,10 @@ def test_older_forms_are_read_as_newer_ones(monkeypatch):
     old, new = {"title": "a"}, {"title": "b", "new": 1}
     assert difference(upgrade(old, 1, new, 2), new) == ["title"]
     assert upgrade(old, 2, new, 2) == old
+
+
+def test_an_empty_part_of_a_value_is_as_good_as_none():
+    """A portal that begins to answer an empty part of a phone or file makes no Change."""
+    short, long = {"id": 1, "value": "x"}, {"id": 1, "value": "x", "note": "", "flag": False}
+    assert project("deal", {"fm": [short]}) == project("deal", {"fm": [long]})
+    assert project("deal", {"UF_CRM_1": {"label": ""}}) == project("deal", {})

@@ -15,7 +15,7 @@ from relay.errors import (
 )
 from relay.tracking import wiring
 from relay.tracking.event_times import is_silent
-from tests.tracking_aws import OLD, metric
+from tests.tracking_aws import LATER, OLD, metric
 from tests.tracking_portal import ItemsPortal
 
 
@@ -63,6 +63,18 @@ def test_a_completed_sweep_is_counted(relay, capsys, monkeypatch):
     monkeypatch.setattr(settings, "secrets", lambda _branch: {})
     relay.sweep()
     assert metric(capsys, "swept") == 1
+
+
+def test_hinted_items_are_counted_where_there_are_some(relay, capsys):
+    """A sweep counts the items that track must read; a sweep at rest reports no such metric."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    capsys.readouterr()
+    relay.sweep()
+    assert '"hinted":[' not in capsys.readouterr().out
+    relay.portal.put(2, 1, title="b", updatedTime=LATER)
+    relay.sweep()
+    assert metric(capsys, "hinted") == 1
 
 
 def test_changes_without_events_raise_the_alarm(relay, capsys):
