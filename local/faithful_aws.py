@@ -15,16 +15,18 @@ import threading
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from ministack import app
 from ministack.core.arn import parse_arn
-from ministack.services import dynamodb, lambda_svc, sns, sqs
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns, sqs
 
 MINISTACK = "1.5.33"  # before changing it, read the functions that are replaced here
 SERVERS = 4  # of a queue; a short poll asks some of them
 MAX_HIDDEN_SECONDS = 12 * 3600
 MAX_IN_FLIGHT = 120_000
+LOG_PAGE = 10_000  # events in an answer, at most
 MAX_BATCH_BYTES = 6 * 1024 * 1024  # a function's payload
 FILTER_DELAY_SECONDS = float(os.environ.get("FILTER_DELAY_SECONDS", "0"))
 
@@ -51,6 +53,7 @@ def main() -> None:
     _replace(sns, "_matches_filter_policy", matching)
     _replace(lambda_svc, "_poll_dynamodb_streams", lambda _: poll_streams)
     _replace(lambda_svc, "_sqs_esm_concurrency", counting)
+    _replace(cloudwatch_logs, "_filter_log_events", paging)
     handlers = sqs._HANDLERS
     for action, by in (
         ("ReceiveMessage", receiving),
@@ -237,6 +240,27 @@ def counting(limit: Callable[..., int]) -> Callable[..., int]:
         return limit(mapping | {"ScalingConfig": numbers}, *rest)
 
     return limited
+
+
+def paging(filter_events: Callable[[Request], Any]) -> Callable[..., Any]:
+    """Let a search of logs go on where a page ends: `nextToken` is the last time and its number."""
+
+    def filter_page(request: Request) -> Any:
+        start, _, number = request.get("nextToken", "").partition("/")
+        since = {"startTime": int(start)} if start else {}
+        status, headers, body = filter_events(request | since)
+        if status != HTTPStatus.OK:
+            return status, headers, body
+        answer = json.loads(body)
+        events = answer["events"]
+        if len(events) == LOG_PAGE:
+            last = events[-1]["timestamp"]
+            shown = sum(one["timestamp"] == last for one in events)
+            answer["nextToken"] = f"{last}/{shown}"
+        answer["events"] = events[int(number or 0) :]  # those of that time were on the last page
+        return status, headers, json.dumps(answer).encode()
+
+    return filter_page
 
 
 def _window(queue_arn: str) -> float:

@@ -5,6 +5,7 @@ import json
 import textwrap
 import time
 import zipfile
+from itertools import batched
 
 import pytest
 from botocore.exceptions import ClientError
@@ -214,3 +215,18 @@ def test_a_changed_filter_is_in_force_after_a_while(aws, sqs, queue):
     assert told() == ["a"]
     time.sleep(FILTER_DELAY_SECONDS)
     assert told() == ["b"]
+
+
+def test_a_search_of_logs_has_pages(aws):
+    """More than 10,000 events are all found, once each, though many have one time."""
+    logs, names = aws.client("logs"), {"logGroupName": "many", "logStreamName": "one"}
+    logs.create_log_group(logGroupName="many")
+    logs.create_log_stream(**names)
+    now = int(time.time() * 1000)
+    wanted = [str(number) for number in range(10_050)]
+    for part in batched(wanted, 5_025, strict=True):
+        events = [{"timestamp": now + int(text) // 1000, "message": text} for text in part]
+        logs.put_log_events(**names, logEvents=events)
+    pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName="many"))
+    assert len(pages) == 2
+    assert [event["message"] for page in pages for event in page["events"]] == wanted
