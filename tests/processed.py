@@ -6,17 +6,18 @@ stricter than CloudFormation: a property that must be a number takes no text.
 """
 
 import copy
+import importlib
 import json
 import os
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 from cfnlint.decode.cfn_yaml import loads
-from ministack.services.cloudformation import language_extensions
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
@@ -30,6 +31,11 @@ STACK = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 NO_VALUE = object()
+# The import writes a key to a folder that would stay.
+with TemporaryDirectory() as _folder, patch.dict(os.environ, STATE_DIR=_folder):
+    language_extensions = importlib.import_module(
+        "ministack.services.cloudformation.language_extensions"
+    )
 
 
 @cache
