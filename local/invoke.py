@@ -59,7 +59,8 @@ def main() -> None:
     if _has_docker():
         print("through `sam local invoke` (Docker is running)", file=sys.stderr)
         command = [str(SAM), "local", "invoke", function, "-e", str(path)]
-        ended = subprocess.run(command, cwd=ROOT, env=sam_environment(), check=False)  # noqa: S603
+        with sam_environment() as environment:
+            ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603
         sys.exit(ended.returncode)
     if not STACK_FILE.is_file():
         sys.exit(

@@ -41,17 +41,18 @@ def deploy(aws: LocalAws, **parameters: str) -> Stack:
     """Build and deploy the template; raises CalledProcessError with SAM's output."""
     overrides = [f"{name}={value}" for name, value in (PARAMETERS | parameters).items()]
     build("local", quiet=True)
-    environment = {
-        name: value for name, value in sam_environment().items() if not name.startswith("AWS_")
-    }
-    subprocess.run(  # noqa: S603  our own tool
-        [SAM, "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
-        cwd=ROOT,
-        env={**environment, **credentials(aws.endpoint)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    with sam_environment() as everything:
+        environment = {
+            name: value for name, value in everything.items() if not name.startswith("AWS_")
+        }
+        subprocess.run(  # noqa: S603  our own tool
+            [SAM, "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
+            cwd=ROOT,
+            env={**environment, **credentials(aws.endpoint)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
     cloudformation = aws.client("cloudformation")
     deployed = read_stack(cloudformation, STACK)
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")

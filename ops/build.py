@@ -12,7 +12,10 @@ import py_compile
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from botocore.loaders import Loader
@@ -42,22 +45,28 @@ UNUSED = (
 SSM_OPERATION = "GetParametersByPath"
 
 
-def sam_environment() -> dict[str, str]:
-    """Return the environment for SAM CLI: it needs the template's Python on PATH."""
+@contextmanager
+def sam_environment() -> Iterator[dict[str, str]]:
+    """Yield the environment for SAM CLI: the template's Python on PATH, and a folder that goes.
+
+    SAM CLI leaves empty folders among the temporary files.
+    """
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    with TemporaryDirectory(prefix="relay-sam-") as folder:
+        yield {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "TMPDIR": folder}
 
 
 def build(config: str = "default", *, quiet: bool = False) -> None:
     """Build every function of the template; raises CalledProcessError with SAM's own output."""
-    subprocess.run(  # noqa: S603  our own tool
-        [SAM, "build", "--config-env", config],
-        cwd=ROOT,
-        env=sam_environment(),
-        check=True,
-        capture_output=quiet,
-        text=True,
-    )
+    with sam_environment() as environment:
+        subprocess.run(  # noqa: S603  our own tool
+            [SAM, "build", "--config-env", config],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=quiet,
+            text=True,
+        )
     for artefact in BUILD.iterdir():
         if artefact.is_dir():
             _finish(artefact)

@@ -104,9 +104,12 @@ def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
     """
     command = [str(SAM), "deploy", "--config-env", environment, "--stack-name", stack, *more]
     written = b""
-    with subprocess.Popen(  # noqa: S603  our own tool
-        command, cwd=ROOT, env=sam_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
+    with (
+        sam_environment() as variables,
+        subprocess.Popen(  # noqa: S603  our own tool
+            command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         assert process.stdout  # noqa: S101  it is a pipe
         while chunk := os.read(process.stdout.fileno(), 4096):
             sys.stdout.buffer.write(chunk)
