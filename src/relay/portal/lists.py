@@ -18,6 +18,8 @@ from relay.portal.pending import PendingPages
 _CAMEL_CASE = ("crm.item.", "crm.type.", "crm.category.", "catalog.", "sale.")
 # These take the field and the direction of their order as two texts.
 _FLAT_ORDER = ("user.get", "user.search", "department.get")
+# Lists with other pages than the rest; they take no filter by id.
+_PAGE_ITEMS = {"crm.timeline.logmessage.list": 10}
 
 CallAll = Callable[[str, Sequence[Params]], Awaitable[Sequence[Json]]]
 ReadChain = Callable[[PendingPages], Awaitable[Sequence[Outcome]]]
@@ -37,6 +39,7 @@ class Listing:
         self._method = method
         self._call_all = call_all
         self._read_chain = read_chain
+        self._page_items = _PAGE_ITEMS.get(method.lower(), PAGE_ITEMS)
         self._id = "id" if method.lower().startswith(_CAMEL_CASE) else "ID"
         names = {name.lower(): name for name in params}
         self._filter_name = names.get("filter", "filter")
@@ -52,7 +55,7 @@ class Listing:
 
     def pages(self) -> AsyncIterator[list[Result]]:
         """Iterate over the items of each page, in order."""
-        if self._own_order:
+        if self._own_order or self._page_items != PAGE_ITEMS:
             return self._by_offset()
         pages_of_ids = self._pages_of_ids()
         return self._by_chain() if pages_of_ids is None else self._all_of(pages_of_ids)
@@ -127,11 +130,11 @@ class Listing:
         # A `start` of -1, without counting, begins where 0 does.
         start, count = max(int(str(self._params.get("start", 0))), 0), 1
         while True:
-            starts = [start + PAGE_ITEMS * at for at in range(count)]
+            starts = [start + self._page_items * at for at in range(count)]
             pages: list[Params] = [{**self._params, "start": at} for at in starts]
             for result in await self._call_all(self._method, pages):
                 items = items_of(result)
                 yield items
-                if len(items) != PAGE_ITEMS:
+                if len(items) != self._page_items:
                     return
-            start, count = starts[-1] + PAGE_ITEMS, min(count * 4, MAX_COMMANDS)
+            start, count = starts[-1] + self._page_items, min(count * 4, MAX_COMMANDS)

@@ -165,6 +165,14 @@ def test_items_without_an_id_are_read_by_offset(wire, clock, webhook):
     assert clock.run(read()) == rows
 
 
+def test_a_list_with_pages_of_ten_is_read_whole(wire, clock, webhook):
+    """A page of ten log messages is a full one: the list goes on behind it."""
+    rows = [{"id": number} for number in range(1, 36)]
+    wire.answer = lambda _, params: {"logMessages": rows[int(params["start"]) :][:10]}
+    method = "crm.timeline.logmessage.list"
+    assert read_list(clock, Portal(webhook), method, entityTypeId=2, entityId=1) == [*range(1, 36)]
+
+
 def test_a_method_without_pages_is_read_once(wire, clock, webhook):
     """A directory that returns 80 items at once is one request."""
     wire.answer = lambda _, __: [{"ID": str(number)} for number in range(1, 81)]
