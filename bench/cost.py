@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,12 @@ def units(target: str, body: Mapping[str, Any]) -> tuple[int, float]:
     return 0, 0
 
 
-def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Counter[str]:
+def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> defaultdict[str, float]:
     """Return what functions consume, by the names of PRICES, and the messages that they get.
 
     `functions` are the names of those that are counted by their physical ones.
     """
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for line in lines:
         request = json.loads(line)
         service, body = request["service"], request["body"]
@@ -98,7 +98,7 @@ def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Counter[str]
         elif service == "dynamodb":
             writes, reads = units(request["target"], json.loads(body))
             found["DynamoDB, write units"] += writes
-            found["DynamoDB, read units"] += reads  # type: ignore[assignment]
+            found["DynamoDB, read units"] += reads
         elif service == "sns":
             form = dict(urllib.parse.parse_qsl(body))
             messages = [text for name, text in form.items() if name.endswith("Message")]
@@ -109,7 +109,7 @@ def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Counter[str]
             length = sum(len(text.encode()) for text in messages)
             found["SNS, requests of 64 KB"] += max(math.ceil(length / 65536), 1)
             scanned = length * FILTERS[kind] / GB
-            found["SNS, GB of bodies that filters read"] += scanned  # type: ignore[assignment]
+            found["SNS, GB of bodies that filters read"] += scanned
         elif service == "sqs" and "ChangeMessageVisibility" in request["target"]:
             found["SQS, requests"] += 1
     return found
@@ -158,7 +158,7 @@ class Bench:
                 since = time.monotonic()
             time.sleep(0.5)
 
-    def taken(self, messages_together: int) -> Counter[str]:
+    def taken(self, messages_together: int) -> defaultdict[str, float]:
         """Return what was consumed since the last time."""
         self.settle()
         with self._usage.open("r", encoding="utf-8") as file:
@@ -168,7 +168,7 @@ class Bench:
         # Sent by SNS, received and deleted by Lambda: each event for track, each Change once more.
         messages = found.pop("messages")
         found["SQS, requests"] += math.ceil(messages * (1 + 2 / min(messages_together, 10)))
-        found["Logs, GB"] = self._logs() / GB  # type: ignore[assignment]
+        found["Logs, GB"] = self._logs() / GB
         return found
 
     def _logs(self) -> int:

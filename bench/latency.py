@@ -26,8 +26,8 @@ def call(portal_url: str, method: str, **params: Any) -> Any:
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(f"{portal_url}/admin/call", body, headers)  # noqa: S310  ours
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  ours
-        told = json.load(answer)
-        return told.get("result", told)
+        result = json.load(answer)
+        return result.get("result", result)
 
 
 def win(url: str, number: int) -> float:

@@ -102,3 +102,15 @@ def changes(relay, request):
 def await_until() -> Any:
     """Return the function that waits for a condition."""
     return wait_until
+
+
+@pytest.fixture
+def without_topic(relay):
+    """Let ingress publish on a missing topic, as if SNS failed."""
+    functions = relay.aws.client("lambda")
+    name = relay.stack.resources["IngressFunction"]
+    right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    wrong = right | {"EVENTS_TOPIC_ARN": right["EVENTS_TOPIC_ARN"] + "-gone"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": wrong})
+    yield
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})

@@ -108,18 +108,6 @@ def taken(relay, queue, text):
     return None
 
 
-@pytest.fixture
-def without_topic(relay):
-    """Let ingress publish on a missing topic, as if SNS failed."""
-    functions = relay.aws.client("lambda")
-    name = relay.stack.resources["IngressFunction"]
-    right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    wrong = right | {"EVENTS_TOPIC_ARN": right["EVENTS_TOPIC_ARN"] + "-gone"}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": wrong})
-    yield
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})
-
-
 @pytest.mark.usefixtures("without_topic")
 def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_until):
     """An event that ingress can't publish is answered 202, and published by republish."""

@@ -187,18 +187,6 @@ def test_any_address_and_body_get_a_defined_answer(relay, secret):
     assert statuses.keys() >= {200, 400, 401, 405, 415}
 
 
-@pytest.fixture
-def without_topic(relay):
-    """Let ingress publish on a topic that is not there, as if SNS failed."""
-    functions = relay.aws.client("lambda")
-    name = relay.stack.resources["IngressFunction"]
-    right = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    wrong = right | {"EVENTS_TOPIC_ARN": right["EVENTS_TOPIC_ARN"] + "-gone"}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": wrong})
-    yield
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": right})
-
-
 @pytest.mark.usefixtures("without_topic")
 def test_a_call_is_spilled_while_sns_fails_and_published_after(relay, secret, await_until):
     """Ingress that can't publish answers 202; republish publishes the call."""
