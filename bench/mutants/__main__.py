@@ -1,7 +1,8 @@
 """How many small mistakes would the tests notice? `python -m bench.mutants [PATH…]`.
 
 Each mutant (bench/mutants/operators.py) is tried against the unit and integration tests that run
-its line. Prints the survivors and the share that was caught; returns 1 where it is below 95 %.
+its line, unless equivalent.toml says why it changes nothing. Prints the survivors and the share
+that was caught; returns 1 where it is below 95 %.
 """
 
 import random
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from bench.mutants.covering import Covering, check_tests, measure
+from bench.mutants.equivalent import Equivalents
 from bench.mutants.operators import Mutant, mutants
 from bench.mutants.trial import SURVIVED, ended_with_us, outcome, preload, start
 
@@ -38,10 +40,14 @@ def main(
     again: Annotated[bool, typer.Option(help="believe the last run of all tests")] = False,
 ) -> None:
     """Try the mutants of the modules on which the promise rests."""
+    every = [each for path in _files(paths) for each in mutants(str(path), path.read_text())]
+    equivalents = Equivalents()
+    equivalents.check(every)
     if not again:
         measure()
     covering = Covering()
-    found = [each for path in _files(paths) for each in mutants(str(path), path.read_text())]
+    found = [each for each in every if each not in equivalents]
+    print(f"{len(found)} mutants; {len(every) - len(found)} more change nothing (equivalent.toml)")
     if sample:
         found = random.Random(seed).sample(found, min(sample, len(found)))
     check_tests(test for each in found for test in covering.tests_of(Path(each.path), each.line))

@@ -11,8 +11,8 @@
 | order | two requests, or turns of the loop, in a row | the second one first |
 | expression | `a AND b` inside a DynamoDB expression | `a OR b` |
 
-Nothing is mutated outside of functions, in log lines and in metrics: a test of these would only
-repeat them.
+Nothing is mutated outside of functions, in log lines, in metrics and in `strict=` of zip: a test
+of these would only repeat them.
 """
 
 import ast
@@ -64,9 +64,14 @@ class Mutant:
     new: str
     text: str
 
+    @property
+    def change(self) -> str:
+        """Return the function with the old and the new code, on one line."""
+        return f"{self.function}: {_flat(self.old)} -> {_flat(self.new)}"
+
     def __str__(self) -> str:
-        """Return the mutant on one line."""
-        return f"{self.path}:{self.line} {self.function}: {_flat(self.old)} -> {_flat(self.new)}"
+        """Return the mutant with its place, on one line."""
+        return f"{self.path}:{self.line} {self.change}"
 
 
 def mutants(path: str, text: str) -> list[Mutant]:
@@ -199,10 +204,14 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Expr) and _DESCRIBES.match(ast.unparse(node)):
         return
     yield node
-    if isinstance(node, (ast.Raise, ast.JoinedStr)):
+    if isinstance(node, (ast.Raise, ast.JoinedStr)) or _is_strict(node):
         return
     for child in ast.iter_child_nodes(node):
         yield from _walk(child)
+
+
+def _is_strict(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _annotations(function: ast.AST) -> set[ast.AST]:
