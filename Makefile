@@ -51,42 +51,42 @@ run: env ## The whole bundle on this machine; Ctrl-C ends it
 invoke: env ## One function, one sample event: FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
+# ./relay has the operator's commands. A target hands it the variables of make's own command line.
+given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),"$(name)=$$$(name)"))
+relay = @./relay $@ $(given)
+
 new: .venv/.ready ## A reaction of yours: NAME=… ON=deal [FIELD=stageId [TO=WON]]
-	@PYTHONPATH=src .venv/bin/python -m ops.new new "$(NAME)" "$(ON)" "$(FIELD)" "$(TO)"
+	$(relay)
 
 remove: .venv/.ready ## Undo it: make remove NAME=call_ada
-	@PYTHONPATH=src .venv/bin/python -m ops.new remove "$(NAME)"
+	$(relay)
 
-CONFIG_ENV ?= default
 build: env ## Build what is deployed: SAM's build, less to load, compiled
-	.venv/bin/python -m ops.build $(CONFIG_ENV)
+	$(relay)
 
-STACK ?= relay
-PORTAL ?= main
-deploy-check: build ## Let CloudFormation judge the deploy and explain it; changes nothing
-	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) $(CONFIG_ENV) --check
+deploy-check: env ## Let CloudFormation judge the deploy and explain it; changes nothing
+	$(relay)
 
-deploy: build ## Build and deploy to AWS (samconfig.toml)
-	@PYTHONPATH=src .venv/bin/python -m ops.deploy $(STACK) $(CONFIG_ENV)
+deploy: env ## Build and deploy to AWS (samconfig.toml)
+	$(relay)
 
 connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
-	@PYTHONPATH=src .venv/bin/python -m ops.connect --stack $(STACK) --portal $(PORTAL) $(if $(REPLACE),--replace)
+	$(relay)
 
-KIND ?= deal
 robot: env ## An address for robots, and what they start: NAME=… (PORTAL=main, KIND=deal)
-	@PYTHONPATH=src .venv/bin/python -m ops.robot --stack $(STACK) --portal $(PORTAL) --kind $(KIND) --name "$(NAME)" $(if $(ROTATE),--rotate) $(if $(REPLACE),--replace)
+	$(relay)
 
 doctor: env ## What works, what does not, what to do about it
-	@PYTHONPATH=src .venv/bin/python -m ops.doctor $(STACK)
+	$(relay)
 
 logs: env ## Follow what the functions write, the journal among it
-	@.venv/bin/python -m ops.logs $(STACK)
+	$(relay)
 
 redrive: env ## Show the dead letters and why; GO=1 sends them back
-	@.venv/bin/python -m ops.redrive $(STACK) $(if $(GO),--go)
+	$(relay)
 
 release: env ## Believe that what vanished is deleted (PORTAL=main)
-	@PYTHONPATH=src .venv/bin/python -m ops.release $(STACK) "$(PORTAL)"
+	$(relay)
 
 check: env ## Lint, types, template
 	.venv/bin/ruff format --check .

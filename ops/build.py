@@ -11,14 +11,21 @@ import os
 import py_compile
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from botocore.loaders import Loader
+
+from ops.outcome import Outcome
+from ops.terminal import console
+
+type ConfigEnv = Annotated[
+    str, typer.Option(help="The environment in samconfig.toml", metavar="NAME")
+]
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / ".aws-sam" / "build"
@@ -111,8 +118,10 @@ def _write_model(folder: Path) -> None:
     target.write_text(json.dumps(model), "utf-8")
 
 
-if __name__ == "__main__":
+def command(config_env: ConfigEnv = "default") -> Outcome:
+    """Build what is deployed: SAM's build, less to load, compiled."""
     try:
-        build(*sys.argv[1:])
+        build(config_env, quiet=console.quiet)
     except subprocess.CalledProcessError as failed:
-        sys.exit(failed.returncode)
+        return Outcome({"built": False, "status": failed.returncode}, left=True)
+    return Outcome({"built": True})

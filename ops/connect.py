@@ -15,7 +15,8 @@ import typer
 from botocore.config import Config
 
 from ops.baseline import fill
-from ops.deployed import Deployed, aws_errors, find_stack
+from ops.deployed import Deployed, PortalName, Stack, find_stack
+from ops.outcome import Outcome
 from ops.secrets import (
     READ_URL,
     TOKENS,
@@ -103,22 +104,19 @@ def _client(service: str) -> Any:
     return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
-def main(
-    portal: Annotated[
-        str, typer.Option(help="Your short name of the portal", metavar="NAME")
-    ] = "main",
-    stack: Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")] = "relay",
+def command(
+    portal: PortalName = "main",
+    stack: Stack = "relay",
     *,
-    replace: Annotated[bool, typer.Option(help="Refuse all older tokens")] = False,
-) -> None:
+    replace: Annotated[bool, typer.Option("--replace", help="Refuse all older tokens")] = False,
+) -> Outcome:
     """Connect a portal to the relay; asks for its application token and webhook URLs."""
     if not re.fullmatch(PORTAL_NAME, portal):
         raise SystemExit(f"a portal's name is {PORTAL_NAME}, not {portal}")
-    with aws_errors():
-        _connect(portal, find_stack(stack), replace=replace)
+    return _connect(portal, find_stack(stack), replace=replace)
 
 
-def _connect(portal: str, stack: Deployed, *, replace: bool) -> None:
+def _connect(portal: str, stack: Deployed, *, replace: bool) -> Outcome:
     prefix, ssm = stack.outputs["SecretsPrefix"], boto3.client("ssm")
     secrets = stored_secrets(ssm, prefix)
     own = secrets.get(portal, {})
@@ -142,15 +140,13 @@ def _connect(portal: str, stack: Deployed, *, replace: bool) -> None:
     if replace:
         console.print("Older tokens are refused after 5 minutes at the latest.")
     console.print("The mirror is being filled; changes from now on are announced (Ctrl-C: later)")
+    filled = False
     with contextlib.suppress(KeyboardInterrupt):
         patience = PATIENCE_SECONDS if sys.stdin.isatty() else 0.0
-        fill(_client, stack.resources, portal, _show, patience)
+        filled = fill(_client, stack.resources, portal, _show, patience)
     console.print("Change something in the portal: its event is in the journal within seconds.")
+    return Outcome({"portal": portal, "tokens": accepted, "mirror_filled": filled})
 
 
 def _show(line: str) -> None:
     console.print(shown(line))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -15,9 +15,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from ops.build import ROOT, SAM, sam_environment
-from ops.deployed import aws_errors
-from ops.findings import BAD, LOOK, OK, Finding
+from ops.build import ROOT, SAM, ConfigEnv, sam_environment
+from ops.build import command as build_command
+from ops.deployed import Stack
+from ops.findings import BAD, LOOK, OK, Finding, Level
+from ops.outcome import Outcome
 from ops.quota import quota_findings
 from ops.terminal import console, shown
 
@@ -61,40 +63,43 @@ LOSSES = {
 }
 
 
-def main() -> int:
-    """Deploy a stack, or check what a deploy would do; returns the exit code."""
-    stack, environment, *how = sys.argv[1:]
-    if how:
-        return _check(stack, environment)
-    code, text = _sam(stack, environment)
+def command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
+    """Build and deploy to AWS (samconfig.toml)."""
+    if (built := build_command(config_env)).left:
+        return built
+    code, text = _sam(stack, config_env)
     if code:
-        console.print(f"[red]{shown(cause_of(text, stack))}[/]")
+        cause = cause_of(text, stack)
+        console.print(f"[red]{shown(cause)}[/]")
+        return Outcome({"stack": stack, "deployed": False, "cause": cause}, left=True)
+    console.print(f"deployed; next: make connect STACK={stack}")
+    return Outcome({"stack": stack, "deployed": True})
+
+
+def check_command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
+    """Let CloudFormation judge the deploy and explain it; changes nothing."""
+    if (built := build_command(config_env)).left:
+        return built
+    who = boto3.client("sts").get_caller_identity()
+    region = boto3.session.Session().region_name
+    console.print(f"account {who['Account']}, region {region}, as {who['Arn']}")
+    cloudformation = boto3.client("cloudformation")
+    before = _status(cloudformation, stack)
+    console.print(f"stack {stack}: {before or 'not there yet'}")
+    code, text = _sam(stack, config_env, "--no-execute-changeset", "--no-confirm-changeset")
+    if code:
+        findings = [Finding(BAD, cause_of(text, stack))]
     else:
-        console.print(f"deployed; next: make connect STACK={stack}")
-    return code
-
-
-def _check(stack: str, environment: str) -> int:
-    with aws_errors():
-        who = boto3.client("sts").get_caller_identity()
-        region = boto3.session.Session().region_name
-        console.print(f"account {who['Account']}, region {region}, as {who['Arn']}")
-        cloudformation = boto3.client("cloudformation")
-        before = _status(cloudformation, stack)
-        console.print(f"stack {stack}: {before or 'not there yet'}")
-        code, text = _sam(stack, environment, "--no-execute-changeset", "--no-confirm-changeset")
-        if code:
-            console.print(f"[red]BAD [/]  {shown(cause_of(text, stack))}")
-            return 1
         try:
             changes = list(_changes(cloudformation, stack))
             findings = [*quota_findings(boto3.client("lambda")), *change_findings(changes)]
         finally:
             _tidy(cloudformation, stack, is_new=before is None)
     for finding in findings:
-        console.print(f"  {finding.level}  {shown(finding.text)}")
+        console.print(finding.line())
     console.print("nothing was changed; `make deploy` does it")
-    return 1 if any(finding.level == BAD for finding in findings) else 0
+    told = {"stack": stack, "findings": [finding.document() for finding in findings]}
+    return Outcome(told, left=any(finding.level == BAD for finding in findings))
 
 
 def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
@@ -102,18 +107,19 @@ def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
 
     `environment` is one of samconfig.toml.
     """
-    command = [str(SAM), "deploy", "--config-env", environment, "--stack-name", stack, *more]
+    sam = [str(SAM), "deploy", "--config-env", environment, "--stack-name", stack, *more]
     written = b""
     with (
         sam_environment() as variables,
         subprocess.Popen(  # noqa: S603  our own tool
-            command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            sam, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process,
     ):
         assert process.stdout  # noqa: S101  it is a pipe
+        shown_on = sys.stderr if console.quiet else sys.stdout
         while chunk := os.read(process.stdout.fileno(), 4096):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+            shown_on.buffer.write(chunk)
+            shown_on.buffer.flush()
             written += chunk
     return process.returncode, written.decode(errors="replace")
 
@@ -190,11 +196,7 @@ def change_findings(changes: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     yield from findings
 
 
-def _loss(name: str, kind: str) -> tuple[str, str] | None:
+def _loss(name: str, kind: str) -> tuple[Level, str] | None:
     if name.endswith("DeadLetters"):
         return LOSSES["DeadLetters"]
     return LOSSES.get(name) or LOSSES.get(kind)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,19 +2,44 @@
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import boto3
+import typer
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-LOCAL = Path(".local/stack.json")  # `make run` writes it, and removes it at its end
+from ops.terminal import console
+
+CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5})
+LOCAL = Path(__file__).parents[1] / ".local/stack.json"  # there while `make run` is up
 NO_STACK = "ValidationError"  # CloudFormation's code for a stack that does not exist
+# What a refusal of AWS means: the first pattern that is in its code.
+REMEDIES = {
+    "Expired": "the credentials have expired: sign in again (`aws sso login`)",
+    "InvalidClientTokenId|UnrecognizedClient|InvalidSignature": (
+        "AWS does not know these credentials: `aws sts get-caller-identity` shows whose they are"
+    ),
+    "Throttl|TooManyRequests|RequestLimit|SlowDown": (
+        "AWS throttles this account; run the command again in a minute"
+    ),
+    "NonExistentQueue|ResourceNotFound|NoSuch": (
+        "a part of the stack is gone: it is half deleted, or being deployed; `make deploy` mends it"
+    ),
+    "AccessDenied|NotAuthorized|AuthorizationError": (
+        "these credentials lack a right; docs/production.md has the operator's policy"
+    ),
+}
+
+type Stack = Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")]
+type PortalName = Annotated[str, typer.Option(help="Your short name of the portal", metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,15 @@ class Deployed:
     def allow_http(self) -> bool:
         """Whether portals may be called without TLS."""
         return self.parameters.get("AllowHttp") == "true"
+
+    def resource(self, name: str) -> str:
+        """Return a resource's physical id; exits with a remedy where the stack lacks it."""
+        if name not in self.resources:
+            raise SystemExit(
+                f"stack {self.name} has no {name}: it is half deleted, or older than this command; "
+                "`make deploy` mends both"
+            )
+        return self.resources[name]
 
 
 def read_stack(cloudformation: Any, name: str) -> Deployed:
@@ -67,6 +101,11 @@ def find_stack(name: str) -> Deployed:
     return stack
 
 
+def client(service: str) -> Any:
+    """Return a boto3 client for a command: it answers within a minute, or says why not."""
+    return boto3.client(service, config=CONFIG)
+
+
 def _choose_local_aws() -> None:
     """Let all clients of this process reach the AWS of `make run`, if it runs."""
     try:
@@ -82,7 +121,7 @@ def _choose_local_aws() -> None:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    print(f"no region is set: this is the stack of `make run` at {address['endpoint']}")
+    console.print(f"no region is set: this is the stack of `make run` at {address['endpoint']}")
 
 
 @contextmanager
@@ -91,6 +130,12 @@ def aws_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise SystemExit(f"AWS refuses: {error}; are these the right account and rights?") from None
+        raise SystemExit(f"AWS refuses: {error}; {_remedy(error)}") from None
     except BotoCoreError as error:
         raise SystemExit(f"{error}; are region and credentials set?") from None
+
+
+def _remedy(error: ClientError) -> str:
+    code = str(error.response["Error"].get("Code"))
+    found = (remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, code))
+    return next(found, "are these the right account and region?")

@@ -1,17 +1,17 @@
 """`make doctor`: which parts of a stack work, which do not, and what to do about it.
 
-Exits with 1 where somebody has to act. Prints no secret.
+Prints no secret.
 """
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import boto3
 
-from ops.deployed import Deployed, aws_errors, find_stack
+from ops.deployed import Deployed, Stack, find_stack
 from ops.findings import BAD, LOOK, OK, Finding
+from ops.outcome import Outcome
 from ops.quota import quota_findings
 from ops.robot_findings import RobotCalls, read_calls, refusals, unheard
 from ops.secrets import (
@@ -36,37 +36,46 @@ LATE_SWEEPS = 3  # skipped in a row, where sweeps are rarer than that
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
-def main() -> int:
-    """Report on a stack and its portals; return 1 where something is BAD."""
-    with aws_errors():
-        stack = find_stack(sys.argv[1])
-        console.print(f"stack {stack.name}  {stack.outputs['HookUrl']}")
-        findings = _printed(quota_findings(boto3.client("lambda"), stack))
-        findings += _printed(queue_findings(boto3.client("sqs"), stack.resources))
-        secrets = stored_secrets(boto3.client("ssm"), stack.outputs["SecretsPrefix"])
-        for portal in sorted(secrets):
-            console.print(f"portal {portal}")
-            findings += _printed(token_findings(portal, secrets))
-            findings += _printed(webhook_findings(secrets[portal], stack))
-            findings += _printed(tracking_findings(portal, boto3.client("dynamodb"), stack))
-        if any(ROBOTS in own for own in secrets.values()):
-            console.print("robots")
-            calls = read_calls(boto3.client("logs"), stack.outputs["LogGroup"])
-            findings += _printed(robot_findings(secrets, calls, subscribed_robots()))
+def command(stack: Stack = "relay") -> Outcome:
+    """Say what works, what does not, and what to do about it."""
+    found = find_stack(stack)
+    report = _Report()
+    report.section(f"stack {found.name}  {found.outputs['HookUrl']}")
+    report.add("", quota_findings(boto3.client("lambda"), found))
+    report.add("", queue_findings(boto3.client("sqs"), found.resources))
+    secrets = stored_secrets(boto3.client("ssm"), found.outputs["SecretsPrefix"])
+    for portal in sorted(secrets):
+        report.section(f"portal {portal}")
+        report.add(portal, token_findings(portal, secrets))
+        report.add(portal, webhook_findings(secrets[portal], found))
+        report.add(portal, tracking_findings(portal, boto3.client("dynamodb"), found))
+    if any(ROBOTS in own for own in secrets.values()):
+        report.section("robots")
+        calls = read_calls(boto3.client("logs"), found.outputs["LogGroup"])
+        report.add("", robot_findings(secrets, calls, subscribed_robots()))
     if not secrets:
-        findings += _printed([Finding(BAD, "no portal is connected: `make connect`")])
-    bad = sum(finding.level == BAD for finding in findings)
+        report.add("", [Finding(BAD, "no portal is connected: `make connect`")])
+    bad = report.bad
     console.print(f"{bad} to be mended" if bad else "nothing to be mended")
-    return 1 if bad else 0
+    return Outcome({"stack": found.name, "findings": report.documents}, left=bad > 0)
 
 
-def _printed(findings: Iterable[Finding]) -> list[Finding]:
-    """Print each finding as soon as it is there; return them."""
-    printed = []
-    for finding in findings:
-        console.print(f"  {finding.level}  {shown(finding.text)}")
-        printed.append(finding)
-    return printed
+class _Report:
+    """Prints each finding as soon as it is there."""
+
+    def __init__(self) -> None:
+        self.documents: list[dict[str, str]] = []
+        self.bad = 0
+
+    def section(self, title: str) -> None:
+        console.print(shown(title))
+
+    def add(self, portal: str, findings: Iterable[Finding]) -> None:
+        """Print findings; `portal` is empty for those of the whole stack."""
+        for finding in findings:
+            console.print(finding.line())
+            self.documents.append({"portal": portal} | finding.document())
+            self.bad += finding.level == BAD
 
 
 def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
@@ -193,7 +202,3 @@ def _age(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,13 +3,17 @@
 import json
 import keyword
 import re
-import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from ops.build import ROOT
 from ops.mapping import logical_id, taken, with_entry, without_entry
+from ops.outcome import Outcome
 from ops.starter import reaction_and_test
 from ops.subscription import sample_batch, subscription
+from ops.terminal import console, shown
 
 NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 MAX_LETTERS = 30
@@ -78,20 +82,37 @@ def remove(root: Path, name: str) -> list[Path]:
     return [template, *parts.values()]
 
 
-def main(command: str, name: str, *arguments: str) -> None:
-    """Run `new` or `remove`; print the touched paths and the next step."""
+def new_command(
+    name: Annotated[str, typer.Option(help="The reaction, like call_ada")],
+    on: Annotated[str, typer.Option(help="deal, deal.updated, an event's code, robot.<name>")],
+    field: Annotated[str, typer.Option(help="Only if this field changed: stageId")] = "",
+    to: Annotated[str, typer.Option(help="Only if it became this: WON")] = "",
+) -> Outcome:
+    """Make a reaction of yours that works, with its test and its sample event."""
     try:
-        touched = new(ROOT, name, *arguments) if command == "new" else remove(ROOT, name)
+        made = new(ROOT, name, on, field, to)
     except ValueError as error:
-        sys.exit(str(error))
-    for path in touched:
-        print(path.relative_to(ROOT))
-    if command == "new":
-        print(
-            f"\n{name} works and is switched on. Try it: make unit. Then write your own code in it."
-        )
-        print("How: docs/first-reaction.md")
+        raise SystemExit(str(error)) from None
+    outcome = _touched(made)
+    console.print(
+        f"\n{name} works and is switched on. Try it: make unit. Then write your own code in it."
+    )
+    console.print("How: docs/first-reaction.md")
+    return outcome
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def remove_command(
+    name: Annotated[str, typer.Option(help="A reaction that `make new` made")],
+) -> Outcome:
+    """Remove what `make new` made."""
+    try:
+        return _touched(remove(ROOT, name))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _touched(paths: list[Path]) -> Outcome:
+    files = [str(path.relative_to(ROOT)) for path in paths]
+    for file in files:
+        console.print(shown(file))
+    return Outcome({"files": files})

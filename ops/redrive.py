@@ -6,19 +6,19 @@ your own may get it twice. One run sends no two equal letters: a letter that fai
 dead again stays, with its new reason.
 """
 
-import contextlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any
 
 import boto3
+import typer
 
 from ops.dead_letters import DeadLetters, Letter, content_of, digest_of, reason_of
-from ops.deployed import aws_errors, find_stack
-from ops.terminal import harmless
+from ops.deployed import Stack, find_stack
+from ops.outcome import Outcome
+from ops.terminal import console, shown
 
 ANNOUNCE = "AnnounceDeadLetters"
 MAX_SHOWN = 10_000  # letters of a queue whose reasons are counted; SQS hides 120,000 at most
@@ -31,17 +31,25 @@ type Say = Callable[[str], None]
 type Sent = Iterator[tuple[list[Letter], str | None]]
 
 
-def main() -> None:
-    """Show the dead letters of a stack by their reasons; with `--go` send them back."""
-    with contextlib.suppress(KeyboardInterrupt), aws_errors():
-        resources = find_stack(sys.argv[1]).resources
-        redrive(cache(boto3.client), resources, _print, go="--go" in sys.argv[2:])
-        return
-    sys.exit("interrupted; letters that were sent are no dead letters any more, the others stay")
+def command(
+    stack: Stack = "relay",
+    *,
+    go: Annotated[bool, typer.Option("--go", help="Send them back")] = False,
+) -> Outcome:
+    """Show the dead letters of a stack by their reasons; with GO=1 send them back."""
+    lines: list[str] = []
 
+    def say(line: str) -> None:
+        lines.append(line)
+        console.print(shown(line))
 
-def _print(line: str) -> None:
-    print(harmless(line))
+    try:
+        redrive(cache(boto3.client), find_stack(stack).resources, say, go=go)
+    except KeyboardInterrupt:
+        raise SystemExit(
+            "interrupted; letters that were sent are no dead letters any more, the others stay"
+        ) from None
+    return Outcome({"lines": lines})
 
 
 def redrive(client: Client, resources: Mapping[str, str], say: Say, *, go: bool) -> None:
@@ -198,7 +206,3 @@ def _announce(functions: Any, function: str, letter: Letter) -> str | None:
     if result["batchItemFailures"]:
         return "announce can't take it now; `make logs` says why"
     return None
-
-
-if __name__ == "__main__":
-    main()

@@ -14,8 +14,9 @@ import boto3
 import typer
 
 from ops.build import ROOT
-from ops.deployed import aws_errors, find_stack
+from ops.deployed import PortalName, Stack, find_stack
 from ops.new import MAX_LETTERS, NAME, new
+from ops.outcome import Outcome
 from ops.secrets import MAX_TOKENS, READ_URL, ROBOTS, lines_of, store, stored_secrets, with_token
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
@@ -80,15 +81,17 @@ def fields_of(kind: Kind, url: str, *, allow_http: bool) -> dict[str, str]:
         return USUAL_FIELDS
 
 
-def main(  # noqa: PLR0913  a command has options
+def command(  # noqa: PLR0913  a command has options
     name: Annotated[str, typer.Option(help="The robot's name", metavar="NAME")] = "",
-    portal: Annotated[str, typer.Option(help="The portal's short name", metavar="NAME")] = "main",
-    stack: Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")] = "relay",
+    portal: PortalName = "main",
+    stack: Stack = "relay",
     kind: Annotated[str, typer.Option(help="The kind of its items", metavar="KIND")] = "deal",
     *,
-    rotate: Annotated[bool, typer.Option(help="Store a new secret beside the older ones")] = False,
-    replace: Annotated[bool, typer.Option(help="Refuse all older addresses")] = False,
-) -> None:
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Store a new secret beside the older ones")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Refuse all older addresses")] = False,
+) -> Outcome:
     """Print the address of a robot; makes its secret and its reaction where there are none."""
     try:
         of_kind = kind_of(kind)
@@ -99,24 +102,26 @@ def main(  # noqa: PLR0913  a command has options
         raise SystemExit(str(error)) from None
     for path in made:
         console.print(shown(str(path.relative_to(ROOT))))
-    with aws_errors():
-        deployed = find_stack(stack)
-        prefix, ssm = deployed.outputs["SecretsPrefix"], boto3.client("ssm")
-        own = stored_secrets(ssm, prefix).get(portal, {})
-        if READ_URL not in own:
-            raise SystemExit(f"portal {portal} is not connected: `make connect PORTAL={portal}`")
-        before = lines_of(own, ROBOTS)
-        after = with_secret(before, rotate=rotate, replace=replace)
-        if after != before:
-            store(ssm, prefix, portal, {ROBOTS: "\n".join(after)})
+    deployed = find_stack(stack)
+    prefix, ssm = deployed.outputs["SecretsPrefix"], boto3.client("ssm")
+    own = stored_secrets(ssm, prefix).get(portal, {})
+    if READ_URL not in own:
+        raise SystemExit(f"portal {portal} is not connected: `make connect PORTAL={portal}`")
+    before = lines_of(own, ROBOTS)
+    after = with_secret(before, rotate=rotate, replace=replace)
+    if after != before:
+        store(ssm, prefix, portal, {ROBOTS: "\n".join(after)})
     fields = fields_of(of_kind, own[READ_URL], allow_http=deployed.allow_http)
-    _explain(stack, address(deployed.outputs["HookUrl"], portal, after[0], name), fields)
+    url = address(deployed.outputs["HookUrl"], portal, after[0], name)
+    _explain(stack, url, fields)
     if after != before:
         console.print(f"{len(after)} secret(s) accepted, at most {MAX_TOKENS}; the new one in 5 s.")
     if before and replace:
         console.print("Older addresses are refused after 5 minutes at the latest.")
     if made:
         console.print(f"{name} has a reaction now; `make unit`, then `make deploy` switches it on.")
+    files = [str(path.relative_to(ROOT)) for path in made]
+    return Outcome({"address": url, "fields": fields, "secrets": len(after), "files": files})
 
 
 def _explain(stack: str, url: str, fields: dict[str, str]) -> None:
@@ -130,7 +135,3 @@ def _explain(stack: str, url: str, fields: dict[str, str]) -> None:
     if len(fields) > MAX_FIELDS:
         console.print(f"  … and {len(fields) - MAX_FIELDS} more: the button beside the field")
     console.print(shown("\n" + WARNING + "\n"))
-
-
-if __name__ == "__main__":
-    typer.run(main)

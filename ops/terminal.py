@@ -1,8 +1,11 @@
 """What operators see: text from portals and messages never controls the terminal."""
 
+import json
+
 from rich.console import Console
 from rich.markup import escape
 
+# Quiet with JSON=1: standard output has documents only.
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -12,7 +15,7 @@ def harmless(text: str) -> str:
 
 
 def _spelt(char: str) -> str:
-    return " " if char.isspace() else f"\\u{ord(char):04x}"
+    return " " if char.isspace() else json.dumps(char)[1:-1]
 
 
 def shown(text: str) -> str:

@@ -20,9 +20,9 @@ from relay.tracking.row import ITEM, Base, Key, Reading, to_item
 def run(relay):
     """Return the function that runs a command of `ops` as its make target does."""
 
-    def command(module, *arguments, said=""):
+    def command(*arguments, said=""):
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-m", f"ops.{module}", *arguments],
+            [sys.executable, "-m", "ops", *arguments],
             cwd=ROOT,
             env={
                 "PATH": os.environ["PATH"],
@@ -112,13 +112,13 @@ def test_connect_says_what_to_do_without_a_stack(run):
 def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):
     """A dead webhook is BAD, with its error; no secret is printed."""
     url = relay.portal.state["webhook_url"]
-    well = run("doctor", "relay")
+    well = run("doctor")
     assert "webhook to read with: 127.0.0.1" in well.stdout, well.stderr
     assert "the mirror holds company, contact, deal" in well.stdout
     store_secrets(
         relay.aws, {"webhook-urls/write/main": re.sub(r"/rest/.*", "/rest/1/x1x1x1x1/", url)}
     )
-    ill = run("doctor", "relay")
+    ill = run("doctor")
     store_secrets(relay.aws, {"webhook-urls/write/main": url})
     assert ill.returncode == 1
     assert "BAD" in ill.stdout
@@ -133,7 +133,7 @@ def test_doctor_names_refused_robots_by_time_and_route(relay, run):
     url = f"{relay.stack.hook_url.removesuffix('/bitrix24')}/robot/main/wrongsecret1/any"
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(url, timeout=30)  # noqa: S310  ours
-    done = run("doctor", "relay")
+    done = run("doctor")
     assert (
         "calls of /robot/{portal}/{secret}/{name} refused in a day, not_verified, 2" in done.stdout
     )
@@ -162,12 +162,12 @@ def test_release_lets_go_what_is_held_back(relay, run):
     key = {"pk": {"S": "brake#main"}}
     table, dynamodb = relay.stack.resources["StateTable"], relay.aws.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=key | {"tripped": {"N": "1"}})
-    done = run("release", "relay", "main")
+    done = run("release")
     assert "main: the items that disappeared are announced as deleted" in done.stdout, done.stderr
     assert "tripped" not in dynamodb.get_item(TableName=table, Key=key)["Item"]
-    assert "nothing was held back" in run("release", "relay", "main").stdout
+    assert "nothing was held back" in run("release").stdout
     dynamodb.delete_item(TableName=table, Key=key)
-    refused = run("release", "relay", "mian")
+    refused = run("release", "PORTAL=mian")
     assert refused.returncode != 0
     assert "no portal 'mian' was ever swept" in refused.stderr
 
@@ -188,9 +188,9 @@ def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
         MessageBody=body,
         MessageAttributes={"reason": {"DataType": "String", "StringValue": "made up"}},
     )
-    shown = run("redrive", "relay")
+    shown = run("redrive")
     assert "JournalDeadLetters  1 x  made up" in shown.stdout
-    assert "sent back" in run("redrive", "relay", "--go").stdout
+    assert "sent back" in run("redrive", "--go").stdout
     await_until(lambda: '"event_id":"redriven"' in relay.log())
 
 
@@ -230,8 +230,8 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
     set_aside({"eventName": "MODIFY", "dynamodb": images})
     unborn = {name: value for name, value in new.items() if name != "born"}
     set_aside({"eventName": "MODIFY", "dynamodb": images | {"NewImage": unborn}})
-    assert "AnnounceDeadLetters  2 x  made up" in run("redrive", "relay").stdout
-    said = run("redrive", "relay", "--go").stdout
+    assert "AnnounceDeadLetters  2 x  made up" in run("redrive").stdout
+    said = run("redrive", "--go").stdout
     assert "AnnounceDeadLetters  1 x  stays: dead again: KeyError: 'born'" in said
     found = await_until(lambda: [one for one in changes() if one.id == "999001"])
     assert [(one.change_id, one.before) for one in found] == [

@@ -67,7 +67,9 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
     """New reactions pass format, lint, types and tests; removed ones leave no trace."""
     before = contents(tree)
     for name, *arguments in MADE:
-        said = run(tree, "python", "-m", "ops.new", "new", name, *arguments)
+        variables = zip(("ON", "FIELD", "TO"), arguments, strict=True)
+        given = [f"{variable}={value}" for variable, value in variables if value]
+        said = run(tree, "python", "-m", "ops", "new", f"NAME={name}", *given)
         assert f"{name} works" in said
     tutorial = (tree / "docs" / "first-reaction.md").read_text("utf-8")
     tutorial = tutorial.replace("big_deal", MADE[0][0])  # whoever followed it has that one
@@ -87,12 +89,12 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
     about = "told or reaction or filter or row"
     run(tree, "pytest", "-q", "-p", "no:cacheprovider", "-k", about, *tests, *others)
     for name, *_ in MADE:
-        run(tree, "python", "-m", "ops.new", "remove", name)
+        run(tree, "python", "-m", "ops", "remove", f"NAME={name}")
     assert contents(tree) == before
 
 
 def test_a_refusal_is_one_line_and_a_status(tree):
     """A wrong name prints the right spelling, without a traceback."""
-    said = run(tree, "python", "-m", "ops.new", "new", "Bad", "deal.updated", status=1)
+    said = run(tree, "python", "-m", "ops", "new", "NAME=Bad", "ON=deal.updated", status=2)
     assert said.startswith("a reaction is called like follow_up")
     assert said.count("\n") == 1

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from ops.connect import ask_token, check_hosts, main
+from ops.connect import ask_token, check_hosts, command
 from ops.secrets import TOKENS
 
 A = "https://a.bitrix24.ru/rest/1/secretsecret/"
@@ -72,4 +72,4 @@ def test_another_portal_under_a_used_name_needs_a_yes(typed):
 def test_a_bad_name_of_a_portal_is_refused():
     """A portal's name is a part of addresses and keys, so its characters are limited."""
     with pytest.raises(SystemExit, match="a portal's name is"):
-        main(portal="Main Portal", stack="relay")
+        command(portal="Main Portal", stack="relay")

@@ -67,8 +67,11 @@ def refusal(code):
     ("error", "text"),
     [
         (refusal("ValidationError"), "there is no stack relay here; run `make deploy` first"),
-        (refusal("AccessDenied"), "AWS refuses: .*AccessDenied.*right account"),
-        (refusal("ExpiredToken"), "AWS refuses: .*ExpiredToken"),
+        (refusal("AccessDenied"), "AWS refuses: .*AccessDenied.*the operator's policy"),
+        (refusal("ExpiredTokenException"), "credentials have expired: sign in again"),
+        (refusal("ThrottlingException"), "run the command again in a minute"),
+        (refusal("AWS.SimpleQueueService.NonExistentQueue"), "half deleted"),
+        (refusal("SomethingElse"), "right account and region"),
         (NoCredentialsError(), "are region and credentials set"),
         (None, "stack relay is not deployed whole"),
     ],
@@ -78,6 +81,12 @@ def test_each_error_of_aws_has_its_own_remedy(cloudformation, error, text):
     cloudformation(error)
     with pytest.raises(SystemExit, match=text), aws_errors():
         find_stack("relay")
+
+
+def test_a_part_that_the_stack_lacks_is_named():
+    """A half-deleted stack exits with the missing part, not with a traceback."""
+    with pytest.raises(SystemExit, match=r"has no StateTable: it is half deleted.*make deploy"):
+        deployed.Deployed("relay", {}, {}, {}).resource("StateTable")
 
 
 def test_http_is_refused_unless_the_stack_allows_it():

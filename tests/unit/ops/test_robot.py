@@ -11,7 +11,7 @@ from ops import robot
 from ops.build import ROOT
 from ops.deployed import Deployed
 from ops.new import files
-from ops.robot import address, ensure_reaction, fields_of, main, with_secret
+from ops.robot import address, command, ensure_reaction, fields_of, with_secret
 from ops.secrets import MAX_TOKENS
 from relay.ingress.robots import ROUTE
 from relay.kinds import kind_of
@@ -71,7 +71,7 @@ def stored(store):
 
 def test_a_robot_gets_an_address_a_secret_and_a_reaction(store, root, capsys):
     """What is printed can be pasted: route, portal, the stored secret, name, a placeholder."""
-    main("send_contract")
+    command("send_contract")
     printed = capsys.readouterr().out
     (secret,) = stored(store)
     assert re.fullmatch("[0-9a-f]{48}", secret)
@@ -87,11 +87,11 @@ def test_a_robot_gets_an_address_a_secret_and_a_reaction(store, root, capsys):
 
 def test_a_second_robot_shares_the_secret_and_makes_no_second_reaction(store, root, capsys):
     """However many robots a portal has, older addresses stay accepted."""
-    main("send_contract")
+    command("send_contract")
     first = stored(store)
     template = (root / "template.yaml").read_text("utf-8")
-    main("send_contract")
-    main("start_from_robot")
+    command("send_contract")
+    command("start_from_robot")
     assert stored(store) == first
     assert (root / "template.yaml").read_text("utf-8") == template
     assert capsys.readouterr().out.count(first[0]) == 3
@@ -99,11 +99,11 @@ def test_a_second_robot_shares_the_secret_and_makes_no_second_reaction(store, ro
 
 def test_secrets_are_rotated_with_overlap_and_replaced_without(store, capsys):
     """ROTATE=1 puts a new secret before the older ones, REPLACE=1 in place of them."""
-    main("start_from_robot")
-    main("start_from_robot", rotate=True)
+    command("start_from_robot")
+    command("start_from_robot", rotate=True)
     newest, oldest = stored(store)
     assert newest in capsys.readouterr().out
-    main("start_from_robot", replace=True)
+    command("start_from_robot", replace=True)
     (last,) = stored(store)
     assert last not in {newest, oldest}
     assert len(with_secret([str(n) for n in range(MAX_TOKENS)], rotate=True, replace=False)) == (
@@ -127,7 +127,7 @@ def test_what_can_not_be_called_is_refused_and_nothing_stored(store, name, optio
     """A bad name, an unknown kind and a portal that is not connected exit with what to do."""
     before = dict(store.parameters)
     with pytest.raises(SystemExit, match=reason):
-        main(name, **options)
+        command(name, **options)
     assert store.parameters == before
 
 

@@ -1,0 +1,63 @@
+"""The commands by name, and their arguments: `--item deal/662`, or as make has it, ITEM=deal/662.
+
+A command is a function with typer's options that returns an Outcome; each has a file in `ops/`.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from inspect import signature
+
+import typer
+
+from ops import build, connect, deploy, doctor, logs, new, redrive, release, robot
+from ops.outcome import Outcome, ending, refuse
+from ops.terminal import console
+
+COMMANDS: dict[str, Callable[..., Outcome | None]] = {
+    "new": new.new_command,
+    "remove": new.remove_command,
+    "build": build.command,
+    "deploy-check": deploy.check_command,
+    "deploy": deploy.command,
+    "connect": connect.command,
+    "robot": robot.command,
+    "doctor": doctor.command,
+    "logs": logs.command,
+    "redrive": redrive.command,
+    "release": release.command,
+}
+VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
+
+app = typer.Typer(
+    help="Operate a deployed relay. Each command takes --json (JSON=1).",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(ending(_command))
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command that the arguments name; always exits, with 0, 1 or 2."""
+    if "--json" in arguments or "JSON=1" in arguments:
+        console.quiet = True
+    rest = [one for one in arguments if one not in {"--json", "JSON=1", "JSON=0"}]
+    app([*rest[:1], *(_option(rest[0], one) for one in rest[1:])], prog_name="relay")
+
+
+def _option(command: str, argument: str) -> str:
+    """Return an argument in typer's spelling; a switch of make is 1."""
+    if not (found := VARIABLE.fullmatch(argument)):
+        return argument
+    name, value = found[1].lower(), found[2]
+    option = "--" + name.replace("_", "-")
+    parameters = signature(COMMANDS[command]).parameters if command in COMMANDS else {}
+    if not value:
+        refuse(f"{found[1]} is empty; leave it out, or give it a value")
+    if name in parameters and isinstance(parameters[name].default, bool):
+        if value != "1":
+            refuse(f"{found[1]} is a switch: write {found[1]}=1, or leave it out")
+        return option
+    return f"{option}={value}"
