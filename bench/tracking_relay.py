@@ -56,6 +56,8 @@ class TrackingRelay:
             "TRACK_QUEUE_URL": self.queue,
             "DEAD_LETTERS_URL": dead,
             "CHANGES_TOPIC_ARN": topic,
+            "HISTORY_TABLE": "History",
+            "HISTORY_DAYS": "0",
         }
         # As after the first connect: the portal's bucket of requests is empty.
         row = {**key(slots_key("main")), "empty_at": {"N": "0"}}
@@ -136,7 +138,14 @@ class Stream:
     def __init__(self, aws: LocalAws) -> None:
         pk = {"AttributeName": "pk", "AttributeType": "S"}, {"KeyType": "HASH"}
         number = {"AttributeName": "id", "AttributeType": "N"}, {"KeyType": "RANGE"}
-        for name, keys in {"State": [pk], "Mirror": [pk, number], "Rows": [pk, number]}.items():
+        text = {"AttributeName": "sk", "AttributeType": "S"}, {"KeyType": "RANGE"}
+        tables = {
+            "State": [pk],
+            "Mirror": [pk, number],
+            "Rows": [pk, number],
+            "History": [pk, text],
+        }
+        for name, keys in tables.items():
             aws.client("dynamodb").create_table(
                 TableName=name,
                 AttributeDefinitions=[attribute for attribute, _ in keys],

@@ -49,6 +49,10 @@ LOSSES = {
         BAD,
         "the next sweep fills a new mirror; what changed until then is not announced",
     ),
+    "History": (
+        LOOK,
+        "the old history stays, and no command reads it; a new one begins",
+    ),
     "StateTable": (
         BAD,
         "records that wait lose their checkpoints: wait until `make doctor` shows empty queues",

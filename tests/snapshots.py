@@ -35,6 +35,7 @@ OPTIONS = {
     "GraceSeconds": "60",
     "ReconcileDays": "1",
     "SilentHours": "24",
+    "HistoryDays": "365",
     "PointInTimeRecovery": "false",
     "DeletionProtection": "false",
     "Forward": "all",

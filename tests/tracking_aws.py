@@ -97,10 +97,10 @@ def announced_from(announce, records):
 
 
 class FakeDynamo:
-    """Two tables; conditions, updates and projections hold as they are written."""
+    """Three tables; conditions, updates and projections hold as they are written."""
 
     def __init__(self):
-        self.mirror, self.state, self.stream = {}, {}, []
+        self.mirror, self.state, self.history, self.stream = {}, {}, {}, []
         self.trouble = None
         self.numbers = itertools.count(1)
 
@@ -145,8 +145,24 @@ class FakeDynamo:
         rows = [project(self.mirror[key], ask) for key in keys if key in self.mirror]
         return {"Responses": {"Mirror": rows}}
 
+    def batch_write_item(self, *, RequestItems):  # noqa: N803
+        """Put rows of the history."""
+        if self.trouble:
+            raise self.trouble
+        puts = [one["PutRequest"]["Item"] for one in RequestItems["History"]]
+        rows = {(row["pk"]["S"], row["sk"]["S"]): row for row in puts}
+        assert 0 < len(rows) == len(puts) <= 25
+        self.history |= rows
+        return {}
+
     def query(self, *, ExpressionAttributeValues, **ask):  # noqa: N803
         """Return the rows of a range."""
+        if ask["TableName"] == "History":
+            assert ask["KeyConditionExpression"] == "pk = :pk AND sk < :until"
+            pk, until = (ExpressionAttributeValues[name]["S"] for name in (":pk", ":until"))
+            found = [key for key in sorted(self.history, reverse=True) if key[0] == pk]
+            rows = [self.history[key] for key in found if key[1] < until]
+            return {"Items": rows[: ask.get("Limit")]}
         assert ask["KeyConditionExpression"] == "pk = :pk AND id BETWEEN :low AND :high"
         values = ExpressionAttributeValues
         low, high = int(values[":low"]["N"]), int(values[":high"]["N"])

@@ -15,7 +15,7 @@ TIME = "2026-03-01T12:00:00+03:00"
 
 
 def make_tables():
-    """Make the two tables of the template in a mocked DynamoDB; returns the client."""
+    """Make the tables of the template in a mocked DynamoDB; returns the client."""
     client = boto3.client("dynamodb")
     client.create_table(
         TableName="Mirror",
@@ -26,6 +26,18 @@ def make_tables():
         AttributeDefinitions=[
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "id", "AttributeType": "N"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.create_table(
+        TableName="History",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
         ],
         BillingMode="PAY_PER_REQUEST",
     )

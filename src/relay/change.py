@@ -43,6 +43,8 @@ class Change:
     # The names of fields that did not fit, and are in neither. `*` at the end of `truncated` or
     # `changed` stands for names that did not fit either.
     truncated: tuple[str, ...] = ()
+    # Set by announce for the history, and not published: which reaction wrote it.
+    reaction: str = field(default="", compare=False)
     # Set where a reaction runs; they are not published.
     portal_host: str = field(default="", compare=False)
     superseded: bool = field(default=False, compare=False)  # a later change was handled

@@ -33,9 +33,11 @@ remove a row; a row without it stays.
 | tracking.mirror | Query | |
 | tracking.mirror | PutItem | the row's `seq` is the one that was read (tests/put_rule.py) |
 | tracking.mirror | UpdateItem | the same |
+| history | BatchWriteItem | none: a row is the same whenever it is put |
+| history | Query | |
 
-All rows are in the State table but the mirror's. tests/unit/test_state_table.py holds both lists
-to the code.
+All rows are in the State table but those of mirror and history. tests/unit/test_state_table.py
+holds both lists to the code.
 """
 
 from collections.abc import Iterator

@@ -193,7 +193,7 @@ def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
     params = {"fields": {"TITLE": "A", "NAME": "B", "OPPORTUNITY": 5}}
     marked = stamp_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
     number = call("crm.lead.add", **marked)
-    item = stamped("main", created_item("crm.lead.add", marked), 1, time.time()).item
+    item = stamped("main", created_item("crm.lead.add", marked), 1, time.time(), by="mark").item
     rows = {item["pk"]["S"]: item}
     made = server.run(lambda: convert_lead(server.portal, number, Actor(user)))
     origins = {}

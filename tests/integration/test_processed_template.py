@@ -95,7 +95,7 @@ def test_what_holds_data_outlives_the_stack_and_a_failed_first_create_leaves_not
     """Retain alone leaves tables and queues of a create that failed behind."""
     resources = variant("everything")["Resources"]
     for name, one in resources.items():
-        if name in {"Mirror", "Logs", "SpillQueue"} or name.endswith("DeadLetters"):
+        if name in {"Mirror", "History", "Logs", "SpillQueue"} or name.endswith("DeadLetters"):
             assert one["DeletionPolicy"] == "RetainExceptOnCreate", name
             assert one["UpdateReplacePolicy"] == "Retain", name
 

@@ -63,7 +63,13 @@ OWN = {
         "webhook-urls/read",
     },
     "SweepFunction": {"Mirror", "StateTable", "TrackQueue", "webhook-urls/read"},
-    "AnnounceFunction": {"Mirror", "StateTable", "AnnounceDeadLetters", "ChangesTopic"},
+    "AnnounceFunction": {
+        "Mirror",
+        "StateTable",
+        "History",
+        "AnnounceDeadLetters",
+        "ChangesTopic",
+    },
     "ForwardFunction": {"ForwardBus", "ForwardQueue", "ForwardDeadLetters"},
 } | {
     f"{name}Function": {

@@ -19,7 +19,7 @@ from datetime import datetime
 from relay.aws_types import Item
 from relay.change import Change
 from relay.echo.derived_fields import Cause, follows
-from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, keys_around
+from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
 from relay.echo.note_text import NoteText
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
@@ -36,7 +36,7 @@ def mark_echoes(
     load: Callable[[Iterable[str]], Rows],
     former_readings: Mapping[str, float] | None = None,
 ) -> list[Change]:
-    """Return the changes in their order, with `origin: relay` on those that reactions wrote.
+    """Return the changes in their order, with origin and name of the reactions that wrote them.
 
     `load` reads rows by their keys; `former_readings` has by change id the time (epoch s) at which
     the mirror read the item before.
@@ -47,8 +47,16 @@ def mark_echoes(
     for change, some in zip(changes, keys, strict=True):
         found = {key: rows[key] for key in some if key in rows}
         ours = is_echo(found, change, (former_readings or {}).get(change.change_id, 0.0))
-        marked.append(replace(change, origin="relay") if ours else change)
+        echo = replace(change, origin="relay", reaction=_writers(found)) if ours else change
+        marked.append(echo)
     return marked
+
+
+def _writers(rows: Rows) -> str:
+    """Return the reactions that wrote an item in these rows' time; empty where none is noted."""
+    names = {row["by"]["S"] for row in rows.values() if "by" in row}
+    names |= {one.removeprefix(SENT) for row in rows.values() for one in row if one[:5] == SENT}
+    return " or ".join(sorted(names))
 
 
 def _keys(change: Change) -> list[str]:

@@ -3,9 +3,9 @@
 | noted is | in the row | when | holds |
 |---|---|---|---|
 | a write to an item | `echo#` of this item and hour | before it is sent | fields, user, time |
-| a create with a stamp | `made#` of the stamp | before it is sent | kind, user |
-| any other create | `made#` of the new item | after its answer | |
-| a deletion | `gone#` of the item | after its answer | |
+| a create with a stamp | `made#` of the stamp | before it is sent | kind, user, reaction |
+| any other create | `made#` of the new item | after its answer | reaction |
+| a deletion | `gone#` of the item | after its answer | reaction |
 
 A write is noted before it is sent, so that no change is announced before its note. That needs a
 reading that can be held against the note. An id alone proves nothing of a call that was refused, so
@@ -32,6 +32,7 @@ BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind
 CLOCK_SECONDS = 5  # how far the clocks of two copies may differ
 ROW_BYTES = 200_000  # of notes; DynamoDB's limit for a row is 400 KB
+SENT = "sent "  # before a reaction's name: the ids of its writes in this hour
 
 
 def keys_around(portal: str, item: str, now: float) -> list[str]:
@@ -40,16 +41,17 @@ def keys_around(portal: str, item: str, now: float) -> list[str]:
     return list(dict.fromkeys(ledger_key(portal, item, at) for at in times))
 
 
-def fact(pk: str, now: float, **attributes: str) -> Put:
-    """Return the row that says by its key what was done; a hundred bytes."""
+def fact(pk: str, now: float, *, by: str, **attributes: str) -> Put:
+    """Return the row that says by its key what the reaction `by` has done; a hundred bytes."""
     texts: dict[str, Value] = {name: {"S": text} for name, text in attributes.items()}
+    texts["by"] = {"S": by}
     return Put({**texts, **key(pk), "expires": {"N": str(int(now + LEDGER_SECONDS))}})
 
 
-def stamped(portal: str, created: CreatedItem, user_id: int, now: float) -> Put:
+def stamped(portal: str, created: CreatedItem, user_id: int, now: float, *, by: str) -> Put:
     """Return the row of a stamped create. Kind and user: a conversion copies stamps elsewhere."""
     row_key = made_key(portal, created.stamp)
-    return fact(row_key, now, entity=created.entity, user=created.author(user_id))
+    return fact(row_key, now, by=by, entity=created.entity, user=created.author(user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Note:
     @property
     def budget(self) -> str:
         """Return the name of the attribute with the ids of this reaction's writes."""
-        return f"sent {self.reaction}"  # `count <reaction>` was a number, in older rows
+        return f"{SENT}{self.reaction}"  # `count <reaction>` was a number, in older rows
 
     def attributes(self) -> dict[str, str]:
         """Return the note as the row has it: `{"note <token>": text}`, empty without a text."""

@@ -103,7 +103,8 @@ class WriteNotes:
             if written := written_item(*command):
                 jobs.append(self._add(write, written, str(at), now))
             if (created := created_item(*command)) and created.stamp:
-                jobs.append(self.ledger.put(stamped(self.portal, created, self.user_id, now)))
+                row = stamped(self.portal, created, self.user_id, now, by=self.ledger.reaction)
+                jobs.append(self.ledger.put(row))
         await asyncio.gather(*jobs)
 
     async def failed(self, write: Write, error: BaseException) -> None:
@@ -121,14 +122,15 @@ class WriteNotes:
         for at, done in enumerate(call.finished(result)):
             written = written_item(done.method, done.resolved)
             if written and written.deleted:
-                jobs.append(self.ledger.put(fact(gone_key(self.portal, written.item), now)))
+                row_key = gone_key(self.portal, written.item)
+                jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
             refers = done.resolved is not done.params
             if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
                 row_key = made_key(self.portal, f"{created.entity}/{number}")
-                jobs.append(self.ledger.put(fact(row_key, now)))
+                jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
         await self._all(jobs, "not noted", write)
 
     async def _all(self, jobs: Iterable[Awaitable[None]], message: str, write: Write) -> None:

@@ -23,6 +23,7 @@ from relay.errors import ConfigurationError, NewerFormatError, RefusedError, Sta
 from relay.state_requests import StateRequests
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
+from relay.tracking.remember import remember
 from relay.tracking.row import Row
 from relay.tracking.set_aside import Entry, set_aside
 
@@ -53,6 +54,7 @@ def handler(batch: StreamBatch, _context: object = None) -> BatchResponse:
     """Publish the Changes of a stream batch; returns the record from which the stream goes on."""
     entries = [entry for record in batch["Records"] if (entry := _read(record))]
     _mark_echoes([entry for entry in entries if entry.change])
+    remember(entries)  # first, so that no Change is announced that the history does not have
     stopped_at = _publish_in_order(entries)
     try:
         count([entry.change for entry in entries if entry.change and entry.published])

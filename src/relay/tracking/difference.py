@@ -12,7 +12,7 @@ from relay.tracking.row import UNREADABLE, Row
 
 # These fields are stored, but no difference: they follow every edit, or move without one.
 VOLATILE = {"updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"}
-_VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
+VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
@@ -55,7 +55,7 @@ def difference(before: Form, after: Form) -> list[str]:
 
 def is_volatile(name: str) -> bool:
     """Say whether a field follows edits rather than being one."""
-    return name in VOLATILE or name.startswith(_VOLATILE_PREFIXES)
+    return name in VOLATILE or name.startswith(VOLATILE_PREFIXES)
 
 
 def _same(one: object, other: object) -> bool:

@@ -343,7 +343,7 @@ STAMP = "relay-0123456789abcdef01234567"
 
 def test_a_new_item_is_recognised_by_its_id():
     """A new item is an echo if its id was noted, and not by its title."""
-    row = fact(made_key("main", "quote/5"), NOW)
+    row = fact(made_key("main", "quote/5"), NOW, by="tidy")
     assert origin_of(added(), row) == "relay"
     assert origin_of(added(number="6"), row) == "portal"
     assert origin_of(added("task"), row) == "portal"
@@ -355,7 +355,7 @@ def test_a_new_item_is_recognised_by_its_id():
 def test_a_stamp_counts_for_its_kind_and_author_only(name):
     """A stamp that a conversion has copied to another kind, or by another user, is no echo."""
     made = created_item("crm.lead.add", {"fields": {"TITLE": "A", "ORIGIN_ID": STAMP}})
-    row = stamped("main", made, USER, NOW)
+    row = stamped("main", made, USER, NOW, by="tidy")
     assert origin_of(added("lead", createdBy=USER, **{name: STAMP}), row) == "relay"
     for entity in ("deal", "contact", "company"):
         for user in (USER, PERSON):
@@ -370,7 +370,7 @@ def test_the_author_that_a_reaction_sets_is_the_stamps():
     made = created_item(
         "crm.item.add", {"entityTypeId": 128, "fields": {"xmlId": STAMP, "createdBy": 5}}
     )
-    row = stamped("main", made, USER, NOW)
+    row = stamped("main", made, USER, NOW, by="tidy")
     assert origin_of(added("dynamic_128", createdBy=5, xmlId=STAMP), row) == "relay"
     assert origin_of(added("dynamic_128", createdBy=USER, xmlId=STAMP), row) == "portal"
 
@@ -378,8 +378,8 @@ def test_the_author_that_a_reaction_sets_is_the_stamps():
 def test_a_noted_deletion_is_an_echo():
     """A noted deletion is an echo; one that was only sent is not."""
     gone = replace(CHANGE, action="deleted")
-    assert origin_of(gone, fact(gone_key("main", "deal/5"), NOW)) == "relay"
-    assert origin_of(gone, fact(gone_key("main", "lead/5"), NOW)) == "portal"
+    assert origin_of(gone, fact(gone_key("main", "deal/5"), NOW, by="tidy")) == "relay"
+    assert origin_of(gone, fact(gone_key("main", "lead/5"), NOW, by="tidy")) == "portal"
     assert origin_of(gone) == "portal"
     for method, params in (
         ("crm.deal.update", {"fields": {"TITLE": "a"}}),

@@ -92,7 +92,8 @@ def test_a_create_without_a_stamp_is_noted_by_its_id(run, method, params, result
     assert run.table.rows == {}
     run.after(call, result)
     assert run.keys == [key]
-    assert run.table.rows[key].keys() == {"pk", "expires"}
+    assert run.table.rows[key].keys() == {"pk", "expires", "by"}
+    assert run.table.rows[key]["by"] == {"S": "tidy"}
 
 
 @pytest.mark.parametrize("result", [None, {}, {"item": None}, {"item": {"id": "x"}}, [], True])

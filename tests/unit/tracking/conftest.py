@@ -26,6 +26,8 @@ def relay(monkeypatch):
         "TRACK_QUEUE_URL": URL + "track",
         "DEAD_LETTERS_URL": URL + "dead",
         "CHANGES_TOPIC_ARN": "arn:changes",
+        "HISTORY_TABLE": "History",
+        "HISTORY_DAYS": "0",
         "RECONCILE_DAYS": "7",
         "GRACE_SECONDS": "0",
         "SILENT_HOURS": "6",

@@ -203,6 +203,8 @@ def test_no_version_is_published_before_an_earlier_one(data):
         for name in ("STATE_TABLE", "DEAD_LETTERS_URL"):
             patch.setenv(name, "State")
         patch.setenv("CHANGES_TOPIC_ARN", "arn:changes")
+        patch.setenv("HISTORY_TABLE", "History")
+        patch.setenv("HISTORY_DAYS", "0")
         for _ in range(6):
             topic.fail_entries = data.draw(st.lists(st.sets(st.integers(0, 9)), max_size=6))
             left = announced_from(announce, left)
