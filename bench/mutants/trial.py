@@ -44,9 +44,22 @@ def start(mutant: Mutant, tests: Sequence[str]) -> int:
     code = BROKEN
     try:
         sys.meta_path.insert(0, _Finder(mutant))
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-cov", *tests])
+        # Most mutants end in their module's own tests; to collect the others costs seconds.
+        for part in _own_first(mutant, tests):
+            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-cov", *part])
+            if code:
+                break
     finally:
         os._exit(int(code))
+
+
+def _own_first(mutant: Mutant, tests: Sequence[str]) -> list[Sequence[str]]:
+    """Return the tests of the mutant's module and the others, without an empty list."""
+    path = Path(mutant.path)
+    own = str(Path("tests/unit", *path.parts[2:-1], f"test_{path.name}::"))
+    first = [test for test in tests if test.startswith(own)]
+    others = [test for test in tests if not test.startswith(own)]
+    return [part for part in (first, others) if part]
 
 
 def outcome(process: int, began: float) -> str | None:
