@@ -2,11 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-from cfnlint.decode.cfn_yaml import load
 
 from ops.build import ROOT
+from ops.template_file import read_template
 from relay.event import ROBOT_TYPE_PREFIX, TYPE_PREFIX
 from relay.kinds import KINDS
 
@@ -33,7 +31,7 @@ def subscribed_robots(root: Path = ROOT) -> set[str]:
 
 def _types(root: Path) -> list[str]:
     """Return the types in the filters of the reactions that are switched on."""
-    template: dict[str, Any] = load(str(root / "template.yaml"))
+    template = read_template(root / "template.yaml")
     _, switched_on, _ = template["Resources"]["Fn::ForEach::React"]
     return [
         kind

@@ -9,10 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 # Powertools' Metrics reads it when a module is imported; without it nothing could be counted.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Relay/test"
+
+settings.register_profile("quick", max_examples=20, database=None)  # of `make unit`
 
 TOKEN = "faketoken0faketoken1faketoken200"
 EVENTS = Path(__file__).parents[1] / "events"

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from cfnlint.decode.cfn_yaml import load
 
+from ops.template_file import read_template
 from relay import errors
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 NAMED = set(re.findall(r"`([^`\n]+)`", REFERENCE))
-TEMPLATE = load(str(ROOT / "template.yaml"))
+TEMPLATE = read_template(ROOT / "template.yaml")
 PAGES = [ROOT / "README.md", ROOT / "README.ru.md", ROOT / "CONTRIBUTING.md"]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from relay import errors
+from tests.sources import nodes_of
 
 SOURCE = Path(__file__).parents[2] / "src" / "relay"
 TREE = [
@@ -31,7 +32,7 @@ def test_no_other_module_defines_an_error():
         f"{path.relative_to(SOURCE)}: {node.name}"
         for path in SOURCE.rglob("*.py")
         if path.name != "errors.py"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.ClassDef)
         and any(ast.unparse(base).endswith(("Error", "Exception")) for base in node.bases)
     ]

@@ -1,13 +1,10 @@
 """relay.portal_clients: one client for each portal, with the pace of the stack."""
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from relay import settings
 from relay.errors import ConfigurationError
 from relay.portal.slots import OwnSlots, Pace
-from relay.portal_clients import PortalClients, shared_slots, stack_pace
+from relay.portal_clients import PortalClients, stack_pace
 
 MAIN, OTHER = (f"https://main.example/rest/1/{secret}secret/" for secret in ("write", "another"))
 
@@ -62,21 +59,3 @@ def stack(monkeypatch):
 def test_the_stacks_parameters_set_the_pace():
     """The portal's plan and the reserve come from the template's parameters."""
     assert stack_pace() == Pace(burst=250, rate=5, reserve=0.2)
-
-
-@pytest.mark.usefixtures("stack")
-def test_the_limit_of_a_portal_is_kept_in_the_state_table():
-    """A refused request is counted in the row of its portal, which all functions read."""
-    settings.forget()
-    with mock_aws():
-        dynamodb = boto3.client("dynamodb")
-        dynamodb.create_table(
-            TableName="state",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        shared_slots("main").refused()
-        row = dynamodb.get_item(TableName="state", Key={"pk": {"S": "slots#main"}})["Item"]
-    settings.forget()
-    assert row["refused"] == {"N": "1"}

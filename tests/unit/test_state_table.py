@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from relay import state_table
 from relay.errors import ConditionFailedError
 from relay.state_table import conditional
+from tests.sources import nodes_of
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "src" / "relay" / "state_table.py"
@@ -56,8 +57,8 @@ def test_no_other_module_makes_a_key():
     elsewhere = [
         f"{file.relative_to(ROOT)}: {node.value}"
         for file in files
-        if file != HOME
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if file != HOME and start.search(file.read_text("utf-8"))
+        for node in nodes_of(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if start.match(node.value)
     ]
@@ -70,7 +71,7 @@ def test_the_table_of_requests_lists_every_request():
     made = {
         (".".join(file.relative_to(source).with_suffix("").parts), REQUESTS[node.func.attr])
         for file in source.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for node in nodes_of(file)
         if isinstance(node, ast.Call)
         if isinstance(node.func, ast.Attribute)
         if node.func.attr in REQUESTS

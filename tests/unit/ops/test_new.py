@@ -6,9 +6,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 from ops.new import files, new, remove
+from ops.template_file import read_template
 from relay.change import Change
 from tests.samples import passes
 
@@ -63,7 +63,7 @@ def test_a_new_reaction_is_in_the_template_and_removed_without_a_trace(
     before = state(root)
     written = new(root, "made_by_test", on, fields)
     assert set(written) == {root / "template.yaml", *files(root, "made_by_test").values()}
-    template = load_template(str(root / "template.yaml"))
+    template = read_template(root / "template.yaml")
     entry = template["Mappings"]["Reaction"]["MadeByTest"]
     assert entry["Handler"] == "relay.reactions.made_by_test.handler"
     assert (entry["Topic"], json.loads(entry["Filter"])) == (topic, policy)
@@ -92,7 +92,7 @@ def test_two_are_removed_in_any_order(root):
     new(root, "made_one", "deal.added")
     new(root, "made_one_more", "lead.deleted")
     remove(root, "made_one")
-    entries = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]
+    entries = read_template(root / "template.yaml")["Mappings"]["Reaction"]
     assert "MadeOneMore" in entries
     assert "MadeOne" not in entries
     remove(root, "made_one_more")
@@ -193,7 +193,7 @@ def test_values_that_no_filter_holds_are_refused(root, on, fields, to, said):
 def test_a_value_is_asked_of_what_is_born_with_it_too(root, types, field, to, wanted):
     """TO is in the filter, ids as numbers, and the sample passes the filter."""
     new(root, "made_ada", "deal" if len(types) > 1 else types[0], field, to)
-    entry = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]["MadeAda"]
+    entry = read_template(root / "template.yaml")["Mappings"]["Reaction"]["MadeAda"]
     policy = json.loads(entry["Filter"])
     assert policy == {
         "type": [f"com.bitrix24.{one}" for one in types],

@@ -5,7 +5,6 @@ import re
 import shutil
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
 from ops import robot
 from ops.build import ROOT
@@ -13,6 +12,7 @@ from ops.deployed import Deployed
 from ops.new import files
 from ops.robot import address, command, ensure_reaction, fields_of, with_secret
 from ops.secrets import MAX_TOKENS
+from ops.template_file import read_template
 from relay.ingress.robots import ROUTE
 from relay.kinds import kind_of
 from relay.portal.fake import FakePortal
@@ -80,7 +80,7 @@ def test_a_robot_gets_an_address_a_secret_and_a_reaction(store, root, capsys):
     assert "{=Document:OPPORTUNITY}  Amount" in printed
     assert "{{=urlencode({=Document:TITLE})}}" in printed
     assert "`&`" in printed
-    entry = load_template(str(root / "template.yaml"))["Mappings"]["Reaction"]["SendContract"]
+    entry = read_template(root / "template.yaml")["Mappings"]["Reaction"]["SendContract"]
     sample = json.loads(files(root, "send_contract")["sample"].read_text("utf-8"))
     assert passes(json.loads(entry["Filter"]), json.loads(sample["Records"][0]["body"]))
 

@@ -2,13 +2,10 @@
 
 import time
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from relay.portal import Webhook, webhook_state
 from relay.portal.webhook_state import WebhookState
-from tests.portal_slots import Counting
 from tests.portal_wire import SECRET, Clock, Inline, Wire
 
 
@@ -34,25 +31,3 @@ def wire(clock, webhook):
 def webhook():
     """Return the webhook of a cloud portal."""
     return Webhook("acme.bitrix24.com", 7, SECRET)
-
-
-@pytest.fixture(scope="module")
-def dynamodb():
-    """Return a DynamoDB client, with a table for slots."""
-    with mock_aws():
-        client = boto3.client("dynamodb", "eu-central-1")
-        client.create_table(
-            TableName="limits",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield client
-
-
-@pytest.fixture
-def table(clock, dynamodb):
-    """Return the client with an empty table, on the test's clock."""
-    assert clock
-    dynamodb.delete_item(TableName="limits", Key={"pk": {"S": "slots#main"}})
-    return Counting(dynamodb)

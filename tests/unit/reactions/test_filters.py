@@ -7,14 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template
 
+from ops.template_file import read_template
 from relay.change import Change
 from relay.portal.fake import FakePortal
 from tests.samples import EVENTS, load, passes, reaches
 
 ROOT = Path(__file__).parents[3]
-REACTIONS = load_template(str(ROOT / "template.yaml"))["Mappings"]["Reaction"]
+REACTIONS = read_template(ROOT / "template.yaml")["Mappings"]["Reaction"]
 # Journal and PostJson call no portal, and their filters leave nothing out; what `make new` made,
 # with a sample of its own, has a test of its own.
 READY = [

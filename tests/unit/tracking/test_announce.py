@@ -190,7 +190,7 @@ def versions(relay, *numbers):
     return relay.dynamo.stream[-len(numbers) :]
 
 
-@settings_of_hypothesis(max_examples=20, deadline=None)
+@settings_of_hypothesis(deadline=None)
 @given(data=st.data())
 def test_no_version_is_published_before_an_earlier_one(data):
     """Whatever fails, the versions of an item appear first in their order, and each appears."""

@@ -62,22 +62,23 @@ def test_a_life_is_announced_in_order(relay):
 
 
 def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):
-    """Of 1,000 edits, half without events, events and one sweep announce each edit once."""
-    for number in range(1, 1001):
+    """Of 400 edits, half without events, events and one sweep announce each edit once."""
+    numbers = range(1, 401)
+    for number in numbers:
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
-    for number in range(1, 1001):
+    for number in numbers:
         relay.portal.put(2, number, title="b", updatedTime=LATER)
-    numbers = [n for n in range(1, 1001) if n % 2] + [n for n in range(1, 1001) if n % 4 == 1]
-    for number in sorted(numbers, key=lambda n: n * 7919 % 1009):
+    hinted = [n for n in numbers if n % 2] + [n for n in numbers if n % 4 == 1]
+    for number in sorted(hinted, key=lambda n: n * 7919 % 1009):
         relay.event(number)
     relay.portal.requests = 0
     first = relay.settle()
-    assert len(first) == 500
+    assert len(first) == 200
     assert relay.portal.requests == 1
     relay.sweep()
     ids = [one["data"]["id"] for one in first + relay.settle()]
-    assert sorted(map(int, ids)) == list(range(1, 1001))
+    assert sorted(map(int, ids)) == list(numbers)
 
 
 def test_smart_processes_and_tasks_are_tracked(relay):

@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from relay.portal import Portal
+from relay.portal import Portal, Webhook, webhook_state
+from relay.portal.webhook_state import WebhookState
 from tests.portal_slots import copies, take_and_wait
-from tests.portal_wire import RATE
+from tests.portal_wire import RATE, SECRET, Inline, Wire
 
 
 def test_a_refusal_pushes_the_next_slots_back_once(table, clock, caplog):
@@ -80,10 +81,15 @@ def test_a_refusal_without_dynamodb_uses_own_slots(table, clock, caplog):
     assert slots.take(clock.now + 10) >= clock.now
 
 
-def test_a_request_refused_by_the_portal_takes_a_later_slot(wire, table, clock, webhook):
+def test_a_request_refused_by_the_portal_takes_a_later_slot(table, clock):
     """A 503 is counted in the row, and the retry comes more than 2 s later."""
+    webhook, wire = Webhook("acme.bitrix24.com", 7, SECRET), Wire(clock)
+    webhook_state.set_state(WebhookState(webhook, wire, Inline()))
     (slots,) = copies(table, 1)
     wire.script = [RATE]
-    assert clock.run(Portal(webhook, slots=slots).call("profile")) is True
+    try:
+        assert clock.run(Portal(webhook, slots=slots).call("profile")) is True
+    finally:
+        webhook_state.forget()
     assert table.row()["refused"]["N"] == "1"
     assert wire.asked_at[1] - wire.asked_at[0] > 2
