@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs redrive release \
+.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs redrive release history asof \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -86,6 +86,12 @@ redrive: env ## Show the dead letters and why; GO=1 sends them back
 	$(relay)
 
 release: env ## Believe that what vanished is deleted (PORTAL=main)
+	$(relay)
+
+history: env ## Who changed what, when, from, to: ITEM=deal/662 [FIELD=stageId]
+	$(relay)
+
+asof: env ## An item as it was: ITEM=deal/662 AT=2026-03-01
 	$(relay)
 
 check: env ## Lint, types, template

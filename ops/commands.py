@@ -9,7 +9,7 @@ from inspect import signature
 
 import typer
 
-from ops import build, connect, deploy, doctor, logs, new, redrive, release, robot
+from ops import build, connect, deploy, doctor, history, logs, new, redrive, release, robot
 from ops.outcome import Outcome, ending, refuse
 from ops.terminal import console
 
@@ -25,6 +25,8 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "logs": logs.command,
     "redrive": redrive.command,
     "release": release.command,
+    "history": history.history_command,
+    "asof": history.asof_command,
 }
 VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
 

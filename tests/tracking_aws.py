@@ -102,6 +102,7 @@ class FakeDynamo:
     def __init__(self):
         self.mirror, self.state, self.history, self.stream = {}, {}, {}, []
         self.trouble = None
+        self.made = datetime.fromtimestamp(0, UTC)
         self.numbers = itertools.count(1)
 
     def _key(self, key):
@@ -172,6 +173,10 @@ class FakeDynamo:
             if pk == values[":pk"]["S"] and low <= number <= high
         ]
         return {"Items": rows}
+
+    def describe_table(self, *, TableName):  # noqa: N803
+        """Return when the table was made: before everything."""
+        return {"Table": {"TableName": TableName, "CreationDateTime": self.made}}
 
     def get_item(self, *, Key, ConsistentRead=False, **_):  # noqa: N803
         """Return a row of the mirror, or a state."""

@@ -1,0 +1,141 @@
+"""The past of a relay in memory: a stack for operators' commands, and an ordeal of faulty edits."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from ops.deployed import Deployed
+from ops.timeline import Past
+from relay.tracking.difference import is_volatile
+from relay.tracking.projection import project
+from tests.tracking_aws import OLD, announced_from
+
+STACK = Deployed(
+    "relay",
+    {},
+    {"HistoryDays": "0"},
+    {"History": "History", "Mirror": "Mirror", "StateTable": "State"},
+)
+STAGES = ["NEW", "PREPARATION", "WON", "LOSE"]
+
+
+def past_of(relay, **parameters):
+    """Return the past of a relay's items, as the commands have it."""
+    stack = replace(STACK, parameters=parameters) if parameters else STACK
+    return Past(relay.dynamo, stack)
+
+
+def shown(item):
+    """Return a portal's item as `asof` shows it; None stays None."""
+    if item is None:
+        return None
+    return {name: one for name, one in project("deal", item).items() if not is_volatile(name)}
+
+
+class Ordeal:
+    """Deals that are edited while events get lost, tables throttle and SNS fails.
+
+    `readings` has by deal what the portal held whenever the relay read it: [(time, item or None)].
+    """
+
+    def __init__(self, relay, deals, seed=1):
+        self.relay, self.random = relay, random.Random(seed)
+        self.readings = {number: [] for number in range(1, deals + 1)}
+        self._pending, self._seen = [], 0
+        for number in self.readings:
+            relay.portal.put(2, number, title=f"deal {number}", stageId="NEW", updatedTime=OLD)
+        relay.baseline()
+        self._note()
+
+    def run(self, edits):
+        """Edit, with a reading and an announcement every few edits, and let all of it settle."""
+        for at in range(edits):
+            self._edit(self.random.choice(list(self.readings)))
+            if self.random.random() < 0.3:
+                self._read()
+            if self.random.random() < 0.1:
+                self._announce()
+            if at % 250 == 249:
+                self.relay.sweep()
+        self.relay.sweep()
+        self._read()
+        while self._pending:
+            self._announce(faults=False)
+
+    def _edit(self, number):
+        item = self.relay.portal.items[2].get(number)
+        kind = self.random.random()
+        if item and kind < 0.05:
+            del self.relay.portal.items[2][number]
+            self._event(number, "delete", 0.0)
+            return
+        fields = {"stageId": self.random.choice(STAGES), "updatedBy": self.random.randint(1, 9)}
+        if kind < 0.4:
+            fields["title"] = self.random.choice(["", f"title {self.random.random()}"])
+        if kind < 0.2:
+            fields["ufCrmList"] = self.random.sample(range(9), self.random.randint(0, 3))
+        if kind < 0.1:
+            fields["comments"] = "long " * self.random.randint(0, 60_000)
+        self.relay.portal.put(2, number, **fields, updatedTime=_now(self.relay))
+        self._event(number, "update" if item else "add", 0.1)
+
+    def _event(self, number, action, lost):
+        for _ in range(self.random.choice([1, 1, 2]) if self.random.random() >= lost else 0):
+            self.relay.event(number, action)
+
+    def _read(self):
+        queue = self.relay.queues.messages.get("https://sqs.test/track", {})
+        shuffled = self.random.sample(list(queue.items()), len(queue))
+        queue.clear()
+        queue.update(shuffled)
+        self.relay.track_all()
+        self._note()
+
+    def _note(self):
+        fresh = self.relay.dynamo.stream[self._seen :]
+        self._seen = len(self.relay.dynamo.stream)
+        for record in fresh:
+            row = record["dynamodb"]["NewImage"]
+            number = int(row["id"]["N"])
+            held = dict(item) if (item := self.relay.portal.items[2].get(number)) else None
+            self.readings[number].append((float(row["read_at"]["N"]), held))
+        self._pending += [one for one in fresh if one["dynamodb"]["NewImage"]["quiet"]["S"] == "no"]
+
+    def _announce(self, *, faults=True):
+        relay, batch = self.relay, self._pending[:100]
+        if not batch:
+            return
+        relay.topic.fail_entries = [{0}, {0}] if faults and self.random.random() < 0.2 else []
+        write = relay.dynamo.batch_write_item
+        if faults and self.random.random() < 0.2:
+            relay.dynamo.batch_write_item = _throttled
+        again = announced_from(relay.announce, batch)
+        relay.dynamo.batch_write_item = write
+        done = len(batch) - len(again)
+        repeated = batch[:done][-3:] if faults and self.random.random() < 0.2 else []
+        announced_from(relay.announce, repeated)  # as Lambda may deliver them twice
+        relay.topic.fail_entries = []
+        self._pending = self._pending[done:]
+
+    def pairs(self, count):
+        """Yield random (deal, instant, what the portal held at the last reading before it)."""
+        for _ in range(count):
+            number = self.random.choice(list(self.readings))
+            readings = self.readings[number]
+            at = self.random.randrange(len(readings))
+            moment, held = readings[at]
+            later = readings[at + 1][0] if at + 1 < len(readings) else moment + 1
+            just_before = later - 0.0005
+            if just_before > moment:  # the first row is there a moment after its reading
+                instants = [moment, (moment + later) / 2, just_before] if at else [just_before]
+                yield number, self.random.choice(instants), shown(held)
+
+
+def _throttled(**_):
+    raise ClientError({"Error": {"Code": "ProvisionedThroughputExceeded"}}, "BatchWriteItem")
+
+
+def _now(relay):
+    return datetime.fromtimestamp(relay.portal.clock(), UTC).isoformat(timespec="seconds")
