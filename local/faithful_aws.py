@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ministack import app
+from ministack.core import lambda_runtime
 from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns, sqs
 
@@ -37,6 +38,7 @@ type Request = dict[str, Any]
 _is_short = contextvars.ContextVar("is_short", default=False)
 _chance = random.Random(int(os.environ.get("SHORT_POLL_SEED", "0")))
 _alarms: dict[str, float] = {}  # queue -> when its batching window ends
+_outdated: set[Any] = set()  # environments of former code that are busy
 _sizes: dict[str, int] = {}  # stream mapping -> the records of its next batch, while it bisects
 
 
@@ -61,6 +63,9 @@ def main() -> None:
         ("ChangeMessageVisibilityBatch", changing_visibilities),
     ):
         handlers[action] = by(handlers[action])
+    _replace(lambda_svc, "_update_code", letting_finish)
+    _replace(lambda_svc, "_update_config", letting_finish)
+    _replace(lambda_svc, "release_worker", releasing)
     if "USAGE_FILE" in os.environ:
         note = _noting(os.environ["USAGE_FILE"])
         _replace(app, "_maybe_record_cloudtrail", lambda record: noting_requests(record, note))
@@ -105,6 +110,35 @@ def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable
         return emit(function, *run, **how)
 
     return noted
+
+
+# Functions
+
+
+def letting_finish(update: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Let the environments that are busy finish their invocation with the former code."""
+
+    def updated(name: str, data: Any) -> Any:
+        with lambda_runtime._lock:
+            for key, workers in lambda_runtime._workers.items():
+                if key.split(":")[-2:] == [name, "$LATEST"]:
+                    _outdated.update(one for one in workers if one.in_use)
+                    workers[:] = [one for one in workers if not one.in_use]
+        return update(name, data)
+
+    return updated
+
+
+def releasing(release: Callable[[Any], None]) -> Callable[[Any], None]:
+    """End an environment of former code after its invocation."""
+
+    def released(worker: Any) -> None:
+        release(worker)
+        if worker in _outdated:
+            _outdated.discard(worker)
+            lambda_runtime.kill_workers([worker])
+
+    return released
 
 
 # Queues

@@ -6,7 +6,10 @@ Reactions log any text, and quote messages of others, so no text is trusted.
 from datetime import datetime
 from typing import Any
 
+from local.trace import frames_of_log, lines
 from ops.terminal import shown
+
+_RELAY = ("ingress", "republish", "track", "sweep", "announce", "forward")  # no reactions
 
 
 def clock(line: dict[str, Any]) -> str:
@@ -27,20 +30,32 @@ def words(line: dict[str, Any]) -> str | None:
         handled = shown(str(line.get("event_id") or line.get("change_id")))
         return f"[green]{service}[/] handled {handled}"
     if message in {"dead-lettered", "comes back"}:
-        return f"[red]{service}[/] {message}: {reason}"
+        error = shown(str(line.get("error") or ""))
+        said = ": ".join(part for part in (error, reason) if part and part != "None")
+        return f"[red]{service}[/] {message}: {said}"
     if message in {"refused", "spilled", "lost", "waiting"}:
         return f"[yellow]{service}[/] {message}: {reason}"
     return None
+
+
+def traceback_of(line: dict[str, Any]) -> list[str]:
+    """Return the lines of a reaction's traceback, its own code first; none without an error."""
+    return lines(frames_of_log(line))
 
 
 def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the steps of the page's strip (local/portal/README.md) in a log line."""
     service, message = line.get("service"), line["message"]
     names: tuple[str, ...] = ()
+    detail: dict[str, Any] = {"by": service}
     if message == "published":
         names = ("verified", "published")
     elif message == "handled" and service != "journal":
         names = ("reacted",)
+    elif message in ("comes back", "dead-lettered") and service not in _RELAY:
+        names = ("reacted",)
+        detail["error"] = f"{message}: {line.get('error') or ''} {line.get('reason') or ''}"
+        detail["at"] = next(iter(traceback_of(line)), "")
     try:
         at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
     except (KeyError, TypeError, ValueError):
@@ -49,4 +64,4 @@ def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
     about = {"event_id": unique_id, "subject": line.get("subject"), "time": at}
     if "event_name" in line:
         about["event"] = line["event_name"]
-    return [{"step": name, **about, "detail": {"by": service}} for name in names]
+    return [{"step": name, **about, "detail": detail} for name in names]

@@ -1,7 +1,7 @@
 """`make run`: the whole bundle on this machine, until Ctrl-C.
 
 Starts the embedded AWS and the simulated portal, deploys the stack with SAM, connects the two, and
-prints the journal, line by line.
+prints the journal, line by line. What is saved meanwhile runs within seconds (local/live.py).
 """
 
 import argparse
@@ -10,29 +10,24 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from local.aws import REGION, LocalAws, PortInUseError, in_use
-from local.changes import Changes, Readings, step
-from local.changes import words as change_words
 from local.demo import DemoPortal
-from local.log_lines import clock, steps, words
+from local.journal import Journal
+from local.live import LiveStack
 from local.stack import STACK, Stack, deploy, store_secrets
 from ops.baseline import fill
 from ops.build import ROOT
-from ops.follow import follow
 from ops.robot import address
-from ops.terminal import console, shown
+from ops.terminal import console
 from relay.state_table import key, slots_key
 
 FOLDER = ROOT / ".local"
 PORTAL = "main"
 ROBOT_PARAMETERS = "sum={=Document:OPPORTUNITY}&title={{=urlencode({=Document:TITLE})}}"
-POLL_SECONDS = 0.3
 START_SECONDS = 30.0
 
 
@@ -43,7 +38,8 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
-            _follow(*_start(running, options))
+            aws, demo, stack = _start(running, options)
+            Journal(aws, demo, stack, LiveStack(aws, stack)).follow()
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
     except PortInUseError as error:
@@ -165,34 +161,8 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
     console.print("Make an event - a new contact:")
     console.print("  curl -K .local/new-contact -d 'fields[NAME]=Ada' -d 'fields[LAST_NAME]=King'")
     console.print(f"See its effect - a comment and a notification: {demo.url}/ or below")
-    console.print("\nThe journal (Ctrl-C ends everything):")
-
-
-def _follow(aws: LocalAws, demo: DemoPortal, stack: Stack) -> None:
-    changes, readings = Changes(aws, stack, stray=_stray), Readings()
-    for line in follow(aws.client("logs"), stack.outputs["LogGroup"], POLL_SECONDS):
-        if line:
-            readings.add(line)
-        for change, reading in readings.join(changes.new(), time.monotonic()):
-            text = shown(change_words(change, reading))
-            console.print(f"{change.time[11:19]}  [cyan]change[/] {text}")
-            _show(demo, [step(change, reading)])
-        if line and (markup := words(line)):
-            console.print(f"{clock(line)}  {markup}")
-        if line and (shown_steps := steps(line)):
-            _show(demo, shown_steps)
-
-
-def _stray(text: str) -> None:
-    console.print(f"{time.strftime('%H:%M:%S', time.gmtime())}  [yellow]stray[/] {shown(text)}")
-
-
-def _show(demo: DemoPortal, lines: list[dict[str, Any]]) -> None:
-    """Show steps on the page; a refusal by the page is printed."""
-    try:
-        demo.admin("steps", lines=lines)
-    except (RuntimeError, OSError) as error:
-        _stray(f"not on the page: {error}")
+    console.print("\nA saved reaction or template.yaml runs within seconds, and nothing is lost.")
+    console.print("The journal (Ctrl-C ends everything):")
 
 
 if __name__ == "__main__":

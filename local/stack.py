@@ -6,14 +6,20 @@ so that the template stays as AWS wants it.
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from local.aws import LocalAws, credentials
 from ops.build import ROOT, SAM, build, sam_environment
 from ops.deployed import read_stack
 
 STACK = "relay"
+TEMPLATE_KEY = "saved.template"
+UPDATE_SECONDS = 60
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,54 @@ def deploy(aws: LocalAws, **parameters: str) -> Stack:
             capture_output=True,
             text=True,
         )
+    return complete(aws)
+
+
+def update(aws: LocalAws, template: str, bucket: str, **parameters: str) -> None:
+    """Update the stack to a packaged template, which is put into the bucket of its code.
+
+    Raises ClientError where the template is refused, RuntimeError where the update fails.
+    """
+    aws.client("s3").put_object(Bucket=bucket, Key=TEMPLATE_KEY, Body=template.encode())
+    cloudformation = aws.client("cloudformation")
+    try:
+        cloudformation.update_stack(
+            StackName=STACK,
+            TemplateURL=f"{aws.endpoint}/{bucket}/{TEMPLATE_KEY}",
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in (PARAMETERS | parameters).items()
+            ],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return
+        raise
+    until = time.monotonic() + UPDATE_SECONDS
+    while True:
+        (described,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        status = str(described["StackStatus"])
+        if not status.endswith("IN_PROGRESS"):
+            break
+        if time.monotonic() > until:
+            raise RuntimeError(f"the update takes more than {UPDATE_SECONDS} s")
+        time.sleep(POLL_SECONDS)
+    if status != "UPDATE_COMPLETE":
+        raise RuntimeError(_failure(cloudformation) or status)
+
+
+def _failure(cloudformation: Any) -> str:
+    """Return the reason of the newest failure of a resource."""
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    for event in events:
+        if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"):
+            return f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+    return ""
+
+
+def complete(aws: LocalAws) -> Stack:
+    """Make what ministack leaves out of a deployed or updated stack; return the stack."""
     cloudformation = aws.client("cloudformation")
     deployed = read_stack(cloudformation, STACK)
     template = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")

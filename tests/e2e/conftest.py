@@ -1,6 +1,7 @@
 """The local stack, started once for all end-to-end tests, on ports of its own."""
 
 import json
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from local.aws import LocalAws
 from local.changes import Changes
@@ -17,6 +19,12 @@ from local.run import connect
 from local.stack import Stack, deploy
 
 FORM = "application/x-www-form-urlencoded"
+PARAMETERS = {"PortalRate": "20", "PortalBurst": "500", "Forward": "all"}
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Relay:
     portal: DemoPortal
     stack: Stack
     token: str
+    parameters: dict[str, str]
 
     def post(self, body, content_type=FORM, method="POST"):
         """Return status and JSON of a request to the hook."""
@@ -82,11 +91,22 @@ def relay():
     """Return the deployed bundle, joined to a simulated portal, under its functions' own rights."""
     with LocalAws(enforce_iam=True) as aws, DemoPortal() as portal:
         try:
-            stack = deploy(aws, PortalRate="20", PortalBurst="500", Forward="all")
+            stack = deploy(aws, **PARAMETERS)
         except subprocess.CalledProcessError as failed:
             pytest.fail(f"{failed.stdout}{failed.stderr}")
         portal.admin("settings", "PATCH", burst=0)  # other tests are about its limits
-        yield Relay(aws, portal, stack, connect(aws, portal, stack))
+        yield Relay(aws, portal, stack, connect(aws, portal, stack), PARAMETERS)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start the system's chromium once a module."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "chromium is not installed; `make judges` installs it or says how"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
 
 
 @pytest.fixture(scope="module")

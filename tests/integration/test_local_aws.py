@@ -230,3 +230,50 @@ def test_a_search_of_logs_has_pages(aws):
     pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName="many"))
     assert len(pages) == 2
     assert [event["message"] for page in pages for event in page["events"]] == wanted
+
+
+SLEEPY = """
+    import os, time, urllib.parse, urllib.request
+
+    def handler(event, context):
+        told = {"Action": "SendMessage", "MessageBody": VERSION}
+        for _ in range(2):
+            urllib.request.urlopen(os.environ["TOLD"], urllib.parse.urlencode(told).encode()).read()
+            time.sleep(event["seconds"])
+"""
+
+
+def test_an_invocation_ends_with_the_code_that_it_began_with(aws, sqs, queue):
+    """New code does not end what runs; the next invocation runs it."""
+
+    def code(version):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as file:
+            file.writestr("app.py", f"VERSION = {version!r}\n{textwrap.dedent(SLEEPY)}")
+        return packed.getvalue()
+
+    functions = aws.client("lambda")
+    functions.create_function(
+        FunctionName="sleepy",
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="app.handler",
+        Code={"ZipFile": code("former")},
+        Environment={"Variables": {"TOLD": queue}},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="sleepy")
+
+    def invoke(seconds):
+        payload = json.dumps({"seconds": seconds})
+        functions.invoke(FunctionName="sleepy", InvocationType="Event", Payload=payload)
+
+    def told():
+        return taken(sqs, queue, WaitTimeSeconds=20)
+
+    invoke(2)
+    assert told() == ["former"]
+    functions.update_function_code(FunctionName="sleepy", ZipFile=code("new"))
+    functions.get_waiter("function_updated_v2").wait(FunctionName="sleepy")
+    assert told() == ["former"]
+    invoke(0)
+    assert [*told(), *told()][:2] == ["new", "new"]

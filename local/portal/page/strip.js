@@ -21,7 +21,7 @@ function saying (name, step) {
   if (name === 'sent') return step.outcome
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
   if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '') + (step.reading ? ` (${step.reading})` : '')
-  if (name === 'reacted') return short(step.reaction ?? step.by ?? '').replace('—', '')
+  if (name === 'reacted') return [short(step.reaction ?? step.by ?? '').replace('—', ''), step.error, step.at].filter(Boolean).join(' · ')
   return short(step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
 }
 const spent = seconds => seconds < 0 ? '' : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 100 ? `${seconds.toFixed(1)} s` : ''
@@ -29,7 +29,7 @@ const spent = seconds => seconds < 0 ? '' : seconds < 1 ? `${Math.round(seconds 
 function chips (row) {
   return STEPS.map(name => {
     const step = row.steps[name]
-    const bad = name === 'sent' && step && !/^2/.test(step.outcome)
+    const bad = step && (step.error || (name === 'sent' && !/^2/.test(step.outcome)))
     return el('li', { class: `step ${step ? (bad ? 'bad' : 'done') : ''}`, 'data-step': name },
       el('b', {}, t(name)), step && saying(name, step) ? el('span', {}, saying(name, step)) : null, step ? el('small', {}, spent(step.time - row.time)) : null)
   })

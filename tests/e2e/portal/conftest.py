@@ -1,7 +1,6 @@
-"""A browser, a portal, and a stand-in for the relay that does its steps in a few lines."""
+"""A portal on a page, and a stand-in for the relay that does its steps in a few lines."""
 
 import queue
-import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,15 +8,8 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
 
 from local.portal.server import PortalServer
-
-expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 class StandIn:
@@ -94,17 +86,6 @@ class StandIn:
         self.listener.shutdown()
         self.thread.join()
         self.listener.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start the system's chromium once a module."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "chromium is not installed; `make judges` installs it or says how"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -49,3 +49,25 @@ def test_a_line_of_another_shape_is_told_or_passed_over(line):
     assert words(line) in {None, "[green]mine[/] handled None"}
     assert steps(line) == []
     assert len(clock(line)) == 8
+
+
+def test_a_failed_reaction_is_a_step_with_its_line():
+    """The page is told the error, what becomes of the record, and the line of the reaction."""
+    frame = {"file": "/var/task/relay/reactions/mine.py", "line": 7, "function": "mine"}
+    line = {
+        "service": "mine",
+        "message": "comes back",
+        "timestamp": "2026-05-04 10:00:00,000+0000",
+        "change_id": "c",
+        "error": "KeyError",
+        "reason": "'title'",
+        "stack_trace": {"frames": [{**frame, "statement": "deal['title']"}]},
+    }
+    (step,) = steps(line)
+    assert (step["step"], step["event_id"]) == ("reacted", "c")
+    assert step["detail"] == {
+        "by": "mine",
+        "error": "comes back: KeyError 'title'",
+        "at": "src/relay/reactions/mine.py:7 in mine",
+    }
+    assert steps({**line, "service": "track"}) == []

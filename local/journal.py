@@ -1,0 +1,86 @@
+"""What happens in the local stack, line by line on the terminal and step by step on the page."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from local.aws import LocalAws
+from local.changes import Changes, Readings, step
+from local.changes import words as change_words
+from local.demo import DemoPortal
+from local.live import LiveStack, NotTakenError, Taken
+from local.log_lines import clock, steps, traceback_of, words
+from local.stack import Stack
+from ops.follow import follow
+from ops.terminal import console, shown
+
+POLL_SECONDS = 0.3
+_INDENT = " " * 10
+
+
+class Journal:
+    """Follows the log and the changes of a stack, and lets it take what is saved."""
+
+    def __init__(self, aws: LocalAws, demo: DemoPortal, stack: Stack, live: LiveStack) -> None:
+        self._demo, self._live = demo, live
+        self._logs, self._group = aws.client("logs"), stack.outputs["LogGroup"]
+        self._changes, self._readings = Changes(aws, stack, stray=_stray), Readings()
+
+    def follow(self) -> None:
+        """Print and show until Ctrl-C."""
+        for line in follow(self._logs, self._group, POLL_SECONDS):
+            if line:
+                self._readings.add(line)
+            for change, reading in self._readings.join(self._changes.new(), time.monotonic()):
+                text = shown(change_words(change, reading))
+                console.print(f"{change.time[11:19]}  [cyan]change[/] {text}")
+                self._show([step(change, reading)])
+            if line is None:
+                self._take()
+            else:
+                self._tell(line)
+
+    def _tell(self, line: dict[str, Any]) -> None:
+        if markup := words(line):
+            console.print(f"{clock(line)}  {markup}")
+            _indented(traceback_of(line))
+        if shown_steps := steps(line):
+            self._show(shown_steps)
+
+    def _take(self) -> None:
+        try:
+            taken = self._live.take()
+        except NotTakenError as error:
+            console.print(f"{_now()}  [red]not running[/] what was saved; the former code goes on:")
+            _indented(str(error).splitlines())
+            return
+        if taken:
+            console.print(f"{_now()}  [green]running[/] {shown(_words(taken))}")
+
+    def _show(self, lines: list[dict[str, Any]]) -> None:
+        """Show steps on the page; a refusal by the page is printed."""
+        try:
+            self._demo.admin("steps", lines=lines)
+        except (RuntimeError, OSError) as error:
+            _stray(f"not on the page: {error}")
+
+
+def _words(taken: Taken) -> str:
+    """Return a line: `src/relay/reactions/x.py in XFunction, after 0.9 s`."""
+    files = ", ".join(taken.files[:3]) + (" and more" if len(taken.files) > 3 else "")  # noqa: PLR2004
+    where = [", ".join(taken.functions)] if taken.functions else []
+    where += ["the updated stack"] if taken.is_update else []
+    return f"{files} in {' and '.join(where) or 'no function'}, after {taken.seconds:.1f} s"
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S", time.gmtime())
+
+
+def _indented(lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(f"{_INDENT}{shown(line)}")
+
+
+def _stray(text: str) -> None:
+    console.print(f"{_now()}  [yellow]stray[/] {shown(text)}")

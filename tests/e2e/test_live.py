@@ -1,0 +1,105 @@
+"""local.live: what is saved while the stack runs, runs in it; what it holds is kept."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+from local.live import LiveStack, NotTakenError
+from ops.build import ROOT
+from ops.new import new
+
+REACTION = "src/relay/reactions/follow_up.py"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a copy of what the stack is made of."""
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=without)
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    for folder in ("events", "tests/unit/reactions"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def live(relay, project, await_until):
+    """Return the running stack, which is put back to the project's own code at the end."""
+    live = LiveStack(relay.aws, relay.stack, project, **relay.parameters)
+    yield live
+    for path in (ROOT / "src").rglob("*.py"):
+        shutil.copy(path, project / path.relative_to(ROOT))
+    shutil.copy(ROOT / "template.yaml", project)
+    await_until(live.take)
+
+
+def won_deal(relay, await_until, title):
+    """Return the id of a new deal that the mirror holds, and that is won then."""
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": title})["item"]["id"]
+    known = f'"change_id":"main.deal.{deal}.'
+    await_until(lambda: known in relay.log(), 60)
+    relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "WON"})
+    return deal
+
+
+def test_a_saved_reaction_runs_and_its_effect_is_on_the_page(
+    relay, project, live, browser, await_until
+):
+    """The saved text is what the reaction writes, without a new start of anything."""
+    path = project / REACTION
+    path.write_text(path.read_text("utf-8").replace("Follow-up: task", "Saved: task"), "utf-8")
+    taken = await_until(live.take)
+    assert (taken.files, taken.functions) == ((REACTION,), ("FollowUpFunction",))
+    deal = won_deal(relay, await_until, "Saved chairs")
+    page = browser.new_page(locale="en-US")
+    page.goto(relay.portal.url)
+    page.locator(f'[data-subject="deal/{deal}"] button').first.click()
+    expect(page.locator("#card .timeline")).to_contain_text("Saved: task", timeout=60_000)
+    page.close()
+
+
+def test_code_that_can_not_run_leaves_the_former_code_at_work(relay, project, live, await_until):
+    """An error at import is told with its line in the reaction; the former code goes on."""
+    path = project / REACTION
+    right = path.read_text("utf-8")
+    path.write_text(f"{right}\nhandler = handler2\n", "utf-8")
+    line = right.count("\n") + 2
+    with pytest.raises(NotTakenError, match="NameError: name 'handler2'") as refused:
+        await_until(live.take)
+    assert f"{REACTION}:{line} in <module>\n    handler = handler2" in str(refused.value)
+    deal = won_deal(relay, await_until, "Kept chairs")
+    entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
+    await_until(lambda: relay.portal.call("crm.timeline.comment.list", filter=entity), 60)
+
+
+def test_a_new_reaction_is_an_update_that_keeps_the_mirror(relay, project, live, await_until):
+    """`make new` beside the running stack: its function reacts, to a change of an older item."""
+    deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": "Old"})["item"]["id"]
+    known = f'"change_id":"main.deal.{deal}.'
+    await_until(lambda: known in relay.log(), 60)
+    new(project, "name_deal", "deal", "title")
+    taken = await_until(live.take)
+    assert taken.is_update
+    assert "NameDealFunction" in taken.functions
+    relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"title": "New"})
+    await_until(
+        lambda: f"deal {deal} was updated" in str(relay.portal.admin("notifications", "GET")), 60
+    )
+
+
+def test_a_template_that_is_refused_is_told_and_the_stack_stays(relay, project, live, await_until):
+    """The reason names what is wrong; a right template is taken afterwards."""
+    path = project / "template.yaml"
+    right = path.read_text("utf-8")
+    path.write_text(right.replace("Type: AWS::SQS::Queue\n", "Type: AWS::SQS::Quue\n", 1), "utf-8")
+    with pytest.raises(NotTakenError, match="AWS::SQS::Quue"):
+        await_until(live.take)
+    path.write_text(right.replace("MemorySize: 512", "MemorySize: 640", 1), "utf-8")
+    assert await_until(live.take).is_update
+    sizes = {
+        one["MemorySize"]
+        for page in relay.aws.client("lambda").get_paginator("list_functions").paginate()
+        for one in page["Functions"]
+    }
+    assert 640 in sizes
