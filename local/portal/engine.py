@@ -46,9 +46,7 @@ def _values(call: Call, family: Family, operation: str) -> Row:
 def _fields(call: Call, family: Family) -> Any:
     allow(call, family, "fields")
     rows = {
-        name: field.describe()
-        | _api_type(field)
-        | ({"upperName": upper_snake(name)} if family.native else {})
+        name: _described(family, field)
         for name, field in family.classic.items()
         if "h" not in field.flags
     }
@@ -58,9 +56,26 @@ def _fields(call: Call, family: Family) -> Any:
     return {(*wrap, "fields")[2]: rows} if wrap and wrap[-1] else rows
 
 
-def _api_type(field: Field) -> Row:
-    kind = field.type if field.type != "letter" else "char"
-    return {"type": "boolean" if kind == "bool" else kind}
+def _described(family: Family, field: Field) -> Row:
+    kind = {"letter": "char", "bool": "boolean"}.get(field.type, field.type)
+    record = field.describe() | {"type": kind}
+    if family.native:
+        record["upperName"] = upper_snake(field.name)
+    if "described" in family.data:
+        record = {name: record[name] for name in family.data["described"].split()}
+    if family.data.get("sparse"):
+        record = {name: value for name, value in record.items() if value is not False}
+    if lines := family.data.get("parts", {}).get(field.name):
+        inner = (Field(name, name, kind) for name, kind in map(str.split, lines.splitlines()))
+        record["definition"] = {one.name: one.describe() for one in inner}
+    beside: Row = family.data.get("more", {}).get(field.name, {})
+    return record | beside
+
+
+def _merge_parts(family: Family, values: Row, old: Row) -> None:
+    for name in family.data.get("parts", {}):
+        if isinstance(values.get(name), dict):
+            values[name] = (old.get(name) or family.defaults[name]) | values[name]
 
 
 def _add(call: Call, family: Family) -> Any:
@@ -71,6 +86,7 @@ def _add(call: Call, family: Family) -> Any:
     absent = [field.name for field in needed if values.get(field.key) in (None, "", [])]
     if absent:
         raise family.error("add", "required", *absent)
+    _merge_parts(family, values, {})
     check_rules(call, family, values, None)
     run_hook(family.table, "check", call, values, None)
     row = insert(call, family, values)
@@ -84,6 +100,7 @@ def _update(call: Call, family: Family) -> Any:
     for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
         if values[name] in (None, "", []):
             raise family.error("update", "required", family.fields[name].name)
+    _merge_parts(family, values, old)
     check_rules(call, family, values, old)
     run_hook(family.table, "check", call, values, old)
     row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values

@@ -25,8 +25,14 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `rights`      `admin`: only administrators write
 `event`       prefix of its events, or `events` by operation; `told` (or `told_add`, …): names in
               them and the fields they hold; `flat_event`: these stand in `data` itself
-`errors`      texts as `code|text|status`, by kind or by `operation.kind`; `missing` beside it for
-              a family that takes the others over
+`errors`      texts as `code|text|status`, by kind or by `operation.kind`, where they are not those
+              of `refusals.toml`; `missing` beside it for a family that takes the others over
+`fault`       code of every error that has neither a text in `errors` nor the code 100
+`described`   names of what `fields` tells of a field; `sparse`: only what is true; `more`: what it
+              tells of some of them beside
+`parts`       of objects, a line a part; `fields` lists them, and a write that names some leaves
+              the others as they were
+`bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total
 `rules`       what values must be [rules.py]
 `rows`        what a new portal has of it
 
@@ -34,7 +40,7 @@ A line of `fields`: name (after a colon the key that it is stored under), type, 
 what it holds where nobody said, which is JSON or a token of `tokens.py`. Flags as in `fields.json`
 and: `n` a number in a `text` family, `t` a text in a `native` one, `g` shown by get alone, `s` only
 by a list that selects it, `o` where it has a value, `w` never; `h` never listed by `fields`, `U`
-filled by every update, `q` four decimals.
+filled by every update, `q` four decimals, `l` a number in lists.
 """
 
 import json
@@ -47,27 +53,7 @@ from local.portal.table import Row
 
 _TEXT_CODE = 4  # longer numbers are numbers in an answer, 0 and 100 are texts
 _OPERATIONS = "fields add get list update delete"
-_TEXT_ERRORS = {
-    "id": "|ID is not defined or invalid.",
-    "missing": "|Not found",
-    "given": "|Parameter 'fields' must be array.",
-    "required": "|The field {name} is required.",
-    "value": '|Invalid value for field "{name}"',
-    "denied": "|Access denied.",
-    "within": "|{name} is not defined or invalid.",
-    "array": "|Parameter '{name}' must be array.",
-}
-_NATIVE_ERRORS = {
-    "id": "100|Could not find value for parameter {{{name}}}",
-    "missing": "NOT_FOUND|Element not found",
-    "given": "100|Could not find value for parameter {{{name}}}",
-    "required": "BX_EMPTY_REQUIRED|The required field '{title}' is not filled",
-    "value": 'CRM_FIELD_ERROR_VALUE_NOT_VALID|Invalid value for field "{name}"',
-    "denied": "ACCESS_DENIED|Access denied",
-    "within": "100|Could not find value for parameter {{{name}}}",
-    "array": "100|Invalid value {{}} to match with parameter {{{name}}}. "
-    "Should be value of type array.",
-}
+_REFUSALS: dict[str, Row] = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))
 
 
 class Family(Shape):
@@ -137,9 +123,11 @@ class Family(Shape):
         errors = self.data.get("errors", {})
         if "missing" in self.data:
             errors = errors | {"missing": self.data["missing"]}
-        fallback = (_NATIVE_ERRORS if self.native else _TEXT_ERRORS)[kind]
-        text: str = errors.get(f"{operation}.{kind}") or errors.get(kind) or fallback
-        code, _, rest = text.partition("|")
+        fallback = _REFUSALS["native" if self.native else "text"][kind]
+        own: str | None = errors.get(f"{operation}.{kind}") or errors.get(kind)
+        code, _, rest = (own or fallback).partition("|")
+        if own is None and code != "100":
+            code = self.data.get("fault", code)
         words, _, status = rest.partition("|")
         method = f"{self.name}.{self.operations.get(operation, operation)}"
         words = words.format(

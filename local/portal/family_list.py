@@ -3,10 +3,10 @@
 from typing import Any
 
 from local.portal.call import Call, intranet_only
-from local.portal.errors import classic
+from local.portal.errors import RestError, classic
 from local.portal.family import Family
 from local.portal.filters import FilterCompiler, compile_order
-from local.portal.listing import PAGE, Page, candidates, cut, read_start
+from local.portal.listing import PAGE, candidates, cut, read_start
 from local.portal.php import entries
 from local.portal.rows import HOOKS, show, table_of, within
 from local.portal.table import Row
@@ -30,15 +30,15 @@ def allow(call: Call, family: Family, operation: str) -> None:
         check_module(call, family)
     if family.data.get("intranet"):
         intranet_only(call)
-    if family.scope == "crm" and call.portal.denied(call.user):
+    if family.scope in {"crm", "catalog"} and call.portal.denied(call.user):
         raise family.error(operation, "denied")
     writes = operation in {"add", "update", "delete"}
     if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):
         raise family.error(operation, "denied")
 
 
-def list_rows(call: Call, family: Family) -> Page:
-    """Rows that fit the filter, as a page."""
+def list_rows(call: Call, family: Family) -> Any:
+    """Rows that fit the filter: a page, or rows alone where the family counts none."""
     allow(call, family, "list")
     table, where = table_of(call, family), HOOKS.get((family.table, "where"))
     maps: dict[str, Any] = {}
@@ -50,16 +50,23 @@ def list_rows(call: Call, family: Family) -> Page:
     given |= {f"={name}": value for name, value in family.fixed.items()}
     if family.operations.get("list") == "get" and call.get(family.id_names[0].lower()) is not None:
         given["ID"] = call.get(family.id_names[0].lower())
-    order = compile_order(family, maps["order"], family.names)
-    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
     special = where(call, given) if where else None
-    test = FilterCompiler(call.portal, family, family.names).compile(given)
+    try:
+        order = compile_order(family, maps["order"], family.names)
+        test = FilterCompiler(call.portal, family, family.names).compile(given)
+    except RestError as error:
+        raise family.error("list", "condition", error.text) from None
+    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
     rows, ordered = candidates(table, given, order)
     rows = filter(test, filter(special, rows) if special else rows)
     start, size = read_start(call.get("start")), family.data.get("page", PAGE)
     page = cut(rows, order, start, ordered=ordered, size=size)
     views = [show(family, row, "list") for row in page.result]
+    if listed := HOOKS.get((family.table, "listed")):
+        views = [listed(call, family, view) for view in views]
     page.result = [_selected(call, family, view) for view in views]
+    if family.data.get("uncounted"):
+        return page.result
     if name := family.data.get("wrap", ("", ""))[1]:
         page.result = {name: page.result}
     return page
@@ -70,5 +77,7 @@ def _selected(call: Call, family: Family, view: Row) -> Row:
     only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
     if not select or "*" in select:
         return {name: value for name, value in view.items() if name not in only}
-    wanted = {family.key.lower(), *(name.lower() for name in select)}
+    wanted = {name.lower() for name in select}
+    if not family.data.get("bare"):
+        wanted.add(family.key.lower())
     return {name: value for name, value in view.items() if name.lower() in wanted}

@@ -11,11 +11,13 @@ from local.portal.table import Row, Table
 from local.portal.tokens import fill
 from local.portal.view import classic_value
 
-# What is special about a family: `(table, moment)` to a function. Moments: `check` gets the values
-# before they are stored and the old row or None, `added`, `updated` and `deleted` get the row,
-# `show` gets family, row, view and
-# operation and may change the view, `before` is called before the table is looked at, `where` gets
-# a list's filter, may take conditions out of it, and answers with a test of a row or None.
+# What is special about a family: `(table, moment)` to a function. Moments:
+# `before`    the table is looked at
+# `check`     values before they are stored, and the old row or None
+# `add`, `update`, `delete`  the row that was written; `deleting` the row that still can stay
+# `show`      family, row, view and operation; may change the view
+# `listed`    family and view; answers with the view as a list has it
+# `where`     a list's filter; may take conditions out of it, answers with a test of a row or None
 Hook = Callable[..., Any]
 HOOKS: dict[tuple[str, str], Hook] = {}
 
@@ -71,7 +73,8 @@ def show(family: Family, row: Row, operation: str = "get") -> Row:
         value = row.get(key, family.blank.get(key))
         if value is None and "o" in field.flags:
             continue
-        view[field.name] = _shown(family, field, value)
+        numeric = operation == "list" and "l" in field.flags
+        view[field.name] = value if numeric else _shown(family, field, value)
     run_hook(family.table, "show", family, row, view, operation)
     return view
 

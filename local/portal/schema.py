@@ -2,7 +2,8 @@
 
 `data/fields.json` holds what the pages on `crm.<entity>.fields` and `crm.item.fields` list: name of
 the classic methods, name of `crm.item.*`, type, flags (r read-only, R required, i immutable,
-m multiple, d deprecated), title, directory. An empty second name: the field is classic only.
+m multiple, d deprecated, s without settings, c not
+shown by the classic methods), title, directory. An empty second name: the field is classic only.
 """
 
 import json

@@ -52,9 +52,9 @@ class Field:
             record["statusType"] = self.status
         if self.name.startswith("PARENT_ID_"):
             record["settings"] = {"parentEntityTypeId": int(self.name.removeprefix("PARENT_ID_"))}
-        elif self.type in _PARENTS and not self.multiple:
+        elif self.type in _PARENTS and not self.multiple and "s" not in self.flags:
             record["settings"] = {"parentEntityTypeId": _PARENTS[self.type]}
-        if self.key == "mycompanyId":
+        if self.key == "mycompanyId" and "settings" in record:
             record["settings"] |= {"isMyCompany": True, "isEmbeddedEditorEnabled": True}
         if self.name.startswith("UF_"):
             record |= {"listLabel": self.title, "formLabel": self.title, "filterLabel": self.title}
@@ -88,7 +88,8 @@ class Shape:
 
     def add_field(self, field: Field) -> None:
         """Make room for a field; existing items have it empty at once."""
-        self.classic[field.name] = field
+        if "c" not in field.flags:
+            self.classic[field.name] = field
         if not field.key:
             return
         self.fields[field.key] = field

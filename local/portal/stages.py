@@ -35,10 +35,10 @@ class Directories:
                 "sort": 100 * (len(rows) + 1),
                 "entityTypeId": type_number,
                 "isDefault": "Y" if not rows else "N",
-                "originId": "",
-                "originatorId": "",
             }
         )
+        if type_number == 2:  # noqa: PLR2004  deals alone are shown with their origin
+            rows[-1] |= {"originId": "", "originatorId": ""}
         if self.directory(type_number, number) not in self._stages:
             template = _STAGE_TEMPLATE.get(type_number, "DYNAMIC")
             self._fill(self.directory(type_number, number), _DIRECTORIES[template], number)

@@ -53,7 +53,7 @@ def detail(portal: Portal, row: Row) -> Row:
 
 
 def list_view(portal: Portal, row: Row, select: set[str]) -> Row:
-    """Show a task as a list does."""
+    """Show a task as a list does; `select` holds names of fields and of `params` that are on."""
     view = plain(portal, row) | TEMPLATE["list"]
     view["parsedDescription"] = view["description"]
     view["subStatus"] = view["status"]
@@ -61,6 +61,8 @@ def list_view(portal: Portal, row: Row, select: set[str]) -> Row:
         view["ufCrmTask"] = row.get("ufCrmTask", [])
     if select and "*" not in select:
         keep = {NAMES.get(name, "") for name in select} | {"id", "group", "descriptionInBbcode"}
-        keep |= {"subStatus"} | {"responsible" if "responsibleId" in keep else ""}
+        keep |= {"subStatus"}
+        for name in select & TEMPLATE["beside"].keys():
+            keep |= set(TEMPLATE["beside"][name])
         view = {key: value for key, value in view.items() if key in keep}
     return view

@@ -1,6 +1,7 @@
 """What a request says about fields becomes what is stored; what can't be is refused by name."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,6 @@ from local.portal.table import Row
 
 _TRUE = {"y", "1", "true"}
 _INTEGERS = {"integer", "int", "user", "crm_category", "location"}
-_AS_THEY_ARE = {"object", "array", "any", "attached_diskfile"}
 _CODES = {"crm_status", "crm_currency"}
 # Read-only in crm.deal.fields, yet set by the request on the page of crm.item.add
 _WRITABLE_IN_ITEMS = {"leadId", "quoteId"}
@@ -86,10 +86,8 @@ def read_value(portal: Portal, field: Field, value: Any) -> Any:
 def convert(portal: Portal, field: Field, value: Any, shift_hours: float = 0.0) -> Any:
     """One value of a field's type; ValueError where it isn't one."""
     kind = field.type
-    if kind == "file":
-        return _file(portal, value)
-    if kind in _AS_THEY_ARE or kind == "picture":
-        return value if kind != "picture" else _picture(portal, value)
+    if kind in _MADE:
+        return _MADE[kind](portal, value)
     if isinstance(value, list | dict):
         raise InvalidValueError("an array")
     if kind == "bool":
@@ -113,6 +111,22 @@ def _picture(portal: Portal, value: Any) -> Row | None:
     number = _file(portal, value)
     address = f"/rest/catalog.product.download?fileId={number}"
     return {"id": str(number), "url": address, "urlMachine": address} if number else None
+
+
+def _image(portal: Portal, value: Any) -> Row | None:
+    number = _file(portal, value)
+    return {"id": number, "url": f"/upload/iblock/{number}"} if number else None
+
+
+def _property(portal: Portal, value: Any) -> Any:
+    """The value of a product's property, which has a number of its own."""
+    if isinstance(value, dict | list) or value in {None, ""}:
+        return value
+    return {"value": str(value), "valueId": str(portal.next_multi_field_id())}
+
+
+def _as_it_is(_portal: Portal, value: Any) -> Any:
+    return value
 
 
 def _nothing(field: Field) -> Any:
@@ -144,3 +158,15 @@ def _file(portal: Portal, value: Any) -> int | None:
     if isinstance(value, list) and len(value) >= 2:  # noqa: PLR2004  name and content
         return portal.add_file(str(value[0]), str(value[1]))
     return _integer(value) if isinstance(value, int) and value else None
+
+
+_MADE: dict[str, Callable[[Portal, Any], Any]] = {
+    "object": _as_it_is,
+    "array": _as_it_is,
+    "any": _as_it_is,
+    "attached_diskfile": _as_it_is,
+    "file": _file,
+    "picture": _picture,
+    "image": _image,
+    "property": _property,
+}

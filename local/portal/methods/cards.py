@@ -27,7 +27,8 @@ def _key(owner: str, call: Call) -> tuple[str, ...]:
 
 
 def _get(owner: str, call: Call) -> Any:
-    elements = [{"name": "TITLE", "optionFlags": "0"}, {"name": "ASSIGNED_BY_ID"}]
+    title = {"name": "TITLE"} if owner == "deal" else {"name": "TITLE", "optionFlags": "0"}
+    elements = [title, {"name": "ASSIGNED_BY_ID"}]
     main = {"name": "main", "title": "About", "type": "section", "elements": elements}
     return call.portal.cards.get(_key(owner, call), [main])
 

@@ -5,14 +5,8 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
-from local.portal.chats import (
-    COLORS,
-    chat_of,
-    chat_of_id,
-    new_chat,
-    say,
-    table,
-)
+from local.portal.chat_views import COLORS
+from local.portal.chats import chat_of, chat_of_id, new_chat, say, table
 from local.portal.errors import RestError
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row

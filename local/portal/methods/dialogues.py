@@ -3,16 +3,8 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chats import (
-    chat_of,
-    chat_of_id,
-    chat_view,
-    message_view,
-    messages_of,
-    person,
-    recent_view,
-    table,
-)
+from local.portal.chat_views import chat_view, message_view, person, recent_view
+from local.portal.chats import chat_of, chat_of_id, messages_of, table
 from local.portal.errors import RestError
 from local.portal.listing import Page
 from local.portal.php import int_or_none

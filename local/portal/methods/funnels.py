@@ -33,7 +33,8 @@ def _funnel(call: Call) -> tuple[EntityType, list[Row], Row]:
 def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
     if not call.owner().get("admin"):
         raise access_denied()
-    for name in ("name", "sort", "originId", "originatorId"):
+    origin = ("originId", "originatorId") if "originId" in row else ()  # deals alone have them
+    for name in ("name", "sort", *origin):
         if given.get(name) is not None:
             row[name] = (int_or_none(given[name]) or 0) if name == "sort" else str(given[name])
     if str(given.get("isDefault")).upper() == "Y":

@@ -21,7 +21,7 @@ _TYPES |= {
 _TYPES |= {"S:DiskFile": "File of the disk", "E:EList": "Element of a list"}
 _SYSTEM = (
     *("SORT", "ACTIVE_FROM", "ACTIVE_TO", "PREVIEW_PICTURE", "PREVIEW_TEXT", "DETAIL_PICTURE"),
-    *("DETAIL_TEXT", "CREATED_BY", "DATE_CREATE", "TIMESTAMP_X", "MODIFIED_BY"),
+    *("DETAIL_TEXT", "CREATED_BY", "TIMESTAMP_X", "MODIFIED_BY"),
 )
 
 

@@ -57,7 +57,7 @@ def _check_beside(call: Call, chat: int) -> None:
     """Buttons and menus are objects, and who answers does so within the chat."""
     for name in ("KEYBOARD", "MENU"):
         given = call.get(name.lower())
-        if given not in (None, "") and not isinstance(given, list | dict):
+        if given not in (None, "", "N") and not isinstance(given, list | dict):  # N takes them away
             raise RestError(f"{name}_ERROR", f"Incorrect {name.lower()} params")
     number = call.number("reply_id")
     row = table(call.portal, "message").get(number) if number else None

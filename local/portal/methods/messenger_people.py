@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
-from local.portal.chats import person
+from local.portal.chat_views import person
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.listing import Page

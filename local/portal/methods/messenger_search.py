@@ -3,7 +3,8 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chats import chat_of, chat_view, person, recent_view, table
+from local.portal.chat_views import chat_view, person, recent_view, without
+from local.portal.chats import chat_of, table
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.listing import Page
@@ -27,7 +28,7 @@ def search_users(call: Call) -> Page:
     text, users = _phrase(call), call.portal.users.values()
     views = [person(call.portal, user["id"]) for user in users if user["active"]]
     page = paged(call, [view for view in views if text in str(view["name"]).casefold()])
-    page.result = {str(view["id"]): view for view in page.result} or []
+    page.result = {str(view["id"]): without(view, "person") for view in page.result} or []
     return page
 
 
@@ -36,7 +37,8 @@ def search_chats(call: Call) -> Page:
     """Chats by a part of their titles."""
     text = _phrase(call)
     chats = [one for one in table(call.portal, "chat").walk() if one["kind"] != "P"]
-    return paged(call, [chat_view(call, c) for c in chats if text in c["title"].casefold()])
+    views = [chat_view(call, one) for one in chats if text in one["title"].casefold()]
+    return paged(call, [without(view, "found") for view in views])
 
 
 @method("im.search.department.list", "im")
@@ -57,12 +59,13 @@ def last_get(call: Call) -> Any:
     """What was searched for lately."""
     chats = [table(call.portal, "chat").rows[number] for number in _last(call)]
     names = ("id", "type", "avatar", "title")
-    views = [recent_view(call, chat) for chat in chats]
-    return [
-        {name: view[name] for name in names}
-        | ({"user": view["user"]} if view["type"] == "user" else {"chat": view["chat"]})
-        for view in views
-    ]
+    found = []
+    for chat in chats:
+        view = recent_view(call, chat)
+        of_chat = {"chat": without(chat_view(call, chat), "searched")}
+        beside = {"user": view["user"]} if view["type"] == "user" else of_chat
+        found.append({name: view[name] for name in names} | beside)
+    return found
 
 
 @method("im.search.last.add", "im")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chats import person
+from local.portal.chat_views import person
 from local.portal.errors import RestError
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row

@@ -18,6 +18,7 @@ _LINKED = (
     ("MC_REQUISITE_ID", "crm.requisite", "Requisite of your company"),
     ("MC_BANK_DETAIL_ID", "crm.requisite.bankdetail", "BankDetail of your company"),
 )
+_DIRECTORY_SETTINGS: Row = {"size": 1, "width": 0, "group": "N", "multiple": "N", "tableName": ""}
 _STATUSES = {"IN_WORK", "SUCCESS", "WRONG_NUMBER", "STOP_CALLING"}
 
 
@@ -98,3 +99,12 @@ def expose(call: Call) -> Any:
     fields = {"ID": row["id"], "RECURRING_DEAL_ID": row["DEAL_ID"], "DEAL_ID": number}
     portal.emit("ONCRMDEALRECURRINGEXPOSE", {"FIELDS": fields}, f"deal/{number}")
     return {"DEAL_ID": number}
+
+
+@hook("catalog.productProperty", "check")
+def check_property(_call: Call, values: Row, old: Row | None) -> None:
+    """A directory's property has settings, of which a request names some."""
+    row = (old or {}) | values
+    if row.get("userType") == "directory":
+        given = dict(entries(row.get("userTypeSettings")))
+        values["userTypeSettings"] = _DIRECTORY_SETTINGS | given

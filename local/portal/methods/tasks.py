@@ -167,6 +167,9 @@ def list_tasks(call: Call) -> Page:
     page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
     call.touched += [("read", f"task/{row['id']}") for row in page.result]
     select = {str(name).upper() for _, name in entries(call.get("select", default=[]))}
+    if select:
+        params = entries(call.get("params", default={}))
+        select |= {name.upper() for name, on in params if str(on).lower() in {"y", "1", "true"}}
     page.result = {"tasks": [list_view(portal, row, select) for row in page.result]}
     return page
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.errors import RestError, classic
-from local.portal.family import FAMILIES, Family
+from local.portal.family import FAMILIES
 from local.portal.family_list import check_module
+from local.portal.methods.user_field_views import LABELS, in_language
 from local.portal.php import entries
 from local.portal.portal import Portal
 from local.portal.rows import hook
@@ -16,13 +17,7 @@ from local.portal.user_field_names import check_name
 
 _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
-_LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL")
-_MESSAGES = (*_LABELS, "ERROR_MESSAGE", "HELP_MESSAGE")
 _TOLD = ("ID", "ENTITY_ID", "FIELD_NAME")
-_LANGUAGES = (
-    *("ar", "br", "de", "en", "fr", "hi", "id", "in", "it", "ja"),
-    *("kz", "la", "ms", "pl", "ru", "sc", "tc", "th", "tr", "ua", "vn"),
-)
 _SETTINGS: dict[str, Row] = {
     "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
     | {"DEFAULT_VALUE": ""},
@@ -65,7 +60,7 @@ def follow_types(call: Call) -> None:
                 row: Row = {"id": number, "ENTITY_ID": _entity_id(entity), "FIELD_NAME": name}
                 row |= {"USER_TYPE_ID": field.type, "MULTIPLE": "Y" if field.multiple else "N"}
                 row |= {"SETTINGS": _SETTINGS.get(field.type, {})}
-                table.put(number, row | dict.fromkeys(_LABELS, field.title))
+                table.put(number, row | dict.fromkeys(LABELS, field.title))
 
 
 @hook("user_fields", "check")
@@ -85,7 +80,7 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
                 text = f"The field {row['FIELD_NAME']} for the {entity_id} object already exists."
                 raise RestError("ERROR_CORE", text)
         label = values.pop("LABEL", None)
-        for one in _LABELS:
+        for one in LABELS:
             values.setdefault(one, label)
     kind = str((old or values)["USER_TYPE_ID"])
     settings = (old or {}).get("SETTINGS") or _SETTINGS.get(kind, {})
@@ -132,7 +127,7 @@ def added_field(call: Call, row: Row) -> None:
     """Give items the new field."""
     entity = _type_of(call.portal, row["ENTITY_ID"])
     if entity is not None:
-        label = _in_language(row.get("EDIT_FORM_LABEL"), "en") or row["FIELD_NAME"]
+        label = in_language(row.get("EDIT_FORM_LABEL"), "en") or row["FIELD_NAME"]
         multiple = row.get("MULTIPLE") == "Y"
         entity.add_user_field(row["FIELD_NAME"], row["USER_TYPE_ID"], label, multiple=multiple)
     _emit(call, "ADD", row)
@@ -155,37 +150,6 @@ def deleted_field(call: Call, row: Row) -> None:
     if entity is not None:
         entity.drop_field(row["FIELD_NAME"])
     _emit(call, "DELETE", row)
-
-
-def _in_language(label: Any, language: str) -> Any:
-    if isinstance(label, dict):
-        return label.get(language) or next(iter(label.values()), None)
-    return label
-
-
-@hook("user_fields", "show")
-def show_field(family: Family, row: Row, view: Row, operation: str) -> None:
-    """Show labels in all languages, lists of fields in one, and lists of values as each family."""
-    for key in _MESSAGES:
-        name = next(f.name for f in family.fields.values() if f.key == key)
-        label = view[name]
-        if operation == "list" and not family.native:
-            view[name] = _in_language(label, "en")
-        else:
-            texts = label if isinstance(label, dict) else dict.fromkeys(_LANGUAGES, label)
-            blank = None if family.native else ""
-            view[name] = {one: texts.get(one) or blank for one in (*_LANGUAGES, *texts)}
-    name, options = ("enum", row.get("LIST")) if family.native else ("LIST", row.get("LIST"))
-    if row["USER_TYPE_ID"] != "enumeration":
-        del view[name]
-    elif family.native:
-        view[name] = [
-            {"id": one["ID"], "userFieldId": str(row["id"]), "value": one["VALUE"]}
-            | {"def": one["DEF"], "sort": one["SORT"], "xmlId": one["XML_ID"]}
-            for one in options or []
-        ]
-    if family.native:
-        view["languageId"] = {one: one for one in _LANGUAGES}
 
 
 @method("userfieldconfig.getTypes", "userfieldconfig")

@@ -1,0 +1,120 @@
+"""Chats, messages and people as the messenger shows them [api-reference/chats/]."""
+
+import json
+
+from local.portal.call import Call
+from local.portal.chats import dialog_of, messages_of
+from local.portal.portal import Portal
+from local.portal.schema import DATA
+from local.portal.table import Row
+
+TEMPLATES: dict[str, Row] = json.loads((DATA / "chats.json").read_text(encoding="utf-8"))
+COLORS: dict[str, str] = TEMPLATES["colors"]
+
+
+def person(portal: Portal, number: int) -> Row:
+    """Show somebody as the messenger does."""
+    user = portal.users.get(number, {})
+    name, last = user.get("name", ""), user.get("lastName", "")
+    phones = {"work_phone": user.get("WORK_PHONE"), "personal_mobile": user.get("PERSONAL_MOBILE")}
+    return TEMPLATES["user"] | {
+        "id": number,
+        "active": user.get("active", False),
+        "name": f"{name} {last}".strip(),
+        "first_name": name,
+        "last_name": last,
+        "work_position": user.get("position", ""),
+        "gender": user.get("PERSONAL_GENDER") or "M",
+        "extranet": user.get("external", False),
+        "status": user.get("status", "online"),
+        "idle": user.get("idle", False),
+        "last_activity_date": user.get("changed", ""),
+        "departments": user.get("departments", []),
+        "phones": {key: value for key, value in phones.items() if value} or False,
+        "email": user.get("email", ""),
+    }
+
+
+def without(view: Row, kind: str) -> Row:
+    """A chat or a person less what a kind of answer leaves out (`hidden` in data/chats.json)."""
+    return {name: value for name, value in view.items() if name not in TEMPLATES["hidden"][kind]}
+
+
+def chat_view(call: Call, chat: Row) -> Row:
+    """Show a chat to the owner of the webhook."""
+    messages = messages_of(call.portal, chat)
+    last = messages[0]["id"] if messages else 0
+    seen = chat["seen"].get(call.user, 0)
+    return TEMPLATES["chat"] | {
+        "id": chat["id"],
+        "name": chat["title"],
+        "description": chat.get("description", ""),
+        "owner": chat["owner"],
+        "color": chat["color"],
+        "type": {"P": "private", "O": "open"}.get(chat["kind"], "chat"),
+        "counter": sum(row["id"] > seen for row in messages),
+        "user_counter": len(chat["users"]),
+        "message_count": len(messages),
+        "last_message_id": last,
+        "last_id": seen,
+        "entity_type": chat.get("entity_type", ""),
+        "entity_id": chat.get("entity_id", ""),
+        "mute_list": dict.fromkeys(map(str, chat["muted"]), True) or [],
+        "date_create": chat["created"],
+        "message_type": chat["kind"],
+        "role": "owner" if chat["owner"] == call.user else "member",
+        "manager_list": [chat["owner"]],
+        "last_message_views": TEMPLATES["chat"]["last_message_views"] | {"message_id": last},
+        "dialog_id": dialog_of(chat, call.user),
+    }
+
+
+def message_view(row: Row) -> Row:
+    """Show a message."""
+    likes = {"LIKE": row["likes"]} if row["likes"] else []
+    return {
+        "id": row["id"],
+        "chat_id": row["chat"],
+        "author_id": row["author"],
+        "date": row["date"],
+        "text": row["message"],
+        "unread": False,
+        "uuid": row["uuid"],
+        "replaces": [],
+        "params": likes,
+        "disappearing_date": None,
+    }
+
+
+def recent_view(call: Call, chat: Row) -> Row:
+    """Show a chat as one of the recent ones."""
+    view, messages = chat_view(call, chat), messages_of(call.portal, chat)
+    last = messages[0] if messages else None
+    dialog = view["dialog_id"]
+    private = chat["kind"] == "P"
+    message = {"id": 0, "text": "", "file": False, "author_id": 0, "attach": False}
+    if last is not None:
+        message |= {"id": last["id"], "text": last["message"], "author_id": last["author"]}
+    date = last["date"] if last else chat["created"]
+    message |= {"sticker": None, "date": date, "status": "received"}
+    item: Row = {
+        "id": int(dialog) if private else dialog,
+        "chat_id": chat["id"],
+        "type": "user" if private else "chat",
+        "avatar": {"url": "", "color": chat["color"]},
+        "title": person(call.portal, int(dialog))["name"] if private else chat["title"],
+        "message": message | {"uuid": last["uuid"] if last else None},
+        "counter": view["counter"],
+        "last_id": view["last_id"],
+        "pinned": call.user in chat["pinned"],
+        "unread": call.user in chat["unread"],
+        "has_reminder": False,
+        "date_update": date,
+        "date_last_activity": date,
+        "chat": without(view, "recent") | {"contains_collaber": False},
+        "user": person(call.portal, int(dialog)) if private else {"id": 0},
+        "options": [],
+    }
+    if private:
+        item["chat"] = {n: view[n] for n in ("text_field_enabled", "background_id", "mute_list")}
+    return item
