@@ -1,7 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs redrive release history asof \
+.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs \
+  dead redrive drop pause resume release history asof \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -82,7 +83,19 @@ doctor: env ## What works, what does not, what to do about it
 logs: env ## Follow what the functions write, the journal among it
 	$(relay)
 
-redrive: env ## Show the dead letters and why; GO=1 sends them back
+dead: env ## What was given up, by reason [NAME=follow_up] [ONE=<id>] [REASON=<group>]
+	$(relay)
+
+redrive: env ## Send dead letters back: all, or NAME= ONE= REASON= [RATE=5] [DRY=1]
+	$(relay)
+
+drop: env ## Delete dead letters for good: NAME= ONE= REASON= WHY=… [DRY=1]
+	$(relay)
+
+pause: env ## Take nothing from a function's queue, which keeps: NAME=follow_up
+	$(relay)
+
+resume: env ## Go on with a paused function: NAME=follow_up
 	$(relay)
 
 release: env ## Believe that what vanished is deleted (PORTAL=main)

@@ -23,9 +23,7 @@ from botocore.loaders import Loader
 from ops.outcome import Outcome
 from ops.terminal import console
 
-type ConfigEnv = Annotated[
-    str, typer.Option(help="The environment in samconfig.toml", metavar="NAME")
-]
+ConfigEnv = Annotated[str, typer.Option(help="The environment in samconfig.toml", metavar="NAME")]
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / ".aws-sam" / "build"

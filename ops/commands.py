@@ -9,7 +9,21 @@ from inspect import signature
 
 import typer
 
-from ops import build, connect, deploy, doctor, history, logs, new, redrive, release, robot
+from ops import (
+    build,
+    connect,
+    dead,
+    deploy,
+    doctor,
+    drop,
+    history,
+    logs,
+    new,
+    pause,
+    redrive,
+    release,
+    robot,
+)
 from ops.outcome import Outcome, ending, refuse
 from ops.terminal import console
 
@@ -23,7 +37,11 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "robot": robot.command,
     "doctor": doctor.command,
     "logs": logs.command,
+    "dead": dead.command,
     "redrive": redrive.command,
+    "drop": drop.command,
+    "pause": pause.pause_command,
+    "resume": pause.resume_command,
     "release": release.command,
     "history": history.history_command,
     "asof": history.asof_command,

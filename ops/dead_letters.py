@@ -5,19 +5,19 @@ received letter is hidden until it is deleted or released. SQS may deliver a mes
 after it was deleted: a letter is yielded once, and a deleted one is deleted again.
 """
 
-import base64
-import json
-import zlib
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-type Letter = dict[str, Any]
+from ops.letter import Letter
+from ops.mapping import logical_id
 
+SUFFIX = "DeadLetters"
 PAGE = 10
 WAIT_SECONDS = 1  # of a long poll; an empty queue takes it too
 HIDDEN_SECONDS = 900  # ten records, of which `announce` may take a minute each, and some more
+MAX_HELD = 100_000  # SQS hides 120,000 of a queue at most
+MAX_OLD_PAGES = 3  # on end, of letters that were yielded before
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
@@ -32,28 +32,35 @@ class DeadLetters:
         self._deleted: set[str] = set()
 
     def pages(self) -> Iterator[list[Letter]]:
-        """Yield pages of letters that were not yielded before, until a page has none."""
-        while True:
+        """Yield pages of letters that were not yielded before, until no more are found or held."""
+        old_pages = 0
+        while old_pages < MAX_OLD_PAGES and len(self._held) < MAX_HELD:
             received = self._sqs.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=PAGE,
                 VisibilityTimeout=HIDDEN_SECONDS,
                 WaitTimeSeconds=WAIT_SECONDS,
                 MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["SentTimestamp"],
             ).get("Messages", [])
             deleted = [one for one in received if one["MessageId"] in self._deleted]
             left = [one for one in received if one["MessageId"] not in self._deleted]
             page = [letter for letter in left if letter["MessageId"] not in self._held]
             self._held |= {letter["MessageId"]: letter["ReceiptHandle"] for letter in left}
             self.delete(deleted)
-            if not page:
+            if not received:
                 return
-            yield page
+            old_pages = 0 if page else old_pages + 1
+            if page:
+                yield page
 
     def delete(self, letters: Sequence[Letter]) -> None:
         """Delete at most PAGE letters."""
         if letters:
-            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=list(map(_entry, letters)))
+            entries = [
+                {"Id": one["MessageId"], "ReceiptHandle": one["ReceiptHandle"]} for one in letters
+            ]
+            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
         for letter in letters:
             self._deleted.add(letter["MessageId"])
             self._held.pop(letter["MessageId"], None)
@@ -71,28 +78,19 @@ class DeadLetters:
         self._held.clear()
 
 
-def _entry(letter: Letter) -> dict[str, str]:
-    return {"Id": letter["MessageId"], "ReceiptHandle": letter["ReceiptHandle"]}
+def queues_of(resources: Mapping[str, str], name: str = "") -> dict[str, str]:
+    """Return the URLs of dead-letter queues by their owner's logical id: {"FollowUp": "https://…"}.
 
-
-def content_of(letter: Letter) -> Any:
-    """Return the JSON value in a letter, compressed or not; its text where there is none."""
-    body: str = letter["Body"]
-    try:
-        text = body
-        if not body.startswith(("{", "[")):
-            text = zlib.decompress(base64.b64decode(body)).decode()
-        return json.loads(text)
-    except (ValueError, RecursionError, zlib.error):
-        return body
-
-
-def digest_of(letter: Letter) -> bytes:
-    """Return a digest of a letter's content, whatever the order of its keys."""
-    return sha256(json.dumps(content_of(letter), sort_keys=True).encode()).digest()
-
-
-def reason_of(letter: Letter) -> str:
-    """Return the reason that a letter was sent with, or why it has none."""
-    reason = letter.get("MessageAttributes", {}).get("reason")
-    return reason["StringValue"] if reason else "no reason given: it was received too often"
+    `name` is a reaction's (follow_up), or track, announce, spill, forward; exits where none is.
+    """
+    queues = {
+        logical.removesuffix(SUFFIX): url
+        for logical, url in sorted(resources.items())
+        if logical.endswith(SUFFIX)
+    }
+    if not name:
+        return queues
+    owner = logical_id(name) if name.islower() else name.removesuffix(SUFFIX)
+    if owner not in queues:
+        raise SystemExit(f"{name!r} has no dead letters; NAME is one of {', '.join(queues)}")
+    return {owner: queues[owner]}

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,6 @@ import boto3
 import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-from ops.terminal import console
 
 CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5})
 LOCAL = Path(__file__).parents[1] / ".local/stack.json"  # there while `make run` is up
@@ -33,13 +32,14 @@ REMEDIES = {
     "NonExistentQueue|ResourceNotFound|NoSuch": (
         "a part of the stack is gone: it is half deleted, or being deployed; `make deploy` mends it"
     ),
+    "ResourceInUse|ResourceConflict": "AWS is still changing it; run the command again in a minute",
     "AccessDenied|NotAuthorized|AuthorizationError": (
         "these credentials lack a right; docs/production.md has the operator's policy"
     ),
 }
 
-type Stack = Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")]
-type PortalName = Annotated[str, typer.Option(help="Your short name of the portal", metavar="NAME")]
+Stack = Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")]
+PortalName = Annotated[str, typer.Option(help="Your short name of the portal", metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ def _choose_local_aws() -> None:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    console.print(f"no region is set: this is the stack of `make run` at {address['endpoint']}")
+    print(
+        f"no region is set: this is the stack of `make run` at {address['endpoint']}",
+        file=sys.stderr,
+    )
 
 
 @contextmanager

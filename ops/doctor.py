@@ -9,9 +9,11 @@ from typing import Any
 
 import boto3
 
+from ops.ages import age
 from ops.deployed import Deployed, Stack, find_stack
 from ops.findings import BAD, LOOK, OK, Finding
 from ops.outcome import Outcome
+from ops.queue_findings import paused_findings, queue_findings
 from ops.quota import quota_findings
 from ops.robot_findings import RobotCalls, read_calls, refusals, unheard
 from ops.secrets import (
@@ -33,7 +35,6 @@ from relay.tracking.sweep_state import REFUSED, SweepDocument, SweepState
 
 LATE_SECONDS = 3600
 LATE_SWEEPS = 3  # skipped in a row, where sweeps are rarer than that
-COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
 def command(stack: Stack = "relay") -> Outcome:
@@ -43,6 +44,7 @@ def command(stack: Stack = "relay") -> Outcome:
     report.section(f"stack {found.name}  {found.outputs['HookUrl']}")
     report.add("", quota_findings(boto3.client("lambda"), found))
     report.add("", queue_findings(boto3.client("sqs"), found.resources))
+    report.add("", paused_findings(boto3.client("lambda"), found.resources, time.time()))
     secrets = stored_secrets(boto3.client("ssm"), found.outputs["SecretsPrefix"])
     for portal in sorted(secrets):
         report.section(f"portal {portal}")
@@ -76,24 +78,6 @@ class _Report:
             console.print(finding.line())
             self.documents.append({"portal": portal} | finding.document())
             self.bad += finding.level == BAD
-
-
-def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the queues that hold something: dead letters are BAD."""
-    waiting = dead = 0
-    for name, url in sorted(resources.items()):
-        if "://" not in url or not name.endswith(("Queue", "DeadLetters")):
-            continue  # the subscriptions of functions end so too
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
-        number = sum(int(attributes[count]) for count in COUNTS)
-        if number and name.endswith("DeadLetters"):
-            dead += number
-            yield Finding(BAD, f"{name}: {number} dead letters; `make redrive` shows why")
-        elif number:
-            waiting += number
-            yield Finding(LOOK, f"{name}: {number} waiting or being handled")
-    if not dead:
-        yield Finding(OK, "no dead letters" + (", and no queue waits" if not waiting else ""))
 
 
 def token_findings(portal: str, secrets: dict[str, dict[str, str]]) -> Iterator[Finding]:
@@ -158,7 +142,7 @@ def tracking_findings(portal: str, dynamodb: Any, stack: Deployed) -> Iterator[F
     if held := Brake(dynamodb, table).tripped(portal):
         yield Finding(
             BAD,
-            f"disappearances have been held back for {_age(now - held)}; if the items are really "
+            f"disappearances have been held back for {age(now - held)}; if the items are really "
             f"deleted: `make release PORTAL={portal}`",
         )
     times = LastEvents(dynamodb, table).read(portal)
@@ -168,7 +152,7 @@ def tracking_findings(portal: str, dynamodb: Any, stack: Deployed) -> Iterator[F
             BAD, "changes, but no events: switch the outgoing webhook on, with its events"
         )
     elif last:
-        yield Finding(OK, f"the last event came {_age(now - last)} ago")
+        yield Finding(OK, f"the last event came {age(now - last)} ago")
     else:
         yield Finding(LOOK, "no event yet; is the outgoing webhook on, with its events?")
 
@@ -189,16 +173,9 @@ def sweep_findings(document: SweepDocument, now: float, late_seconds: float) -> 
         elif state != "done":
             yield Finding(LOOK, f"{kind}: {state} are in the mirror")
     swept = max((kind.swept_at for kind in document.kinds.values()), default=0)
-    age = now - swept - document.clock_ahead_seconds
-    text = f"swept {_age(age)} ago"
-    if age < late_seconds:
+    since = now - swept - document.clock_ahead_seconds
+    text = f"swept {age(since)} ago"
+    if since < late_seconds:
         yield Finding(OK, text)
     else:
         yield Finding(BAD, f"{text}; `make logs` says why not since")
-
-
-def _age(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"

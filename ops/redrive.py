@@ -1,208 +1,158 @@
-"""`make redrive`: show the dead letters by their reasons; with GO=1 send them back.
+"""`make redrive`: send dead letters back to where they came from: all, a group's or one.
 
-A letter is sent before it is deleted, ten at a time: after an interruption in between, the next run
-sends those ten once more. Functions of the relay handle a record once by its id; a subscriber of
-your own may get it twice. One run sends no two equal letters: a letter that fails at once and is
-dead again stays, with its new reason.
+A letter is sent before it is deleted, ten at a time; Ctrl-C waits for that. After a killed command
+the next one sends those ten once more, and functions of the relay handle a record once by its id; a
+subscriber of your own may get it twice. One run sends no two equal letters: a letter that fails at
+once and is dead again stays, with its new reason.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache, partial
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Annotated
 
-import boto3
 import typer
 
-from ops.dead_letters import DeadLetters, Letter, content_of, digest_of, reason_of
-from ops.deployed import Stack, find_stack
+from ops.audit import Audit, open_audit
+from ops.dead import One, Owner, Reason, document_of, show, survey
+from ops.dead_letters import PAGE, DeadLetters, queues_of
+from ops.deployed import Stack, client, find_stack
+from ops.letter import Chosen, Letter, digest_of, entry_of, is_undecided, reason_of
 from ops.outcome import Outcome
+from ops.progress import Progress
+from ops.send_back import Client, SendBack
+from ops.stopping import Stop
 from ops.terminal import console, shown
 
-ANNOUNCE = "AnnounceDeadLetters"
-MAX_SHOWN = 10_000  # letters of a queue whose reasons are counted; SQS hides 120,000 at most
 MAX_STAYING = 1_000  # letters of a queue that could not be sent: no more are tried
-MAX_BATCH_BYTES = 1_000_000  # a SendMessageBatch takes 1 MiB, entries' other fields included
-PROGRESS_STEP = 1_000
+UNDECIDED = "it asks whether a create ran: `make dead REASON=UNDECIDED`, then ONE=<id>"
 
-type Client = Callable[[str], Any]
-type Say = Callable[[str], None]
-type Sent = Iterator[tuple[list[Letter], str | None]]
+Rate = Annotated[float, typer.Option(help="At most so many a second; 0 for no limit", min=0)]
+Dry = Annotated[bool, typer.Option("--dry", help="Only list what would be done")]
 
 
-def command(
+def command(  # noqa: PLR0913  a command has options
+    name: Owner = "",
+    one: One = "",
+    reason: Reason = "",
+    rate: Rate = 0,
     stack: Stack = "relay",
     *,
-    go: Annotated[bool, typer.Option("--go", help="Send them back")] = False,
+    dry: Dry = False,
 ) -> Outcome:
-    """Show the dead letters of a stack by their reasons; with GO=1 send them back."""
-    lines: list[str] = []
-
-    def say(line: str) -> None:
-        lines.append(line)
-        console.print(shown(line))
-
-    try:
-        redrive(cache(boto3.client), find_stack(stack).resources, say, go=go)
-    except KeyboardInterrupt:
-        raise SystemExit(
-            "interrupted; letters that were sent are no dead letters any more, the others stay"
-        ) from None
-    return Outcome({"lines": lines})
+    """Send dead letters back to where they came from: all, a group's or one."""
+    found, chosen = find_stack(stack), Chosen(one, reason)
+    queues, clients = queues_of(found.resources, name), cache(client)
+    if dry:
+        surveyed = survey(clients("sqs"), queues, chosen)
+        show(surveyed, PAGE)
+        console.print("nothing was sent; without DRY=1 it is")
+        return Outcome(document_of(surveyed))
+    audit = open_audit(clients, found.outputs["LogGroup"])
+    with Stop() as stop:
+        redriven = Redrive(clients, found.resources, chosen, rate, stop, audit)
+        return redriven.run(queues)
 
 
-def redrive(client: Client, resources: Mapping[str, str], say: Say, *, go: bool) -> None:
-    """Show the dead letters by their reasons; with `go` send them back.
+class Redrive:
+    """Sends the chosen letters of queues back, and tells what became of them."""
 
-    A letter keeps its reason: a reaction learns from it that an operator has decided. `client`
-    returns a boto3 client by its service, `resources` are physical ids by logical id.
-    """
-    found = sent = stay = unread = 0
-    for name, url in sorted(resources.items()):
-        if not name.endswith("DeadLetters"):
-            continue
-        letters = DeadLetters(client("sqs"), url)
-        queue = _QueueRedrive(name, letters, say)
-        try:
-            if go:
-                queue.send(partial(_send, client, resources, name))
-            else:
-                queue.count_reasons()
-        finally:
-            letters.release()
-        queue.show()
-        found, sent, stay = found + queue.found, sent + queue.sent, stay + queue.stays.total()
-        unread += queue.unread
-    if go:
-        say(f"{sent} sent back" + f", {stay} stay" * (stay > 0))
-    else:
-        more = f" and about {unread} more" * (unread > 0)
-        say(f"{found} dead letters{more}; `make redrive GO=1` sends them back")
+    def __init__(  # noqa: PLR0913, PLR0917  what a command was given
+        self,
+        client: Client,
+        resources: Mapping[str, str],
+        chosen: Chosen,
+        rate: float,
+        stop: Stop,
+        audit: Audit,
+    ) -> None:
+        self._sqs, self._send = client("sqs"), SendBack(client, resources)
+        self._chosen, self._rate, self._stop, self._audit = chosen, rate, stop, audit
+        self._sent: Counter[str] = Counter()  # by owner
+        self._stay: dict[str, Counter[str]] = {}  # by owner and cause
+        self._unread: Counter[str] = Counter()
 
+    def run(self, queues: Mapping[str, str]) -> Outcome:
+        """Send, and print a line for each queue and for each cause that letters stay for."""
+        for owner, url in queues.items():
+            if self._stop:
+                break
+            letters = DeadLetters(self._sqs, url)
+            self._stay[owner] = Counter()
+            try:
+                self._send_queue(owner, letters)
+            finally:
+                letters.release()
+            self._show(owner)
+        sent = self._sent.total()
+        stay = sum((one.total() for one in self._stay.values()), self._unread.total())
+        console.print(f"{sent} sent back" + f", {stay} stay" * (stay > 0))
+        if self._stop:
+            console.print("stopped; what was sent is no dead letter any more, the others stay")
+        document = {"sent": self._sent, "stay": self._stay, "unread": self._unread}
+        return Outcome(document, left=bool(stay or self._stop))
 
-class _QueueRedrive:
-    """The letters of one queue: counts of those that were found, sent and left."""
-
-    def __init__(self, name: str, letters: DeadLetters, say: Say) -> None:
-        self._name, self._letters, self._say = name, letters, say
-        self._reasons: Counter[str] = Counter()
-        self.stays: Counter[str] = Counter()
-        self.sent = 0
-
-    @property
-    def found(self) -> int:
-        """The number of letters that were received, of those that were there at the start."""
-        return self._reasons.total()
-
-    @property
-    def unread(self) -> int:
-        """The number of letters that were not received, by SQS's estimate."""
-        return max(self._letters.counted - self.found, 0)
-
-    def count_reasons(self) -> None:
-        """Receive letters, up to MAX_SHOWN, and count their reasons."""
-        for page in self._letters.pages():
-            self._count(page)
-            if self.found >= MAX_SHOWN:
-                return
-
-    def send(self, send: Callable[[list[Letter]], Sent]) -> None:
+    def _send_queue(self, owner: str, letters: DeadLetters) -> None:
         """Send the letters that were there at the start, and delete those that were sent."""
         digests: set[bytes] = set()
-        for page in self._letters.pages():
-            fresh: list[Letter] = []
-            late = 0
-            room = max(self._letters.counted, len(page) if not self.found else 0) - self.found
+        stays, progress, looked = self._stay[owner], Progress(f"sending {owner}'s back"), 0
+        for page in letters.pages():
+            room = max(letters.counted, len(page) if not looked else 0) - looked
+            fresh, late = [], 0
             for letter in page:
-                if (digest := digest_of(letter)) in digests:
-                    self.stays[f"dead again: {reason_of(letter)}"] += 1
-                elif len(fresh) == room:
+                digest = digest_of(letter)
+                if digest in digests:
+                    stays[f"dead again: {reason_of(letter)}"] += 1
+                elif room == 0:
                     late += 1
                 else:
+                    room, looked = room - 1, looked + 1
                     digests.add(digest)
-                    fresh.append(letter)
-            self._count(fresh)
-            for group, trouble in send(fresh):
-                if trouble is None:
-                    self._letters.delete(group)
-                    self.sent += len(group)
-                else:
-                    self.stays[trouble] += len(group)
+                    if self._takes(owner, letter):
+                        fresh.append(letter)
+            self._send_page(owner, letters, fresh)
+            progress.at(looked, letters.counted)
             if late:
-                self.stays["it came meanwhile"] += late
-            if late or self.stays.total() >= MAX_STAYING:
-                return
+                stays["it came meanwhile"] += late
+            if late or self._stop or stays.total() >= MAX_STAYING:
+                break
+        self._unread[owner] = 0 if self._stop else max(letters.counted - looked, 0)
 
-    def _count(self, page: list[Letter]) -> None:
-        before = self.found
-        self._reasons.update(map(reason_of, page))
-        if before // PROGRESS_STEP < self.found // PROGRESS_STEP:
-            self._say(f"{self._name}  {self.found} of about {self._letters.counted} …")
+    def _takes(self, owner: str, letter: Letter) -> bool:
+        """Say whether a letter is sent; one that asks a question is not, unless it was chosen."""
+        if not self._chosen.takes(owner, letter):
+            return False
+        if is_undecided(letter) and not any(self._chosen):
+            self._stay[owner][UNDECIDED] += 1
+            return False
+        return True
 
-    def show(self) -> None:
-        """Say the reasons of the letters, why some stay, and how many were not received."""
-        stays = {f"stays: {why}": count for why, count in self.stays.most_common()}
-        for line, count in [*self._reasons.most_common(), *stays.items()]:
-            self._say(f"{self._name}  {count} x  {line}")
-        if self.unread:
-            self._say(
-                f"{self._name}  about {self.unread} more were not received: too many at once, or "
-                "another `make redrive` holds them, for up to 15 minutes"
+    def _send_page(self, owner: str, letters: DeadLetters, page: list[Letter]) -> None:
+        size = max(1, min(PAGE, int(self._rate))) if self._rate else PAGE
+        for begin in range(0, len(page), size):
+            part = page[begin : begin + size]
+            for group, trouble in self._send(owner, part):
+                if trouble is None:
+                    letters.delete(group)
+                    self._sent[owner] += len(group)
+                    self._note(owner, group)
+                else:
+                    self._stay[owner][trouble] += len(group)
+                if self._stop:
+                    return
+            if self._rate:
+                self._stop.sleep(len(part) / self._rate)
+
+    def _note(self, owner: str, group: Iterable[Letter]) -> None:
+        self._audit.try_to_note("sent back", (entry_of(owner, letter) for letter in group))
+
+    def _show(self, owner: str) -> None:
+        if self._sent[owner]:
+            console.print(f"{owner}  {self._sent[owner]} sent back")
+        for cause, count in self._stay[owner].most_common():
+            console.print(shown(f"{owner}  {count} stay: {cause}"))
+        if self._unread[owner]:
+            console.print(
+                f"{owner}  about {self._unread[owner]} more were not received: too many at once, "
+                "or another command holds them, for up to 15 minutes"
             )
-
-
-def _send(client: Client, resources: Mapping[str, str], name: str, letters: list[Letter]) -> Sent:
-    """Send letters back to where they came from; yield groups, and why they stay, None if sent."""
-    if name == ANNOUNCE:
-        for letter in letters:
-            yield [letter], _announce(client("lambda"), resources["AnnounceFunction"], letter)
-    elif not (target := resources.get(name.replace("DeadLetters", "Queue"))):
-        yield letters, "there is no queue of that name to send it to"
-    else:
-        for group in _groups(letters):
-            answer = client("sqs").send_message_batch(
-                QueueUrl=target,
-                Entries=[
-                    {
-                        "Id": letter["MessageId"],
-                        "MessageBody": letter["Body"],
-                        "MessageAttributes": letter.get("MessageAttributes", {}),
-                    }
-                    for letter in group
-                ],
-            )
-            failed = {entry["Id"]: entry["Code"] for entry in answer.get("Failed", [])}
-            yield [letter for letter in group if letter["MessageId"] not in failed], None
-            for letter in group:
-                if letter["MessageId"] in failed:
-                    yield [letter], f"SQS does not take it: {failed[letter['MessageId']]}"
-
-
-def _groups(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    """Yield letters that fit into one SendMessageBatch."""
-    group: list[Letter] = []
-    size = 0
-    for letter in letters:
-        more = len(json.dumps([letter["Body"], letter.get("MessageAttributes")]))
-        if group and size + more > MAX_BATCH_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(letter)
-        size += more
-    if group:
-        yield group
-
-
-def _announce(functions: Any, function: str, letter: Letter) -> str | None:
-    """Invoke announce with a record of the stream; return why the letter stays, None if done."""
-    if not isinstance(record := content_of(letter), dict):
-        return "it is no stream record"
-    payload = json.dumps({"Records": [record]})
-    answer = functions.invoke(FunctionName=function, Payload=payload)
-    result = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        return f"announce failed: {result.get('errorType')}: {result.get('errorMessage')}"
-    if result["batchItemFailures"]:
-        return "announce can't take it now; `make logs` says why"
-    return None

@@ -179,19 +179,30 @@ def test_connect_refuses_a_bad_name(run):
 
 
 def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
-    """A dead letter is listed by its reason, and handled again after GO=1."""
+    """A dead letter is listed by its reason, dropped or handled again, and the log says by whom."""
     queue = relay.stack.resources["JournalDeadLetters"]
     event = json.loads((ROOT / "events" / "sqs_deal_updated.json").read_text("utf-8"))
     body = event["Records"][0]["body"].replace("r2", "redriven")
-    relay.aws.client("sqs").send_message(
-        QueueUrl=queue,
-        MessageBody=body,
-        MessageAttributes={"reason": {"DataType": "String", "StringValue": "made up"}},
-    )
-    shown = run("redrive")
-    assert "JournalDeadLetters  1 x  made up" in shown.stdout
-    assert "sent back" in run("redrive", "--go").stdout
+
+    def put():
+        relay.aws.client("sqs").send_message(
+            QueueUrl=queue,
+            MessageBody=body,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": "made up"}},
+        )
+
+    put()
+    shown = run("dead")
+    assert shown.returncode == 1
+    assert "Journal  1 x" in shown.stdout, shown.stderr
+    assert "  made up" in shown.stdout
+    assert "1 sent back" in run("redrive", "ONE=redriven").stdout
     await_until(lambda: '"event_id":"redriven"' in relay.log())
+    assert '"message": "sent back"' in relay.log()
+    put()
+    assert "1 dropped" in run("drop", "REASON=made", "WHY=a test").stdout
+    assert '"why": "a test"' in relay.log()
+    assert json.loads(run("dead", "NAME=journal", "JSON=1").stdout) == {"groups": [], "unread": {}}
 
 
 @pytest.fixture
@@ -230,9 +241,9 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
     set_aside({"eventName": "MODIFY", "dynamodb": images})
     unborn = {name: value for name, value in new.items() if name != "born"}
     set_aside({"eventName": "MODIFY", "dynamodb": images | {"NewImage": unborn}})
-    assert "AnnounceDeadLetters  2 x  made up" in run("redrive").stdout
-    said = run("redrive", "--go").stdout
-    assert "AnnounceDeadLetters  1 x  stays: dead again: KeyError: 'born'" in said
+    assert "Announce  2 x" in run("dead").stdout
+    said = run("redrive").stdout
+    assert "Announce  1 stay: dead again: KeyError: 'born'" in said
     found = await_until(lambda: [one for one in changes() if one.id == "999001"])
     assert [(one.change_id, one.before) for one in found] == [
         ("main.deal.999001.b.5", {"title": "a"})

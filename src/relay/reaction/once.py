@@ -190,6 +190,6 @@ def _needs_operator(write: Write, why: str) -> MayHaveRunError:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(write.at))
     text = (
         f"sent at {when} UTC, and whether it ran is not known: {why}; look in the portal: "
-        "if it is there, delete this message, if not, `make redrive` sends it"
+        "if it is there, `make drop` this letter, if not, `make redrive` it"
     )
     return MayHaveRunError(write.method, NEEDS_OPERATOR, text)

@@ -44,10 +44,10 @@ def test_what_is_misspelt_is_refused(arguments, capsys):
 
 @pytest.mark.parametrize(
     ("argument", "text"),
-    [("STACK=", "STACK is empty"), ("GO=yes", "GO is a switch: write GO=1")],
+    [("STACK=", "STACK is empty"), ("DRY=yes", "DRY is a switch: write DRY=1")],
 )
 def test_an_empty_variable_and_a_switch_that_is_none_are_refused(argument, text, capsys):
-    """`STACK=$UNSET` does not become the default stack, and GO=no does not switch it on."""
+    """`STACK=$UNSET` does not become the default stack, and DRY=no does not switch it on."""
     assert status("redrive", argument) == 2
     assert text in capsys.readouterr().err
 

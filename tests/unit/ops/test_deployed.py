@@ -123,7 +123,7 @@ def test_without_a_region_the_stack_of_make_run_is_meant(cloudformation, local_s
     cloudformation(Outputs=[{"OutputKey": "HookUrl", "OutputValue": "http://x"}])
     find_stack("relay")
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-    assert "this is the stack of `make run`" in capsys.readouterr().out
+    assert "this is the stack of `make run`" in capsys.readouterr().err
 
 
 def test_a_stack_of_make_run_that_was_killed_is_not_meant(cloudformation, local_stack):

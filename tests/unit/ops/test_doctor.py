@@ -11,7 +11,6 @@ from ops.doctor import (
     BAD,
     LOOK,
     OK,
-    queue_findings,
     token_findings,
     tracking_findings,
     webhook_findings,
@@ -177,29 +176,6 @@ def test_sweeps_that_are_rare_by_choice_are_not_late(table):
     swept(table, 5 * HOUR, deal="done")
     rare = replace(STACK, parameters=STACK.parameters | {"SweepMinutes": "120"})
     assert (OK, "swept 5 h ago") in findings(table, rare)
-
-
-def test_queues_that_hold_something_are_named():
-    """Dead letters are BAD, waiting messages worth a look; topics and functions are no queues."""
-
-    class Sqs:
-        def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803  boto3's names
-            number = {"https://a": "3", "https://b": "2"}.get(QueueUrl, "0")
-            return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: number}}
-
-    resources = {
-        "TrackQueue": "https://a",
-        "TrackDeadLetters": "https://b",
-        "SpillQueue": "https://c",
-        "FollowUpQueueSubscription": "https://a",
-        "OtherQueue": "arn:no-url",
-    }
-    assert list(queue_findings(Sqs(), resources)) == [
-        (BAD, "TrackDeadLetters: 2 dead letters; `make redrive` shows why"),
-        (LOOK, "TrackQueue: 3 waiting or being handled"),
-    ]
-    idle = {"SpillQueue": "https://c"}
-    assert list(queue_findings(Sqs(), idle)) == [(OK, "no dead letters, and no queue waits")]
 
 
 def test_the_brake_says_since_when():

@@ -53,7 +53,7 @@ def test_a_write_without_a_stamp_needs_an_operator(record, method, params):
     assert stamp_of(method, params, "key") is None
     portal = FakePortal()
     portal.fail(method, "MayHaveRunError")
-    with pytest.raises(MayHaveRunError, match=r"delete this message, if not, `make redrive`"):
+    with pytest.raises(MayHaveRunError, match=r"`make drop` this letter, if not, `make redrive`"):
         record.deliver(portal, calls(method, **params))
     record.offset = 200
     portal = FakePortal({method: 7})

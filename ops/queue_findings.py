@@ -1,0 +1,38 @@
+"""What `make doctor` says of queues: what waits, what was given up, what nobody takes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ops.ages import age
+from ops.dead_letters import COUNTS, SUFFIX
+from ops.findings import BAD, LOOK, OK, Finding
+from ops.pause import REMIND_SECONDS, paused
+
+
+def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the queues that hold something: dead letters are BAD."""
+    waiting = dead = 0
+    for name, url in sorted(resources.items()):
+        if "://" not in url or not name.endswith(("Queue", SUFFIX)):
+            continue  # the subscriptions of functions end so too
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
+        number = sum(int(attributes[count]) for count in COUNTS)
+        if number and name.endswith(SUFFIX):
+            dead += number
+            yield Finding(BAD, f"{name}: {number} dead letters; `make dead` shows why")
+        elif number:
+            waiting += number
+            yield Finding(LOOK, f"{name}: {number} waiting or being handled")
+    if not dead:
+        yield Finding(OK, "no dead letters" + (", and no queue waits" if not waiting else ""))
+
+
+def paused_findings(functions: Any, resources: Mapping[str, str], now: float) -> Iterator[Finding]:
+    """Yield the functions that an operator has paused; BAD where records are near their end."""
+    for one in paused(functions, resources):
+        since = now - one.since
+        yield Finding(
+            LOOK if since < REMIND_SECONDS else BAD,
+            f"{one.name} has been paused for {age(since)}; SQS deletes records after 14 days: "
+            f"`make resume NAME={one.name}`",
+        )
