@@ -5,6 +5,7 @@ its line, unless equivalent.toml says why it changes nothing. Prints the survivo
 that was caught; returns 1 where it is below 95 %.
 """
 
+import os
 import random
 import sys
 import time
@@ -18,7 +19,7 @@ from rich.console import Console
 from bench.mutants.covering import Covering, check_tests, measure
 from bench.mutants.equivalent import Equivalents
 from bench.mutants.operators import Mutant, mutants
-from bench.mutants.trial import SURVIVED, ended_with_us, outcome, preload, start
+from bench.mutants.trial import HUNG, SURVIVED, ended_with_us, outcome, preload, start
 
 RELAY = Path("src/relay")
 # The parts on which "once" and "whose change" rest.
@@ -27,6 +28,8 @@ PATHS = [
     *("ingress/verify.py", "ingress/tokens.py"),
 ]
 GOAL = 0.95
+SURVIVORS = Path(".local/mutants.survived")
+JOBS = os.cpu_count() or 1
 POLL_SECONDS = 0.02
 NOT_RUN = "run by no test"
 
@@ -35,9 +38,9 @@ def main(
     paths: Annotated[list[Path] | None, typer.Argument(help="files or folders")] = None,
     *,
     sample: Annotated[int, typer.Option(help="so many mutants by chance; 0: all")] = 0,
-    seed: int = 1,
-    jobs: Annotated[int, typer.Option(help="trials at once")] = 2,
     again: Annotated[bool, typer.Option(help="believe the last run of all tests")] = False,
+    survivors: Annotated[bool, typer.Option(help="only those of the last run")] = False,
+    seconds: Annotated[float, typer.Option(help="leave out slower tests")] = 5.0,
 ) -> None:
     """Try the mutants of the modules on which the promise rests."""
     every = [each for path in _files(paths) for each in mutants(str(path), path.read_text())]
@@ -45,17 +48,24 @@ def main(
     equivalents.check(every)
     if not again:
         measure()
-    covering = Covering()
+    covering = Covering(seconds)
     found = [each for each in every if each not in equivalents]
     print(f"{len(found)} mutants; {len(every) - len(found)} more change nothing (equivalent.toml)")
+    if survivors:
+        last = SURVIVORS.read_text().splitlines()
+        found = [each for each in found if _name(each) in last]
     if sample:
-        found = random.Random(seed).sample(found, min(sample, len(found)))
+        found = random.Random(1).sample(found, min(sample, len(found)))
     check_tests(test for each in found for test in covering.tests_of(Path(each.path), each.line))
     preload()
-    outcomes = _try_all(found, covering, jobs)
+    outcomes = _try_all(found, covering)
     _report(outcomes)
-    caught = sum(each not in {SURVIVED, NOT_RUN} for each in outcomes.values())
-    sys.exit(caught < GOAL * len(outcomes))
+    SURVIVORS.write_text("".join(f"{_name(each)}\n" for each in _not_caught(outcomes)))
+    sys.exit(len(_not_caught(outcomes)) > (1 - GOAL) * len(outcomes))
+
+
+def _name(mutant: Mutant) -> str:
+    return f"{mutant.path} {mutant.change}"
 
 
 def _files(paths: list[Path] | None) -> list[Path]:
@@ -65,14 +75,14 @@ def _files(paths: list[Path] | None) -> list[Path]:
     ]
 
 
-def _try_all(found: list[Mutant], covering: Covering, jobs: int) -> dict[Mutant, str]:
+def _try_all(found: list[Mutant], covering: Covering) -> dict[Mutant, str]:
     """Return the outcome of each mutant."""
     outcomes: dict[Mutant, str] = {}
     running: dict[int, tuple[Mutant, float]] = {}
     waiting = list(reversed(found))
     with Console(stderr=True).status("") as status, ended_with_us(running):
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while waiting and len(running) < JOBS:
                 mutant = waiting.pop()
                 tests = covering.tests_of(Path(mutant.path), mutant.line)
                 if tests:
@@ -87,15 +97,19 @@ def _try_all(found: list[Mutant], covering: Covering, jobs: int) -> dict[Mutant,
                     del running[process]
                     if ended == SURVIVED:
                         print(f"survived: {mutant}", flush=True)
-            left = sum(each in {SURVIVED, NOT_RUN} for each in outcomes.values())
+            left = len(_not_caught(outcomes))
             status.update(f"{len(outcomes)} of {len(found)} mutants, {left} not caught")
     return outcomes
 
 
+def _not_caught(outcomes: dict[Mutant, str]) -> list[Mutant]:
+    return [mutant for mutant, ended in outcomes.items() if ended in {SURVIVED, NOT_RUN}]
+
+
 def _report(outcomes: dict[Mutant, str]) -> None:
     for mutant, ended in outcomes.items():
-        if ended == NOT_RUN:
-            print(f"{NOT_RUN}: {mutant}")
+        if ended in {NOT_RUN, HUNG}:
+            print(f"{ended}: {mutant}")
     by_file: dict[str, Counter[str]] = {}
     for mutant, ended in outcomes.items():
         by_file.setdefault(mutant.path, Counter())[ended] += 1
@@ -104,7 +118,7 @@ def _report(outcomes: dict[Mutant, str]) -> None:
         share = 1 - missed / counts.total()
         print(f"{share:6.1%}  {counts.total() - missed:4} of {counts.total():4}  {path}")
     total = len(outcomes)
-    missed = sum(each in {SURVIVED, NOT_RUN} for each in outcomes.values())
+    missed = len(_not_caught(outcomes))
     print(f"{1 - missed / max(total, 1):6.1%}  {total - missed:4} of {total:4}  in all")
 
 

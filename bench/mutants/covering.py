@@ -21,13 +21,13 @@ IGNORED = [
     "tests/integration/portal",
 ]
 
-SLOW_SECONDS = 5.0  # tests above it are left out: what only they catch counts as not caught
-
 
 class Covering:
     """The tests by the lines that they run: the quickest file first, its tests in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow_seconds: float) -> None:
+        """Leave out the tests that take longer: what only they catch counts as not caught."""
+        self._slow_seconds = slow_seconds
         self._data = CoverageData(str(DATA))
         self._data.read()
         self._cases = _cases()
@@ -36,7 +36,7 @@ class Covering:
         """Return the ids of the tests that run a line of a file."""
         contexts = self._data.contexts_by_lineno(str(path.resolve())).get(line, [])
         ids = {context.rpartition("|")[0] for context in contexts if "|" in context}
-        ids = {each for each in ids if self._cases[_key(each)].seconds <= SLOW_SECONDS}
+        ids = {each for each in ids if self._cases[_key(each)].seconds <= self._slow_seconds}
         seconds: defaultdict[str, float] = defaultdict(float)
         for each in ids:
             seconds[_file(each)] += self._cases[_key(each)].seconds
