@@ -61,6 +61,8 @@ class Settings:
     filter_shift_hours: float = 0.0
     # tasks.task.get with `id`: taken, as b24pysdk sends it, or refused as documented
     task_get_takes_id: bool = True
+    # tasks.task.get of a task that is not there: an error [tasks-task-get.md], or `[]` [JS]
+    task_get_absent_empty: bool = False
     # tasks 25.700.0+: comments live in a chat, the event has MESSAGE_ID [on-task-comment-add.md]
     new_task_card: bool = True
     # Comment events: data[ID] as documented, or data[FIELDS][ID] as handlers in public code read it

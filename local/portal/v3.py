@@ -18,10 +18,12 @@ from local.portal.replays import HEADER, REPEATED, is_write
 from local.portal.run import time_block
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, unknown_method
+from local.portal.v3_log import LOG_METHODS
 from local.portal.v3_tasks import METHODS, V3Call
 from local.portal.webhooks import IncomingWebhook
 
 _MAX_COMMANDS = 50
+METHODS |= LOG_METHODS
 
 
 def _refuse(name: str) -> None:
@@ -111,7 +113,7 @@ def _one(portal: Portal, webhook: IncomingWebhook, name: str, params: Any) -> An
     found = METHODS.get(name.lower())
     if found is None:
         raise unknown_method(name)
-    if not webhook.may("task|tasks"):
+    if not webhook.may("main" if name.lower() in LOG_METHODS else "task|tasks"):
         text = "The request requires higher privileges than provided by the webhook token"
         raise V3Error("INSUFFICIENTSCOPEEXCEPTION", text, HTTPStatus.FORBIDDEN)
     return found(V3Call(portal, webhook, params if isinstance(params, dict) else {}))

@@ -24,8 +24,9 @@ class V3Error(RestError):
     def __init__(
         self, code: str, text: str, status: int = HTTPStatus.BAD_REQUEST, *fields: tuple[str, str]
     ) -> None:
-        super().__init__(PREFIX + code, text, status)
-        self.name, self.fields = PREFIX + code, fields
+        name = code if code.startswith("BITRIX_") else PREFIX + code
+        super().__init__(name, text, status)
+        self.name, self.fields = name, fields
 
     @classmethod
     def of(cls, error: RestError) -> Self:

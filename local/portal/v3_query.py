@@ -2,16 +2,28 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, invalid, wrong_type
-from local.portal.v3_view import BLANK, FIELDS, SORTED, value_of
 
 Test = Callable[[Row], bool]
 _OPERATORS = {"=", "!=", ">", ">=", "<", "<=", "in", "between"}
 _LIMIT, _MOST = 50, 1000
 _DEPTH = 20  # of conditions within conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Dto:
+    """What can be asked of a kind of record: types by name, names for filters and for orders."""
+
+    name: str
+    types: dict[str, str]
+    filtered: frozenset[str]
+    sorted: frozenset[str]
+    value_of: Callable[[Row, str], Any]
 
 
 def read_select(params: Row) -> list[str] | None:
@@ -24,20 +36,20 @@ def read_select(params: Row) -> list[str] | None:
     return [str(name) for name in given]
 
 
-def put_in_order(rows: list[Row], given: Any) -> None:
+def put_in_order(dto: Dto, rows: list[Row], given: Any) -> None:
     """Sort by one field or more; what has no value comes first."""
     order = given or {"id": "ASC"}
     ways = order.items() if isinstance(order, dict) else [("", "")]
     for name, way in reversed(ways):
-        if name not in SORTED or str(way).upper() not in {"ASC", "DESC"}:
+        if name not in dto.sorted or str(way).upper() not in {"ASC", "DESC"}:
             text = f"Unable to recognize sorting parameter `{json.dumps(order)}`"
             raise V3Error("INVALIDORDEREXCEPTION", text)
-        rows.sort(key=_key(name), reverse=str(way).upper() == "DESC")
+        rows.sort(key=_key(dto, name), reverse=str(way).upper() == "DESC")
 
 
-def _key(name: str) -> Callable[[Row], tuple[bool, Any]]:
+def _key(dto: Dto, name: str) -> Callable[[Row], tuple[bool, Any]]:
     def key(row: Row) -> tuple[bool, Any]:
-        value = value_of(row, name)
+        value = dto.value_of(row, name)
         return value is not None, value or 0
 
     return key
@@ -55,7 +67,7 @@ def read_pages(given: Any) -> tuple[int, int]:
     return given.get("offset", (max(given.get("page", 1), 1) - 1) * limit), limit
 
 
-def read_filter(given: Any, *, either: bool = False, depth: int = 0) -> Test:
+def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -> Test:
     """Build a test of a list of conditions, and of such lists that `logic` joins."""
     if not isinstance(given, list) or depth > _DEPTH:
         raise V3Error("INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
@@ -64,14 +76,14 @@ def read_filter(given: Any, *, either: bool = False, depth: int = 0) -> Test:
         if isinstance(one, dict):
             word = str(one.get("logic", "and")).lower()
             inner = one.get("conditions")
-            tests.append(read_filter(inner, either=word == "or", depth=depth + 1))
+            tests.append(read_filter(dto, inner, either=word == "or", depth=depth + 1))
         else:
-            tests.append(_condition(one))
+            tests.append(_condition(dto, one))
     return lambda row: (any if either else all)(test(row) for test in tests)
 
 
-def _condition(given: Any) -> Test:
-    """`[field, operator, value]` or `[field, value]`; tasks are filtered by their id alone."""
+def _condition(dto: Dto, given: Any) -> Test:
+    """`[field, operator, value]` or `[field, value]`."""
     match given:
         case [str(name), str(operator), value]:
             pass
@@ -79,32 +91,53 @@ def _condition(given: Any) -> Test:
             operator = "in" if isinstance(value, list) else "="
         case _:
             raise V3Error("INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
-    if name not in FIELDS and name not in BLANK:
-        text = f"Unknown field `{name}` for entity `TaskDto`"
+    if name not in dto.types:
+        text = f"Unknown field `{name}` for entity `{dto.name}`"
         raise V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
     if operator not in _OPERATORS:
         raise V3Error("UNKNOWNFILTEROPERATOREXCEPTION", f"Unknown operator `{operator}`")
-    if name != "id":
-        text = f"In DTO `TaskDto`, the `{name}` field requires the `Filterable` attribute"
+    if name not in dto.filtered:
+        text = f"In DTO `{dto.name}`, the `{name}` field requires the `Filterable` attribute"
         raise invalid((name, f"{text} for such a request"))
-    numbers = value if isinstance(value, list) else [value]
-    several = operator in {"in", "between"}
-    if not all(isinstance(one, int) for one in numbers) or several is not isinstance(value, list):
-        raise wrong_type(name, "int")
-    return _test(operator, numbers)
+    if (operator in {"in", "between"}) is not isinstance(value, list):
+        raise wrong_type(name, dto.types[name])
+    wanted = [
+        _comparable(dto, name, one) for one in (value if isinstance(value, list) else [value])
+    ]
+    return _test(dto, name, operator, wanted)
 
 
-def _test(operator: str, numbers: list[int]) -> Test:
-    low, high = min(numbers, default=0), max(numbers, default=0)
-    tests: dict[str, Callable[[int], bool]] = {
+def _comparable(dto: Dto, name: str, value: Any) -> Any:
+    """A value as its field compares: a number, a text, or seconds since 1970."""
+    kind = dto.types[name]
+    if kind == "datetime" and isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            raise wrong_type(name, kind) from None
+    if isinstance(value, bool) or not isinstance(value, int if kind == "int" else str):
+        raise wrong_type(name, kind)
+    return value
+
+
+def _test(dto: Dto, name: str, operator: str, wanted: list[Any]) -> Test:
+    low, high = min(wanted, default=0), max(wanted, default=0)
+    tests: dict[str, Callable[[Any], bool]] = {
         "=": lambda one: one == low,
         "!=": lambda one: one != low,
         ">": lambda one: one > low,
         ">=": lambda one: one >= low,
         "<": lambda one: one < low,
         "<=": lambda one: one <= low,
-        "in": lambda one: one in numbers,
+        "in": lambda one: one in wanted,
         "between": lambda one: low <= one <= high,
     }
     test = tests[operator]
-    return lambda row: test(row["id"])
+
+    def holds(row: Row) -> bool:
+        value = dto.value_of(row, name)
+        if value is None:
+            return operator == "!="
+        return test(_comparable(dto, name, value))
+
+    return holds

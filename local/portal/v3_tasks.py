@@ -14,9 +14,12 @@ from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
-from local.portal.v3_query import put_in_order, read_filter, read_pages, read_select
-from local.portal.v3_view import BLANK, FIELDS, describe, stored, view
+from local.portal.v3_query import Dto, put_in_order, read_filter, read_pages, read_select
+from local.portal.v3_view import BLANK, FIELDS, SORTED, describe, stored, value_of, view
 from local.portal.webhooks import IncomingWebhook
+
+_TYPES = dict.fromkeys(BLANK, "any") | {name: kind for name, (_, kind) in FIELDS.items()}
+_TASK = Dto("TaskDto", _TYPES, frozenset({"id"}), frozenset(SORTED), value_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,12 @@ def _delete(call: V3Call) -> Any:
 
 
 def _list(call: V3Call) -> Any:
-    test = read_filter(call.params.get("filter") or [])
+    test = read_filter(_TASK, call.params.get("filter") or [])
     select = read_select(call.params) or ["id"]
     start, limit = read_pages(call.params.get("pagination"))
     call.old("tasks.task.list", select=["ID"], start=-1)
     rows = [row for row in call.portal.tasks.walk() if test(row)]
-    put_in_order(rows, call.params.get("order"))
+    put_in_order(_TASK, rows, call.params.get("order"))
     return {"items": [call.show(row, select) for row in rows[start : start + limit]]}
 
 
@@ -107,7 +110,8 @@ def _fields(call: V3Call) -> Any:
 
 
 def _scopes(_call: V3Call) -> Any:
-    return {"items": [{"method": name, "scope": "tasks"} for name in METHODS if "." in name]}
+    names = [name for name in METHODS if "." in name]
+    return {"items": [{"method": name, "scope": name.partition(".")[0]} for name in names]}
 
 
 def _openapi(_call: V3Call) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 SCOPES = (
     *("crm", "task", "im", "user", "user_brief", "user_basic", "user.userfield", "bizproc"),
     *("disk", "department", "userfieldconfig", "catalog", "lists", "calendar", "timeman"),
+    "main",
 )
 # What the scopes of a portal are beside, of which nothing is simulated
 OTHER_SCOPES = (
@@ -16,7 +17,7 @@ OTHER_SCOPES = (
     *("cashbox", "catalogmobile", "configuration.import", "contact_center", "delivery"),
     *("documentgenerator", "entity", "forum", "humanresources.hcmlink", "iblock", "im.import"),
     *("imbot", "imconnector", "imopenlines", "intranet", "landing", "landing_cloud", "log"),
-    *("mailservice", "main", "messageservice", "mobile", "notifications", "pay_system"),
+    *("mailservice", "messageservice", "mobile", "notifications", "pay_system"),
     *("placement", "pull", "pull_channel", "rating", "rest", "rpa", "sale", "salescenter"),
     *("sign.b2e", "smile", "socialnetwork", "sonet_group", "tasks", "tasks_extended"),
     *("tasksmobile", "telephony", "userconsent", "vote"),

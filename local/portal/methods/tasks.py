@@ -120,16 +120,18 @@ def get(call: Call) -> Any:
     select = call.get("select")
     if select is not None and not isinstance(select, list | dict):
         raise RestError("100", _not_array(select, "select"))
+    number = call.number("taskid", "id")
+    if call.portal.settings.task_get_absent_empty and number not in call.portal.tasks.rows:
+        return []
     row = task_of(call)
     call.touched.append(("read", f"task/{row['id']}"))
     view = detail(call.portal, row)
     wanted = {str(name).upper() for _, name in entries(select or [])}
     for key in ("ufCrmTask", "ufTaskWebdavFiles"):
         if _upper(key) in wanted or "UF_*" in wanted:
+            found = row.get(key, [])
             files = key == "ufTaskWebdavFiles"
-            view[key] = (
-                [int(v.lstrip("n")) for v in row.get(key, [])] if files else row.get(key, [])
-            )
+            view[key] = [int(one.lstrip("n")) for one in found] if files else found
             view["ufMailMessage"] = None
     if wanted and "*" not in wanted:
         keep = {NAMES.get(name, "") for name in wanted}
@@ -187,9 +189,8 @@ def update(call: Call) -> Any:
 def delete(call: Call) -> Any:
     """Delete a task."""
     if call.get("taskid", "id") is None:
-        raise RestError(
-            "100", "CTaskItem All parameters in the constructor must have real class type"
-        )
+        text = "CTaskItem All parameters in the constructor must have real class type"
+        raise RestError("100", text)
     row = call.portal.tasks.get(call.number("taskid", "id"))
     if row is None or not readable(call, row):
         raise RestError("1048582", "No access to delete the task")

@@ -231,3 +231,46 @@ def test_a_fault_meets_this_api_as_well(admin, call, task):
     admin("POST", "faults", kind="overload", method="tasks.task.get", times=1)
     assert call("tasks.task.get", {"id": task}).status_code >= 429
     assert get(call, task, "id") == {"id": task}
+
+
+def test_administrators_read_the_event_log(call, server):
+    """Entries are filtered by time and person, ordered, cut into pages, and got by their id."""
+    people = len(server.portal.users)
+    since = {"filter": [["timestampX", ">=", "2020-01-01T00:00:00+00:00"]], "select": ["id"]}
+    assert len(ids(call("main.eventlog.list", since))) == people
+    falling = {"order": {"id": "DESC"}, "pagination": {"page": 1, "limit": 2}}
+    assert ids(call("main.eventlog.list", falling)) == [people, people - 1]
+    own = call("main.eventlog.list", {"filter": [["userId", "in", [1]]]}).json()
+    entry = own["result"]["items"][0]
+    assert entry == call("main.eventlog.get", {"id": 1}).json()["result"]["item"]
+    assert ids(call("main.eventlog.tail", {"cursor": {"value": people - 1}})) == [people]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "code"),
+    [
+        ("main.eventlog.get", {"id": 999}, CRASH + "ENTITYNOTFOUNDEXCEPTION"),
+        ("main.eventlog.list", {"filter": [["moduleId", "main"]]}, CRASH + INVALID),
+        ("main.eventlog.list", {"filter": [["id", "one"]]}, CRASH + INVALID),
+        ("main.eventlog.tail", {"filter": [["id", 1]]}, CRASH + "INVALIDFILTEREXCEPTION"),
+        ("main.eventlog.tail", {"cursor": {"limit": 0}}, CRASH + "INVALIDPAGINATIONEXCEPTION"),
+        ("main.eventlog.field.get", {}, CRASH + INVALID),
+        (
+            "main.eventlog.field.get",
+            {"name": "colour"},
+            "BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION",
+        ),
+    ],
+)
+def test_the_event_log_says_no_in_the_documented_codes(call, method, body, code):
+    """[event-log/] What can't be asked is refused by name."""
+    answer = call(method, body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+def test_the_event_log_is_for_administrators(call, server):
+    """[event-log/] Others have no access."""
+    server.portal.users[1]["admin"] = False
+    answer = call("main.eventlog.list")
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == CRASH + "ACCESSDENIEDEXCEPTION"

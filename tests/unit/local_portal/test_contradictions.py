@@ -32,6 +32,13 @@ def test_tasks_are_got_by_task_id_or_also_by_id(desk):
     assert desk.refusal("tasks.task.get", id=1).code == "100"
 
 
+def test_a_task_that_is_not_there_is_an_error_or_nothing(desk):
+    """[tasks-task-get.md] against [JS]: the suite of the SDK expects success without a task."""
+    assert desk.refusal("tasks.task.get", taskId=999).text == "Task not found or not accessible"
+    desk.portal.settings.task_get_absent_empty = True
+    assert desk.call("tasks.task.get", taskId=999) == []
+
+
 def test_task_comments_have_a_message_or_an_id(desk):
     """[on-task-comment-add.md] The new card sends ID 0 and MESSAGE_ID."""
     for new, expected in ((True, 0), (False, 2)):

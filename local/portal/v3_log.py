@@ -1,0 +1,105 @@
+"""`main.eventlog.*` of REST 3.0: who came in, for administrators [api-reference/event-log/]."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.table import Row
+from local.portal.v3_errors import V3Error, missing
+from local.portal.v3_query import Dto, put_in_order, read_filter, read_pages, read_select
+from local.portal.v3_tasks import V3Call
+
+_TYPES = {"id": "int", "timestampX": "datetime", "severity": "string", "auditTypeId": "string"}
+_TYPES |= dict.fromkeys(("moduleId", "itemId", "remoteAddr", "userAgent", "requestUri"), "string")
+_TYPES |= {"siteId": "string", "userId": "int", "guestId": "int", "description": "string"}
+_ASKED = frozenset({"id", "timestampX", "auditTypeId", "userId", "guestId"})
+_ENTRY = Dto("EventLogDto", _TYPES, _ASKED, _ASKED, lambda row, name: row[name])
+_MOST = 1000
+_NO_FIELD = "BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION"
+
+
+def _entries(call: V3Call) -> list[Row]:
+    """Everybody came in once, when he was hired."""
+    users = call.portal.users
+    if not users.get(call.webhook.user, {}).get("admin"):
+        raise V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+    blank: Row = dict.fromkeys(_TYPES, "") | {"guestId": 0, "siteId": "s1", "moduleId": "main"}
+    blank |= {"severity": "SECURITY", "auditTypeId": "USER_AUTHORIZE"}
+    return [
+        blank
+        | {"id": number, "timestampX": user["registered"], "userId": number, "itemId": str(number)}
+        for number, user in users.items()
+    ]
+
+
+def _selected(row: Row, select: list[str] | None) -> Row:
+    return {name: value for name, value in row.items() if select is None or name in select}
+
+
+def _get(call: V3Call) -> Any:
+    number, select = call.number(), read_select(call.params)
+    row = next((row for row in _entries(call) if row["id"] == number), None)
+    if row is None:
+        raise V3Error("ENTITYNOTFOUNDEXCEPTION", f"Entry with ID = `{number}` not found")
+    return {"item": _selected(row, select)}
+
+
+def _list(call: V3Call) -> Any:
+    test = read_filter(_ENTRY, call.params.get("filter") or [])
+    select = read_select(call.params)
+    start, limit = read_pages(call.params.get("pagination"))
+    rows = [row for row in _entries(call) if test(row)]
+    put_in_order(_ENTRY, rows, call.params.get("order"))
+    return {"items": [_selected(row, select) for row in rows[start : start + limit]]}
+
+
+def _tail(call: V3Call) -> Any:
+    """What came after the cursor."""
+    given = call.params.get("cursor") or {}
+    cursor = {"field": "id", "order": "ASC", "value": 0, "limit": 50} | given
+    limit, name = cursor["limit"], str(cursor["field"])
+    if not isinstance(limit, int) or not 0 < limit <= _MOST:
+        text = f"Unable to recognize pagination parameter `{limit}`"
+        raise V3Error("INVALIDPAGINATIONEXCEPTION", text)
+    conditions = call.params.get("filter") or []
+    if any(isinstance(one, list) and one[:1] == [name] for one in conditions):
+        text = f"Cursor field {name} cannot be used at filter."
+        raise V3Error("INVALIDFILTEREXCEPTION", f"Unable to recognize filter expression `{text}`")
+    falling = str(cursor["order"]).upper() == "DESC"
+    after = [[name, "<" if falling else ">", cursor["value"]]]
+    test = read_filter(_ENTRY, [*conditions, *after])
+    rows = [row for row in _entries(call) if test(row)]
+    put_in_order(_ENTRY, rows, {name: "DESC" if falling else "ASC"})
+    select = read_select(call.params)
+    return {"items": [_selected(row, select) for row in rows[:limit]]}
+
+
+def _described(name: str) -> Row:
+    kind = _TYPES[name] if _TYPES[name] != "datetime" else "object"
+    asked = {"filterable": name in _ASKED, "sortable": name in _ASKED, "multiple": False}
+    return {"name": name, "type": kind, "title": name, "description": None} | asked
+
+
+def _fields(call: V3Call) -> Any:
+    _entries(call)
+    select = read_select(call.params)
+    return {"items": [_selected(_described(name), select) for name in _TYPES]}
+
+
+def _field(call: V3Call) -> Any:
+    _entries(call)
+    name = call.params.get("name")
+    if name is None:
+        raise missing("name")
+    if name not in _TYPES:
+        raise V3Error(_NO_FIELD, f"Field `{name}` not found")
+    return {"item": _selected(_described(name), read_select(call.params))}
+
+
+LOG_METHODS: dict[str, Callable[[V3Call], Any]] = {
+    "main.eventlog.get": _get,
+    "main.eventlog.list": _list,
+    "main.eventlog.tail": _tail,
+    "main.eventlog.field.list": _fields,
+    "main.eventlog.field.get": _field,
+}
