@@ -78,9 +78,8 @@ def _defaults(portal: Portal, entity: EntityType, number: int) -> Row:
         defaults["currencyId"] = "EUR"
     if "begindate" in entity.fields:
         now = portal.clock.now()
-        clock = portal.clock
-        defaults["begindate"] = clock.parse(clock.stamp(now), date_only=True)
-        defaults["closedate"] = clock.parse(clock.stamp(now + _CLOSE_DAYS * _DAY), date_only=True)
+        defaults["begindate"] = portal.clock.day(now)
+        defaults["closedate"] = portal.clock.day(now + _CLOSE_DAYS * _DAY)
     if entity.code == "invoice":
         defaults["accountNumber"] = str(number)
     return defaults
