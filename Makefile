@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs \
-  dead redrive drop pause resume release history asof \
+  dead redrive drop pause resume release history asof undo forget \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -105,6 +105,12 @@ history: env ## Who changed what, when, from, to: ITEM=deal/662 [FIELD=stageId]
 	$(relay)
 
 asof: env ## An item as it was: ITEM=deal/662 AT=2026-03-01
+	$(relay)
+
+undo: env ## Write back what changes took away: CHANGE=…, or SINCE= BY= FIELD=; DRY=1, GO=1
+	$(relay)
+
+forget: env ## Delete what the history keeps of an item: ITEM=contact/7, GO=1
 	$(relay)
 
 check: env ## Lint, types, template

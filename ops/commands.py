@@ -16,6 +16,7 @@ from ops import (
     deploy,
     doctor,
     drop,
+    forget,
     history,
     logs,
     new,
@@ -23,6 +24,7 @@ from ops import (
     redrive,
     release,
     robot,
+    undo,
 )
 from ops.outcome import Outcome, ending, refuse
 from ops.terminal import console
@@ -45,6 +47,8 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "release": release.command,
     "history": history.history_command,
     "asof": history.asof_command,
+    "undo": undo.command,
+    "forget": forget.command,
 }
 VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
 

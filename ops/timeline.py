@@ -57,12 +57,9 @@ class Timeline:
 
     def steps(self) -> Iterator[Step]:
         """Yield the changes with the states around them; raises GapError at the first gap."""
-        state, newer = self.state, None
-        for past in self.rows:
-            self._check(past, newer, state)
-            before = state_before(state or {}, past)
-            yield Step(past, before, state)
-            state, newer = before, past
+        for past, state in self._states():
+            self._check_kept(past)
+            yield Step(past, state_before(state or {}, past), state)
 
     def at(self, moment: float) -> Form | None:
         """Return the item as it was read last at a time, None if there was none; raises GapError.
@@ -72,23 +69,31 @@ class Timeline:
         state = self.state
         if not self.rows and self.row.read_at > moment:
             self._check_recent()
-        for step in self.steps():
-            if step.past.at <= moment:
-                break
-            state = step.before
-        else:
+        if not self.rows or self.rows[-1].at > moment:
             self._check_beginning(moment)
+        for past, after in self._states():
+            if past.at <= moment:
+                state = after
+                break
+            self._check_kept(past)
+            state = state_before(after or {}, past)
         if state is None:
             return None
         return {name: value for name, value in state.items() if not is_volatile(name)}
+
+    def _states(self) -> Iterator[tuple[PastChange, Form | None]]:
+        """Yield the changes with the states after them; raises GapError at the first gap."""
+        state, newer = self.state, None
+        for past in self.rows:
+            self._check(past, newer, state)
+            yield past, state
+            state, newer = state_before(state or {}, past), past
 
     def version_at(self, moment: float) -> PastChange | None:
         """Return the last change up to a time, None if there was none."""
         return next((past for past in self.rows if past.at <= moment), None)
 
     def _check(self, past: PastChange, newer: PastChange | None, state: Form | None) -> None:
-        if past.action == FORGOTTEN:
-            raise GapError(f"what {self.item} was before {shown_time(past.at)} was forgotten")
         same_format = past.format == FORMAT == self.row.format
         if past.state and same_format and checksum(state or {}) not in {past.state, ""}:
             until = newer.at if newer else self.row.read_at
@@ -97,6 +102,10 @@ class Timeline:
                 "not in the history; if that was just now, ask again in a minute; otherwise "
                 "`make dead` shows whether it could not be announced"
             )
+
+    def _check_kept(self, past: PastChange) -> None:
+        if past.action == FORGOTTEN:
+            raise GapError(f"what {self.item} was before {shown_time(past.at)} was forgotten")
 
     def _check_recent(self) -> None:
         if self.row.seq > 1 and time.time() - self.row.read_at < JUST_NOW_SECONDS:
@@ -133,10 +142,16 @@ class Past:
         self.history_table, self.mirror_table = stack.resource("History"), stack.resource("Mirror")
         self.dynamodb = dynamodb
         self.history = History(dynamodb, self.history_table)
+        self._begins: float | None = None
         self._days = int(stack.parameters.get("HistoryDays", "0"))
 
     def begins(self) -> float:
-        """Return from when on (epoch s) the history has each change."""
+        """Return from when on (epoch s) the history has each change; asks AWS once."""
+        if self._begins is None:
+            self._begins = self._ask_begins()
+        return self._begins
+
+    def _ask_begins(self) -> float:
         table = self.dynamodb.describe_table(TableName=self.history_table)["Table"]
         made: float = table["CreationDateTime"].timestamp()
         return max(made, time.time() - self._days * DAY_SECONDS) if self._days else made

@@ -115,10 +115,13 @@ class FakeDynamo:
         images = {"NewImage": item, "SequenceNumber": number} | ({"OldImage": old} if old else {})
         self.stream.append({"eventName": "MODIFY" if old else "INSERT", "dynamodb": images})
 
-    def put_item(self, *, TableName, Item, ConditionExpression, **options):  # noqa: N803
-        """Put under one of the conditions."""
+    def put_item(self, *, TableName, Item, ConditionExpression="", **options):  # noqa: N803
+        """Put under one of the conditions, in the history without one."""
         if self.trouble:
             raise self.trouble
+        if TableName == "History":
+            self.history[Item["pk"]["S"], Item["sk"]["S"]] = Item
+            return
         if TableName == "State":
             if not holds(ConditionExpression, self.state.get(Item["pk"]["S"], {}), options):
                 raise refused()
@@ -147,9 +150,14 @@ class FakeDynamo:
         return {"Responses": {"Mirror": rows}}
 
     def batch_write_item(self, *, RequestItems):  # noqa: N803
-        """Put rows of the history."""
+        """Put or delete rows of the history."""
         if self.trouble:
             raise self.trouble
+        if "DeleteRequest" in RequestItems["History"][0]:
+            for one in RequestItems["History"]:
+                key = one["DeleteRequest"]["Key"]
+                del self.history[key["pk"]["S"], key["sk"]["S"]]
+            return {}
         puts = [one["PutRequest"]["Item"] for one in RequestItems["History"]]
         rows = {(row["pk"]["S"], row["sk"]["S"]): row for row in puts}
         assert 0 < len(rows) == len(puts) <= 25

@@ -1,0 +1,170 @@
+"""`make undo`: write back what changes took away, one of them or all of a time."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
+from typing import Annotated
+
+import typer
+
+from ops.asked import moment_of
+from ops.deployed import PortalName, Stack, client, find_stack
+from ops.history import FieldName, text_of
+from ops.outcome import Outcome
+from ops.portals import Noted, Writer, open_portal
+from ops.progress import Progress
+from ops.restore import CanNotUndoError, Plan, plan_of
+from ops.selection import changes_between
+from ops.terminal import console, shown
+from ops.timeline import GapError, Past
+from relay.history import PastChange
+from relay.tracking.row import Key
+
+TOGETHER = 500  # items whose calls wait at the same time: ten requests
+THREADS = 16
+NAME = "undo"  # in the ledger and the history, as a reaction's
+
+type Refusals = dict[str, str]  # why, by item or change
+
+
+def command(  # noqa: PLR0913, PLR0917  an option each
+    change: Annotated[str, typer.Option(help="The change, as `make history` shows it")] = "",
+    since: Annotated[str, typer.Option(help="All changes from then on: 2026-03-01, 2h")] = "",
+    until: Annotated[str, typer.Option(help="… up to then")] = "",
+    by: Annotated[str, typer.Option(help="… of a user's id, or of a reaction")] = "",
+    field: FieldName = "",
+    portal: PortalName = "main",
+    stack: Stack = "relay",
+    *,
+    dry: Annotated[bool, typer.Option("--dry", help="Only list what would be written")] = False,
+    go: Annotated[bool, typer.Option("--go", help="Write many changes back")] = False,
+) -> Outcome:
+    """Write back what a change took away (CHANGE=), or many (SINCE= BY= FIELD=, then GO=1)."""
+    if bool(change) == bool(since):
+        raise SystemExit("name one change with CHANGE=…, or many with SINCE=… [UNTIL= BY= FIELD=]")
+    deployed, dynamodb = find_stack(stack), client("dynamodb")
+    past = Past(dynamodb, deployed)
+    if change:
+        key, version = past.change(change)
+        portal, wanted = key.portal, {key: {version: change}}
+    else:
+        end = moment_of(until, "UNTIL") if until else time.time()
+        found = changes_between(past, portal, moment_of(since, "SINCE"), end)
+        wanted = chosen(found, by)
+    plans, refused = plans_of(past, wanted, field)
+    _list(plans, refused)
+    write = bool(plans) and not dry and (go or bool(change))
+    if write:
+        writer = Writer(
+            open_portal(client("ssm"), dynamodb, deployed, portal), dynamodb, deployed, portal
+        )
+        refused |= asyncio.run(_write(writer, plans))
+    _conclude(plans, refused, written=write, many=not change)
+    return Outcome(_document(plans, refused, written=write), left=bool(refused))
+
+
+def chosen(changes: Iterable[PastChange], by: str) -> dict[Key, dict[int, str]]:
+    """Return by item the versions and ids of the changes of one user or reaction, or of all."""
+    wanted: dict[Key, dict[int, str]] = defaultdict(dict)
+    for past in changes:
+        if not by or by == past.saved_by or by in past.reaction.split(" or "):
+            portal, entity, number, *_ = past.change_id.split(".")
+            wanted[Key(portal, entity, int(number))][past.version] = past.change_id
+    return wanted
+
+
+def plans_of(
+    past: Past, wanted: dict[Key, dict[int, str]], field: str
+) -> tuple[list[Plan], Refusals]:
+    """Return a plan an item, and why others have none."""
+    progress = Progress("items looked at")
+    past.begins()  # asked once for all
+
+    def plan(key: Key) -> Plan | str:
+        versions = wanted[key]
+        try:
+            timeline = past.timeline(key)
+            steps = []
+            for step in timeline.steps():
+                if step.past.version < min(versions):
+                    break
+                if versions.get(step.past.version) == step.past.change_id:
+                    steps.append(step)
+            if not steps:
+                return (
+                    f"{max(versions.values())} is not in the history: it is older than that, or of "
+                    "another stack"
+                )
+            return plan_of(key, timeline.state, steps, field)
+        except (CanNotUndoError, GapError, SystemExit) as refusal:
+            return str(refusal)
+
+    plans, refused = [], {}
+    with ThreadPoolExecutor(THREADS) as threads:
+        for at, (key, found) in enumerate(zip(wanted, threads.map(plan, wanted), strict=True)):
+            progress.at(at, len(wanted))
+            if isinstance(found, str):
+                refused[f"{key.entity}/{key.id}"] = found
+            else:
+                plans.append(found)
+    return plans, refused
+
+
+async def _write(writer: Writer, plans: Sequence[Plan]) -> Refusals:
+    progress = Progress("items written")
+    refused: Refusals = {}
+    stamp = f"{time.time():.3f}"
+    due = [plan for plan in plans if plan.fields]
+    for at, page in enumerate(batched(due, TOGETHER, strict=False)):
+        calls = [Noted(f"{plan.changes[0]} {stamp}", *plan.call()) for plan in page]
+        errors = await writer.write(NAME, calls)
+        refused |= {
+            plan.item: str(error) for plan, error in zip(page, errors, strict=True) if error
+        }
+        progress.at(at * TOGETHER + len(page), len(due))
+    return refused
+
+
+def _list(plans: Sequence[Plan], refused: Refusals) -> None:
+    for plan in plans:
+        console.print(shown(f"{plan.item}" + ("" if plan.fields else ": it is so already")))
+        for name, (now, then) in plan.fields.items():
+            console.print(shown(f"  {name}: {text_of(now)} -> {text_of(then)}"))
+    for why in refused.values():
+        console.print(shown(f"not undone: {why}"))
+
+
+def _conclude(plans: Sequence[Plan], refused: Refusals, *, written: bool, many: bool) -> None:
+    due = [plan for plan in plans if plan.fields]
+    done = [plan for plan in due if plan.item not in refused]
+    if written:
+        console.print(f"{len(done)} items written back, {len(refused)} not undone")
+        for plan in due:
+            if plan.item in refused:
+                console.print(shown(f"not undone: {plan.item}: {refused[plan.item]}"))
+    elif due:
+        remedy = "; GO=1 writes them back" if many else ""
+        console.print(f"{len(due)} items would be written, {len(refused)} not undone{remedy}")
+    else:
+        console.print("nothing is to be written")
+
+
+def _document(plans: Sequence[Plan], refused: Refusals, *, written: bool) -> dict[str, object]:
+    return {
+        "written": written,
+        "items": [
+            {
+                "item": plan.item,
+                "changes": plan.changes,
+                "fields": {
+                    name: {"now": now, "then": then} for name, (now, then) in plan.fields.items()
+                },
+            }
+            for plan in plans
+            if plan.item not in refused
+        ],
+        "refused": refused,
+    }

@@ -1,0 +1,64 @@
+"""ops.forget: what the history keeps of an item is deleted, and nothing is guessed after that."""
+
+import time
+
+import pytest
+
+from ops import forget
+from ops.timeline import GapError
+from relay.tracking.row import Key
+from tests.pasts import STACK, past_of
+from tests.tracking_aws import LATER, OLD
+from tests.unit.tracking.conftest import relay
+
+__all__ = ["relay"]
+
+
+@pytest.fixture
+def deals(relay, monkeypatch):
+    """Return a relay with two deals of forty changes each."""
+    monkeypatch.setattr(forget, "find_stack", lambda _name: STACK)
+    monkeypatch.setattr(forget, "client", lambda _service: relay.dynamo)
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.began = time.time()
+    for at in range(40):
+        for number in (1, 2):
+            relay.portal.put(2, number, title=f"secret {at}", updatedTime=LATER)
+            relay.event(number)
+        relay.settle()
+    return relay
+
+
+def test_without_go_nothing_is_deleted(deals, capsys):
+    """The command says how many changes there are."""
+    forget.command("deal/1")
+    assert "deal/1: 40 changes would be forgotten for good; GO=1 does it" in capsys.readouterr().out
+    assert len(deals.dynamo.history) == 80
+
+
+def test_an_item_is_forgotten_and_its_past_is_no_guess(deals, capsys):
+    """One row without content stays; `asof` says that something was forgotten."""
+    forget.command("deal/1", go=True)
+    mine = {key: row for key, row in deals.dynamo.history.items() if key[0] == "main/deal/1"}
+    assert len(mine) == 1
+    assert "secret" not in str(mine)
+    assert len(deals.dynamo.history) == 41
+    timeline = past_of(deals).timeline(Key("main", "deal", 1))
+    with pytest.raises(GapError, match="was forgotten"):
+        timeline.at(deals.began)
+    assert timeline.at(time.time())["title"] == "secret 39"
+    capsys.readouterr()
+    forget.command("deal/1", go=True)
+    assert "the history has nothing of deal/1" in capsys.readouterr().out
+
+
+def test_changes_after_it_are_kept_as_ever(deals):
+    """The next change has its former value in the history."""
+    forget.command("deal/1", go=True)
+    before = time.time()
+    deals.portal.put(2, 1, title="new", updatedTime=LATER)
+    deals.event(1)
+    deals.settle()
+    assert past_of(deals).timeline(Key("main", "deal", 1)).at(before)["title"] == "secret 39"
