@@ -1,7 +1,7 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run invoke new remove build deploy-check deploy connect robot doctor logs \
+.PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
   dead redrive drop pause resume release history asof undo forget \
   check format test bench unit clean
 
@@ -48,6 +48,13 @@ PORTAL_PORT ?= 8024
 HTTPS_PORT ?= 8025
 run: env ## The whole bundle on this machine; Ctrl-C ends it
 	@PYTHONPATH=src .venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
+
+portal: .venv/.ready ## The simulated portal alone; Ctrl-C ends it: [SEED=seed.toml] [KEEP=portal.state]
+	@.venv/bin/python -m local.portal --port $(PORTAL_PORT) --https-port $(HTTPS_PORT) --state-file .local/portal.json \
+	  $(if $(SEED),--seed "$(SEED)") $(if $(KEEP),--keep "$(KEEP)")
+
+portal-wheel: .venv/.ready ## It as a wheel that installs alone, in dist/
+	@.venv/bin/python -m local.portal_wheel
 
 invoke: env ## One function, one sample event: FUNCTION=… EVENT=…
 	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"

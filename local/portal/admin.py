@@ -16,6 +16,7 @@ from local.portal import admin_actions as actions
 from local.portal import (  # noqa: F401  importing registers actions
     admin_items,
     admin_robots,
+    admin_state,
     admin_views,
     admin_webhooks,
 )

@@ -5,10 +5,11 @@ from typing import Any
 
 from local.portal.call import METHODS
 from local.portal.clock import Clock
-from local.portal.faults import ERRORS, TRANSPORT, make_fault
+from local.portal.faults import ERRORS, TRANSPORT, add_fault
 from local.portal.php import int_or_none
 from local.portal.portal import Denial, Portal
 from local.portal.table import Row
+from local.portal.time_passing import pass_time
 from local.portal.webhooks import SCOPES
 
 Action = Callable[[Portal, dict[str, Any]], Any]
@@ -93,20 +94,19 @@ def settings(portal: Portal, given: Row) -> Any:
 
 @action("POST", "clock")
 def clock(portal: Portal, given: Row) -> Any:
-    """Put the portal's clock wrong, or into another zone."""
+    """Put the portal's clock wrong (skew_seconds), into another zone, or let time pass."""
     if "offset_hours" in given:
         skew, portal.clock = portal.clock.skew_seconds, Clock(float(given["offset_hours"]))
         portal.clock.skew_seconds = skew
     portal.clock.skew_seconds = float(given.get("skew_seconds", portal.clock.skew_seconds))
+    pass_time(portal, float(given.get("pass_seconds", 0)))
     return {"now": portal.clock.stamp()}
 
 
 @action("POST", "faults")
-def add_fault(portal: Portal, given: Row) -> Any:
+def put_fault(portal: Portal, given: Row) -> Any:
     """Switch a fault on: kind, method, share, times, for_seconds, when, seconds."""
-    number = 1 + max((fault.id for fault in portal.faults), default=0)
-    fault = make_fault(number, given)
-    portal.faults.append(fault)
+    fault = add_fault(portal.faults, given)
     portal.strip.count("faults", 0)
     return fault.to_dict()
 

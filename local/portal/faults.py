@@ -130,6 +130,13 @@ def make_fault(number: int, given: dict[str, Any]) -> Fault:
     )
 
 
+def add_fault(faults: list[Fault], given: dict[str, Any]) -> Fault:
+    """Switch a fault on, under a number of its own."""
+    fault = make_fault(1 + max((one.id for one in faults), default=0), given)
+    faults.append(fault)
+    return fault
+
+
 def pick(faults: list[Fault], method: str, when: str, generator: random.Random) -> Fault | None:
     """The first fault that strikes this call; spent ones are forgotten."""
     faults[:] = [fault for fault in faults if not fault.spent]

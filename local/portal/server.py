@@ -2,24 +2,27 @@
 
 import asyncio
 import contextlib
-import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import uvicorn
 
 from local.portal.app import make_app
+from local.portal.faults import add_fault
+from local.portal.listening import HOST, certificates, listen
+from local.portal.outbox import Delivery
 from local.portal.portal import Portal
+from local.portal.run import run_method
 from local.portal.seed import seed
-from local.portal.tls import make_certificates
+from local.portal.state import load, save, seed_from
+from local.portal.time_passing import pass_time
 from local.portal.world import World
 
-HOST = "127.0.0.1"  # never another: everybody who reaches it may do everything
 _START_SECONDS = 20
 Result = TypeVar("Result")
 
@@ -47,7 +50,7 @@ class PortalServer:
             seed(self.portal)
         self.webhook = self.portal.add_incoming(1, secret, title="Everything")
         self._folder = tempfile.TemporaryDirectory(prefix="portal-")
-        self._socket = _listen(port)
+        self._socket = listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self.https_port: int | None = None
@@ -55,8 +58,8 @@ class PortalServer:
         self._servers = [(self._server(), self._socket)]
         if https_port is not None:
             self.ca_file = ca_file or Path(self._folder.name) / "ca.pem"
-            certificate, key = make_certificates(Path(self._folder.name), self.ca_file)
-            tls_socket = _listen(https_port)
+            certificate, key = certificates(Path(self._folder.name), self.ca_file)
+            tls_socket = listen(https_port)
             self.https_port = tls_socket.getsockname()[1]
             options = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
             self._servers.append((self._server(**options), tls_socket))
@@ -129,6 +132,42 @@ class PortalServer:
         loop.call_soon_threadsafe(act)
         return done.result(_START_SECONDS)
 
+    def call(self, method: str, **params: Any) -> Any:
+        """Return the `result` of a REST method, called with the first webhook; raises RestError.
+
+        No request is sent, so no limit and no fault of the transport applies.
+        """
+        return self.run(lambda: run_method(self.portal, self.webhook, method, params)["result"])
+
+    def seed(self, path: str | Path) -> None:
+        """Add what a small file lists (local/portal/state.py)."""
+        self.run(lambda: seed_from(self.portal, Path(path)))
+
+    def save(self, path: str | Path) -> None:
+        """Write all that the portal holds to a file."""
+        self.run(lambda: save(self.portal, Path(path)))
+
+    def load(self, path: str | Path) -> None:
+        """Go back to what a file of `save` holds, its webhooks and their secrets too."""
+        self.run(lambda: load(self.portal, Path(path)))
+        self.webhook = next(iter(self.portal.incoming.values()), self.webhook)
+
+    def fault(self, kind: str, **given: Any) -> None:
+        """Let something go wrong: a kind of faults.py; method, share, times, for_seconds, …."""
+        self.run(lambda: add_fault(self.portal.faults, {"kind": kind, **given}))
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the portal's clock and limits on."""
+        self.run(lambda: pass_time(self.portal, seconds))
+
+    def events(self, seconds: float = 10) -> list[Delivery]:
+        """Wait until no event is under way; return those that were sent, oldest first."""
+        self.run(lambda: None)  # what was queued a moment ago is under way now
+        until = time.monotonic() + seconds
+        while not self.portal.outbox.idle and time.monotonic() < until:
+            time.sleep(0.01)
+        return list(self.portal.outbox.done)
+
     def add_portal(self, name: str, domain: str) -> Portal:
         """Make a second portal on this server; its webhooks' secrets tell it apart."""
         portal = self.world.add(name, domain)
@@ -155,23 +194,5 @@ class PortalServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self.stop()
-
-
-def _listen(port: int) -> socket.socket:
-    # asyncio switches Nagle's delay off only where the protocol is named: 40 ms an answer
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(1024)
-    return listener

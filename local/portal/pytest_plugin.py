@@ -1,0 +1,32 @@
+"""The pytest fixture `portal`: a simulated Bitrix24 in the test's own process.
+
+The wheel brings it by itself. In this project `from local.portal.pytest_plugin import portal` does.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.portal.server import PortalServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers", "portal(seed=None, limits=False, empty=True): how the fixture `portal` begins"
+    )
+
+
+@pytest.fixture
+def portal(request: pytest.FixtureRequest) -> Iterator[PortalServer]:
+    """Start an empty portal without limits; `@pytest.mark.portal(seed="a.toml")` changes that.
+
+    The path of a seed is relative to the test's file.
+    """
+    mark = request.node.get_closest_marker("portal")
+    given = mark.kwargs if mark else {}
+    server = PortalServer(limits=given.get("limits", False), seeded=not given.get("empty", True))
+    if seed := given.get("seed"):
+        server.seed(request.path.parent / seed)
+    with server:
+        yield server

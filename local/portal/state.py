@@ -1,0 +1,96 @@
+"""A portal's state in a file, and a portal that begins with a small file of people and items."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.portal.admin_actions import ACTIONS
+from local.portal.errors import RestError
+from local.portal.portal import Portal
+from local.portal.snapshot import attributes, pack, unpack
+from local.portal.table import Row
+
+FORMAT = 1
+# They belong to the process: what is under way, how full the bucket is, what the page showed.
+_NOT_KEPT = {"outbox", "bucket", "random", "strip"}
+_SECTIONS = ("users", "fields", "categories", "items", "calls")
+
+
+def to_json(portal: Portal) -> Row:
+    """All that a portal holds, its webhooks with their secrets too; faults with a time are over."""
+    kept = {name: value for name, value in vars(portal).items() if name not in _NOT_KEPT}
+    kept["faults"] = [fault for fault in portal.faults if fault.until is None]
+    return {"format": FORMAT, "portal": pack(kept | {"activity": _without_calls(portal)})}
+
+
+def _without_calls(portal: Portal) -> Row:
+    return {name: one for name, one in attributes(portal.activity).items() if name != "calls"}
+
+
+def from_json(portal: Portal, saved: Any) -> None:
+    """Put a portal into a saved state; ValueError where the file is another one."""
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+        raise ValueError(f"this is no saved state of a portal, or not of format {FORMAT}")
+    kept = unpack(saved.get("portal"))
+    if not isinstance(kept, dict) or not kept.keys() <= vars(portal).keys():
+        raise ValueError("this state was saved by another version of the portal")
+    for name, value in kept.pop("activity").items():
+        setattr(portal.activity, name, value)
+    vars(portal).update(kept)
+    portal.outbox.settings = portal.settings.events
+    portal.revision += 1
+
+
+def save(portal: Portal, path: Path) -> None:
+    """Write the state to a file that only its owner may read: webhooks' secrets are in it."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(to_json(portal)), encoding="utf-8")
+    draft.replace(path)
+
+
+def load(portal: Portal, path: Path) -> None:
+    """Read the state from a file."""
+    from_json(portal, json.loads(path.read_text(encoding="utf-8")))
+
+
+def seed_from(portal: Portal, path: Path) -> None:
+    """Add what a TOML or JSON file lists; raises ValueError that names the entry which is wrong.
+
+    `users`, `fields` and `categories` take what the admin API takes; an entry of `items` is an
+    item with its `entityTypeId`, keys as in crm.item.*; one of `calls` has `method` and `params`.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        given = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    if unknown := sorted(set(given) - set(_SECTIONS)):
+        raise ValueError(f"{path.name}: there is no {unknown[0]}; there are {', '.join(_SECTIONS)}")
+    for section in _SECTIONS:
+        for number, entry in enumerate(given.get(section, []), 1):
+            _add(f"{path.name}: {section} {number}", lambda: _entry(portal, section, entry))  # noqa: B023
+
+
+def _entry(portal: Portal, section: str, entry: Row) -> Any:
+    if section == "calls":
+        return ACTIONS["POST", "call"](portal, entry)
+    if section == "items":
+        kind = entry.get("entityTypeId", 2)
+        rest = {key: value for key, value in entry.items() if key != "entityTypeId"}
+        return ACTIONS["POST", "import"](portal, {"entityTypeId": kind, "items": [rest]})
+    return ACTIONS["POST", section](portal, entry)
+
+
+def _add(where: str, action: Callable[[], Any]) -> None:
+    try:
+        action()
+    except KeyError as error:
+        raise ValueError(f"{where}: there is no {error.args[0]}") from None
+    except RestError as error:
+        raise ValueError(f"{where}: {error.text or error.code}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -1,0 +1,12 @@
+"""Time that passes for a portal, and for nobody else."""
+
+from local.portal.portal import Portal
+
+
+def pass_time(portal: Portal, seconds: float) -> None:
+    """Let time pass for a portal: its clock, its limits, the faults that end, webhooks' expiry."""
+    portal.clock.skew_seconds += seconds
+    portal.bucket.at -= seconds
+    for fault in portal.faults:
+        if fault.until is not None:
+            fault.until -= seconds
