@@ -13,8 +13,8 @@ ITEM = re.compile(r"(\w+)/(\d{1,19})")
 AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
-type ItemName = Annotated[str, typer.Option(help="The item, deal/662", metavar="KIND/ID")]
-type Moment = Annotated[str, typer.Option(help="2026-03-01, 2026-03-01T09:30, or 7d ago")]
+ItemName = Annotated[str, typer.Option(help="The item, deal/662", metavar="KIND/ID")]
+Moment = Annotated[str, typer.Option(help="2026-03-01, 2026-03-01T09:30, or 7d ago")]
 
 
 def key_of(portal: str, item: str) -> Key:

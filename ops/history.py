@@ -19,7 +19,7 @@ LETTERS = 60  # of a value on a line; with JSON=1 it is whole
 NO_VALUE = "(empty)"
 
 type Document = dict[str, object]
-type FieldName = Annotated[str, typer.Option(help="Only this field's changes", metavar="NAME")]
+FieldName = Annotated[str, typer.Option(help="Only this field's changes", metavar="NAME")]
 
 
 def history_command(

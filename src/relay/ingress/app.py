@@ -75,7 +75,7 @@ def receive(
             publish(event, client("sns"))
         except (NoTokensError, BotoCoreError, ClientError) as trouble:
             return _spill(request, arrival, name, trouble, client)
-        return _published(event)
+        return _published(event, arrival)
     except RejectedRequestError as refusal:
         return _refused(refusal, arrival, by_robot=by_robot)
     finally:
@@ -91,9 +91,9 @@ def _accept(accepting: Callable[[], Event], secrets: TokenCache) -> Event:
         raise InvalidTokenError(str(trouble)) from None
 
 
-def _published(event: Event) -> Answer:
+def _published(event: Event, arrival: Arrival) -> Answer:
     metrics.add_metric("published", MetricUnit.Count, 1)
-    logger.info("published", extra=log_fields(event))
+    logger.info("published", extra=log_fields(event) | {"request_id": arrival.request_id})
     return _answer(200, id=event.event_id)
 
 

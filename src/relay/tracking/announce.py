@@ -9,6 +9,7 @@ set aside in its turn, and holds up nothing. A record that can't be announced no
 shard, until the stream would drop it: then it is set aside as well.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from aws_lambda_powertools.logging import Logger
@@ -56,12 +57,23 @@ def handler(batch: StreamBatch, _context: object = None) -> BatchResponse:
     _mark_echoes([entry for entry in entries if entry.change])
     remember(entries)  # first, so that no Change is announced that the history does not have
     stopped_at = _publish_in_order(entries)
+    _log_published(entries)
     try:
         count([entry.change for entry in entries if entry.change and entry.published])
     except Exception as trouble:  # noqa: BLE001  statistics must not repeat the step
         logger.warning("not counted", reason=repr(trouble))
     metrics.flush_metrics()
     return response([stopped_at] if stopped_at else [])
+
+
+def _log_published(entries: Sequence[Entry]) -> None:
+    """Log the ids of the Changes that were published, by item: `make trace` looks for them."""
+    changes = defaultdict[str, list[str]](list)
+    for entry in entries:
+        if entry.change and entry.published:
+            changes[entry.change.subject].append(entry.change.change_id)
+    if changes:
+        logger.info("announced", changes=changes)
 
 
 def _read(record: StreamRecord) -> Entry | None:

@@ -27,6 +27,7 @@ class Hint:
     baseline: bool = False  # the mirror is filled for the first time
     received_before: bool = False  # one of the messages was
     messages: set[str] = field(default_factory=set)  # ids: done, or returned, together
+    events: set[str] = field(default_factory=set)  # ids, for the log
 
     def add(self, other: "Hint") -> None:
         """Add the reasons of another hint for the same item."""
@@ -37,6 +38,7 @@ class Hint:
         self.baseline |= other.baseline
         self.received_before |= other.received_before
         self.messages |= other.messages
+        self.events |= other.events
 
 
 def parse(message_id: str, body: str) -> list[Hint]:
@@ -99,6 +101,7 @@ def _of_event(message_id: str, event: Event) -> list[Hint]:
             added=event.action == "add",
             deleted=event.action == "delete",
             messages={message_id},
+            events={event.event_id},
         )
     ]
 

@@ -155,7 +155,15 @@ async def _refresh_portal(
     failed = await refresh_items(hints, portal, wiring.mirror(), rules)
     done, sent = len(hints) - len(failed), portal.requests - sent_before
     seconds = round(time.time() - now, 3)
-    logger.info("read", portal=name, items=done, requests=sent, began=now, seconds=seconds)
+    # Which events each item was read for, by which `make trace` joins them to its change.
+    read = {
+        f"{key.entity}/{key.id}": sorted(hint.events)
+        for key, hint in hints.items()
+        if key not in failed
+    }
+    logger.info(
+        "read", portal=name, items=done, requests=sent, began=now, seconds=seconds, hinted=read
+    )
     _count("tracked", done)
     _count("requests", sent)
     return failed

@@ -147,3 +147,10 @@ def test_every_command_has_a_target_of_its_name():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for name in COMMANDS:
         assert f"\n{name}: " in makefile
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_options_only(command, capsys):
+    """Whatever a command needs is NAME=value: make has no positions."""
+    assert status(command, "--help") == 0
+    assert f"Usage: relay {command} [OPTIONS]\n" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ops.dead_letters import content_of
+from ops.letter import content_of
 from tests.tracking_aws import URL, Context, sns_error
 
 
