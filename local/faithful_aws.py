@@ -21,7 +21,7 @@ from typing import Any
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.core.arn import parse_arn
-from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sns, sqs
+from ministack.services import apigateway, cloudwatch_logs, dynamodb, lambda_svc, sns, sqs
 
 MINISTACK = "1.5.33"  # before changing it, read the functions that are replaced here
 SERVERS = 4  # of a queue; a short poll asks some of them
@@ -29,6 +29,7 @@ MAX_HIDDEN_SECONDS = 12 * 3600
 MAX_IN_FLIGHT = 120_000
 LOG_PAGE = 10_000  # events in an answer, at most
 MAX_BATCH_BYTES = 6 * 1024 * 1024  # a function's payload
+MAX_HEAD_BYTES = 10_240  # request line and header values of a request to an HTTP API
 FILTER_DELAY_SECONDS = float(os.environ.get("FILTER_DELAY_SECONDS", "0"))
 
 type Message = dict[str, Any]
@@ -56,6 +57,7 @@ def main() -> None:
     _replace(lambda_svc, "_poll_dynamodb_streams", lambda _: poll_streams)
     _replace(lambda_svc, "_sqs_esm_concurrency", counting)
     _replace(cloudwatch_logs, "_filter_log_events", paging)
+    _replace(apigateway, "handle_execute", limiting)
     handlers = sqs._HANDLERS
     for action, by in (
         ("ReceiveMessage", receiving),
@@ -110,6 +112,33 @@ def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable
         return emit(function, *run, **how)
 
     return noted
+
+
+# Gateway
+
+
+def limiting(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Refuse a request whose line and header values are larger than an HTTP API takes."""
+
+    async def limited(  # noqa: PLR0913  ministack's own signature
+        api_id: str,
+        stage: str,
+        path: str,
+        method: str,
+        headers: dict[str, str],
+        *request: Any,
+        raw_query_string: str | None = None,
+    ) -> Any:
+        query = f"?{raw_query_string}" if raw_query_string else ""
+        head = [f"{method} {path}{query} HTTP/1.1", *headers.values()]
+        if sum(len(text.encode()) for text in head) > MAX_HEAD_BYTES:
+            refusal = json.dumps({"message": "Request-URI Too Long"}).encode()
+            return HTTPStatus.REQUEST_URI_TOO_LONG, {"Content-Type": "application/json"}, refusal
+        return await execute(
+            api_id, stage, path, method, headers, *request, raw_query_string=raw_query_string
+        )
+
+    return limited
 
 
 # Functions

@@ -25,7 +25,11 @@ ACTIONS = {
     "sqs:SendMessageBatch": ("sqs:SendMessage",),
 }
 ROW = re.compile("[a-z]+#$")
-PARTS = {"Put": "dynamodb:PutItem", "Update": "dynamodb:UpdateItem"}  # of a transaction
+PARTS = {  # of a transaction
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
 
 
 @dataclass

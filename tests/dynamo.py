@@ -65,17 +65,22 @@ class Dynamo:
         return {}
 
     def transact_write_items(self, TransactItems):  # noqa: N803
-        """Put and update all or nothing."""
+        """Put, update and check all or nothing."""
         self._ask("TransactWriteItems")
         assert len(TransactItems) <= 100
-        reasons = [self._reason(next(iter(part.values()))) for part in TransactItems]
+        parts = [next(iter(part.values())) for part in TransactItems]
+        if len({(part.get("Item") or part["Key"])["pk"]["S"] for part in parts}) < len(parts):
+            text = "Transaction request cannot include multiple operations on one item"
+            error = {"Error": {"Code": "ValidationException", "Message": text}}
+            raise ClientError(error, "TransactWriteItems")
+        reasons = [self._reason(part) for part in parts]
         if any(reason["Code"] != "None" for reason in reasons):
             error = {"Error": {"Code": "TransactionCanceledException"}}
             raise CanceledError(error | {"CancellationReasons": reasons}, "TransactWriteItems")
         for part in TransactItems:
             if "Put" in part:
                 self.rows[part["Put"]["Item"]["pk"]["S"]] = copied(part["Put"]["Item"])
-            else:
+            elif "Update" in part:
                 self._update(part["Update"])
 
     def _reason(self, part):
@@ -101,7 +106,7 @@ class Dynamo:
 
     def _is_met(self, row, term, names, values):
         function, name, value = re.fullmatch(
-            r"(?:(\w+)\()?([#\w]+)\)?(?:,? (?:<?= )?(:\w+)\)?)?", term
+            r"(?:(\w+)\()?([#\w]+)\)?(?:,? (?:[<>]?= )?(:\w+)\)?)?", term
         ).groups()
         stored, given = row.get(names.get(name, name)), (values or {}).get(value)
         if function in {"attribute_exists", "attribute_not_exists"}:
@@ -112,7 +117,10 @@ class Dynamo:
             return len(stored["SS"]) <= int(given["N"])
         if function == "contains":
             return given["S"] in stored["SS"]
-        return float(stored["N"]) <= float(given["N"]) if " <= " in term else stored == given
+        if "<" in term or ">" in term:
+            less, more = sorted((stored, given), key=lambda value: float(value["N"]))
+            return stored == given or (stored if "<" in term else given) == less != more
+        return stored == given
 
     def _update(self, update):
         row = self.rows.setdefault(update["Key"]["pk"]["S"], {"pk": update["Key"]["pk"]})

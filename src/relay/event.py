@@ -15,7 +15,16 @@ ROBOT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 ROBOT_PREFIX = "robot."
 ROBOT_TYPE_PREFIX = f"com.bitrix24.{ROBOT_PREFIX}"
 ROBOT_ACTION = "robot"
+ROBOT_WINDOW_SECONDS = 10  # equal calls within it are one: administrators click twice
 TYPE_PREFIXES = (TYPE_PREFIX, ROBOT_TYPE_PREFIX)
+
+
+def robot_call_id(call: str, at: float) -> str:
+    """Return the id of the event of a robot's call at a time (seconds since 1970).
+
+    `call` names what equal calls have in common; they share the id within a window on the clock.
+    """
+    return f"{call}.{int(at // ROBOT_WINDOW_SECONDS)}"
 
 
 class Document(NamedTuple):
@@ -60,6 +69,17 @@ class Event:
     def params(self) -> Mapping[str, Parsed]:
         """What an administrator typed into the address of a robot; empty for other events."""
         return self.payload if self.action == ROBOT_ACTION else {}
+
+    @property
+    def adjacent_ids(self) -> tuple[str, ...]:
+        """The ids of equal calls of a robot in the windows before and after; () for other events.
+
+        Such a call is the same one if it came less than ROBOT_WINDOW_SECONDS before or after.
+        """
+        call, _, window = self.event_id.rpartition(".")
+        if self.action != ROBOT_ACTION or not window.isdecimal():
+            return ()
+        return f"{call}.{int(window) - 1}", f"{call}.{int(window) + 1}"
 
     def to_json(self) -> str:
         """Return the event as a CloudEvent."""

@@ -8,9 +8,10 @@ of a change does. One row that is refused keeps no other row of its request from
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,11 +38,20 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on the row with a key, which is not written."""
+
+    key: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
-    """A row to be stored whole."""
+    """A row to be stored whole; `checks` are conditions on other rows, for one with a condition."""
 
     item: Item
     condition: Condition | None = None
+    checks: Sequence[Check] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,7 @@ class StateRequests:
         return [full if row.item["pk"]["S"] in keys else None for row in rows]
 
     def transact(self, writes: Sequence[Write]) -> Errors:
-        """Do at most CONDITIONAL writes, each under its own condition."""
+        """Do writes, each under its own conditions; at most CONDITIONAL, checks included."""
         errors: Errors = [None] * len(writes)
         left = list(range(len(writes)))
         refused = 0
@@ -108,16 +118,13 @@ class StateRequests:
             _pause(attempt - refused)
             sent, left = left, []
             try:
-                items = [self._item(writes[at]) for at in sent]
-                self._client.transact_write_items(TransactItems=items)
+                actions = [(at, one) for at in sent for one in self._actions(writes[at])]
+                self._client.transact_write_items(TransactItems=[one for _, one in actions])
             except self._client.exceptions.TransactionCanceledException as canceled:
-                for at, reason in zip(sent, canceled.response["CancellationReasons"], strict=True):
-                    if reason["Code"] == _CONDITION_FAILED:
-                        errors[at] = ConditionFailedError(reason.get("Item"))
-                    elif reason["Code"] in _RETRIED:
-                        left.append(at)
-                    else:
-                        errors[at] = _error(str(reason.get("Message")))
+                reasons = canceled.response["CancellationReasons"]
+                for (at, _), reason in zip(actions, reasons, strict=True):
+                    errors[at] = errors[at] or _refusal(reason)
+                left = [at for at in sent if errors[at] is None]
                 refused += len(left) < len(sent)
             except (BotoCoreError, ClientError) as trouble:
                 halves = _in_halves(self.transact, [writes[at] for at in sent], trouble)
@@ -129,21 +136,38 @@ class StateRequests:
             errors[at] = StateError("the State table is busy")
         return errors
 
-    def _item(self, write: Write) -> dict[str, object]:
-        """Return a write as a part of a transaction."""
-        request: dict[str, object] = {"TableName": self._table}
-        if isinstance(write, Put):
-            request["Item"] = write.item
-        else:
-            request |= {"Key": key(write.key), "UpdateExpression": write.change}
-        if write.condition:
-            request["ConditionExpression"] = write.condition.expression
+    def _actions(self, write: Write) -> list[dict[str, object]]:
+        """Return a write, and its checks, as parts of a transaction."""
+        if isinstance(write, Update):
+            update: dict[str, object] = {"Key": key(write.key), "UpdateExpression": write.change}
+            return [self._action("Update", update, write.condition)]
+        return [
+            self._action("Put", {"Item": write.item}, write.condition),
+            *(
+                self._action("ConditionCheck", {"Key": key(one.key)}, one.condition)
+                for one in write.checks
+            ),
+        ]
+
+    def _action(
+        self, name: str, request: dict[str, object], condition: Condition | None
+    ) -> dict[str, object]:
+        request["TableName"] = self._table
+        if condition:
+            request["ConditionExpression"] = condition.expression
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-            if write.condition.names:
-                request["ExpressionAttributeNames"] = write.condition.names
-            if write.condition.values:
-                request["ExpressionAttributeValues"] = write.condition.values
-        return {"Put" if isinstance(write, Put) else "Update": request}
+            if condition.names:
+                request["ExpressionAttributeNames"] = condition.names
+            if condition.values:
+                request["ExpressionAttributeValues"] = condition.values
+        return {name: request}
+
+
+def _refusal(reason: Mapping[str, Any]) -> Exception | None:
+    """Return the error that a part of a canceled transaction caused, None if it is to retry."""
+    if reason["Code"] == _CONDITION_FAILED:
+        return ConditionFailedError(reason.get("Item"))
+    return None if reason["Code"] in _RETRIED else _error(str(reason.get("Message")))
 
 
 def _in_halves[W](

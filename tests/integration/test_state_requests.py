@@ -16,6 +16,7 @@ from relay.echo.note_text import NOTE_BYTES
 from relay.errors import ConditionFailedError, RowError, TransientError
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
+from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
@@ -90,6 +91,31 @@ def test_a_lease_that_another_run_has_taken_is_heeded(table):
     assert StateRequests(table, "State").put([Put(taken.to_item(time.time()))]) == [None]
     with pytest.raises(TransientError, match="IN_PROGRESS"):
         run(table, "a", Checkpoint(KEY))
+
+
+@pytest.mark.parametrize(
+    ("gap", "is_equal"),
+    [(0, True), (9_999, True), (-9_999, True), (10_000, False), (-10_000, False)],
+)
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_checkpoint_beside_an_equal_calls_is_refused(table, gap, is_equal, side):
+    """The stored row is that of the call in the window before or after, less than 10 s away."""
+    around, at = ("done#r#call.1", "done#r#call.3"), 1_766_047_125_000
+    other = Checkpoint(around[side], owner="other", called_at=at + gap).to_item(time.time())
+    row = Checkpoint("done#r#call.2", owner="this", called_at=at).to_item(time.time())
+    checks = EqualCalls(around, at).checks()
+    requests = StateRequests(table, "State")
+    assert requests.put([Put(other)]) == [None]
+    plain = Put({"pk": {"S": "another"}}, Condition("attribute_not_exists(pk)"))
+    error, fine = requests.transact(
+        [Put(row, Condition("attribute_not_exists(pk)"), checks), plain]
+    )
+    assert fine is None
+    assert (error is not None) == is_equal
+    if is_equal:
+        assert isinstance(error, ConditionFailedError)
+        assert error.item["pk"] == other["pk"]
+    assert ("done#r#call.2" in table.rows) != is_equal
 
 
 def test_writes_are_counted_up_to_the_budget(table):

@@ -6,7 +6,7 @@ import pytest
 
 from relay.errors import ConditionFailedError
 from relay.state_batch import StateBatch
-from relay.state_requests import Condition, Put, StateRequests
+from relay.state_requests import Check, Condition, Put, StateRequests
 from tests.dynamo import Dynamo
 
 
@@ -53,6 +53,24 @@ def test_rows_with_a_condition_leave_in_a_transaction():
     assert isinstance(refused, ConditionFailedError)
     assert (refused.item, fine, plain) == ({"pk": {"S": "a"}}, None, None)
     assert sorted(table.rows) == ["a", "b", "c"]
+
+
+def test_checks_count_among_the_parts_of_a_transaction():
+    """Forty rows with two checks each leave in transactions of at most a hundred parts."""
+    table = Dynamo()
+    is_absent = Condition("attribute_not_exists(pk)")
+
+    def checked(parts):
+        (number,) = parts
+        checks = [Check(f"{number} {side}", is_absent) for side in "ab"]
+        return Put({"pk": {"S": f"{number}"}}, is_absent, checks)
+
+    table.rows["7 b"] = {"pk": {"S": "7 b"}}
+    errors = write(table, *((f"{number}", number, checked) for number in range(40)))
+    assert [number for number, error in enumerate(errors) if error] == [7]
+    assert errors[7].item == {"pk": {"S": "7 b"}}
+    assert len(table.rows) == 40
+    assert table.asked == ["TransactWriteItems"] * 3  # one anew, without the row that is refused
 
 
 def test_writes_of_one_name_become_one():

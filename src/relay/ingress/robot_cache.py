@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from relay import settings
-from relay.event import ROBOT_ACTION, Event
+from relay.event import ROBOT_ACTION, ROBOT_WINDOW_SECONDS, Event, robot_call_id
 from relay.ingress.tokens import TokenCache
 
-WINDOW_SECONDS = 10  # equal calls within it are one: administrators click twice
 MAX_RECENT = 1000
 
 
@@ -26,23 +25,23 @@ class RobotCache(TokenCache):
     ) -> None:
         super().__init__(read, *now)
         self.members: dict[str, str] = {}
-        self._recent: dict[str, tuple[str, float]] = {}
+        self._recent: dict[str, float] = {}
 
     def learn(self, event: Event) -> None:
         """Remember the member id of a portal whose event bore its application token."""
         if event.member_id and event.action != ROBOT_ACTION:
             self.members[event.portal] = event.member_id
 
-    def call_id(self, key: str, received_at: float) -> str:
-        """Return the id of a call: that of an equal call of less than WINDOW_SECONDS before.
+    def call_id(self, call: str, received_at: float) -> tuple[str, float]:
+        """Return the id and the time of a call: those of an equal one shortly before.
 
-        Calls that other processes received share the id within a window on the clock.
+        Calls that other processes received share the id within a window on the clock; beyond its
+        edge relay.reaction.equal_calls finds them.
         """
-        earlier, at = self._recent.get(key, ("", 0.0))
-        if earlier and 0 <= received_at - at < WINDOW_SECONDS:
-            return earlier
+        at = self._recent.get(call, received_at)
+        if not 0 <= received_at - at < ROBOT_WINDOW_SECONDS:
+            at = received_at
         if len(self._recent) >= MAX_RECENT:
             self._recent.clear()
-        call_id = f"{key}.{int(received_at // WINDOW_SECONDS)}"
-        self._recent[key] = call_id, received_at
-        return call_id
+        self._recent[call] = at
+        return robot_call_id(call, at), at

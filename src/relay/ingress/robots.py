@@ -92,11 +92,12 @@ def to_robot_event(call: RobotCall, secrets: list[str], at: float, cache: RobotC
     auth = _without(_auth(call), secrets)
     key = json.dumps([document, params])
     digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
+    event_id, called_at = cache.call_id(f"{call.portal}.robot.{name}.{digest}", at)
     return Event(
-        event_id=cache.call_id(f"{call.portal}.robot.{name}.{digest}", at),
+        event_id=event_id,
         portal=call.portal,
         name=ROBOT_PREFIX + name,
-        time=iso(at),
+        time=iso(called_at),
         entity=document.kind,
         action=ROBOT_ACTION,
         entity_type_id=entity_type_id(document.kind),

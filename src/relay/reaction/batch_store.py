@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import NamedTuple
 from uuid import uuid4
 
 from aws_lambda_powertools.logging import Logger
@@ -13,6 +14,7 @@ from relay.change import Change
 from relay.errors import RelayError
 from relay.portal import Portal
 from relay.reaction.checkpoint import Checkpoint
+from relay.reaction.equal_calls import EqualCalls, find_key
 from relay.reaction.lease import Lease
 from relay.reaction.newest import Newest
 from relay.reaction.portal import OncePortal
@@ -24,6 +26,22 @@ from relay.retry_policy import Policy, policy_of
 from relay.state_batch import StateBatch
 from relay.state_requests import StateRequests
 from relay.state_table import checkpoint_key, newest_key
+
+
+class _Keys(NamedTuple):
+    """The keys of a record: its checkpoint's, its item's if it is a change, equal calls'."""
+
+    checkpoint: str
+    newest: str | None
+    equal_calls: EqualCalls | None
+
+    def all(self) -> Iterator[str]:
+        """Yield the keys of all rows that are loaded for the record."""
+        yield self.checkpoint
+        if self.newest:
+            yield self.newest
+        if self.equal_calls:
+            yield from self.equal_calls.keys
 
 
 class BatchStore:
@@ -48,15 +66,16 @@ class BatchStore:
     def load(self, records: Sequence[RunningRecord]) -> None:
         """Read what is stored of the records, and give each its run; blocks. Raises StateError."""
         keys = [self._keys(one.record) for one in records]
-        rows = self._requests.load(key for some in keys for key in some)
+        rows = self._requests.load(key for each in keys for key in each.all())
         now = time.time()
         checkpoints: dict[str, Checkpoint] = {}
         newest: dict[str, Newest] = {}
-        for one, (key, *of_item) in zip(records, keys, strict=True):
+        for one, (own_key, item_key, equal_calls) in zip(records, keys, strict=True):
+            key = find_key(own_key, equal_calls, rows)
             checkpoint = checkpoints.setdefault(key, Checkpoint.of(key, rows.get(key), now))
-            lease = Lease(checkpoint, next(self._tokens), self._until, self._batch)
+            lease = Lease(checkpoint, next(self._tokens), self._until, self._batch, equal_calls)
             one.run = Run(lease, self._log_of(one.record), one.record.operator)
-            for item_key in of_item:
+            if item_key:
                 latest = Newest.of(item_key, rows.get(item_key))
                 one.newest = newest.setdefault(item_key, latest)
 
@@ -82,13 +101,11 @@ class BatchStore:
             except RelayError as trouble:
                 run.log("not noted", reason=str(trouble))
 
-    def _keys(self, record: Record) -> list[str]:
-        """Return the key of a record's checkpoint, and that of its item if it is a change."""
-        keys = [checkpoint_key(self._reaction, record.id)]
-        if isinstance(record.payload, Change):
-            change = record.payload
-            keys.append(newest_key(self._reaction, change.portal, change.subject))
-        return keys
+    def _keys(self, record: Record) -> _Keys:
+        own, payload = checkpoint_key(self._reaction, record.id), record.payload
+        if isinstance(payload, Change):
+            return _Keys(own, newest_key(self._reaction, payload.portal, payload.subject), None)
+        return _Keys(own, None, EqualCalls.of(self._reaction, payload))
 
     def _log_of(self, record: Record) -> Log:
         fields = record.log_fields()

@@ -56,6 +56,7 @@ class Checkpoint:
     failures: int = 0  # of the reaction itself
     expires: float = 0.0  # when the row may be removed
     writes: list[Write] = field(default_factory=list)
+    called_at: int | None = None  # of a robot's event: when the call came (ms since 1970)
 
     def add(self, method: str, digest: str, now: float) -> Write:
         """Add an intent and return it; it counts once the checkpoint is stored."""
@@ -65,7 +66,8 @@ class Checkpoint:
         return write
 
     def replace_with(self, stored: "Checkpoint") -> None:
-        """Become what another run has stored meanwhile."""
+        """Become what another run has stored meanwhile, maybe for an equal call of a robot."""
+        self.key, self.called_at = stored.key, stored.called_at
         self.owner, self.until, self.expires = stored.owner, stored.until, stored.expires
         self.failures, self.writes = stored.failures, stored.writes
 
@@ -80,8 +82,10 @@ class Checkpoint:
                 f"results, {len(packed):,} bytes, are more than a row holds; the writes that were "
                 "done stay done; let the reaction make fewer writes for one record"
             )
+        called: Item = {} if self.called_at is None else {"called_at": {"N": str(self.called_at)}}
         return {
             "pk": {"S": self.key},
+            **called,
             "owner": {"S": self.owner},
             "until": {"N": f"{self.until:.3f}"},
             "failures": {"N": str(self.failures)},
@@ -91,13 +95,14 @@ class Checkpoint:
 
     @classmethod
     def of(cls, key: str, item: Item | None, now: float) -> "Checkpoint":
-        """Return the checkpoint in a row, an empty one without a row."""
+        """Return the checkpoint in a row, an empty one with this key without a row."""
         # An expired row is treated as empty even if DynamoDB has not deleted it yet; only its owner
         # still counts, as the condition of the next lease.
         if not item:
             return cls(key)
         owner, until = item["owner"]["S"], float(item["until"]["N"])
-        checkpoint = cls(key, owner, until, expires=float(item["expires"]["N"]))
+        checkpoint = cls(item["pk"]["S"], owner, until, expires=float(item["expires"]["N"]))
+        checkpoint.called_at = int(item["called_at"]["N"]) if "called_at" in item else None
         if checkpoint.expires > now:
             checkpoint.failures = int(item["failures"]["N"])
             text = zlib.decompress(item["writes"]["B"]).decode("utf-8", "surrogatepass")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
+from relay.reaction.equal_calls import EqualCalls
 from relay.state_batch import StateBatch
 from relay.state_requests import Condition, Put
 
@@ -21,10 +22,18 @@ class Lease:
     `until` is the time (epoch s) from which on nothing of this run can be under way.
     """
 
-    def __init__(self, checkpoint: Checkpoint, token: str, until: float, batch: StateBatch) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        token: str,
+        until: float,
+        batch: StateBatch,
+        equal_calls: EqualCalls | None = None,
+    ) -> None:
         self.checkpoint = checkpoint
         self.token = token
         self.until = until
+        self.equal_calls = equal_calls
         self._batch = batch
 
     @property
@@ -43,8 +52,8 @@ class Lease:
     async def store(self) -> None:
         """Store the checkpoint, and hold the lease from now on.
 
-        Raises ConditionFailedError with the stored row where another run was faster, TransientError
-        while it holds the lease, StateError and RowError.
+        Raises ConditionFailedError with the stored row where another run was faster, maybe for an
+        equal call of a robot, TransientError while it holds the lease, StateError and RowError.
         """
         await self._batch.write(self.checkpoint.key, self, _put)
         self.checkpoint.owner, self.checkpoint.until = self.token, self.until
@@ -58,13 +67,17 @@ class Lease:
 def _put(leases: Sequence[Lease]) -> Put:
     """Return the checkpoint as it is now, with the condition that takes the lease if need be."""
     lease = leases[0]
-    item = lease.checkpoint.to_item(time.time())
+    checkpoint, equal_calls = lease.checkpoint, lease.equal_calls
+    if equal_calls and not checkpoint.owner:
+        checkpoint.called_at = equal_calls.called_at
+    item = checkpoint.to_item(time.time())
     if lease.is_ours:
         return Put(item)
     lease.check()
     item = {**item, "owner": {"S": lease.token}, "until": {"N": f"{lease.until:.3f}"}}
-    former = lease.checkpoint.owner
+    former = checkpoint.owner
     if not former:
-        return Put(item, Condition("attribute_not_exists(pk)"))
+        checks = equal_calls.checks() if equal_calls else ()
+        return Put(item, Condition("attribute_not_exists(pk)"), checks)
     # The former owner has ended: `until` is over, and only a new owner writes now.
     return Put(item, Condition("#owner = :former", {"#owner": "owner"}, {":former": {"S": former}}))

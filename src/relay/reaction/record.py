@@ -27,9 +27,14 @@ class Record:
 
     @property
     def order_key(self) -> str:
-        """Records with the same key run one after the other: changes of an item, or doubles."""
+        """Records with the same key run one after the other: changes of an item, or doubles.
+
+        Equal calls of a robot may be doubles of each other.
+        """
         payload = self.payload
-        return f"{payload.portal}#{payload.subject}" if isinstance(payload, Change) else self.id
+        if isinstance(payload, Change):
+            return f"{payload.portal}#{payload.subject}"
+        return self.id.rpartition(".")[0] if payload.adjacent_ids else self.id
 
     @property
     def operator(self) -> Operator:

@@ -1,8 +1,11 @@
 """relay.ingress: equal calls of a robot within ten seconds are one, others are not."""
 
+import json
+
 import pytest
 
-from relay.ingress.robot_cache import MAX_RECENT, WINDOW_SECONDS, RobotCache
+from relay.event import ROBOT_WINDOW_SECONDS
+from relay.ingress.robot_cache import MAX_RECENT, RobotCache
 from tests.robots import DEAL_42, robot_request
 
 
@@ -19,6 +22,8 @@ def test_an_equal_call_within_ten_seconds_has_the_same_id(portal, seconds, same)
             request["requestContext"]["timeEpoch"] = int(at * 1000)
             ids.append(portal.ask(request)[1]["id"])
         assert (ids[0] == ids[1]) is same
+        times = [json.loads(message["Message"])["time"] for message in portal.published[-2:]]
+        assert (times[0] == times[1]) is (same or not seconds)
 
 
 def test_copies_that_do_not_know_of_each_other_give_one_id(portal):
@@ -52,5 +57,6 @@ def test_the_calls_that_are_remembered_are_few():
     cache = RobotCache(dict)
     for number in range(3 * MAX_RECENT):
         cache.call_id(str(number), 0.0)
-    assert cache.call_id("7", WINDOW_SECONDS + 1.0) == "7.1"
+    later = ROBOT_WINDOW_SECONDS + 1.0
+    assert cache.call_id("7", later) == ("7.1", later)
     assert len(cache._recent) <= MAX_RECENT  # noqa: SLF001

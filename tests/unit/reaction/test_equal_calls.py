@@ -1,0 +1,105 @@
+"""relay.reaction.equal_calls: whose checkpoint a robot's event takes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from relay.event import Event, robot_call_id
+from relay.portal import Portal
+from relay.reaction import reaction
+from relay.reaction.checkpoint import Checkpoint
+from relay.reaction.equal_calls import EqualCalls
+from tests.batches import handle
+from tests.samples import load
+
+EDGE = 1_766_047_130.0  # a multiple of ten seconds
+CALL = "main.robot.start_from_robot.0123"
+COMMENT = "crm.timeline.comment.add"
+
+
+def called(at, call=CALL, **changes):
+    """Return the event of a robot's call that came at a time (epoch s)."""
+    time = datetime.fromtimestamp(at, UTC).isoformat()
+    event = replace(load("sqs_robot_called"), event_id=robot_call_id(call, at), time=time)
+    return replace(event, **changes).to_json()
+
+
+@reaction
+async def note(event: Event, portal: Portal) -> None:
+    """Write a comment."""
+    await portal.call(COMMENT, fields={"ENTITY_ID": event.id, "COMMENT": "x"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "comments"),
+    [
+        (EDGE - 0.001, EDGE, 1),
+        (EDGE, EDGE - 0.001, 1),
+        (EDGE - 5, EDGE + 4.999, 1),
+        (EDGE + 4.999, EDGE - 5, 1),
+        (EDGE - 5, EDGE + 5, 2),
+        (EDGE + 5, EDGE - 5, 2),
+        (EDGE - 5, EDGE + 3600, 2),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_calls_less_than_ten_seconds_apart_are_one(portal, first, second, comments, together):
+    """Both sides of an edge count, in any order, in one batch or in two."""
+    portal.answers[COMMENT] = 7
+    batches = [[called(first), called(second)]] if together else [[called(first)], [called(second)]]
+    for batch in batches:
+        assert handle(note, *batch) == []
+    assert len(portal.calls) == comments
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"call": "main.robot.start_from_robot.4567"},
+        {"portal": "shop", "call": "shop.robot.start_from_robot.0123"},
+    ],
+)
+def test_calls_that_are_not_equal_are_two(portal, other):
+    """Another parameter, document or portal has another id, and so a checkpoint of its own."""
+    portal.answers[COMMENT] = 7
+    assert handle(note, called(EDGE - 1), called(EDGE, **other)) == []
+    assert len(portal.calls) == 2
+
+
+def test_an_equal_call_waits_for_the_run_of_the_first(portal):
+    """While the first call's run may be alive, the second comes back; then it sends nothing."""
+    portal.answers[COMMENT] = 7
+    assert handle(note, called(EDGE - 1)) == []
+    (row,) = (row for key, row in portal.sqs.table.rows.items() if key.startswith("done#"))
+    running = row | {"owner": {"S": "another run"}, "until": {"N": "9999999999"}}
+    portal.sqs.table.rows[row["pk"]["S"]] = running | {
+        "writes": Checkpoint("x").to_item(0)["writes"]
+    }
+    assert handle(note, called(EDGE)) == ["m0"]
+    portal.sqs.table.rows[row["pk"]["S"]] = row
+    assert handle(note, called(EDGE)) == []
+    assert len(portal.calls) == 1
+
+
+def test_a_row_of_an_older_version_is_no_equal_call(portal):
+    """A checkpoint without the time of its call makes no later call a repeat."""
+    portal.answers[COMMENT] = 7
+    assert handle(note, called(EDGE - 1)) == []
+    for key, row in portal.sqs.table.rows.items():
+        portal.sqs.table.rows[key] = {name: row[name] for name in row if name != "called_at"}
+    assert handle(note, called(EDGE)) == []
+    assert len(portal.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        replace(load("sqs_robot_called"), event_id="of.another.kind"),
+        replace(load("sqs_robot_called"), time="yesterday"),
+        replace(load("sqs_robot_called"), action="update"),
+    ],
+)
+def test_only_a_robots_event_of_ingress_has_equal_calls(event):
+    """An id without a window, a time that is none, or an event of the portal has none."""
+    assert EqualCalls.of("note", event) is None
