@@ -60,7 +60,7 @@ def is_volatile(name: str) -> bool:
 
 def _same(one: object, other: object) -> bool:
     """Compare two values; a value that was too large is compared by its digest."""
-    if is_digest(one) != is_digest(other) and one is not None and other is not None:
+    if is_digest(one) != is_digest(other):
         return bool(digest(one) == digest(other))
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
@@ -68,8 +68,7 @@ def _same(one: object, other: object) -> bool:
 def _is_new_field(name: str, before: Form, after: Form) -> bool:
     """Say whether the portal got this field, or lost it, with the "no" that every item has."""
     value = before.get(name, after.get(name))
-    is_no = not isinstance(value, bool) and value in (0, "0", "N")
-    return (name in before) != (name in after) and is_no
+    return (name in before) != (name in after) and value in (0, "0", "N")
 
 
 def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]) -> Change:

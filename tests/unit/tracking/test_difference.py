@@ -1,6 +1,7 @@
 """Two rows become a Change, or none."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -236,3 +237,17 @@ def test_a_no_that_becomes_a_yes_is_announced_beside_a_new_field():
     """Only a field that one of the rows lacks counts as a new field of the portal."""
     old, new = row(names="a", text='{"x":"N"}'), row(names="b", text='{"x":"Y","new":"N"}')
     assert change_of(old, new).changed == ("x",)
+
+
+def test_an_emptied_field_is_null_after_the_change():
+    """A field that was emptied stands in `after` as null, so that a filter can ask for it."""
+    change = change_of(row(text='{"a":1,"b":2}'), row(seq=2, text='{"b":2}'))
+    assert (change.changed, change.before) == (("a",), {"a": 1})
+    assert change.after == {"a": None, "b": 2}
+
+
+def test_a_row_that_becomes_unreadable_is_no_change():
+    """A row that may not be read any more keeps its content, and nothing is announced of it."""
+    unreadable = row(seq=2, text='{"a":1}', kind=UNREADABLE)
+    assert change_of(row(text='{"a":1}'), unreadable) is None
+    assert change_of(row(text='{"a":1}'), replace(unreadable, added_now=True)) is None
