@@ -11,7 +11,7 @@ from tests.tracking_aws import OLD
 from tests.tracking_portal import ItemsPortal, seconds
 
 
-@pytest.mark.parametrize("hours", [0, 3, -5, 5.75])
+@pytest.mark.parametrize("hours", [0, 3, -5, 5.75, 14, -14])
 def test_the_offset_of_a_filter_is_measured(hours):
     """The result is the number of seconds to add to a time in a filter."""
     portal = ItemsPortal((2,))

@@ -8,6 +8,8 @@ import pytest
 from relay.errors import (
     TransientError,
 )
+from relay.tracking.hint import EVENT, SWEEP, Hint, merge
+from relay.tracking.row import Key
 from tests.samples import load
 from tests.tracking_aws import OLD, URL, event_message
 
@@ -122,6 +124,33 @@ def test_a_hint_that_waited_for_its_event_is_judged_among_fresh_ones(relay, monk
     fresh = {"fresh": (event_message("ONCRMDEALUPDATE", 1, "update"), {})}
     relay.queues.messages[URL + "track"] = fresh | relay.queues.messages[URL + "track"]
     assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"]
+
+
+@pytest.mark.parametrize("event_first", [False, True])
+def test_a_merged_hint_has_the_reasons_of_both(event_first):
+    """An event and a sweep's hint of one item are one hint with everything that either says."""
+    key = Key("main", "deal", 1)
+    event = Hint(key, via=EVENT, by_webhook=True, added=True, messages={"a"})
+    swept = Hint(key, deleted=True, baseline=True, received_before=True, messages={"b"})
+    first, second = (event, swept) if event_first else (swept, event)
+    assert merge([first, second]) == {
+        key: Hint(
+            key,
+            via=EVENT,
+            by_webhook=True,
+            added=True,
+            deleted=True,
+            baseline=True,
+            received_before=True,
+            messages={"a", "b"},
+        )
+    }
+
+
+def test_two_hints_of_sweeps_are_no_event():
+    """A hint that was merged from hints of sweeps alone is a sweep's."""
+    key = Key("main", "deal", 1)
+    assert merge([Hint(key), Hint(key)])[key].via == SWEEP
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"type":"x"}', '{"type":"com.bitrix24.relay.hint"}'])
