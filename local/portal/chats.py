@@ -53,6 +53,8 @@ def chat_of(call: Call, dialog: Any) -> Row:
 def chat_of_id(call: Call) -> Row:
     """The chat of `CHAT_ID`, or of `DIALOG_ID` where that is given."""
     if call.get("dialog_id") is not None:
+        if not str(call.get("dialog_id")).startswith(("chat", "sg")):
+            raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
         return chat_of(call, call.get("dialog_id"))
     number = call.number("chat_id")
     if not number:

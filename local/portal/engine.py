@@ -10,7 +10,7 @@ from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.family_list import allow, list_rows
 from local.portal.php import entries
 from local.portal.rows import find_row, insert, run_hook, show, table_of, within
-from local.portal.rules import check_rules
+from local.portal.rules import check_deletion, check_rules
 from local.portal.shape import Field
 from local.portal.table import Row
 from local.portal.tokens import fill
@@ -45,6 +45,7 @@ def _values(call: Call, family: Family, operation: str) -> Row:
 
 def _fields(call: Call, family: Family) -> Any:
     allow(call, family, "fields")
+    run_hook(family.table, "fields", call)
     rows = {
         name: _described(family, field)
         for name, field in family.classic.items()
@@ -111,6 +112,7 @@ def _update(call: Call, family: Family) -> Any:
 def _delete(call: Call, family: Family) -> Any:
     allow(call, family, "delete")
     row = find_row(call, family, "delete")
+    check_deletion(family, row)
     run_hook(family.table, "deleting", call, row)
     table_of(call, family).pop(row["id"])
     return _wrote(call, family, "delete", row)

@@ -7,15 +7,19 @@ A line is a word, a field, what the word needs, and after ` : ` the error as `co
 `once F V`      one row at most has this value
 `among F A,B`   it is one of these
 `like F REGEX`  the whole of it matches
+`row F FAMILY`  it is the number of a row of a family
+`kept F V`      a row with this value can't be deleted
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from local.portal.call import Call
 from local.portal.errors import RestError
-from local.portal.family import Family
+from local.portal.family import FAMILIES, Family
+from local.portal.php import int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
 
@@ -50,6 +54,14 @@ def check_rules(call: Call, family: Family, values: Row, old: Row | None) -> Non
             raise RestError(family.code_of(code), shown, int(status or 400))
 
 
+def check_deletion(family: Family, row: Row) -> None:
+    """Raise the error of the first rule that keeps a row."""
+    for rule in _rules(family):
+        if rule.word == "kept" and str(row.get(rule.keys[0])) == rule.need:
+            code, text, status = rule.error
+            raise RestError(family.code_of(code), text, int(status or 400))
+
+
 def _breaks(call: Call, family: Family, rule: _Rule, values: Row, old: Row | None) -> bool:
     row = (old or {}) | values
     value, given = row.get(rule.keys[0]), rule.keys[0] in values
@@ -57,13 +69,18 @@ def _breaks(call: Call, family: Family, rule: _Rule, values: Row, old: Row | Non
         return value in _EMPTY and (given or old is None)
     if value in _EMPTY or not any(key in values for key in rule.keys):
         return False
-    match rule.word:
-        case "among":
-            return str(value) not in rule.need.split(",")
-        case "like":
-            return re.fullmatch(rule.need, str(value)) is None
-        case "once" if str(value) != rule.need:
-            return False
+    tests: dict[str, Callable[[], bool]] = {
+        "among": lambda: str(value) not in rule.need.split(","),
+        "like": lambda: re.fullmatch(rule.need, str(value)) is None,
+        "row": lambda: table_of(call, FAMILIES[rule.need]).get(int_or_none(value) or 0) is None,
+        "once": lambda: str(value) == rule.need and _taken(call, family, rule, row, old),
+        "unique": lambda: _taken(call, family, rule, row, old),
+    }
+    return rule.word in tests and tests[rule.word]()
+
+
+def _taken(call: Call, family: Family, rule: _Rule, row: Row, old: Row | None) -> bool:
+    """Whether another row has the same."""
     wanted = [str(row.get(key)) for key in rule.keys]
     number = old["id"] if old else 0
     return any(

@@ -16,6 +16,7 @@ _FAMILY = FAMILIES["crm.activity"]
 _PROVIDERS = {1: ("CRM_MEETING", "MEETING"), 2: ("VOXIMPLANT_CALL", "CALL")}
 _PROVIDERS[4] = ("CRM_EMAIL", "EMAIL")
 _DONE, _WAITING = 2, 1
+_CALL = 2  # of somebody, never of several
 _UNBOUND = "Could not build binding. Please ensure that owner info and communications are defined "
 _UNBOUND += "correctly."
 _COMPLETED = {
@@ -29,29 +30,41 @@ _COLORS = {"1", "2", "3", "4", "5", "6", "7", "default"}
 def check_activity(call: Call, values: Row, old: Row | None) -> None:
     """Complete a new activity: its provider, its bindings, the ids of its communications."""
     if old is None:
-        if not values.get("SUBJECT"):
-            raise classic("The field SUBJECT is not defined or empty.")
-        if "RESPONSIBLE_ID" in values and values["RESPONSIBLE_ID"] not in call.portal.users:
-            raise classic("The field RESPONSIBLE_ID is not defined or invalid.")
-        bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
-        owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
-        if not owner["OWNER_ID"] and bindings:
-            owner = bindings[0]
-        if not int_or_none(owner.get("OWNER_TYPE_ID")) or not int_or_none(owner.get("OWNER_ID")):
-            raise classic(_UNBOUND)
-        owner = {name: int(str(value)) for name, value in owner.items()}
-        if not values.get("TYPE_ID") and not values.get("PROVIDER_ID"):
-            raise classic("The field TYPE_ID is not defined or invalid.")
-        values |= owner | {"BINDINGS": bindings or [owner]}
-        provider = _PROVIDERS.get(values.get("TYPE_ID") or 0)
-        if provider and not values.get("PROVIDER_ID"):
-            values["PROVIDER_ID"], values["PROVIDER_TYPE_ID"] = provider
-        values.setdefault("DEADLINE", values.get("START_TIME") or "")
+        _complete(call, values)
+    for name in ("SUBJECT", "TYPE_ID", "RESPONSIBLE_ID") if old else ():
+        if name in values and not values[name]:
+            word = "empty" if name == "SUBJECT" else "invalid"
+            raise classic(f"The field {name} is not defined or {word}.")
     if "COMPLETED" in values:
         values["STATUS"] = _DONE if values["COMPLETED"] == "Y" else _WAITING
     if "COMMUNICATIONS" in values:
         rows = [one for _, one in entries(values["COMMUNICATIONS"])]
+        if len(rows) > 1 and (values.get("TYPE_ID") or (old or {}).get("TYPE_ID")) == _CALL:
+            text = "The only one communication is allowed for activity of specified type"
+            raise classic(text)
         values["COMMUNICATIONS"] = [_communication(call, dict(entries(row))) for row in rows]
+
+
+def _complete(call: Call, values: Row) -> None:
+    """Give a new activity its owner, its bindings and its provider."""
+    if not values.get("SUBJECT"):
+        raise classic("The field SUBJECT is not defined or empty.")
+    if "RESPONSIBLE_ID" in values and values["RESPONSIBLE_ID"] not in call.portal.users:
+        raise classic("The field RESPONSIBLE_ID is not defined or invalid.")
+    bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
+    owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
+    if not owner["OWNER_ID"] and bindings:
+        owner = bindings[0]
+    if not int_or_none(owner.get("OWNER_TYPE_ID")) or not int_or_none(owner.get("OWNER_ID")):
+        raise classic(_UNBOUND)
+    owner = {name: int(str(value)) for name, value in owner.items()}
+    if not values.get("TYPE_ID") and not values.get("PROVIDER_ID"):
+        raise classic("The field TYPE_ID is not defined or invalid.")
+    values |= owner | {"BINDINGS": bindings or [owner]}
+    provider = _PROVIDERS.get(values.get("TYPE_ID") or 0)
+    if provider and not values.get("PROVIDER_ID"):
+        values["PROVIDER_ID"], values["PROVIDER_TYPE_ID"] = provider
+    values.setdefault("DEADLINE", values.get("START_TIME") or "")
 
 
 def _communication(call: Call, given: Row) -> Row:
@@ -138,6 +151,10 @@ def _todo_update(part: str, needed: str, meant: str, call: Call) -> Any:
     """Change a planned activity; `value` is what the method's name says."""
     for name in ("id", "ownerTypeId", "ownerId", *needed.split()):
         call.need(name)
+    entity = call.portal.types.get(call.number("ownertypeid"))
+    if entity is None:
+        raise not_found()
+    owner_of(call, entity.code, call.number("ownerid"))
     table = table_of(call, _FAMILY)
     row = table.get(call.number("id"))
     owner = (call.number("ownertypeid"), call.number("ownerid"))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method
-from local.portal.errors import RestError, classic, missing
+from local.portal.errors import classic
 from local.portal.php import entries
 
 _OWNERS = ("lead", "deal", "contact", "company", "item")
@@ -19,9 +19,12 @@ def _key(owner: str, call: Call) -> tuple[str, ...]:
     kind = ""
     if owner == "item":
         if call.get("entitytypeid") is None:
-            raise missing("entityTypeId")
+            raise classic("Parameter 'entityTypeId' is not defined")
         kind = str(call.number("entitytypeid"))
-    if scope == _COMMON and call.portal.denied(call.user):
+        if int(kind) not in call.portal.types:
+            raise classic(f"The entity type '{kind}' is not supported in current context.")
+    others = user not in {"", str(call.user)} and not call.owner().get("admin")
+    if others or (scope == _COMMON and call.portal.denied(call.user)):
         raise classic("Access denied.")
     return (owner, kind, scope, user, str(extras))
 
@@ -36,33 +39,29 @@ def _get(owner: str, call: Call) -> Any:
 def _set(owner: str, call: Call) -> Any:
     sections = call.get("data")
     if not isinstance(sections, list | dict):
-        raise _refusal(owner, "Parameter 'data' must be array.")
+        raise classic("Parameter 'data' must be array.")
     if not sections:
-        raise _refusal(owner, "There are no data to write.")
+        raise classic("There are no data to write.")
     if isinstance(sections, dict) and not all(key.isdigit() for key in sections):
-        raise _refusal(owner, "The data must be indexed array.")
+        raise classic("The data must be indexed array.")
     for at, (_, section) in enumerate(entries(sections)):
-        _check(owner, at, section if isinstance(section, dict) else {})
+        _check(at, section if isinstance(section, dict) else {})
     call.portal.cards[_key(owner, call)] = [section for _, section in entries(sections)]
     return True
 
 
-def _check(owner: str, at: int, section: dict[str, Any]) -> None:
+def _check(at: int, section: dict[str, Any]) -> None:
     kind = section.get("type")
     if kind != "section":
         text = f"Section at index {at} have type '{kind}'. The expected type is 'section'."
-        raise _refusal(owner, text)
+        raise classic(text)
     for name in ("name", "title"):
         if not section.get(name):
-            raise _refusal(owner, f"Section at index {at} does not have {name}.")
+            raise classic(f"Section at index {at} does not have {name}.")
     for index, (_, element) in enumerate(entries(section.get("elements"))):
         if not (isinstance(element, dict) and element.get("name")):
             text = f"Element at index {index} in section at index {at} does not have name."
-            raise _refusal(owner, text)
-
-
-def _refusal(owner: str, text: str) -> RestError:
-    return RestError("0", text) if owner == "item" else classic(text)
+            raise classic(text)
 
 
 def _reset(owner: str, call: Call) -> Any:
@@ -72,6 +71,8 @@ def _reset(owner: str, call: Call) -> Any:
 
 def _force(owner: str, call: Call) -> Any:
     """Forget everybody's own form."""
+    if not call.owner().get("admin"):
+        raise classic("Access denied.")
     cards = call.portal.cards
     for key in [key for key in cards if key[0] == owner and key[2] == _PERSONAL]:
         del cards[key]

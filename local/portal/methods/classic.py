@@ -120,7 +120,10 @@ def _add(call: Call, code: str) -> Any:
     if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
     values, multi = _read(call, entity, given)
-    return add_item(call.portal, entity, values, call.actor, multi)["id"]
+    try:
+        return add_item(call.portal, entity, values, call.actor, multi)["id"]
+    except RestError as error:
+        raise classic(error.text) from None
 
 
 def _update(call: Call, code: str) -> Any:
@@ -130,7 +133,10 @@ def _update(call: Call, code: str) -> Any:
     values, multi = _read(call, entity, given)
     for key in [key for key in values if "i" in entity.fields[key].flags]:
         del values[key]  # CATEGORY_ID: the funnel is changed with crm.item.update
-    update_item(call.portal, entity, row, values, call.actor, multi)
+    try:
+        update_item(call.portal, entity, row, values, call.actor, multi)
+    except RestError as error:
+        raise classic(error.text) from None
     return True
 
 

@@ -21,13 +21,6 @@ def name_currency(_call: Call, row: Row) -> None:
         row[name] = languages[0].get(name, row.get(name))
 
 
-@hook("crm.currency", "deleting")
-def deleting_currency(_call: Call, row: Row) -> None:
-    """The one that the others count in stays."""
-    if row.get("BASE") == "Y":
-        raise classic("Cannot delete base currency.")
-
-
 def _currency(call: Call) -> Row:
     code = str(call.get("id", default="") or "")
     if not code:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method
-from local.portal.errors import RestError
+from local.portal.errors import RestError, access_denied
 from local.portal.family import FAMILIES
 from local.portal.family_list import list_rows
 from local.portal.php import entries, int_or_none
@@ -77,6 +77,10 @@ def find_object(call: Call, name: str, kind: str, at: int = 0) -> Row:
     row = table.get(number)
     if row is None or (kind != "storage" and row["TYPE"] != kind):
         raise RestError("ERROR_NOT_FOUND", f"Could not find entity with id `{number}`")
+    place = row if kind == "storage" else table_of(call, _STORAGE).get(row["STORAGE_ID"]) or {}
+    others = place.get("ENTITY_TYPE") == "user" and place["ENTITY_ID"] != str(call.user)
+    if others and not call.owner().get("admin"):
+        raise access_denied()
     return row
 
 

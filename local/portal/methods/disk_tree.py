@@ -46,7 +46,8 @@ def _bin(call: Call, row: Row) -> None:
 
 def _no_root(row: Row, verb: str) -> None:
     if not row.get("PARENT_ID"):
-        raise RestError("DISK_OBJ_22000", f"Could not {verb} root folder")
+        code = "" if verb == "move" else "DISK_OBJ_22000"
+        raise RestError(code, f"Could not {verb} root folder")
 
 
 def _restore(_call: Call, row: Row) -> None:

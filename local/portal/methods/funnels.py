@@ -7,14 +7,15 @@ from local.portal.errors import RestError, access_denied, missing, not_found
 from local.portal.listing import Page
 from local.portal.methods.items import entity_of, fields_of
 from local.portal.php import entries, int_or_none
+from local.portal.rows import hook
 from local.portal.schema import EntityType
 from local.portal.table import Row
 
 _IS_DEFAULT = "This funnel is the default funnel"
 
 
-def _funnels(call: Call) -> tuple[EntityType, list[Row]]:
-    entity = entity_of(call)
+def _funnels(call: Call, absent: str = "SPA not found") -> tuple[EntityType, list[Row]]:
+    entity = entity_of(call, absent)
     if not entity.has_categories:
         raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {entity.code} is not supported")
     return entity, call.portal.directories.categories.setdefault(entity.number, [])
@@ -46,7 +47,7 @@ def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
 @method("crm.category.list", "crm")
 def category_list(call: Call) -> Page:
     """Funnels of a type."""
-    _, rows = _funnels(call)
+    _, rows = _funnels(call, "Smart process not found")
     return Page({"categories": rows}, len(rows))
 
 
@@ -64,7 +65,10 @@ def category_add(call: Call) -> Any:
 @method("crm.category.get", "crm")
 def category_get(call: Call) -> Any:
     """One funnel."""
-    return {"category": _funnel(call)[2]}
+    entity, _, row = _funnel(call)
+    if call.portal.denied(call.user, entity.number):
+        raise access_denied()
+    return {"category": row}
 
 
 @method("crm.category.update", "crm")
@@ -78,6 +82,8 @@ def category_update(call: Call) -> Any:
 def category_delete(call: Call) -> Any:
     """Delete a funnel that is empty and not the default one."""
     entity, rows, row = _funnel(call)
+    if not call.owner().get("admin"):
+        raise access_denied()
     deals = entity.code == "deal"
     code = "0" if deals else "BX_ERROR"
     if row["isDefault"] == "Y":
@@ -88,3 +94,9 @@ def category_delete(call: Call) -> Any:
         name = f"Deals related to the funnel {row['name']} found"
         raise RestError(code, name if deals else "Elements related to the funnel found")
     rows.remove(row)
+
+
+@hook("crm.category", "fields")
+def fields_of_funnels(call: Call) -> None:
+    """Ask whether the type has funnels at all."""
+    _funnels(call)

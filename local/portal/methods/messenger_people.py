@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
@@ -16,6 +17,12 @@ from local.portal.table import Row
 _STATUSES = {"online", "dnd", "away", "break", "offline"}
 _SHORTEST, _MOST = 3, 50
 _DEPARTMENT = FAMILIES["department"]
+
+
+def _staff_only(call: Call) -> None:
+    if call.owner().get("external"):
+        text = "Only intranet users have access to this method"
+        raise RestError("ACCESS_ERROR", text, HTTPStatus.FORBIDDEN)
 
 
 def _numbers(call: Call) -> list[int]:
@@ -89,6 +96,7 @@ def department_view(call: Call, row: Row) -> Row:
 @method("im.department.get", "im")
 def department_get(call: Call) -> Any:
     """Departments by their numbers."""
+    _staff_only(call)
     if not isinstance(call.get("id"), list | dict):
         raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
     rows = (table_of(call, _DEPARTMENT).get(number) for number in _numbers(call))
@@ -110,6 +118,7 @@ def _managers(call: Call, number: int) -> list[int]:
 
 
 def _by_department(find: Callable[[Call, int], list[int]], call: Call) -> Any:
+    _staff_only(call)
     if not _numbers(call):
         raise RestError("ID_EMPTY", "Department ID can't be empty")
     return {str(n): _people(call, find(call, n)) for n in _numbers(call)}
@@ -131,6 +140,7 @@ def paged(call: Call, rows: list[Any]) -> Page:
 @method("im.department.colleagues.list", "im")
 def colleagues(call: Call) -> Page:
     """People of the owner's departments, himself left out."""
+    _staff_only(call)
     own = set(call.owner()["departments"])
     users = call.portal.users.values()
     numbers = [u["id"] for u in users if own & set(u["departments"]) and u["id"] != call.user]

@@ -91,8 +91,19 @@ for _name, _what in {
     METHODS[f"tasks.task.{_name}"] = Method(f"tasks.task.{_name}", "task", partial(_watch, *_what))
 
 
+def task_number(call: Call) -> int:
+    """Read the number of a task where the older core reads it."""
+    given = call.get("taskid", "id")
+    if given is None:
+        text = "CTaskItem All parameters in the constructor must have real class type"
+        raise RestError("100", text)
+    if int_or_none(given) is None:
+        raise RestError("0", "wrong task id")
+    return int_or_none(given) or 0
+
+
 def _favorite(on: bool, call: Call) -> Any:
-    row = call.portal.tasks.get(call.number("taskid", "id"))
+    row = call.portal.tasks.get(task_number(call))
     if row is None or not readable(call, row):
         raise RestError("1", "Task not found or not accessible")
     people = {*row.get("favoriteOf", [])} - {call.user}

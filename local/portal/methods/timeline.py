@@ -55,9 +55,9 @@ def _files(call: Call, given: Any, known: Row) -> Row:
 @hook("comments", "check")
 def check_comment(call: Call, values: Row, old: Row | None) -> None:
     """Find the item of a new comment; keep its files."""
+    if not str(((old or {}) | values).get("comment") or "").strip():
+        raise invalid_argument("Comment message is empty.")
     if old is None:
-        if not str(values.get("comment") or "").strip():
-            raise invalid_argument("Comment message is empty.")
         kind, number = str(values.pop("ENTITY_TYPE")).lower(), values.pop("ENTITY_ID")
         owner_of(call, kind, number)
         values["bindings"] = [(kind, number)]

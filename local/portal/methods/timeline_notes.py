@@ -1,12 +1,14 @@
 """Notes in timelines, and what else a comment hangs on [crm/timeline/note/, bindings/]."""
 
+import base64
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import classic, not_found
+from local.portal.errors import RestError, access_denied, classic, invalid_argument, not_found
 from local.portal.listing import Page
 from local.portal.methods.timeline import owner_of
 from local.portal.php import entries, int_or_none
+from local.portal.rows import hook
 from local.portal.table import Row
 
 
@@ -26,7 +28,12 @@ def _bound(call: Call, given: Any) -> tuple[Row, tuple[str, int]]:
 def bind(call: Call) -> Any:
     """Hang a comment on one more item."""
     row, item = _bound(call, call.get("fields"))
-    owner_of(call, *item)
+    try:
+        owner_of(call, *item)
+    except RestError as error:
+        denied = error.code == "ACCESS_DENIED"
+        text = "Access denied." if denied else "ENTITY_ID is not defined or invalid."
+        raise classic(text) from None
     if item not in row["bindings"]:
         row["bindings"].append(item)
     return True
@@ -61,6 +68,8 @@ def _note_of(call: Call) -> tuple[str, ...]:
     table = call.portal.items.get(int(parts[0]))
     if table is None or table.get(int(parts[1])) is None:
         raise not_found("Element not found")
+    if call.portal.denied(call.user, int(parts[0])):
+        raise access_denied()
     return ("note", *parts)
 
 
@@ -89,3 +98,27 @@ def note_delete(call: Call) -> Any:
     if call.portal.cards.pop(_note_of(call), None) is None:
         raise not_found("Element not found")
     return True
+
+
+@hook("crm.timeline.logmessage", "check")
+def check_log_message(call: Call, values: Row, _old: Row | None) -> None:
+    """The item that a record is put on must be there."""
+    entity = call.portal.types.get(values.get("entityTypeId") or 0)
+    if entity is None:
+        raise not_found()
+    owner_of(call, entity.code, values.get("entityId") or 0)
+
+
+@hook("crm.timeline.icon", "check")
+@hook("crm.timeline.logo", "check")
+def check_picture(_call: Call, values: Row, _old: Row | None) -> None:
+    """A picture comes as base64."""
+    if not _is_base64(values.get("fileContent")):
+        raise invalid_argument("Invalid fileContent parameter specified")
+
+
+def _is_base64(value: Any) -> bool:
+    try:
+        return bool(value) and bool(base64.b64decode(str(value), validate=True))
+    except ValueError:
+        return False

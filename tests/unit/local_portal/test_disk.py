@@ -97,7 +97,7 @@ def test_what_is_thrown_away_can_be_had_back(desk, folder):
         ("folder.get", {}, "ERROR_ARGUMENT"),
         ("folder.get", {"id": 999}, "ERROR_NOT_FOUND"),
         ("folder.deleteTree", {"id": 1}, "DISK_OBJ_22000"),
-        ("folder.moveTo", {"id": 1, "targetFolderId": 1}, "DISK_OBJ_22000"),
+        ("folder.moveTo", {"id": 1, "targetFolderId": 1}, ""),
         ("storage.uploadFile", {"id": 2, "fileContent": PNG}, "DISK_BASE_SERVICE_22001"),
         (
             "storage.uploadFile",

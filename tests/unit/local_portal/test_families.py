@@ -32,7 +32,10 @@ GIVEN = {
     "crm.item.productrow": {"ownerType": "D", "ownerId": 1, "productName": "Chair", "price": 5},
     "crm.status": {"ENTITY_ID": "SOURCE", "STATUS_ID": "FAIR", "NAME": "A fair"},
     "crm.timeline.comment": {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "Hello"},
-    "crm.timeline.logmessage": {"title": "A", "text": "B", "iconCode": "info"},
+    "crm.timeline.logmessage": {"title": "A", "text": "B", "iconCode": "info"}
+    | {"entityTypeId": 2, "entityId": 1},
+    "crm.timeline.icon": {"code": "one", "fileContent": "aWNvbg=="},
+    "crm.timeline.logo": {"code": "one", "fileContent": "bG9nbw=="},
     "lists.field": {"NAME": "Colour", "TYPE": "S", "CODE": "COLOUR"},
     "department": {"NAME": "Sales", "PARENT": 1, "UF_HEAD": 1},
     "crm.requisite": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "One"},
