@@ -10,8 +10,8 @@ from ops.asked import ItemName, key_of
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
 from ops.terminal import console, shown
-from ops.timeline import FORGOTTEN, Past
-from relay.history import BATCH, PastChange, keys_of
+from ops.timeline import Past
+from relay.history import BATCH, FORGOTTEN, PastChange, keys_of
 
 
 def command(

@@ -11,16 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from ops.deployed import Deployed
+from relay.change import is_volatile
 from relay.errors import NotOursError
-from relay.history import History, PastChange, keys_of, state_before
-from relay.tracking.difference import is_volatile
+from relay.history import FORGOTTEN, History, PastChange, keys_of, state_before
 from relay.tracking.projection import FORMAT, Form
 from relay.tracking.remember import checksum
 from relay.tracking.row import UNREADABLE, Key, Row
 
 DAY_SECONDS = 24 * 3600
 JUST_NOW_SECONDS = 60  # announce is seconds behind the mirror
-FORGOTTEN = "forgotten"  # the action of the row that `make forget` leaves
 
 
 class GapError(Exception):

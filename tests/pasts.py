@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from ops.deployed import Deployed
 from ops.timeline import Past
-from relay.tracking.difference import is_volatile
+from relay.change import is_volatile
 from relay.tracking.projection import project
 from tests.tracking_aws import OLD, announced_from
 

@@ -1,6 +1,6 @@
 """A change: what differs in a portal. Announce publishes it on the Changes topic."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,6 +10,14 @@ from relay.kinds import kind_of
 
 TYPE_PREFIX = "com.bitrix24."
 ACTIONS = ("added", "updated", "deleted")
+# These fields are no difference by themselves: they follow every edit, or move without one.
+VOLATILE = {"updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"}
+VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
+
+
+def is_volatile(name: str) -> bool:
+    """Say whether a field follows edits rather than being one."""
+    return name in VOLATILE or name.startswith(VOLATILE_PREFIXES)
 
 
 class Fields(dict[str, Parsed]):
@@ -48,6 +56,10 @@ class Change:
     # Set where a reaction runs; they are not published.
     portal_host: str = field(default="", compare=False)
     superseded: bool = field(default=False, compare=False)  # a later change was handled
+    # Returns the item's changes before this one, the newest first, at most so many.
+    past: "Callable[[int], Awaitable[Sequence[Change]]] | None" = field(
+        default=None, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Let the plain dicts of a test read empty fields as None, as in production."""
@@ -76,6 +88,16 @@ class Change:
             and (to is ... or self.after.get(name) == to)
             and (from_ is ... or self.before.get(name) == from_)
         )
+
+    async def history(self, limit: int = 10) -> "list[Change]":
+        """Return the item's changes before this one, the newest first, at most `limit`.
+
+        They come from the stack's own history, without a request to the portal; `after` has all
+        fields as they were after each. The reaction's mapping entry must have `History: <kind>`.
+        Raises ConfigurationError without it, StateError where the table does not answer. In a test
+        it is what `past` returns, nothing without one.
+        """
+        return list(await self.past(limit)) if self.past else []
 
     def to_json(self) -> str:
         """Return the change as a CloudEvent."""

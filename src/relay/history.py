@@ -24,6 +24,7 @@ from relay.errors import NotOursError, RowError, StateError
 PACKED_BYTES = 800  # a longer text is compressed: a row of up to 1 KB costs one write unit
 BATCH = 25  # BatchWriteItem's limit
 ATTEMPTS = 4
+FORGOTTEN = "forgotten"  # the action of the row without content that `make forget` leaves
 DAY_SECONDS = 24 * 3600
 _INVALID = "ValidationException"
 _DIGITS = 10  # of a version in a key, so that keys sort as versions do
@@ -161,7 +162,7 @@ class History:
     def of_item(
         self, portal: str, item: str, *, until: str = "~", limit: int | None = None
     ) -> Iterator[PastChange]:
-        """Yield the changes of an item (`deal/662`), the newest first.
+        """Yield the changes of an item (`deal/662`), the newest first, at most `limit`.
 
         `until` is the first sk that is too late.
         """

@@ -74,6 +74,7 @@ OWN = {
 } | {
     f"{name}Function": {
         "StateTable",
+        "History",
         f"{name}Queue",
         f"{name}DeadLetters",
         entry.get("Webhook", "webhook-urls/write"),

@@ -28,6 +28,7 @@ from relay.queue import Unhandled, hand_back
 from relay.reaction import deadline
 from relay.reaction.batch_store import BatchStore
 from relay.reaction.checkpoint import CUT_OFF_SECONDS
+from relay.reaction.past import reader_of
 from relay.reaction.record import Record, chains, parse
 from relay.reaction.resolver import PortalResolver
 from relay.reaction.running import RunningRecord
@@ -153,7 +154,9 @@ class Reaction:
         portal = await self._portals.portal(payload.portal) if self._wants_portal else None
         if isinstance(payload, Change):
             host = portal.webhook.host if portal else await self._portals.host(payload.portal)
-            payload = replace(payload, portal_host=host, superseded=one.is_superseded)
+            past = reader_of(payload, self.name, portal, one.run)
+            late = one.is_superseded
+            payload = replace(payload, portal_host=host, superseded=late, past=past)
         if portal and store and one.run:
             return [payload, store.portal_of(one.record, one.run, portal)]
         return [payload]

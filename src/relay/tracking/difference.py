@@ -5,14 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from relay.change import Change
+from relay.change import Change, is_volatile
 from relay.kinds import kind_of
 from relay.tracking.projection import Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
-
-# These fields are stored, but no difference: they follow every edit, or move without one.
-VOLATILE = {"updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"}
-VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
@@ -51,11 +47,6 @@ def difference(before: Form, after: Form) -> list[str]:
         for name in sorted(before.keys() | after.keys())
         if not is_volatile(name) and not _same(before.get(name), after.get(name))
     ]
-
-
-def is_volatile(name: str) -> bool:
-    """Say whether a field follows edits rather than being one."""
-    return name in VOLATILE or name.startswith(VOLATILE_PREFIXES)
 
 
 def _same(one: object, other: object) -> bool:

@@ -9,11 +9,11 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay import settings
 from relay.aws_types import Item, StreamRecord
-from relay.change import Change
+from relay.change import VOLATILE, VOLATILE_PREFIXES, Change
 from relay.errors import ConfigurationError, RowError
 from relay.history import History, PastChange
 from relay.kinds import TASK
-from relay.tracking.difference import VOLATILE, VOLATILE_PREFIXES, difference
+from relay.tracking.difference import difference
 from relay.tracking.projection import DIGEST, FORMAT, Form, upgrade
 from relay.tracking.row import Row
 from relay.tracking.set_aside import Entry
