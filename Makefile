@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
-  dead redrive drop pause resume release history asof undo forget \
+  trace dead redrive drop pause resume release history asof undo forget \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -88,6 +88,9 @@ doctor: env ## What works, what does not, what to do about it
 	$(relay)
 
 logs: env ## Follow what the functions write, the journal among it
+	$(relay)
+
+trace: env ## From a POST to each effect: ITEM=deal/662, CHANGE=<id> or REQUEST=<id>
 	$(relay)
 
 dead: env ## What was given up, by reason [NAME=follow_up] [ONE=<id>] [REASON=<group>]

@@ -24,6 +24,7 @@ from ops import (
     redrive,
     release,
     robot,
+    trace,
     undo,
 )
 from ops.outcome import Outcome, ending, refuse
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "robot": robot.command,
     "doctor": doctor.command,
     "logs": logs.command,
+    "trace": trace.command,
     "dead": dead.command,
     "redrive": redrive.command,
     "drop": drop.command,

@@ -105,6 +105,11 @@ def _names(resources: Mapping[str, str]) -> dict[str, str]:
     return found | {name: one for name, one in MAPPINGS.items() if one in resources}
 
 
+def reactions_of(resources: Mapping[str, str]) -> list[str]:
+    """Return the names of the reactions that are deployed: ["follow_up"]."""
+    return [name for name in _names(resources) if name not in {"track", "forward", *MAPPINGS}]
+
+
 def _name(logical: str) -> str:
     """Return an operator's name of a mapping: follow_up for FollowUpFunctionQueue."""
     words = logical.removesuffix(SUFFIX)

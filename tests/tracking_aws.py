@@ -37,6 +37,12 @@ def metric(capsys, name):
     return total
 
 
+def logged(capsys, message):
+    """Return the lines with a message in what was written."""
+    entries = map(json.loads, capsys.readouterr().out.splitlines())
+    return [entry for entry in entries if entry.get("message") == message]
+
+
 def refused(item=None):
     """Return the error of a condition that does not hold."""
     error = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")

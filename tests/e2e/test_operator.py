@@ -249,3 +249,21 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
         ("main.deal.999001.b.5", {"title": "a"})
     ]
     assert relay.messages("AnnounceDeadLetters") == 1
+
+
+def test_trace_follows_an_event_to_its_effect(relay, run, await_until):
+    """A won deal's task is traced back to the event: every step, in order, with its times."""
+    deal = relay.portal.call("crm.deal.add", fields={"TITLE": "traced", "STAGE_ID": "WON"})
+
+    def reacted():
+        traced = json.loads(run("trace", f"ITEM=deal/{deal}", "JSON=1").stdout)["traces"]
+        return [one for one in traced if any(step["writes"] for step in one["steps"])]
+
+    (trace,) = await_until(reacted)
+    steps = [step["by"] for step in trace["steps"] if step["by"] != "journal"]
+    assert steps == ["ingress", "mirror", "track", "announce", "follow_up"]
+    assert trace["steps"] == sorted(trace["steps"], key=lambda step: step["at"])
+    assert trace["steps"][-1]["writes"][0].startswith("tasks.task.add: done")
+    said = run("trace", f"CHANGE={trace['change']}").stdout
+    assert "ONCRMDEALADD verified, published" in said
+    assert f"deal/{deal}  {trace['change']}" in said

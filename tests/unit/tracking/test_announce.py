@@ -28,6 +28,7 @@ from tests.tracking_aws import (
     FakeQueues,
     FakeTopic,
     announced_from,
+    logged,
     metric,
     sns_error,
 )
@@ -287,6 +288,18 @@ def test_a_missing_setting_sets_nothing_aside(relay, monkeypatch):
     monkeypatch.delenv("STATE_TABLE")
     assert relay.announced_from(records) == records
     assert relay.queues.bodies("dead") == []
+
+
+def test_the_log_names_what_was_published(relay, monkeypatch, capsys):
+    """A line has the ids of the published Changes by item, by which `make trace` finds them."""
+    records = relay.edited(3)
+    refusing(relay, monkeypatch, TOO_LONG, "deal/3")
+    capsys.readouterr()
+    relay.announced_from(records)
+    (line,) = logged(capsys, "announced")
+    published = {one["subject"]: [one["id"]] for one in relay.topic.published}
+    assert line["changes"] == published
+    assert len(published) == 2
 
 
 def test_only_published_changes_are_counted(relay, monkeypatch, capsys):

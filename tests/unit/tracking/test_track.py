@@ -12,7 +12,7 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from tests.tracking_aws import OLD, URL
+from tests.tracking_aws import OLD, URL, logged
 
 
 def test_a_full_batch_costs_one_request(relay):
@@ -23,6 +23,22 @@ def test_a_full_batch_costs_one_request(relay):
     relay.track_all()
     assert relay.portal.requests == 1
     assert len(relay.dynamo.mirror) == 1000
+
+
+def test_the_log_names_the_events_of_each_item(relay, capsys):
+    """A reading's line has the items that were read, each with the events that hinted at it."""
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a")
+    relay.event(1, "add")
+    relay.event(2)
+    relay.event(2)
+    capsys.readouterr()
+    relay.track_all()
+    (line,) = logged(capsys, "read")
+    assert {item: len(events) for item, events in line["hinted"].items()} == {
+        "deal/1": 1,
+        "deal/2": 2,
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,165 @@
+"""`make trace`: an item's or a change's way from the POST to its effects, on one screen."""
+
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from ops.asked import key_of, moment_of
+from ops.deployed import Deployed, PortalName, Stack, client, find_stack
+from ops.log_search import Line, Span, search
+from ops.outcome import Outcome
+from ops.pause import reactions_of
+from ops.terminal import console, shown
+from ops.traced import Checkpoints, Trace, assemble
+from relay.errors import NotOursError
+from relay.history import History, PastChange, keys_of
+from relay.reaction.checkpoint import Checkpoint
+from relay.state_requests import StateRequests
+from relay.state_table import checkpoint_key
+
+BEFORE_SECONDS, AFTER_SECONDS = 900.0, 3600.0  # around a change: its event, its reactions
+DAY_SECONDS = 24 * 3600.0
+MAX_CHANGES = 20
+REQUEST = re.compile(r"[\w=.:-]{1,200}")
+
+
+def command(  # noqa: PLR0913, PLR0917  a command has options
+    item: Annotated[str, typer.Option(help="An item, deal/662", metavar="KIND/ID")] = "",
+    change: Annotated[str, typer.Option(help="A change's id", metavar="ID")] = "",
+    request: Annotated[str, typer.Option(help="What the hook answered a POST", metavar="ID")] = "",
+    since: Annotated[str, typer.Option(help="All since then: 2026-03-01T09:30, or 2h")] = "",
+    portal: PortalName = "main",
+    stack: Stack = "relay",
+) -> Outcome:
+    """Show the way of an item's last change from its event to each effect, with times."""
+    if sum(map(bool, (item, change, request))) != 1:
+        raise SystemExit("trace needs one of ITEM=deal/662, CHANGE=<id> and REQUEST=<id>")
+    found, now = find_stack(stack), time.time()
+    event, begin = "", moment_of(since, "SINCE") if since else 0.0
+    if request:
+        line = _of_request(found, request, begin or now - DAY_SECONDS, now)
+        event, item, portal, begin = (
+            line.get("event_id"),
+            line.get("subject"),
+            line.get("portal"),
+            line.at,
+        )
+        if not item:
+            console.print(shown(f"{request}: {_told(line)}"))
+            return Outcome({"traces": [], "request": line.fields})
+    if change:
+        portal, item = _item_of(change)
+    subject = "{0.entity}/{0.id}".format(key_of(portal, item))
+    history = History(client("dynamodb"), found.resource("History"))
+    changes = _changes(history, portal, subject, change, begin)
+    spans = [Span(one.at - BEFORE_SECONDS, min(one.at + AFTER_SECONDS, now)) for one in changes]
+    if not change:
+        spans.append(Span(begin or now - AFTER_SECONDS, now))
+    lines = search(client("logs"), found.outputs["LogGroup"], subject, spans)
+    lines = [line for line in lines if line.get("portal") in {portal, ""}]
+    traces = assemble(subject, lines, changes, _checkpoints(found, changes, lines), now)
+    if event:
+        traces = [one for one in traces if event in one.events]
+    if change:
+        traces = [one for one in traces if one.change and one.change.change_id == change]
+    for trace in traces:
+        _show(subject, trace)
+    if not traces:
+        when = since or "1h"
+        console.print(
+            shown(f"{subject} of portal {portal}: no change, and no line in the log since {when}")
+        )
+    return Outcome(
+        {"item": subject, "portal": portal, "traces": [_document(one) for one in traces]}
+    )
+
+
+def _of_request(stack: Deployed, request: str, begin: float, now: float) -> Line:
+    """Return ingress's line about a request; exits where there is none."""
+    if not REQUEST.fullmatch(request):
+        raise SystemExit(f'{request!r} is no id of a request; the hook answers {{"id": …}}')
+    lines = search(client("logs"), stack.outputs["LogGroup"], request, [Span(begin, now)])
+    for line in lines:
+        if line.get("service") in {"ingress", "republish"}:
+            return line
+    raise SystemExit(
+        f"no line of ingress names {request} in that time; SINCE=7d looks further back"
+    )
+
+
+def _told(line: Line) -> str:
+    reason = line.get("reason") or line.get("because") or line.get("event_name")
+    return f"{line.get('message')}: {reason}"
+
+
+def _item_of(change: str) -> tuple[str, str]:
+    try:
+        pk, _ = keys_of(change)
+    except NotOursError as wrong:
+        raise SystemExit(str(wrong)) from None
+    portal, _, subject = pk.partition("/")
+    return portal, subject
+
+
+def _changes(
+    history: History, portal: str, subject: str, change: str, begin: float
+) -> list[PastChange]:
+    """Return the changes to trace, the oldest first: one, those since a time, or the last."""
+    found: list[PastChange] = []
+    for past in history.of_item(portal, subject):
+        if change and past.change_id != change:
+            found = [past]  # the one after it may be its echo
+            continue
+        if not change and found and (past.at < begin or not begin or len(found) == MAX_CHANGES):
+            break
+        if not begin or past.at >= begin:
+            found.append(past)
+        if change:
+            return found[::-1]
+    if change:
+        raise SystemExit(f"{change} is not in the history: it is older, or never was")
+    return found[::-1]
+
+
+def _checkpoints(
+    stack: Deployed, changes: Iterable[PastChange], lines: Iterable[Line]
+) -> Checkpoints:
+    """Return what reactions wrote for these changes, and for the events in these lines."""
+    records = {one.change_id for one in changes} | {line.get("event_id") for line in lines} - {""}
+    keys = {
+        checkpoint_key(reaction, record): (reaction, record)
+        for reaction in reactions_of(stack.resources)
+        for record in records
+    }
+    table = StateRequests(client("dynamodb"), stack.resource("StateTable"))
+    rows = table.load(keys)
+    now = time.time()
+    return {keys[key]: Checkpoint.of(key, row, now) for key, row in rows.items()}
+
+
+def _show(subject: str, trace: Trace) -> None:
+    name = trace.change.change_id if trace.change else "no change"
+    console.print(shown(f"{subject}  {name}  {trace.seconds:.1f} s"), style="bold")
+    began = trace.steps[0].at
+    for step in trace.steps:
+        clock = f"{datetime.fromtimestamp(step.at, UTC):%H:%M:%S.%f}"[:12]
+        after = f"+{step.at - began:.3f}"
+        console.print(shown(f"  {clock}  {after:>7}  {step.who:13} {step.text}"))
+        for more in step.more:
+            console.print(shown(f"{'':37}{more}"))
+
+
+def _document(trace: Trace) -> dict[str, object]:
+    return {
+        "change": trace.change.change_id if trace.change else None,
+        "events": sorted(trace.events - {""}),
+        "seconds": round(trace.seconds, 3),
+        "steps": [
+            {"at": round(one.at, 3), "by": one.who, "what": one.text, "writes": list(one.more)}
+            for one in trace.steps
+        ],
+    }

@@ -1,0 +1,195 @@
+"""What happened to an item, step by step: log lines, the history and checkpoints put together."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ops.log_search import Line
+from ops.mapping import logical_id
+from relay.history import PastChange
+from relay.reaction.checkpoint import Checkpoint, Write
+
+READ_SECONDS = 1.0  # a reading lies in the time that track logs, give or take clocks
+ECHO_SECONDS = 900.0  # an echo is read within minutes of its write
+RESULT_LETTERS = 40
+MAX_FIELDS = 6
+# What lines say, by their message.
+TEXTS = {
+    "published": "{event_name} verified, published",
+    "not read": "not read: {reason}",
+    "comes back": "comes back in {seconds} s: {reason}",
+    "dead-lettered": "given up: {reason}",
+    "sent back": "sent back by {by}",
+    "dropped": "dropped by {by}: {why}",
+}
+
+type Checkpoints = Mapping[tuple[str, str], Checkpoint]  # by reaction and record id
+
+
+class Step(NamedTuple):
+    """One step: when (epoch s), by which function, what, and what belongs to it."""
+
+    at: float
+    who: str
+    text: str
+    more: tuple[str, ...] = ()
+
+
+@dataclass
+class Trace:
+    """The steps of one change, or of a reading that found nothing changed."""
+
+    change: PastChange | None
+    events: set[str] = field(default_factory=set)
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Return the time from the first step to the last."""
+        return self.steps[-1].at - self.steps[0].at if self.steps else 0.0
+
+
+def assemble(
+    subject: str,
+    lines: Sequence[Line],
+    changes: Sequence[PastChange],
+    checkpoints: Checkpoints,
+    now: float,
+) -> list[Trace]:
+    """Return the traces of an item (`deal/662`), the oldest first."""
+    traces = [Trace(change) for change in changes]
+    lines = [line for line in lines if _is_about(line, subject)]
+    for line in lines:
+        if line.get("message") == "read" and subject in _mapping(line, "hinted"):
+            trace = _of_reading(line, traces)
+            if trace is None:
+                trace = Trace(None)
+                traces.append(trace)
+            trace.events |= {str(one) for one in _mapping(line, "hinted")[subject]}
+            trace.steps.append(_reading(line, found=trace.change is not None))
+    for trace in traces:
+        if trace.change:
+            trace.steps.append(_changed(trace.change))
+            trace.steps += _echoes(trace.change, changes)
+    _add_lines(subject, lines, traces, checkpoints, now)
+    for trace in traces:
+        trace.steps.sort(key=lambda step: step.at)
+    return sorted((one for one in traces if one.steps), key=lambda one: one.steps[0].at)
+
+
+def _add_lines(
+    subject: str,
+    lines: Sequence[Line],
+    traces: list[Trace],
+    checkpoints: Checkpoints,
+    now: float,
+) -> None:
+    """Add the steps that lines tell of; those about no reading yet make a trace of their own."""
+    waiting = Trace(None)
+    for line in lines:
+        if step := _step(line, subject, checkpoints, now):
+            owner = next((one for one in traces if _belongs(line, one, subject)), waiting)
+            owner.steps.append(step)
+            if owner is waiting:
+                owner.events.add(line.get("event_id"))
+    traces.append(waiting)
+
+
+def _is_about(line: Line, subject: str) -> bool:
+    """Say whether a line is about an item: the log's search finds deal/66 in deal/662 too."""
+    of_many = {**_mapping(line, "hinted"), **_mapping(line, "changes")}
+    whose = line.get("subject") or line.get("item").partition("/")[2]
+    return whose == subject or subject in of_many
+
+
+def _mapping(line: Line, name: str) -> Mapping[str, Sequence[object]]:
+    value = line.fields.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _of_reading(line: Line, traces: Iterable[Trace]) -> Trace | None:
+    began, seconds = float(line.fields["began"]), float(line.fields["seconds"])
+    for trace in traces:
+        if trace.change and began - READ_SECONDS <= trace.change.at <= began + seconds:
+            return trace
+    return None
+
+
+def _reading(line: Line, *, found: bool) -> Step:
+    others = int(line.fields["items"]) - 1
+    requests, seconds = int(line.fields["requests"]), float(line.fields["seconds"])
+    together = f" with {others} others" if others > 1 else " with another" if others else ""
+    plural = "" if requests == 1 else "s"
+    text = f"read{together} in {requests} request{plural}, {seconds:.1f} s"
+    return Step(line.at, "track", f"{text}{'' if found else '; nothing differed'}")
+
+
+def _changed(change: PastChange) -> Step:
+    names = list(change.before or {})
+    more = f" and {len(names) - MAX_FIELDS} more" if len(names) > MAX_FIELDS else ""
+    text = f"{change.action} {', '.join(names[:MAX_FIELDS])}{more}".rstrip()
+    if change.origin == "relay":
+        text += f"; an echo of {change.reaction or 'a reaction'}, which no reaction gets"
+    return Step(change.at, "mirror", text)
+
+
+def _echoes(change: PastChange, changes: Iterable[PastChange]) -> list[Step]:
+    return [
+        Step(one.at, "echo", f"recognised: {one.change_id}, written by {one.reaction}")
+        for one in changes
+        if one.origin == "relay"
+        and one.reaction
+        and 0 < one.at - change.at <= ECHO_SECONDS
+        and one.version == change.version + 1
+    ]
+
+
+def _belongs(line: Line, trace: Trace, subject: str) -> bool:
+    """Say whether a line is about a trace's change, or about an event that was read for it."""
+    record = _record(line)
+    if trace.change and record == trace.change.change_id:
+        return True
+    if trace.change and trace.change.change_id in _mapping(line, "changes").get(subject, ()):
+        return True
+    return bool(record) and record in trace.events
+
+
+def _step(line: Line, subject: str, checkpoints: Checkpoints, now: float) -> Step | None:
+    """Return the step that a line tells of; None for one that tells of none of its own."""
+    message, who = line.get("message"), line.get("service")
+    record = _record(line)
+    more: tuple[str, ...] = ()
+    if message == "announced" and subject in _mapping(line, "changes"):
+        text = "published"
+    elif message == "handled":
+        text, more = message, tuple(_writes(record, who, checkpoints, now))
+    elif message in TEXTS:
+        text = TEXTS[message].format_map(defaultdict(str, line.fields))
+    elif not record or "payload" in line.fields:
+        return None  # of no record, or the journal's own line
+    else:
+        text = message
+    return Step(line.at, who, text, more)
+
+
+def _record(line: Line) -> str:
+    return line.get("change_id") or line.get("event_id") or line.get("record_id")
+
+
+def _writes(record: str, who: str, checkpoints: Checkpoints, now: float) -> Iterator[str]:
+    for (reaction, of_record), checkpoint in checkpoints.items():
+        if of_record == record and who in {reaction, logical_id(reaction)}:
+            for write in checkpoint.writes:
+                yield _written(write, checkpoint, now)
+
+
+def _written(write: Write, checkpoint: Checkpoint, now: float) -> str:
+    if write.done:
+        result = " ".join((write.result or "").split())
+        return f"{write.method}: done {result[:RESULT_LETTERS]}".rstrip()
+    until = f"{datetime.fromtimestamp(checkpoint.until, UTC):%H:%M:%S}"
+    if checkpoint.until > now:
+        return f"{write.method}: under way until {until} at most"
+    return f"{write.method}: sent, its answer was lost; it is looked for"

@@ -1,0 +1,286 @@
+"""ops.trace, ops.traced, ops.log_search: every step of an item's way, and no other's."""
+
+import json
+import time
+
+import pytest
+
+from ops import trace
+from ops.deployed import Deployed
+from ops.log_search import Line, Span, search
+from ops.trace import command
+from ops.traced import assemble
+from relay.history import PastChange
+from relay.reaction.checkpoint import Checkpoint, Write
+
+CHANGE = "main.deal.66.b.7"
+AT = 1_796_000_000.0
+
+
+def line(after, service, message, **fields):
+    """Return a line of a function, so many seconds after AT."""
+    return Line(AT + after, {"service": service, "message": message, **fields})
+
+
+def past(version=7, seconds=2.0, **more):
+    """Return a change as the history has it."""
+    fields = {"origin": "portal", "via": "event", "before": {"stageId": "NEW", "movedTime": None}}
+    return PastChange(
+        change_id=f"main.deal.66.b.{version}", at=AT + seconds, action="updated", **fields | more
+    )
+
+
+def published(seconds=0.0, event="e1", subject="deal/66"):
+    """Return ingress's line about an event."""
+    about = {"event_id": event, "event_name": "ONCRMDEALUPDATE", "subject": subject}
+    return line(seconds, "ingress", "published", portal="main", **about)
+
+
+def read(seconds=2.5, hinted=None, items=1, requests=1):
+    """Return track's line about a reading that took a second."""
+    about = {"items": items, "requests": requests, "began": AT + seconds - 1, "seconds": 1.0}
+    return line(
+        seconds, "track", "read", portal="main", hinted=hinted or {"deal/66": ["e1"]}, **about
+    )
+
+
+def handled(seconds=4.0, service="FollowUp", **about):
+    """Return a reaction's line about a record."""
+    return line(seconds, service, "handled", subject="deal/66", **about or {"change_id": CHANGE})
+
+
+ANNOUNCED = line(3.0, "announce", "announced", changes={"deal/66": [CHANGE], "deal/7": ["x"]})
+WRITES = [
+    Write("tasks.task.add", 0, "d", AT, done=True, result='{"task": {"id": "3"}}'),
+    Write("crm.timeline.comment.add", 0, "d", AT),
+]
+UNTIL = time.strftime("%H:%M:%S", time.gmtime(AT + 65))
+CHECKPOINTS = {("follow_up", CHANGE): Checkpoint("k", until=AT + 65, writes=WRITES)}
+
+
+def told(traces):
+    """Return the texts of each trace's steps, with what belongs to them."""
+    return [[text for step in one.steps for text in (step.text, *step.more)] for one in traces]
+
+
+def test_a_change_is_told_from_its_event_to_its_effects():
+    """Event, reading with others, difference, publication, each reaction with its writes."""
+    lines = [published(), read(items=42, requests=2), ANNOUNCED, handled()]
+    lines.append(handled(1.0, "journal", event_id="e1"))
+    (one,) = assemble("deal/66", lines, [past()], CHECKPOINTS, AT + 10)
+    assert told([one])[0] == [
+        "ONCRMDEALUPDATE verified, published",
+        "handled",
+        "updated stageId, movedTime",
+        "read with 41 others in 2 requests, 1.0 s",
+        "published",
+        "handled",
+        'tasks.task.add: done {"task": {"id": "3"}}',
+        f"crm.timeline.comment.add: under way until {UNTIL} at most",
+    ]
+    assert one.seconds == 4.0
+
+
+def test_a_write_whose_answer_was_lost_is_said():
+    """After its lease nothing is under way: the next run looks for what the write may have made."""
+    (one,) = assemble("deal/66", [handled()], [past()], CHECKPOINTS, AT + 100)
+    assert one.steps[-1].more[1] == (
+        "crm.timeline.comment.add: sent, its answer was lost; it is looked for"
+    )
+
+
+def test_a_reading_that_finds_nothing_is_told():
+    """An event that changed nothing has a trace of its own, and so has one not read yet."""
+    lines = [published(), read(), published(60, "e2")]
+    assert told(assemble("deal/66", lines, [], {}, AT + 90)) == [
+        [
+            "ONCRMDEALUPDATE verified, published",
+            "read in 1 request, 1.0 s; nothing differed",
+        ],
+        ["ONCRMDEALUPDATE verified, published"],
+    ]
+
+
+def test_lines_of_another_item_are_left_out():
+    """The log's search for deal/66 finds deal/662 as well."""
+    other = "deal/662"
+    lines = [
+        published(subject=other),
+        read(hinted={other: ["e1"]}),
+        line(3, "announce", "announced", changes={other: ["main.deal.662.b.7"]}),
+        line(4, "FollowUp", "handled", subject=other, change_id="main.deal.662.b.7"),
+        line(5, "track", "not read", item=f"main/{other}", reason="R"),
+    ]
+    assert told(assemble("deal/66", lines, [past()], {}, AT)) == [["updated stageId, movedTime"]]
+
+
+def test_an_echo_is_told_on_both_sides():
+    """The cause names its echo, and the echo the reaction that wrote it."""
+    echo = past(8, 5.0, origin="relay", reaction="tidy_phone", before={"fm": None})
+    first, second = assemble("deal/66", [], [past(), echo], {}, AT + 10)
+    assert told([first])[0][1] == "recognised: main.deal.66.b.8, written by tidy_phone"
+    assert told([second]) == [["updated fm; an echo of tidy_phone, which no reaction gets"]]
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (
+            line(4, "FollowUp", "comes back", subject="deal/66", change_id=CHANGE, seconds=47,
+                 reason="QUERY_LIMIT_EXCEEDED"),
+            "comes back in 47 s: QUERY_LIMIT_EXCEEDED",
+        ),
+        (
+            line(4, "FollowUp", "dead-lettered", subject="deal/66", change_id=CHANGE, reason="R"),
+            "given up: R",
+        ),
+        (
+            line(4, "operator", "dropped", subject="deal/66", record_id=CHANGE, by="ada", why="W"),
+            "dropped by ada: W",
+        ),
+        (line(4, "FollowUp", "looked up", subject="deal/66", change_id=CHANGE), "looked up"),
+    ],
+)  # fmt: skip
+def test_what_waits_and_what_was_given_up_is_told(found, text):
+    """A record that comes back says when and why; so does what an operator did with it."""
+    (one,) = assemble("deal/66", [found], [past()], {}, AT)
+    assert told([one])[0][-1] == text
+
+
+class Aws:
+    """A log, a history of one item, and no checkpoints."""
+
+    def __init__(self, lines, rows=()):
+        self.lines, self.rows, self.asked = lines, rows, []
+
+    def __call__(self, _service):
+        """Return the client of any service."""
+        return self
+
+    def get_paginator(self, _operation):
+        """Return a paginator: this object."""
+        return self
+
+    def paginate(self, **asked):
+        """Yield an empty page, and one with the lines in the span that contain the pattern."""
+        self.asked.append(asked)
+        yield {"events": []}
+        text = asked["filterPattern"].strip('"')
+        yield {
+            "events": [
+                {"timestamp": int(one.at * 1000), "message": json.dumps(one.fields)}
+                for one in self.lines
+                if text in json.dumps(one.fields)
+                and asked["startTime"] <= one.at * 1000 <= asked["endTime"]
+            ]
+        }
+
+    def query(self, **_):
+        """Return the history, the newest first."""
+        return {"Items": [one.to_item(0) for one in self.rows[::-1]]}
+
+    def batch_get_item(self, *, RequestItems):  # noqa: N803
+        """Return the checkpoint of the change."""
+        (name, asked), *_ = RequestItems.items()
+        row = Checkpoint(f"done#follow_up#{CHANGE}", "o", AT, 0, AT + 9e9, WRITES[:1]).to_item(AT)
+        wanted = [key["pk"]["S"] for key in asked["Keys"]]
+        return {"Responses": {name: [row] if row["pk"]["S"] in wanted else []}}
+
+
+STACK = Deployed(
+    "relay",
+    {"LogGroup": "log"},
+    {},
+    {"History": "History", "StateTable": "State", "FollowUpFunctionQueue": "uuid"},
+)
+ALL = [published(), read(), ANNOUNCED, handled()]
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """Return the function that sets what the commands find, a minute later."""
+
+    def use(lines, rows=()):
+        fake = Aws(lines, rows)
+        monkeypatch.setattr(trace, "client", fake)
+        monkeypatch.setattr(trace, "find_stack", lambda _name: STACK)
+        monkeypatch.setattr(trace.time, "time", lambda: AT + 60)
+        return fake
+
+    return use
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"item": "deal/66"}, {"change": CHANGE}, {"request": "e1"}],
+    ids=lambda one: next(iter(one)),
+)
+def test_an_item_a_change_and_a_request_lead_to_the_same(aws, asked, capsys):
+    """Each is traced to its end, the writes of the reaction among it."""
+    aws(ALL, [past()])
+    (one,) = command(**asked).document["traces"]
+    assert one["change"] == CHANGE
+    assert one["steps"][-1]["writes"] == ['tasks.task.add: done {"task": {"id": "3"}}']
+    said = capsys.readouterr().out
+    assert f"deal/66  {CHANGE}  4.0 s" in said
+    assert "+4.000  FollowUp      handled" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_only_the_hours_around_a_change_are_searched(aws):
+    """A log of months is not read whole for one old change."""
+    fake = aws(ALL, [past(seconds=-90 * 86400)])
+    command(change=CHANGE)
+    (asked,) = fake.asked
+    assert asked["endTime"] - asked["startTime"] == (900 + 3600) * 1000
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({}, "trace needs one of ITEM"),
+        ({"item": "deal/66", "change": CHANGE}, "trace needs one of ITEM"),
+        ({"item": "deal"}, "is no item"),
+        ({"change": "deal/66"}, "is no change's id"),
+        ({"change": "main.deal.66.b.9"}, "is not in the history: it is older, or never was"),
+        ({"request": "no such"}, "is no id of a request"),
+        ({"request": "e9"}, "no line of ingress names e9"),
+    ],
+)
+def test_what_can_not_be_traced_is_said(aws, asked, text):
+    """A wrong id, one that never was, and one that is too old are told apart."""
+    aws(ALL, [past()])
+    with pytest.raises(SystemExit, match=text):
+        command(**asked)
+
+
+def test_a_request_that_was_refused_ends_there(aws, capsys):
+    """Its line says why, and there is no item to trace."""
+    aws([line(0, "ingress", "refused", request_id="r1", code="not_verified", reason="no token")])
+    assert command(request="r1").document["traces"] == []
+    assert "r1: refused: no token" in capsys.readouterr().out
+
+
+def test_an_item_that_never_was_is_said(aws, capsys):
+    """No line and no change is a sentence."""
+    aws([])
+    assert command(item="deal/5").document["traces"] == []
+    assert "deal/5 of portal main: no change, and no line" in capsys.readouterr().out
+
+
+def test_spans_that_overlap_are_read_once():
+    """Each page is read once, each line found once, those of others' formats left out."""
+    fake = Aws([published(), Line(AT + 1, {"a": "deal/66"})])
+    spans = [Span(AT + 100, AT + 200), Span(AT - 5, AT + 5), Span(AT, AT + 50)]
+    assert len(search(fake, "log", "deal/66", spans)) == 1
+    assert [(one["startTime"], one["endTime"]) for one in fake.asked] == [
+        (int(AT - 5) * 1000, int(AT + 50) * 1000),
+        (int(AT + 100) * 1000, int(AT + 200) * 1000),
+    ]
+
+
+def test_a_line_is_as_old_as_it_says():
+    """The log has a line a moment later than the function wrote it."""
+    fields = {"message": "m", "timestamp": "2026-11-30 20:33:38,975+0000", "x": "deal/66"}
+    (found,) = search(Aws([Line(AT, fields)]), "log", "deal/66", [Span(0, AT + 1)])
+    assert found.at == pytest.approx(1_796_070_818.975)
