@@ -30,14 +30,14 @@ def test_the_log_names_the_events_of_each_item(relay, capsys):
     for number in (1, 2):
         relay.portal.put(2, number, title="a")
     relay.event(1, "add")
-    relay.event(2)
+    relay.event(2, "add")
     relay.event(2)
     capsys.readouterr()
     relay.track_all()
     (line,) = logged(capsys, "read")
-    assert {item: len(events) for item, events in line["hinted"].items()} == {
-        "deal/1": 1,
-        "deal/2": 2,
+    assert line["hinted"] == {
+        "deal/1": ["ONCRMDEALADD-1"],
+        "deal/2": ["ONCRMDEALADD-2", "ONCRMDEALUPDATE-2"],
     }
 
 
