@@ -66,6 +66,7 @@ DEEP = "[" * 200_000
     "body",
     [
         event_message("ONCRMDEALADD", "9" * 39, "add"),
+        event_message("ONCRMDEALADD", "9" * 5000, "add"),
         event_message("ONCRMDEALADD", 2**63, "add"),
         event_message("ONCRMDEALADD", "0", "add"),
         event_message("ONCRMDEALADD", "undefined", "add"),

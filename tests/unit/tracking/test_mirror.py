@@ -17,13 +17,21 @@ from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
 from tests.tracking_aws import KEY, OLD, URL, row
 
 
-def test_hints_wait_while_dynamodb_is_away(relay):
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ConnectionError("away"),
+        ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchGetItem"),
+    ],
+)
+def test_hints_wait_while_dynamodb_is_away(relay, trouble):
     """While the mirror can't be read or written, hints wait, and the Change comes afterwards."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
-    relay.dynamo.trouble = ConnectionError("throttled")
+    relay.dynamo.trouble = trouble
     assert relay.settle() == []
+    assert relay.queues.bodies("dead") == []
     relay.dynamo.trouble = None
     assert len(relay.settle()) == 1
 
@@ -69,9 +77,27 @@ def test_a_row_that_the_table_refuses_is_dead_lettered(relay, monkeypatch):
     assert options["MessageAttributes"]["error"]["StringValue"] == "RowError"
 
 
+def test_a_table_without_capacity_is_not_asked_again_for_halves():
+    """A throttled request costs its keys once; only an invalid key is looked for by halving."""
+
+    class Throttled:
+        calls = 0
+
+        def batch_get_item(self, **_):
+            self.calls += 1
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchGetItem")
+
+    client = Throttled()
+    keys = [KEY._replace(id=number) for number in range(1, 9)]
+    answers = asyncio.run(Mirror(client, "Mirror").bases(keys))
+    assert client.calls == 1
+    assert all(isinstance(answers[key], ClientError) for key in keys)
+
+
 def test_unprocessed_keys_are_requested_once_more(monkeypatch):
-    """Keys that DynamoDB had no capacity for are requested up to eight times, then fail."""
-    monkeypatch.setattr(mirror_module.time, "sleep", lambda _seconds: None)
+    """Keys without capacity are requested up to eight times, each after twice the wait."""
+    waits = []
+    monkeypatch.setattr(mirror_module.time, "sleep", waits.append)
 
     class Busy:
         calls = 0
@@ -85,6 +111,7 @@ def test_unprocessed_keys_are_requested_once_more(monkeypatch):
     client = Busy()
     assert asyncio.run(Mirror(client, "Mirror").bases([KEY])) == {KEY: Base()}
     assert client.calls == 3
+    assert waits == [0.05, 0.1]
     (error,) = asyncio.run(Mirror(client, "Mirror").bases([KEY])).values()
     assert isinstance(error, StateError)
     with pytest.raises(StateError):
@@ -118,7 +145,9 @@ def test_a_conflict_is_settled_by_who_read_later():
     assert needs_another_reading(row(seq=2), 1, reading)
     gone = row(seq=2, kind=TOMBSTONE, text="")
     assert not needs_another_reading(gone, 1, replace(reading, kind=TOMBSTONE, text=""))
-    assert needs_another_reading(gone, 1, replace(reading, kind=UNREADABLE, text=""))
+    unreadable = replace(reading, kind=UNREADABLE, text="")
+    assert needs_another_reading(gone, 1, unreadable)
+    assert not needs_another_reading(row(seq=2, kind=UNREADABLE), 1, unreadable)
     assert needs_another_reading(gone, 1, replace(reading, text=""))
     assert needs_another_reading(row(seq=2, format=0, text=reading.text), 1, reading)
 
@@ -167,6 +196,17 @@ def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
     conflict = wiring.mirror().put_one(reading, Base(5, "b"))
     assert conflict.seq == 1
     assert wiring.mirror().put_one(reading, Base(1, "b")) is None
+    assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
+
+
+def test_an_item_that_was_never_readable_gets_a_row(relay):
+    """An item that may not be read from the start is put as unreadable, and its hint is done."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="a")
+    relay.portal.forbidden.add((2, 1))
+    relay.event(1)
+    assert relay.settle() == []
+    assert relay.queues.bodies("track") == []
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 

@@ -25,6 +25,17 @@ def test_a_change_without_an_event_to_expect_is_not_missed(relay, capsys):
     assert "MissedChanges" not in capsys.readouterr().out
 
 
+def test_an_edit_that_only_a_sweep_found_is_missed(relay, capsys):
+    """An update that should have had an event, and whose event never came, is counted."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 1, title="b", updatedTime=datetime.now(UTC).isoformat(timespec="seconds"))
+    relay.sweep()
+    capsys.readouterr()
+    assert len(relay.settle()) == 1
+    assert metric(capsys, "MissedChanges") == 1
+
+
 @pytest.mark.parametrize("fails", ["update_item", "get_item"])
 def test_statistics_that_fail_repeat_no_change(relay, monkeypatch, capsys, fails):
     """If times of events can't be read or noted, the batch is done and counted all the same."""

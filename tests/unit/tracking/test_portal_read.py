@@ -78,7 +78,8 @@ def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
     del relay.portal.items[128]
     relay.event(5, entity="dynamic_128", type_id=128)
     relay.event(6, "delete", entity="dynamic_128", type_id=128)
-    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.dynamic_128.deleted"]
+    (change,) = changes(relay.settle())
+    assert (change.entity, change.id, change.action) == ("dynamic_128", "6", "deleted")
     assert metric(capsys, "gone_type") == 1
     relay.sweep()
     assert relay.settle() == []
@@ -92,6 +93,18 @@ def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsy
     relay.event(6, entity="task", type_id=None)
     assert relay.settle() == []
     assert metric(capsys, "unreadable") == 1
+
+
+def test_a_task_that_the_portal_can_not_read_now_waits(relay, capsys):
+    """A task whose list left it out and whose get fails for a while is neither gone nor hidden."""
+    relay.portal.put(0, 6, title="b", changedDate=OLD)
+    relay.baseline()
+    del relay.portal.items[0][6]
+    relay.portal.trouble["tasks.task.get", 0] = TransientError("tasks.task.get", "X")
+    relay.event(6, entity="task", type_id=None)
+    assert relay.settle() == []
+    assert len(relay.queues.bodies("track")) == 1
+    assert metric(capsys, "unreadable") == 0
 
 
 def test_an_item_that_appears_while_it_is_confirmed_waits(relay):
