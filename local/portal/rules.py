@@ -12,9 +12,8 @@ A line is a word, a field, what the word needs, and after ` : ` the error as `co
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.portal.call import Call
 from local.portal.errors import RestError
@@ -22,6 +21,9 @@ from local.portal.family import FAMILIES, Family
 from local.portal.php import int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _EMPTY: tuple[Any, ...] = (None, "", [])
 

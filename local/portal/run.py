@@ -162,11 +162,11 @@ def time_block(  # noqa: PLR0913  what the block is made of
     in_batch: bool = False,
 ) -> Row:
     """The `time` of an answer [api-reference/data-types.md]."""
-    finished = portal.clock.now()
+    finished, begun = portal.clock.now(), int(started)
     block: Row = {
-        "start": round(started, 6),
+        "start": begun,
         "finish": round(finished, 6),
-        "duration": round(finished - started, 8),
+        "duration": round(finished - begun, 8),
         "processing": round(processing, 8),
         "date_start": portal.clock.stamp(started),
         "date_finish": portal.clock.stamp(finished),
