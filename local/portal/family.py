@@ -23,6 +23,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `order`       names of the fields that a list without an order is sorted by
 `modules`     names that a request's `moduleId` may have
 `rights`      `admin`: only administrators write
+`free`        operations that ask for no rights
 `event`       prefix of its events, or `events` by operation; `told` (or `told_add`, …): names in
               them and the fields they hold; `flat_event`: these stand in `data` itself
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`, where they are not those

@@ -30,7 +30,8 @@ def allow(call: Call, family: Family, operation: str) -> None:
         check_module(call, family)
     if family.data.get("intranet"):
         intranet_only(call)
-    if family.scope in {"crm", "catalog"} and call.portal.denied(call.user):
+    free = operation in family.data.get("free", "").split()
+    if not free and family.scope in {"crm", "catalog"} and call.portal.denied(call.user):
         raise family.error(operation, "denied")
     writes = operation in {"add", "update", "delete"}
     if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):

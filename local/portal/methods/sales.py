@@ -70,7 +70,7 @@ def call_list_items(call: Call) -> Any:
     if call.number("list_id") < 1:
         raise RestError("LIST_ID_ERROR", "List id should be positive")
     status = dict(entries(call.get("filter", default={}))).get("STATUS")
-    if status is not None and status not in _STATUSES:
+    if status is not None and str(status) not in _STATUSES:
         raise RestError("STATUS_ERROR", "Incorrect status")
     call.params = {**call.params, "id": call.number("list_id")}
     row = find_row(call, FAMILIES["crm.calllist"], "items")
