@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from local.portal import admin_actions as actions
 from local.portal import (  # noqa: F401  importing registers actions
+    admin_calls,
     admin_items,
     admin_robots,
     admin_state,

@@ -56,12 +56,6 @@ def state(portal: Portal, _given: Row) -> Any:
     }
 
 
-@action("GET", "calls")
-def calls(portal: Portal, given: Row) -> Any:
-    """The newest REST requests, newest first; never with a secret in them."""
-    return list(portal.activity.calls)[-int(given.get("limit", 100)) :][::-1]
-
-
 @action("GET", "events")
 def events(portal: Portal, given: Row) -> Any:
     """The newest events sent, newest first, each with its body as it went out."""

@@ -1,18 +1,15 @@
 """The routes: REST for everybody, the admin API and the page for whoever sits at this machine."""
 
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
-from local.portal import admin, rest
+from local.portal import admin, page_files, rest
 from local.portal.world import World
 
-_PAGE = Path(__file__).parent / "page"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 _OWN_NAMES = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -24,15 +21,12 @@ def make_app(world: World) -> Any:
         path = request.path_params["path"]
         return await rest.answer(world.of_path(path), request, path)
 
-    async def index(_request: Request) -> Response:
-        return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
-
     app = Starlette(
         routes=[
             Route("/rest/{path:path}", rest_call, methods=_METHODS),
             Mount("/admin", routes=admin.routes(world)),
-            Route("/", index),
-            Mount("/page", StaticFiles(directory=_PAGE)),
+            Route("/", page_files.index),
+            Route("/page/{name}", page_files.script),
         ]
     )
 

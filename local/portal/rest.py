@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import local.portal.methods  # noqa: F401  importing them registers them
-from local.portal import v3
+from local.portal import call_log, v3
 from local.portal.batch import CutOffError, FatalError, pause, run_batch
 from local.portal.call import ELSEWHERE
 from local.portal.errors import RestError
@@ -52,6 +52,7 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
     shown = method if user else method.rpartition("/")[2]  # the rest may be a secret
     record: Row = {"time": portal.clock.now(), "method": shown, "commands": 1, "user": user}
     record["agent"] = request.headers.get("user-agent", "")[:120]
+    call_log.begin(portal, record)
     moved = portal.former_domains.get(request.headers.get("host", ""))
     if moved:  # POSTs must be sent again by the caller [change-domen.md]
         target = str(request.url.replace(netloc=moved))
@@ -75,7 +76,7 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
         response = page(504, "504 Gateway Time-out")
     record["status"] = response.status_code
     record["seconds"] = round(time.perf_counter() - started, 4)
-    portal.activity.calls.append(record)
+    call_log.end(portal, record, response)
     portal.strip.count("commands", record["commands"])
     return response
 
@@ -101,6 +102,7 @@ async def _respond(  # noqa: PLR0913  the parts of one request
     if not settings.rest_available:
         raise refuse("plan")
     params = {} if is_v3 else await read_params(request)
+    call_log.note(record, request, params)
     if fault := pick(_on_transport(portal), method.lower(), "before", portal.random):
         broken = await spoil(fault, request, None)
         if broken is not None:

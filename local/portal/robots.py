@@ -67,6 +67,10 @@ class Robots:
         """Take a robot away; KeyError where there is none."""
         del self._robots[number]
 
+    def all(self) -> list[Robot]:
+        """All robots, in their order."""
+        return list(self._robots.values())
+
     def of(self, type_number: int, stage: str) -> list[Robot]:
         """The robots of a stage, in their order."""
         return [

@@ -15,6 +15,7 @@ from local.portal.table import Row
 FORMAT = 1
 # They belong to the process: what is under way, how full the bucket is, what the page showed.
 _NOT_KEPT = {"outbox", "bucket", "random", "strip"}
+_OF_THE_PROCESS = {"calls", "bodies", "last_call"}  # the log of requests
 _SECTIONS = ("users", "fields", "categories", "items", "calls")
 
 
@@ -26,7 +27,11 @@ def to_json(portal: Portal) -> Row:
 
 
 def _without_calls(portal: Portal) -> Row:
-    return {name: one for name, one in attributes(portal.activity).items() if name != "calls"}
+    return {
+        name: one
+        for name, one in attributes(portal.activity).items()
+        if name not in _OF_THE_PROCESS
+    }
 
 
 def from_json(portal: Portal, saved: Any) -> None:

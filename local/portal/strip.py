@@ -9,6 +9,8 @@ import time
 from collections import OrderedDict, deque
 from typing import Any
 
+from local.portal.activity import touch
+
 STEPS = ("sent", "verified", "published", "read", "changed", "reacted", "written")
 _KEPT = 400
 _ALIASES = {"dynamic_31": "invoice"}
@@ -74,6 +76,7 @@ class Strip:
 
     def saw(self, subject: str, name: str, now: float, detail: Row) -> None:
         """A REST call touched an item: `read` or `written`, if a row of it is open."""
+        touch(subject)
         number = self._find(subject, name)
         if number is not None:
             self._mark(number, name, now, detail)

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from local.portal import call_log
 from local.portal.errors import RestError
 from local.portal.params import read_body
 from local.portal.php import entries
@@ -49,6 +50,7 @@ async def respond(
 ) -> tuple[Row, dict[str, str]]:
     """Answer with a body and headers; a write with a key that was used is not repeated."""
     params = await _read_body(request)
+    call_log.note(record, request, params)
     if name.lower() == "batch":
         record["commands"] = len(params)
     key = request.headers.get(HEADER)

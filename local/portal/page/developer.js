@@ -1,5 +1,6 @@
-// Developer resources, as in Bitrix24: incoming webhooks with a request builder, outgoing ones.
-import { clock, t } from './strings.js'
+// Developer resources, as in Bitrix24: webhooks, robots, a request builder, the log of requests.
+import { callLog } from './calls.js'
+import { t } from './strings.js'
 import { el, get, patch, post, remove, say } from './tools.js'
 
 const EVENTS = ['ADD', 'UPDATE', 'DELETE'].flatMap(action => ['ONCRMDEAL', 'ONCRMLEAD', 'ONCRMCONTACT', 'ONCRMCOMPANY', 'ONCRMQUOTE', 'ONCRMDYNAMICITEM', 'ONTASK', 'ONCRMTIMELINECOMMENT'].map(name => name + action))
@@ -85,13 +86,23 @@ function outgoing (state, panel) {
       ticks('which', EVENTS), el('button', { class: 'main' }, t('create')))))
 }
 
-function calls (rows) {
-  return el('section', {}, el('h2', {}, t('calls')), el('ol', { class: 'calls' }, ...rows.map(row => el('li', {},
-    el('time', {}, clock(row.time)), el('b', { class: row.status === 200 ? '' : 'bad' }, row.status), el('code', {}, row.method + (row.names ? ` ×${row.commands}: ${row.names.join(', ')}` : '')),
-    el('small', {}, `${Math.round(row.seconds * 1000)} ms ${row.error ?? ''} ${row.absent ? t('absent') : ''} ${row.agent}`)))))
+function robots (given, panel) {
+  const rows = given.robots.map(one => el('li', { 'data-robot': one.id }, el('div', {}, el('strong', {}, one.name), ' ', el('small', {}, one.where)),
+    el('div', { class: 'row' }, el('button', { class: 'small danger', onclick: () => remove('robots', { id: one.id }).then(again(panel)) }, t('remove')))))
+  const make = event => {
+    event.preventDefault()
+    const form = new FormData(event.target)
+    const stage = given.stages[form.get('stage')]
+    post('robots', { entityTypeId: stage.entityTypeId, stage: stage.id, handler: form.get('handler') }).then(again(panel))
+  }
+  return el('section', { id: 'robots' }, el('h2', {}, t('robots')), el('ul', { class: 'hooks' }, ...rows),
+    el('details', {}, el('summary', {}, t('create')), el('form', { onsubmit: make },
+      el('label', {}, el('span', {}, t('stage')), el('select', { name: 'stage' }, ...given.stages.map((one, index) => el('option', { value: index }, one.where)))),
+      el('label', {}, el('span', {}, t('robotHandler')), el('textarea', { name: 'handler', rows: 3, required: true, spellcheck: 'false' }, given.address)),
+      el('p', { class: 'quiet' }, t('robotHint')), el('button', { class: 'main' }, t('create')))))
 }
 
 export async function showDeveloper (panel) {
-  const [state, rows] = await Promise.all([get('state'), get('calls', { limit: 12 })])
-  panel.replaceChildren(el('div', { class: 'developer' }, incoming(state, panel), outgoing(state, panel), builder(state), calls(rows)))
+  const [state, found] = await Promise.all([get('state'), get('robots')])
+  panel.replaceChildren(el('div', { class: 'developer' }, incoming(state, panel), outgoing(state, panel), robots(found, panel), builder(state), callLog()))
 }

@@ -40,6 +40,17 @@ const subject = name => /^(lead|deal|contact|company|quote|invoice|dynamic_\d+|t
   ? el('button', { class: 'link', onclick: () => openCard(name) }, name)
   : el('span', {}, name)
 
+// What read or wrote the item since the event, with what was asked and answered.
+function requestsOf (row) {
+  const list = el('ol', { class: 'calls' })
+  const opened = async event => {
+    if (!event.target.open || event.target !== list.parentNode) return
+    const { callList } = await import('./calls.js')
+    await callList(list, { subject: row.subject, since: row.time, limit: 30 })
+  }
+  return el('details', { class: 'requests', ontoggle: opened }, el('summary', {}, t('itsRequests')), list)
+}
+
 function draw () {
   drawing = false
   const newest = [...rows.values()].sort((a, b) => b.time - a.time || b.number - a.number).slice(0, SHOWN)
@@ -50,10 +61,10 @@ function draw () {
     let node = nodes.get(row.number)
     if (!node) {
       node = el('li', { class: 'event', 'data-subject': row.subject },
-        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), subject(row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }))
+        el('div', { class: 'what' }, el('strong', {}, row.event || t('foundBySweep')), subject(row.subject), el('time', {}, clock(row.time))), el('ol', { class: 'steps' }), requestsOf(row))
       nodes.set(row.number, node)
     }
-    if (node.row !== row) { node.row = row; node.lastChild.replaceChildren(...chips(row)) }
+    if (node.row !== row) { node.row = row; node.children[1].replaceChildren(...chips(row)) }
     if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null)
   })
   list.querySelector('.none')?.remove()
@@ -70,6 +81,7 @@ export function follow (onItems, onLost) {
   const source = new EventSource(`admin/follow${portalName ? `?portal=${encodeURIComponent(portalName)}` : ''}`)
   source.onmessage = event => {
     const news = JSON.parse(event.data)
+    if (news.counters.requests !== counters.requests) document.dispatchEvent(new Event('requests'))
     counters = news.counters
     for (const row of news.rows.slice(-SHOWN)) rows.set(row.number, row)
     drawSoon()
