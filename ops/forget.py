@@ -23,7 +23,8 @@ def command(
 ) -> Outcome:
     """Delete what the history keeps of an item; with GO=1, for it can't be undone."""
     key = key_of(portal, item)
-    past = Past(client("dynamodb"), find_stack(stack))
+    deployed = find_stack(stack)
+    past = Past(client("dynamodb"), deployed)
     rows = list(past.history.of_item(portal, f"{key.entity}/{key.id}"))
     full = [one for one in rows if one.action != FORGOTTEN]
     changes = f"{item}: {len(full)} changes"

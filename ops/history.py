@@ -26,7 +26,7 @@ def history_command(
     item: ItemName, field: FieldName = "", portal: PortalName = "main", stack: Stack = "relay"
 ) -> Outcome:
     """Show an item's changes: when, what, from, to, who saved last, by which reaction."""
-    timeline = Past(client("dynamodb"), find_stack(stack)).timeline(key_of(portal, item))
+    timeline = _past(stack).timeline(key_of(portal, item))
     changes: list[Document] = []
     gap = ""
     try:
@@ -47,7 +47,7 @@ def asof_command(
 ) -> Outcome:
     """Show an item as it was at a moment."""
     moment = moment_of(at)
-    timeline = Past(client("dynamodb"), find_stack(stack)).timeline(key_of(portal, item))
+    timeline = _past(stack).timeline(key_of(portal, item))
     try:
         state = timeline.at(moment)
     except GapError as unknown:
@@ -64,6 +64,11 @@ def asof_command(
     return Outcome(
         {"item": item, "portal": portal, "at": utc(moment), "version": version, "state": state}
     )
+
+
+def _past(stack: str) -> Past:
+    deployed = find_stack(stack)  # first: it finds out which AWS is meant
+    return Past(client("dynamodb"), deployed)
 
 
 def _fields(step: Step, only: str) -> Iterator[tuple[str, dict[str, object]]]:

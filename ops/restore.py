@@ -83,6 +83,12 @@ def plan_of(key: Key, now: Form | None, steps: Sequence[Step], only: str = "") -
     return plan
 
 
+def written_names(step: Step, only: str = "") -> list[str]:
+    """Return the fields that a change set and that can be written, or `only` that one of them."""
+    names = difference(step.before or {}, step.after or {})
+    return [one for one in names if plain(one) not in READ_ONLY and only in {"", one}]
+
+
 def _replaced(item: str, step: Step, only: str) -> list[tuple[str, object, object]]:
     """Return name, former and later value of each field that a change set."""
     change_id = step.past.change_id
@@ -92,11 +98,7 @@ def _replaced(item: str, step: Step, only: str) -> list[tuple[str, object, objec
         raise CanNotUndoError(
             f"{change_id} added {item}: to undo it is to delete the item; do that in the portal"
         )
-    names = [
-        name
-        for name in difference(step.before, step.after)
-        if plain(name) not in READ_ONLY and (not only or name == only)
-    ]
+    names = written_names(step, only)
     if not names:
         what = only or "a field that can be written"
         raise CanNotUndoError(f"{change_id} did not change {what}")

@@ -5,7 +5,7 @@ between: nothing before that is told, for it would be a guess.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -166,6 +166,16 @@ class Past:
                 "right, and PORTAL=…?"
             )
         return Row.of(found["Item"])
+
+    def rows(self, keys: Sequence[Key]) -> Iterator[Row]:
+        """Yield the mirror's rows of at most 100 items; items that it never had are left out."""
+        ask: dict[str, Any] = {
+            self.mirror_table: {"Keys": [key.to_item() for key in keys], "ConsistentRead": True}
+        }
+        while ask:
+            answer = self.dynamodb.batch_get_item(RequestItems=ask)
+            yield from map(Row.of, answer["Responses"].get(self.mirror_table, []))
+            ask = answer.get("UnprocessedKeys") or {}
 
     def timeline(self, key: Key) -> Timeline:
         """Return what is known of an item; exits where the mirror never had it."""

@@ -16,7 +16,7 @@ from ops.history import FieldName, text_of
 from ops.outcome import Outcome
 from ops.portals import Noted, Writer, open_portal
 from ops.progress import Progress
-from ops.restore import CanNotUndoError, Plan, plan_of
+from ops.restore import CanNotUndoError, Plan, plan_of, written_names
 from ops.selection import changes_between
 from ops.terminal import console, shown
 from ops.timeline import GapError, Past
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917  an option each
         end = moment_of(until, "UNTIL") if until else time.time()
         found = changes_between(past, portal, moment_of(since, "SINCE"), end)
         wanted = chosen(found, by)
-    plans, refused = plans_of(past, wanted, field)
+    plans, refused = plans_of(past, wanted, field, many=not change)
     _list(plans, refused)
     write = bool(plans) and not dry and (go or bool(change))
     if write:
@@ -67,50 +67,66 @@ def command(  # noqa: PLR0913, PLR0917  an option each
 
 
 def chosen(changes: Iterable[PastChange], by: str) -> dict[Key, dict[int, str]]:
-    """Return by item the versions and ids of the changes of one user or reaction, or of all."""
+    """Return by item the versions and ids of the changes of one user or reaction, or of all.
+
+    What a reaction wrote is the reaction's, not that of its webhook's user.
+    """
     wanted: dict[Key, dict[int, str]] = defaultdict(dict)
     for past in changes:
-        if not by or by == past.saved_by or by in past.reaction.split(" or "):
+        writer = past.reaction.split(" or ") if past.origin == "relay" else [past.saved_by]
+        if not by or by in writer:
             portal, entity, number, *_ = past.change_id.split(".")
             wanted[Key(portal, entity, int(number))][past.version] = past.change_id
     return wanted
 
 
 def plans_of(
-    past: Past, wanted: dict[Key, dict[int, str]], field: str
+    past: Past, wanted: dict[Key, dict[int, str]], field: str, *, many: bool
 ) -> tuple[list[Plan], Refusals]:
-    """Return a plan an item, and why others have none."""
+    """Return a plan an item, and why others have none.
+
+    Of many changes those that set nothing to be written back are left out.
+    """
     progress = Progress("items looked at")
     past.begins()  # asked once for all
 
-    def plan(key: Key) -> Plan | str:
-        versions = wanted[key]
-        try:
-            timeline = past.timeline(key)
-            steps = []
-            for step in timeline.steps():
-                if step.past.version < min(versions):
-                    break
-                if versions.get(step.past.version) == step.past.change_id:
-                    steps.append(step)
-            if not steps:
-                return (
-                    f"{max(versions.values())} is not in the history: it is older than that, or of "
-                    "another stack"
-                )
-            return plan_of(key, timeline.state, steps, field)
-        except (CanNotUndoError, GapError, SystemExit) as refusal:
-            return str(refusal)
+    def plan(key: Key) -> Plan | str | None:
+        return _plan(past, key, wanted[key], field, many=many)
 
-    plans, refused = [], {}
+    plans: list[Plan] = []
+    refused: Refusals = {}
     with ThreadPoolExecutor(THREADS) as threads:
         for at, (key, found) in enumerate(zip(wanted, threads.map(plan, wanted), strict=True)):
             progress.at(at, len(wanted))
-            if isinstance(found, str):
-                refused[f"{key.entity}/{key.id}"] = found
-            else:
+            if isinstance(found, Plan):
                 plans.append(found)
+            elif found:
+                refused[f"{key.entity}/{key.id}"] = found
     return plans, refused
+
+
+def _plan(
+    past: Past, key: Key, versions: dict[int, str], field: str, *, many: bool
+) -> Plan | str | None:
+    """Return the plan of an item, or why it has none; None where nothing is to be done."""
+    try:
+        timeline = past.timeline(key)
+        steps = []
+        for step in timeline.steps():
+            if step.past.version < min(versions):
+                break
+            if versions.get(step.past.version) == step.past.change_id:
+                steps.append(step)
+        if not steps:
+            return (
+                f"{max(versions.values())} is not in the history: it is older than that, or of "
+                "another stack"
+            )
+        if many:
+            steps = [one for one in steps if not one.after or written_names(one, field)]
+        return plan_of(key, timeline.state, steps, field) if steps else None
+    except (CanNotUndoError, GapError, SystemExit) as refusal:
+        return str(refusal)
 
 
 async def _write(writer: Writer, plans: Sequence[Plan]) -> Refusals:

@@ -149,6 +149,33 @@ def test_what_was_edited_since_stays(tracked, capsys):
     assert not outcome.left
 
 
+def test_changes_of_other_fields_are_left_alone(tracked):
+    """FIELD=title SINCE=… spares deals whose title did not change, and other fields of all."""
+    ids = tracked.added(3)
+    since = time.time()
+    tracked.edit(ids[:2], title="b", stageId="WON")
+    tracked.edit(ids[1:], stageId="LOSE")
+    outcome = undo.command(since=str_of(since), field="title", go=True)
+    assert (outcome.left, len(outcome.document["items"])) == (False, 2)
+    assert tracked.titles() == {"a": 3}
+    tracked.event(ids[0])
+    (change,) = tracked.settle()
+    assert change["data"]["changed"] == ["title"]
+
+
+def test_what_a_reaction_wrote_is_not_its_users(tracked):
+    """BY=1 does not mean what `undo` wrote through user 1's webhook; BY=undo does."""
+    ids = tracked.added(1)
+    since = time.time()
+    (change,) = tracked.edit(ids, title="b")
+    undo.command(change=change["id"])
+    tracked.event(ids[0])
+    tracked.settle()
+    assert undo.command(since=str_of(since), by="1").document["items"][0]["fields"] == {}
+    undo.command(since=str_of(since), by="undo", go=True)
+    assert tracked.titles() == {"b": 1}
+
+
 def test_a_dry_run_and_a_list_write_nothing(tracked, server, capsys):
     """DRY=1, and many without GO=1, say what would be written and send no request."""
     ids = tracked.added(2)
