@@ -33,6 +33,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
               tells of some of them beside
 `parts`       of objects, a line a part; `fields` lists them, and a write that names some leaves
               the others as they were
+`unknown`     error of a list that is asked for a field which the family has not
 `bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total
 `rules`       what values must be [rules.py]
 `rows`        what a new portal has of it
@@ -121,10 +122,9 @@ class Family(Shape):
 
     def error(self, operation: str, kind: str, name: str = "", *more: str) -> RestError:
         """Make the error that this family's pages document."""
-        errors = self.data.get("errors", {})
-        if "missing" in self.data:
-            errors = errors | {"missing": self.data["missing"]}
-        fallback = _REFUSALS["native" if self.native else "text"][kind]
+        errors = dict(self.data.get("errors", {}))
+        errors |= {one: self.data[one] for one in ("missing", "unknown") if one in self.data}
+        fallback = _REFUSALS["native" if self.native else "text"].get(kind, "")
         own: str | None = errors.get(f"{operation}.{kind}") or errors.get(kind)
         code, _, rest = (own or fallback).partition("|")
         if own is None and code != "100":

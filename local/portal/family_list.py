@@ -52,6 +52,8 @@ def list_rows(call: Call, family: Family) -> Any:
     if family.operations.get("list") == "get" and call.get(family.id_names[0].lower()) is not None:
         given["ID"] = call.get(family.id_names[0].lower())
     special = where(call, given) if where else None
+    if "unknown" in family.data:
+        _check_names(call, family, given, maps["order"])
     try:
         order = compile_order(family, maps["order"], family.names)
         test = FilterCompiler(call.portal, family, family.names).compile(given)
@@ -71,6 +73,14 @@ def list_rows(call: Call, family: Family) -> Any:
     if name := family.data.get("wrap", ("", ""))[1]:
         page.result = {name: page.result}
     return page
+
+
+def _check_names(call: Call, family: Family, given: Row, order: Any) -> None:
+    select = [str(name) for _, name in entries(call.get("select", default=[]))]
+    for name in (*given, *dict(entries(order)), *select):
+        plain = name.lstrip("!<>=@%")
+        if plain != "*" and family.find(plain) is None:
+            raise family.error("list", "unknown", plain)
 
 
 def _selected(call: Call, family: Family, view: Row) -> Row:

@@ -137,7 +137,7 @@ def status_get(call: Call) -> Any:
 def status_set(call: Call) -> Any:
     """Say whether the owner attends."""
     row = _meeting(call, "calendar.meeting.status.set")
-    if call.get("status") not in _STATUSES:
+    if str(call.get("status")) not in _STATUSES:
         raise _unset("calendar.meeting.status.set", "status")
     row["answers"] = row.get("answers", {}) | {call.user: call.get("status")}
     return True

@@ -35,8 +35,27 @@ def check_link(call: Call, values: Row, old: Row | None) -> None:
     row = (old or {}) | values
     for name, family, words in _LINKED:
         number = row.get(name) or 0
-        if number and table_of(call, FAMILIES[family]).get(number) is None:
+        if number < 0:
+            raise classic(f"{name} is not defined or invalid.")
+        found = table_of(call, FAMILIES[family]).get(number)
+        if number and found is None:
             raise classic(f"The {words} with ID '{number}' is not found")
+        if found and "ENTITY_ID" in found and family == _LINKED[1][1]:
+            of, owner = _LINKED[0 if name == _LINKED[1][0] else 2][0::2]
+            if found["ENTITY_ID"] != row.get(of):
+                text = f"is not assigned to {owner} with ID '{row.get(of)}'"
+                raise classic(f"The {words} with ID '{number}' {text}")
+
+
+@hook("crm.requisite.preset.field", "before")
+def of_preset(call: Call) -> None:
+    """Fields are those of a template, which a request names in an object of its own."""
+    number = int_or_none(dict(entries(call.get("preset"))).get("ID")) or 0
+    if number <= 0:
+        raise classic("ID is not defined or invalid.")
+    if table_of(call, FAMILIES["crm.requisite.preset"]).get(number) is None:
+        raise classic(f"The Preset with ID '{number}' is not found")
+    call.params = {**call.params, "preset_id": number}
 
 
 @hook("crm.calllist", "check")

@@ -6,6 +6,7 @@ from typing import Any
 from local.portal.call import METHODS, Call, Method, method
 from local.portal.errors import RestError
 from local.portal.listing import Page
+from local.portal.methods.task_numbers import task_number
 from local.portal.methods.tasks import readable, task_of
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row
@@ -91,17 +92,6 @@ for _name, _what in {
     METHODS[f"tasks.task.{_name}"] = Method(f"tasks.task.{_name}", "task", partial(_watch, *_what))
 
 
-def task_number(call: Call) -> int:
-    """Read the number of a task where the older core reads it."""
-    given = call.get("taskid", "id")
-    if given is None:
-        text = "CTaskItem All parameters in the constructor must have real class type"
-        raise RestError("100", text)
-    if int_or_none(given) is None:
-        raise RestError("0", "wrong task id")
-    return int_or_none(given) or 0
-
-
 def _favorite(on: bool, call: Call) -> Any:
     row = call.portal.tasks.get(task_number(call))
     if row is None or not readable(call, row):
@@ -141,6 +131,8 @@ def get_access(call: Call) -> Any:
 @method("tasks.task.counters.get", "task")
 def counters(call: Call) -> Any:
     """Overdue tasks and new comments of somebody."""
+    if call.number("groupid"):
+        raise RestError("0", "Group not found or access denied. (internal error)")
     user, now = call.number("userid") or call.user, call.portal.clock.stamp()
     late = [
         row

@@ -5,6 +5,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.methods.task_numbers import task_number
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -188,10 +189,7 @@ def update(call: Call) -> Any:
 @method("tasks.task.delete", "task")
 def delete(call: Call) -> Any:
     """Delete a task."""
-    if call.get("taskid", "id") is None:
-        text = "CTaskItem All parameters in the constructor must have real class type"
-        raise RestError("100", text)
-    row = call.portal.tasks.get(call.number("taskid", "id"))
+    row = call.portal.tasks.get(task_number(call))
     if row is None or not readable(call, row):
         raise RestError("1048582", "No access to delete the task")
     call.portal.tasks.pop(row["id"])

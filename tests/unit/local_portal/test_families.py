@@ -46,6 +46,7 @@ BESIDE = {
     "calendar.event": {"type": "user", "ownerId": 1, "from": "2026-05-04", "to": "2026-05-05"},
     "calendar.section": {"type": "user", "ownerId": 1},
     "crm.timeline.logmessage": {"entityTypeId": 2, "entityId": 1},
+    "crm.requisite.preset.field": {"preset": {"ID": 1}},
     "lists": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "one"},
     "lists.element": {"IBLOCK_ID": 1, "ELEMENT_CODE": "one"},
     "lists.field": {"IBLOCK_ID": 1},
