@@ -13,7 +13,8 @@ from cfnlint.api import ManualArgs, lint
 from samtranslator.model.exceptions import InvalidDocumentException
 
 from tests import processed
-from tests.snapshots import FOLDER, VARIANTS, snapshot, variant
+from tests.combinations import covering, dangling, deciding
+from tests.snapshots import FOLDER, OPTIONS, VARIANTS, snapshot, variant
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = processed.read()
@@ -47,6 +48,23 @@ def test_it_does_not_matter_whether_parameters_are_text(name):
     kept = processed.language_extensions.apply(template, values)
     translated = processed.translate(dict(kept, Transform="AWS::Serverless-2016-10-31"))
     assert processed.deployed(translated, values) == variant(name)
+
+
+def test_any_three_options_together_are_taken_and_leave_no_reference_open():
+    """What a condition leaves out is referred to by nothing that is made."""
+    sets = covering(deciding(TEMPLATE, OPTIONS))
+    for options in sets:
+        made = processed.process(TEMPLATE, **options)
+        assert dangling(made) == set(), options
+        assert len(made["Resources"]) < MOST_RESOURCES
+
+
+def test_a_reference_to_what_an_option_leaves_out_is_found():
+    """The mistake: an alarm of what exists only with `AccessLogs`, without its condition."""
+    template = copy.deepcopy(TEMPLATE)
+    del template["Resources"]["ThrottledFilter"]["Condition"]
+    assert dangling(processed.process(template)) == set()
+    assert dangling(processed.process(template, AccessLogs="false")) == {"AccessLogGroup"}
 
 
 def test_a_number_by_ref_in_an_event_of_sam_is_refused():
