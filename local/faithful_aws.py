@@ -80,7 +80,7 @@ def _replace(module: Any, name: str, by: Callable[[Any], Any]) -> None:
 
 
 def _noting(path: str) -> Callable[..., None]:
-    """Return what writes a line of JSON for bench/cost.py, which counts what a run consumes."""
+    """Return what writes a line of JSON for bench/cost, which counts what a run consumes."""
     file = open(path, "a", encoding="utf-8")  # noqa: PTH123, SIM115  for as long as it runs
 
     def note(**told: Any) -> None:
@@ -107,8 +107,9 @@ def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable
 
     def noted(function: dict[str, Any], *run: Any, **how: Any) -> Any:
         config = function.get("config") or function
-        seconds, gigabytes = run[3] / 1000, config.get("MemorySize", 128) / 1024
-        note(service="run", target=config["FunctionName"], body="", spent=seconds * gigabytes)
+        seconds, megabytes = run[3] / 1000, config.get("MemorySize", 128)
+        target = config["FunctionName"]
+        note(service="run", target=target, body="", seconds=seconds, megabytes=megabytes)
         return emit(function, *run, **how)
 
     return noted

@@ -128,9 +128,7 @@ def _make_routes(aws: LocalAws, template: Any, resources: dict[str, str]) -> Non
             if key in existing:
                 continue
             uri = str(operation["x-amazon-apigateway-integration"]["uri"])
-            function = next(
-                name for name in resources if f"{name}.Arn" in uri or f"'{name}'" in uri
-            )
+            function = next(name for name in resources if name.endswith("Function") and name in uri)
             described = functions.get_function(FunctionName=resources[function])
             integration = gateway.create_integration(
                 ApiId=api_id,

@@ -25,6 +25,10 @@ class Sqs:
         self._fail()
         self.sent.append(message)
 
+    def get_queue_attributes(self, **_):
+        """Say that few records are in flight."""
+        return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "0"}}
+
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803
         """Take the time after which each record comes back."""
         self._fail()

@@ -27,7 +27,6 @@ ACTIONS = {
 ROW = re.compile("[a-z]+#$")
 PARTS = {  # of a transaction
     "Put": "dynamodb:PutItem",
-    "Update": "dynamodb:UpdateItem",
     "ConditionCheck": "dynamodb:ConditionCheckItem",
 }
 

@@ -5,6 +5,7 @@ tests/integration/test_state_requests.py holds it to moto. `trouble` and `unproc
 
 import pickle
 import re
+import threading
 
 from botocore.exceptions import ClientError
 
@@ -32,6 +33,7 @@ class Dynamo:
     def __init__(self):
         self.rows, self.asked, self.trouble = {}, [], {}
         self.unprocessed = 0
+        self._alone = threading.Lock()
 
     def _ask(self, operation):
         self.asked.append(operation)
@@ -64,8 +66,29 @@ class Dynamo:
             self.rows[item["pk"]["S"]] = copied(item)
         return {}
 
+    def put_item(self, **request):
+        """Put a row under a condition."""
+        self._ask("PutItem")
+        with self._alone:
+            self._judge(request)
+            self.rows[request["Item"]["pk"]["S"]] = copied(request["Item"])
+
+    def update_item(self, **request):
+        """Change a row under a condition."""
+        self._ask("UpdateItem")
+        with self._alone:
+            self._judge(request)
+            self._update(request)
+
+    def _judge(self, request):
+        reason = self._reason(request)
+        if reason["Code"] != "None":
+            error = {"Error": {"Code": "ConditionalCheckFailedException"}}
+            item = {"Item": reason["Item"]} if "Item" in reason else {}
+            raise ClientError(error | item, "PutItem")
+
     def transact_write_items(self, TransactItems):  # noqa: N803
-        """Put, update and check all or nothing."""
+        """Put and check all or nothing."""
         self._ask("TransactWriteItems")
         assert len(TransactItems) <= 100
         parts = [next(iter(part.values())) for part in TransactItems]
@@ -80,8 +103,6 @@ class Dynamo:
         for part in TransactItems:
             if "Put" in part:
                 self.rows[part["Put"]["Item"]["pk"]["S"]] = copied(part["Put"]["Item"])
-            elif "Update" in part:
-                self._update(part["Update"])
 
     def _reason(self, part):
         key = (part.get("Item") or part["Key"])["pk"]["S"]

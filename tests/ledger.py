@@ -36,7 +36,7 @@ def update(fields, item_id=5, **how):
 
 def store(table, build, *notes):
     """Send the update that `build` makes of notes; return its error, None if it is stored."""
-    (error,) = StateRequests(table, "State").transact([build(notes)])
+    (error,) = StateRequests(table, "State").write_each([build(notes)])
     return error
 
 

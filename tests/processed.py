@@ -92,7 +92,7 @@ def _filled(argument: Any, values: dict[str, str]) -> Any:
     return {"Fn::Sub": [text, left] if left else text}
 
 
-def translate(expanded: dict[str, Any]) -> dict[str, Any]:
+def translate(expanded: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
     """Return what the SAM translator, AWS's own, makes of it.
 
     Raises its InvalidDocumentException, which names each property that it refuses.
@@ -103,7 +103,7 @@ def translate(expanded: dict[str, Any]) -> dict[str, Any]:
             resource["Properties"]["CodeUri"] = "s3://bucket/artefact"  # `sam deploy` puts it there
     with patch.dict(os.environ, {"AWS_DEFAULT_REGION": STACK["AWS::Region"]}):
         translator = Translator(None, Parser())
-        done = translator.translate(source, {}, get_managed_policy_map=dict)
+        done = translator.translate(source, values, get_managed_policy_map=dict)
     translator.metrics.publish()  # to nobody; it would complain on stderr
     plain: dict[str, Any] = json.loads(json.dumps(done))
     return plain
@@ -188,7 +188,7 @@ def deployed(translated: dict[str, Any], values: dict[str, str]) -> dict[str, An
 def process(template: dict[str, Any], **given: str) -> dict[str, Any]:
     """Return the resources and outputs that AWS makes of a template and parameters."""
     values = parameters(template, **given)
-    return deployed(translate(expand(template, values)), values)
+    return deployed(translate(expand(template, values), values), values)
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

@@ -46,6 +46,11 @@ OPTIONS = {
     "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
     "KmsKeyArn": KEY,
     "OperatorPolicy": "true",
+    "Tracing": "Active",
+    "DomainName": "hooks.example.com",
+    "CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/1",
+    "HostedZoneId": "Z1",
+    "IngressCanary": "true",
     "Architecture": "x86_64",
     "AllowHttp": "true",
 }
@@ -61,6 +66,14 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "Forward=changes": (TEMPLATE, {"Forward": "changes"}),
 } | {name: (TEMPLATE, {name: value}) for name, value in OPTIONS.items()}
 VARIANTS["ArchiveDays"] = (TEMPLATE, {"Forward": "all", "ArchiveDays": "0"})
+VARIANTS["DomainName"] = (
+    TEMPLATE,
+    {name: OPTIONS[name] for name in ("DomainName", "CertificateArn")},
+)
+VARIANTS["HostedZoneId"] = (
+    TEMPLATE,
+    {name: OPTIONS[name] for name in ("DomainName", "CertificateArn", "HostedZoneId")},
+)
 
 
 @cache

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay import settings
+from relay import crowd, settings
 from relay.errors import CallError, ConfigurationError, LoopError, OperatorError, RelayError
 from relay.retry_policy import Delivery, Policy, policy_of, seconds_until_retry
 from relay.unsendable import IN_TEXT
@@ -41,9 +41,16 @@ class Unhandled(NamedTuple):
 
 
 def hand_back(
-    unhandled: Sequence[Unhandled], logger: Logger, *, repeatable: bool = False
+    unhandled: Sequence[Unhandled],
+    logger: Logger,
+    *,
+    repeatable: bool = False,
+    remaining_seconds: float = 0.0,
 ) -> list[str]:
-    """Hide each record until its next try, or dead-letter it; return the ids of those that wait."""
+    """Hide each record until its next try, or dead-letter it; return the ids of those that wait.
+
+    `remaining_seconds` is what a crowded queue (relay.crowd) may take of the function's time.
+    """
     # Once SQS does not answer, the other records are left to the queue's visibility timeout: each
     # further request could take seconds of a function that has few.
     now = time.time()
@@ -52,6 +59,12 @@ def hand_back(
                                   repeatable=repeatable))
         for one in unhandled
     ]  # fmt: skip
+    waits = [seconds for _, seconds in judged if seconds is not None]
+    if remaining_seconds and crowd.is_crowded(waits):
+        pause = crowd.pause_seconds(waits, remaining_seconds)
+        logger.warning("crowded", extra={"records": len(waits), "seconds": round(pause, 1)})
+        crowd.wait(pause)
+        judged = [(one, crowd.shortened(s) if s is not None else s) for one, s in judged]
     requests = _hiding([(one.record, seconds) for one, seconds in judged if seconds is not None])
     requests += [
         ([one.record], partial(dead_letter, one.record.body, one.error))

@@ -1,12 +1,12 @@
 """Writes of many coroutines to the State table: those of the same moment share requests."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
-from relay.state_requests import CONDITIONAL, PUT, Errors, Put, StateRequests, Write
+from relay.state_requests import PUT, Errors, Put, StateRequests, Write
 
 QUIET_TURNS = 8  # of the event loop without a new write, before the requests leave
 _in_thread = asyncio.to_thread
@@ -83,28 +83,10 @@ class StateBatch:
                 puts.append((pending, write))
             else:
                 conditional.append((pending, write))
-        transact, put = self._requests.transact, self._requests.put
-        await asyncio.gather(
-            *(_request(transact, part) for part in _transactions(conditional)),
-            *(_request(put, part) for part in batched(puts, PUT, strict=False)),
-        )
-
-
-def _transactions(
-    conditional: Sequence[tuple[_Pending, Write]],
-) -> Iterator[list[tuple[_Pending, Write]]]:
-    """Yield the writes in parts of at most CONDITIONAL, their checks included."""
-    part: list[tuple[_Pending, Write]] = []
-    size = 0
-    for pending, write in conditional:
-        actions = 1 + (len(write.checks) if isinstance(write, Put) else 0)
-        if size + actions > CONDITIONAL:
-            yield part
-            part, size = [], 0
-        part.append((pending, write))
-        size += actions
-    if part:
-        yield part
+        jobs = [_request(self._requests.put, part) for part in batched(puts, PUT, strict=False)]
+        if conditional:
+            jobs.append(_request(self._requests.write_each, conditional))
+        await asyncio.gather(*jobs)
 
 
 async def _request[W](

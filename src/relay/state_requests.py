@@ -1,14 +1,16 @@
 """Reads and writes of the State table, as many rows in a request as DynamoDB takes. All block.
 
-Rows without a condition are put, 25 in a request. Rows with one are written by transactions of 100:
-they cost twice the units, but a request costs this process as much processor time as all the rest
-of a change does. One row that is refused keeps no other row of its request from being written.
+Rows without a condition are put, 25 in a request. Rows with one are written one by one: a
+transaction of many costs twice the units, which is more than the processor time of the requests.
+Only a row that is stored under conditions on other rows is a transaction, of its own. One row that
+is refused keeps no other row from being written.
 """
 
 import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
@@ -17,10 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, RowError, StateError
-from relay.state_table import key
+from relay.state_table import conditional, key
 
-READ, PUT, CONDITIONAL = 100, 25, 100  # DynamoDB's limits for one request
+READ, PUT = 100, 25  # DynamoDB's limits for one request
 ATTEMPTS = 5
+THREADS = 8  # of writes with a condition
 _RETRIED = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _INVALID = "ValidationException"
@@ -109,58 +112,75 @@ class StateRequests:
         full = StateError("the State table is throttled")
         return [full if row.item["pk"]["S"] in keys else None for row in rows]
 
-    def transact(self, writes: Sequence[Write]) -> Errors:
-        """Do writes, each under its own conditions; at most CONDITIONAL, checks included."""
-        errors: Errors = [None] * len(writes)
-        left = list(range(len(writes)))
-        refused = 0
-        for attempt in range(ATTEMPTS):
-            _pause(attempt - refused)
-            sent, left = left, []
+    def write_each(self, writes: Sequence[Write]) -> Errors:
+        """Do each write under its own conditions, several at the same time."""
+        # A table that does not answer takes seconds of a function that has few: the first such
+        # error is that of all writes that have not begun.
+        down: list[Exception] = []
+
+        def outcome_of(write: Write) -> Exception | None:
+            if down:
+                return down[0]
             try:
-                actions = [(at, one) for at in sent for one in self._actions(writes[at])]
-                self._client.transact_write_items(TransactItems=[one for _, one in actions])
-            except self._client.exceptions.TransactionCanceledException as canceled:
-                reasons = canceled.response["CancellationReasons"]
-                for (at, _), reason in zip(actions, reasons, strict=True):
-                    errors[at] = errors[at] or _refusal(reason)
-                left = [at for at in sent if errors[at] is None]
-                refused += len(left) < len(sent)
+                self._write(write)
+            except (ConditionFailedError, RowError, StateError) as refusal:
+                return refusal
             except (BotoCoreError, ClientError) as trouble:
-                halves = _in_halves(self.transact, [writes[at] for at in sent], trouble)
-                for at, error in zip(sent, halves, strict=True):
-                    errors[at] = error
-            if not left:
-                break
-        for at in left:
-            errors[at] = StateError("the State table is busy")
-        return errors
+                error = _error_of(trouble)
+                if isinstance(trouble, BotoCoreError):
+                    down.append(error)
+                return error
+            return None
 
-    def _actions(self, write: Write) -> list[dict[str, object]]:
-        """Return a write, and its checks, as parts of a transaction."""
-        if isinstance(write, Update):
-            update: dict[str, object] = {"Key": key(write.key), "UpdateExpression": write.change}
-            return [self._action("Update", update, write.condition)]
-        return [
-            self._action("Put", {"Item": write.item}, write.condition),
-            *(
-                self._action("ConditionCheck", {"Key": key(one.key)}, one.condition)
-                for one in write.checks
-            ),
+        if len(writes) == 1:
+            return [outcome_of(writes[0])]
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(outcome_of, writes))
+
+    def _write(self, write: Write) -> None:
+        if isinstance(write, Put) and write.checks:
+            self._transact(write)
+            return
+        with conditional():
+            if isinstance(write, Put):
+                self._client.put_item(**self._request({"Item": write.item}, write.condition))
+            else:
+                change: dict[str, object] = {
+                    "Key": key(write.key),
+                    "UpdateExpression": write.change,
+                }
+                self._client.update_item(**self._request(change, write.condition))
+
+    def _transact(self, write: Put) -> None:
+        """Store a row under conditions on other rows."""
+        actions = [{"Put": self._request({"Item": write.item}, write.condition)}]
+        actions += [
+            {"ConditionCheck": self._request({"Key": key(one.key)}, one.condition)}
+            for one in write.checks
         ]
+        for attempt in range(ATTEMPTS):
+            _pause(attempt)
+            try:
+                self._client.transact_write_items(TransactItems=actions)
+            except self._client.exceptions.TransactionCanceledException as canceled:
+                for refusal in map(_refusal, canceled.response["CancellationReasons"]):
+                    if refusal:
+                        raise refusal from canceled
+            else:
+                return
+        raise StateError("the State table is busy")
 
-    def _action(
-        self, name: str, request: dict[str, object], condition: Condition | None
-    ) -> dict[str, object]:
+    def _request(self, request: dict[str, object], by: Condition | None) -> dict[str, object]:
+        """Return a request with its table and its condition."""
         request["TableName"] = self._table
-        if condition:
-            request["ConditionExpression"] = condition.expression
+        if by:
+            request["ConditionExpression"] = by.expression
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-            if condition.names:
-                request["ExpressionAttributeNames"] = condition.names
-            if condition.values:
-                request["ExpressionAttributeValues"] = condition.values
-        return {name: request}
+            if by.names:
+                request["ExpressionAttributeNames"] = by.names
+            if by.values:
+                request["ExpressionAttributeValues"] = by.values
+        return request
 
 
 def _refusal(reason: Mapping[str, Any]) -> Exception | None:

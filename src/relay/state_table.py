@@ -19,9 +19,9 @@ remove a row; a row without it stays.
 |---|---|---|
 | state_requests | BatchGetItem | |
 | state_requests | BatchWriteItem | none: a row has one owner, or is the same for all writers |
-| state_requests | TransactWriteItems | `done#`: no row, or the owner that was read |
-| | | `done#` of a robot's call: no row of an equal call within ten seconds |
-| | | `echo#`: budget and room; the stamp is there, to take it back |
+| state_requests | PutItem | `done#`: no row, or the owner that was read |
+| state_requests | TransactWriteItems | of a robot's call also: no equal call within ten seconds |
+| state_requests | UpdateItem | `echo#`: budget and room; the stamp is there, to take it back |
 | portal.shared_slots | UpdateItem | `empty_at` is within the bucket |
 | tracking.sweep_state | UpdateItem | the lease is over |
 | tracking.sweep_state | PutItem | the lease is this sweep's |

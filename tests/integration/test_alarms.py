@@ -61,9 +61,7 @@ class Observed:
         else:
             mids = [record["messageId"] for record in batch["Records"]]
             answer = {"batchItemFailures": [{"itemIdentifier": mid} for mid in mids]}
-            self.metrics.add(
-                self.clock[0], "AWS/Lambda", "Errors", FunctionName=f"{self.name}Function"
-            )
+            self.metrics.add(self.clock[0], OURS, "crashed")  # by CrashedFilter
         self.metrics.printed(self.clock[0], self._capsys.readouterr().out)
         return answer
 
@@ -157,8 +155,8 @@ def test_a_reaction_that_is_killed_each_time_raises_its_alarm(reacting):
     """Its records sleep for six minutes each time; SQS gives them up after days."""
     reacting.killed = True
     raised = reacting.run(3 * HOUR)
-    assert set(raised) == {"FollowUpErrorsAlarm"}
-    assert raised["FollowUpErrorsAlarm"] <= 40 * MINUTE
+    assert set(raised) == {"CrashedAlarm"}
+    assert raised["CrashedAlarm"] <= 40 * MINUTE
 
 
 def test_a_state_table_that_is_away_raises_an_alarm(reacting):
@@ -219,8 +217,8 @@ def test_a_function_that_is_killed_each_time_raises_its_alarm(tracking):
     """Its records sleep for 14 minutes, and the third time they are out of SQS's age."""
     tracking.killed = True
     raised = tracking.run(3 * HOUR)
-    assert set(raised) == {"TrackErrorsAlarm"}
-    assert raised["TrackErrorsAlarm"] <= 60 * MINUTE
+    assert set(raised) == {"CrashedAlarm"}
+    assert raised["CrashedAlarm"] <= 60 * MINUTE
 
 
 def test_a_queue_that_nobody_reads_raises_an_alarm(tracking):
@@ -234,21 +232,17 @@ def test_a_queue_that_nobody_reads_raises_an_alarm(tracking):
 # the value at an age; the alarm; the minutes that it may take.
 LAMBDA, GATEWAY, OURS = "AWS/Lambda", "AWS/ApiGateway", "Relay/relay"
 COUNTED = {
-    "SNS and SQS down": (OURS, "lost", {"service": "ingress"}, 60, 1, "LostAlarm", 2),
     "SSM down, no cache": (OURS, "spilled", {"service": "ingress"}, 20, 1, "SpilledAlarm", 15),
-    "a crash of ingress": (LAMBDA, "Errors", "IngressFunction", DAY, 1, "IngressErrorsAlarm", 2),
-    "no copies for ingress": (
-        LAMBDA, "Throttles", "IngressFunction", DAY, 1, "IngressThrottlesAlarm", 2),
     "no copies for others": (LAMBDA, "Throttles", {}, 60, 3, "ThrottlesAlarm", 20),
-    "answers 5xx": (GATEWAY, "5xx", {"ApiId": "Api"}, DAY, 1, "GatewayErrorsAlarm", 2),
+    "a crash of ingress": (LAMBDA, "Errors", "IngressFunction", DAY, 1, "IngressErrorsAlarm", 2),
+    # SNS and SQS are both down, or ingress is throttled: the gateway answers 5xx.
+    "a lost event": (GATEWAY, "5xx", {"ApiId": "Api"}, DAY, 1, "GatewayErrorsAlarm", 2),
     "a forged flood": (OURS, "throttled", {}, 1, 1, "ThrottledAlarm", 2),
     "lost rights": (OURS, "unreadable", {"service": "track"}, DAY, 1, "UnreadableAlarm", 61),
     "a mass disappearance": (OURS, "held", {"service": "track"}, 900, 5, "HeldAlarm", 61),
     "no events for 24 h": (OURS, "silent", {"service": "sweep"}, 300, 1, "SilentAlarm", 61),
     "sweeps that fail": (OURS, "unfinished", {"service": "sweep"}, 300, 1, "UnfinishedAlarm", 181),
-    "announce fails": (LAMBDA, "Errors", "AnnounceFunction", 60, 1, "AnnounceErrorsAlarm", 20),
-    "sweep fails": (LAMBDA, "Errors", "SweepFunction", 300, 1, "SweepErrorsAlarm", 20),
-    "republish fails": (LAMBDA, "Errors", "RepublishFunction", 300, 1, "RepublishErrorsAlarm", 20),
+    "a function fails": (OURS, "crashed", {}, 300, 1, "CrashedAlarm", 20),
     "a spilled stranger": (AWS_SQS, VISIBLE, "SpillDeadLetters", 60, 1, "SpillDeadLettersAlarm", 2),
     "a poison stream record": (
         AWS_SQS, VISIBLE, "AnnounceDeadLetters", 60, 1, "AnnounceDeadLettersAlarm", 2),
@@ -310,9 +304,6 @@ def test_a_healthy_week_raises_none(reacting):
     for at in range(0, week, 5 * MINUTE):
         now = START + at
         metrics.count(now, "ingress", "received", chance.randrange(30))
-        for function in ("IngressFunction", "TrackFunction", "FollowUpFunction"):
-            metrics.add(now, LAMBDA, "Errors", 0, FunctionName=function)
-            metrics.add(now, LAMBDA, "Throttles", 0, FunctionName=function)
         metrics.add(now, LAMBDA, "Throttles", 0)
         metrics.add(now, GATEWAY, "5xx", 0, ApiId="Api")
         age = chance.uniform(100, 3000)
@@ -323,8 +314,7 @@ def test_a_healthy_week_raises_none(reacting):
             metrics.add(now, AWS_SQS, VISIBLE, 0, QueueName=queue)
     for day in range(7):
         noon = START + day * DAY + 12 * HOUR
-        metrics.add(noon, LAMBDA, "Errors", 1, FunctionName="TrackFunction")
-        metrics.add(noon, LAMBDA, "Errors", 1, FunctionName="FollowUpFunction")
+        metrics.add(noon, OURS, "crashed", 2)  # functions that were killed once
         metrics.count(noon, "ingress", "spilled", 8)  # SSM was slow for some cold starts
         metrics.add(noon, LAMBDA, "Throttles", 40)  # another stack's burst
     # Every day a portal is away for twenty minutes; the record is written afterwards.
@@ -349,13 +339,20 @@ def test_every_alarm_of_the_template_is_raised_by_one_of_these_faults():
         "AnnounceExpiringAlarm",
         "UnsweptAlarm",
         "TrackOldestAlarm",
-        "FollowUpErrorsAlarm",
-        "TrackErrorsAlarm",
     }
     same = {"SpillOldestAlarm", "TrackDeadLettersAlarm"}  # made by the loops that make the others
     reactions = tuple(TEMPLATE["Mappings"]["Reaction"].keys() - {"FollowUp"})
     others = {name for name in WATCHED if name.startswith(reactions)}
     assert set(WATCHED) == raised | same | others
+
+
+def test_a_crash_of_ingress_raises_the_alarm_that_takes_its_deploy_back():
+    """CodeDeploy asks it during the five minutes of a canary."""
+    resources = variant("IngressCanary")["Resources"]
+    group = resources["IngressFunctionDeploymentGroup"]["Properties"]
+    (asked,) = group["AlarmConfiguration"]["Alarms"]
+    name = asked["Name"]["Ref"]
+    assert name == COUNTED["a crash of ingress"][-2]
 
 
 def test_everybody_who_is_told_of_an_alarm_is_told_of_its_end():

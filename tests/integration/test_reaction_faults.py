@@ -328,7 +328,7 @@ def test_post_json_without_its_secrets_waits_for_the_operator(stack, stored):
     ("operation", "right", "handled"),
     [
         ("BatchGetItem", "dynamodb:BatchGetItem", False),
-        ("TransactWriteItems", "dynamodb:PutItem", False),
+        ("PutItem", "dynamodb:PutItem", False),
         ("UpdateItem", "dynamodb:UpdateItem", True),
     ],
 )

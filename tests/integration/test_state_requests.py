@@ -107,7 +107,7 @@ def test_a_checkpoint_beside_an_equal_calls_is_refused(table, gap, is_equal, sid
     requests = StateRequests(table, "State")
     assert requests.put([Put(other)]) == [None]
     plain = Put({"pk": {"S": "another"}}, Condition("attribute_not_exists(pk)"))
-    error, fine = requests.transact(
+    error, fine = requests.write_each(
         [Put(row, Condition("attribute_not_exists(pk)"), checks), plain]
     )
     assert fine is None
@@ -124,7 +124,7 @@ def test_writes_are_counted_up_to_the_budget(table):
         assert store(table, add_notes, update({"title": "x"}, number=number)) is None
     last = [update({"title": "x"}, item_id, number="last") for item_id in (5, 6)]
     writes = [add_notes([note]) for note in last]
-    refused, fine = StateRequests(table, "State").transact(writes)
+    refused, fine = StateRequests(table, "State").write_each(writes)
     assert isinstance(refused, ConditionFailedError)
     assert last[0].is_over_budget(refused.item)
     assert not last[0].is_too_large(refused.item)
@@ -179,7 +179,7 @@ def test_a_row_that_is_too_large_is_refused_for_good(condition):
     with mock_aws():
         table = Moto()
         requests = StateRequests(table, "State")
-        send = requests.transact if condition else requests.put
+        send = requests.write_each if condition else requests.put
         large = put("large", 420_000)
         errors = send([put("a", 1), large, put("b", 1)])
         assert [type(error) for error in errors] == [type(None), RowError, type(None)]

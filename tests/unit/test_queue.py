@@ -8,7 +8,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import EndpointConnectionError
 
-from relay import settings
+from relay import crowd, settings
 from relay.errors import LoopError, NotOursError, OperatorError, PermanentError, StateError
 from relay.queue import Unhandled, dead_letter, hand_back, retry_later
 
@@ -33,6 +33,12 @@ class Sqs:
 
     def __init__(self):
         self.groups, self.letters, self.refused, self.down = [], [], set(), None
+        self.in_flight = 0
+
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
+        """Say how many records are in flight."""
+        assert QueueUrl == "queue"
+        return {"Attributes": {name: str(self.in_flight) for name in AttributeNames}}
 
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
         """Take up to ten changes."""
@@ -129,6 +135,26 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
     assert told["service"] == "relay"
     assert 4000 <= told["oldest"][0] < 4100
     assert (told["blocked"], told["loops"]) == ([1.0], [1.0])
+
+
+def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, monkeypatch, capsys):
+    """They are not hidden for long; a record that waits shortly or is given up is left alone."""
+    paused = []
+    monkeypatch.setattr(crowd, "wait", paused.append)
+    queue.in_flight = crowd.CROWDED + 1
+    blocked = [Unhandled(record(number), OperatorError("m", "X")) for number in range(20)]
+    others = [
+        Unhandled(record(20), StateError("x")),
+        Unhandled(record(21), PermanentError("m", "X")),
+    ]
+    assert len(hand_back(blocked + others, LOGGER, remaining_seconds=3)) == 21
+    assert paused == [3]
+    hidden = {name: seconds for group in queue.groups for name, seconds in group.items()}
+    assert all(seconds <= 30 for seconds in hidden.values())
+    assert len(queue.letters) == 1
+    assert logged(capsys)[0]["message"] == "crowded"
+    hand_back(blocked, LOGGER)
+    assert len(paused) == 1  # a function without time to give has no pause
 
 
 @pytest.mark.usefixtures("queue")

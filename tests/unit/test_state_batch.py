@@ -1,6 +1,7 @@
 """relay.state_batch: writes of the same moment share requests, and each learns its own end."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_hundred_writes_leave_in_four_requests():
     assert len(table.rows) == 100
 
 
-def test_rows_with_a_condition_leave_in_a_transaction():
+def test_rows_with_a_condition_are_judged_one_by_one():
     """A refused condition is the error of its own write only."""
     table = Dynamo()
     table.rows["a"] = {"pk": {"S": "a"}}
@@ -55,8 +56,8 @@ def test_rows_with_a_condition_leave_in_a_transaction():
     assert sorted(table.rows) == ["a", "b", "c"]
 
 
-def test_checks_count_among_the_parts_of_a_transaction():
-    """Forty rows with two checks each leave in transactions of at most a hundred parts."""
+def test_a_row_with_conditions_on_other_rows_is_a_transaction_of_its_own():
+    """Whatever is refused of forty such rows, and of rows with a condition on themselves only."""
     table = Dynamo()
     is_absent = Condition("attribute_not_exists(pk)")
 
@@ -66,11 +67,13 @@ def test_checks_count_among_the_parts_of_a_transaction():
         return Put({"pk": {"S": f"{number}"}}, is_absent, checks)
 
     table.rows["7 b"] = {"pk": {"S": "7 b"}}
-    errors = write(table, *((f"{number}", number, checked) for number in range(40)))
+    plain = ("plain", "p", new)
+    *errors, fine = write(table, *((f"{number}", number, checked) for number in range(40)), plain)
+    assert fine is None
     assert [number for number, error in enumerate(errors) if error] == [7]
     assert errors[7].item == {"pk": {"S": "7 b"}}
-    assert len(table.rows) == 40
-    assert table.asked == ["TransactWriteItems"] * 3  # one anew, without the row that is refused
+    assert len(table.rows) == 41
+    assert Counter(table.asked) == {"TransactWriteItems": 40, "PutItem": 1}
 
 
 def test_writes_of_one_name_become_one():
@@ -94,7 +97,7 @@ def test_an_unexpected_error_reaches_all_who_wait(build):
     """Whatever goes wrong in a request, nobody is left waiting."""
     table = Dynamo()
     error = UnicodeEncodeError("utf-8", "x", 0, 1, "no")
-    table.trouble = {"BatchWriteItem": error, "TransactWriteItems": error}
+    table.trouble = {"BatchWriteItem": error, "PutItem": error}
     assert write(table, ("1", "a", build), ("2", "b", build)) == [error, error]
 
 

@@ -1,11 +1,11 @@
 """relay.state_requests: what DynamoDB refuses, and for which row."""
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay import state_requests
 from relay.errors import ConditionFailedError, RowError, StateError
-from relay.state_requests import Condition, Put, StateRequests, Update
+from relay.state_requests import Check, Condition, Put, StateRequests, Update
 from tests.dynamo import Dynamo
 from tests.runs import in_trouble
 
@@ -35,8 +35,8 @@ def requests(table):
 def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(
     table, requests, monkeypatch, condition
 ):
-    """DynamoDB refuses the whole request for one row; only that row gets RowError."""
-    operation = "transact_write_items" if condition else "batch_write_item"
+    """DynamoDB may refuse a whole request for one row; only that row gets RowError."""
+    operation = "put_item" if condition else "batch_write_item"
     real = getattr(table, operation)
 
     def limited(**request):
@@ -47,18 +47,18 @@ def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(
 
     monkeypatch.setattr(table, operation, limited)
     rows = [put("too large" if number == 7 else f"row {number}", condition) for number in range(20)]
-    errors = (requests.transact if condition else requests.put)(rows)
+    errors = (requests.write_each if condition else requests.put)(rows)
     assert [at for at, error in enumerate(errors) if error] == [7]
     assert isinstance(errors[7], RowError)
     assert len(table.rows) == 19
 
 
 def test_a_refused_condition_comes_with_the_stored_row(table, requests):
-    """Each write of a transaction is judged by itself; the refused one tells what is stored."""
+    """Each write is judged by itself; the refused one tells what is stored."""
     table.rows["a"] = {"pk": {"S": "a"}, "owner": {"S": "me"}}
     change = Condition("#owner = :other", {"#owner": "owner"}, {":other": {"S": "you"}})
     writes = [put("a", NEW), put("b", NEW), Update("a", "SET #owner = :other", change)]
-    errors = requests.transact(writes)
+    errors = requests.write_each(writes)
     assert [error and error.item for error in errors] == [table.rows["a"], None, table.rows["a"]]
     assert isinstance(errors[0], ConditionFailedError)
     assert table.rows.keys() == {"a", "b"}
@@ -81,10 +81,18 @@ def test_a_missing_right_is_named(table, requests):
     """StateError has the text of DynamoDB, with the operation that is not allowed."""
     with in_trouble(table, "BatchGetItem"), pytest.raises(StateError, match="BatchGetItem"):
         requests.load(["a"])
-    with in_trouble(table, "TransactWriteItems"):
-        (error,) = requests.transact([put("a", NEW)])
+    with in_trouble(table, "PutItem"):
+        (error,) = requests.write_each([put("a", NEW)])
     assert isinstance(error, StateError)
-    assert "not authorized to perform TransactWriteItems" in str(error)
+    assert "not authorized to perform PutItem" in str(error)
+
+
+def test_a_table_that_does_not_answer_costs_the_time_of_a_few_writes(table, requests):
+    """Two hundred writes of six seconds each would outlast the function."""
+    table.trouble["PutItem"] = ReadTimeoutError(endpoint_url="dynamodb")
+    errors = requests.write_each([put(f"row {number}", NEW) for number in range(200)])
+    assert {type(error) for error in errors} == {StateError}
+    assert len(table.asked) <= state_requests.THREADS
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,8 @@ def test_a_canceled_transaction_is_judged_by_its_reasons(table, requests, reason
         real(TransactItems)
 
     table.transact_write_items = canceled
-    (error,) = requests.transact([put("a", NEW)])
+    row = Put({"pk": {"S": "a"}}, NEW, [Check("b", NEW)])
+    (error,) = requests.write_each([row])
     assert type(error) is (expected or type(None))
     assert bool(table.rows) is (expected is None)
 
@@ -125,15 +134,5 @@ def test_a_canceled_transaction_is_judged_by_its_reasons(table, requests, reason
 def test_only_the_size_of_a_row_is_for_good(table, requests, message, expected):
     """An operator can put a table with another key right, so its records wait."""
     error = {"Error": {"Code": "ValidationException", "Message": message}}
-    table.trouble["TransactWriteItems"] = ClientError(error, "TransactWriteItems")
-    assert [type(one) for one in requests.transact([put("a", NEW)])] == [expected]
-
-
-def test_a_refused_condition_delays_no_other_write(table, requests, monkeypatch):
-    """A transaction is sent again at once without the refused write, and with a pause otherwise."""
-    pauses = []
-    monkeypatch.setattr(state_requests, "_pause", pauses.append)
-    table.rows["a"] = {"pk": {"S": "a"}}
-    refused, fine = requests.transact([put("a", NEW), put("b", NEW)])
-    assert isinstance(refused, ConditionFailedError)
-    assert (fine, pauses) == (None, [0, 0])
+    table.trouble["PutItem"] = ClientError(error, "PutItem")
+    assert [type(one) for one in requests.write_each([put("a", NEW)])] == [expected]

@@ -1,5 +1,6 @@
 """The secrets of robots' addresses, and what a process remembers of portals and calls."""
 
+import time
 from collections.abc import Callable, Mapping
 
 from relay import settings
@@ -21,9 +22,11 @@ class RobotCache(TokenCache):
     """
 
     def __init__(
-        self, read: Callable[[], Mapping[str, str]] = read_secrets, *now: Callable[[], float]
+        self,
+        read: Callable[[], Mapping[str, str]] = read_secrets,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(read, *now)
+        super().__init__(read, now)
         self.members: dict[str, str] = {}
         self._recent: dict[str, float] = {}
 

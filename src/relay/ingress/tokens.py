@@ -1,10 +1,14 @@
 """The application tokens of one environment: read from SSM seldom, kept while SSM is down.
 
 A token counts 5 s after it was stored, in every environment: an unknown token causes a read where
-the last read is older. 200 environments under a flood of forged requests read 33 times a second,
-because the gateway lets 200 requests a second through. Where SSM throttles, each reads less often.
+the last read is older. Where SSM throttles, each environment reads less often.
+
+SSM answers 40 reads a second for the whole account, and hundreds of environments may start at once.
+So a first read that is throttled is repeated after random pauses, for FIRST_READ_SECONDS at most:
+so about 80 environments get through, and requests to the others are spilled.
 """
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,6 +18,9 @@ from relay import settings
 from relay.secret_cache import KEEP_SECONDS, SecretCache
 
 REFRESH_SECONDS = 5  # between two reads for unknown tokens, or while no token is stored
+FIRST_READ_SECONDS = 2.0  # in which a throttled first read is repeated; a sender waits for it
+LONGEST_PAUSE_SECONDS = 0.5
+THROTTLED = "ThrottlingException"
 MAX_SPILLED = 10  # requests with an unknown token that are spilled between two reads that fail
 
 type Tokens = Mapping[str, Sequence[str]]
@@ -31,8 +38,11 @@ class TokenCache:
         self,
         read: Callable[[], Mapping[str, str]] = read_tokens,
         now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._cache = SecretCache(read, now)
+        self._read_once, self._now, self._sleep = read, now, sleep
+        self._patience = FIRST_READ_SECONDS
+        self._cache = SecretCache(self._read_patiently, now)
         self._texts: Mapping[str, str] = {}
         self._tokens: Tokens = {}
         self._spilled = 0
@@ -62,6 +72,19 @@ class TokenCache:
             self._spilled, self._spilled_after = 0, self._cache.failures
         self._spilled += 1
         return self.failed is not None and self._spilled <= MAX_SPILLED
+
+    def _read_patiently(self) -> Mapping[str, str]:
+        """Read from SSM; the first time, while it throttles, again and again."""
+        end, self._patience = self._now() + self._patience, 0.0
+        while True:
+            try:
+                return self._read_once()
+            except ClientError as error:
+                pause = random.uniform(0, LONGEST_PAUSE_SECONDS)
+                is_throttled = error.response["Error"]["Code"] == THROTTLED
+                if not is_throttled or self._now() + pause > end:
+                    raise
+                self._sleep(pause)
 
     def _read(self, max_age: float) -> Tokens:
         try:

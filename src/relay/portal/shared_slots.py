@@ -4,8 +4,10 @@ The row `slots#<portal>` has `empty_at`, the time at which the portal's bucket i
 relay.portal.slots), `pushed`, the time of the last 503 that moved it, both in milliseconds, and
 `refused`, the number of 503.
 
-Under load a slot is one conditional write, after a pause two: an update has no max(). The order of
-the writes is the order of the slots. A missing row counts as a full bucket: its content is unknown.
+A slot is one conditional write where this copy guesses right whether the bucket is idle, and two
+where it does not: an update has no max(). It guesses what was right after its last pause. The order
+of the writes is the order of the slots. A missing row counts as a full bucket: what is in it is not
+known.
 """
 
 import logging
@@ -18,7 +20,7 @@ from relay.errors import ConditionFailedError
 from relay.portal.slots import REST_SECONDS, OwnSlots, Pace, no_slot
 from relay.state_table import conditional, key, slots_key
 
-ATTEMPTS = 20  # to write; each failed one means that another copy took a slot
+ATTEMPTS = 40  # to write; all failed ones but the first mean that another copy took a slot
 WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
 COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
 PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
@@ -40,6 +42,8 @@ class SharedSlots:
         self._own_pace = pace.shared_by(COPIES)
         self._own: OwnSlots | None = None
         self._table_retry_at = 0.0
+        self._empty_at = _milliseconds(time.time())  # as it was seen last; of a new copy in use
+        self._expects_idle = True  # after a pause; a reaction comes a second after track, in use
 
     def take(self, latest: float) -> float:
         """Reserve the next slot and return it (epoch s); TransientError if after `latest`."""
@@ -83,33 +87,38 @@ class SharedSlots:
 
     def _take(self, latest: float) -> float:
         step, room = _milliseconds(self._pace.step), _milliseconds(self._pace.room)
-        rest = _milliseconds(REST_SECONDS)
         for _ in range(ATTEMPTS):
             now = _milliseconds(time.time())
+            rest = now - _milliseconds(REST_SECONDS)
             limit = max(_milliseconds(latest) + room - step, now)
-            answer = self._update(
-                "SET empty_at = empty_at + :step",
-                "empty_at BETWEEN :rest AND :limit",
-                step=step,
-                rest=now - rest,
-                limit=limit,
-            )
+            was_alone = self._empty_at < rest  # unless another copy has called the portal since
+            is_idle = was_alone and self._expects_idle
+            if is_idle:
+                # No condition on the value just read: of copies that wake up together all but one
+                # would fail, each time. With this one the second copy finds a bucket in use.
+                answer = self._update(
+                    "SET empty_at = :next", "empty_at < :rest", next=now + step, rest=rest
+                )
+            else:
+                answer = self._update(
+                    "SET empty_at = empty_at + :step",
+                    "empty_at BETWEEN :rest AND :limit",
+                    step=step,
+                    rest=rest,
+                    limit=limit,
+                )
             if isinstance(answer, int):
+                self._empty_at = answer
                 return (answer - room) / 1000
-            empty_at = _number(answer, "empty_at")
-            if empty_at > limit:
-                raise no_slot((empty_at + step - room) / 1000)
             if "empty_at" not in answer:
                 full = now + _milliseconds(self._pace.full)
                 self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)
                 continue
-            # No condition on the value just read: of copies that wake up together all but one would
-            # fail, each time. With this condition the second copy finds a bucket in use.
-            answer = self._update(
-                "SET empty_at = :next", "empty_at < :rest", next=now + step, rest=now - rest
-            )
-            if isinstance(answer, int):
-                return (answer - room) / 1000
+            if was_alone:
+                self._expects_idle = not is_idle
+            self._empty_at = _number(answer, "empty_at")
+            if self._empty_at > limit:
+                raise no_slot((self._empty_at + step - room) / 1000)
         raise no_slot(time.time() + self._pace.step * ATTEMPTS)
 
     def _update(self, change: str, condition: str = "", **values: int) -> int | Item:

@@ -1,7 +1,7 @@
 """The lease on a record's checkpoint: until it is over, no other run sends or stores anything.
 
-The checkpoint is stored under a condition the first time, after that simply put: conditions cost a
-transaction, and nobody else writes a row under a lease.
+The checkpoint is stored under a condition the first time, after that simply put, many in a request:
+nobody else writes a row under a lease.
 """
 
 import time

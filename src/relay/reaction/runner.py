@@ -173,7 +173,8 @@ class Reaction:
                 self._logger.info("handled", extra={**one.record.log_fields(), "lag": lag})
             else:
                 unhandled.append(self._unhandled(one))
-        back = hand_back(unhandled, self._logger)
+        remaining = self.remaining_seconds()
+        back = hand_back(unhandled, self._logger, remaining_seconds=remaining)
         counts["failed"] += sum(policy_of(one.error) is Policy.RETRY for one in unhandled)
         counts["waiting"] += len(back)
         counts["dead_lettered"] += len(unhandled) - len(back)

@@ -37,9 +37,10 @@ from relay.tracking.sweep_state import SweepDocument
 MOST_ITEMS = 2500  # one request can read so many; more would not be put in the function's time
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
 # (two attempts of 3 s).
-RESERVE_SECONDS = 15.0
+RESERVE_SECONDS = 25.0
 MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
+NOTE_SECONDS = 60  # between two notes of a kind's events; what is made of them counts in hours
 
 type Hints = Mapping[Key, Hint]
 
@@ -47,6 +48,7 @@ logger = Logger(service="track")
 metrics = Metrics(service="track")
 _counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
 _documents: dict[str, tuple[float, SweepDocument]] = {}
+_noted: dict[tuple[str, str], float] = {}  # when a kind's events were noted last (epoch s)
 # Failures of this process by message id. SQS counts receives only, waiting included. Two copies at
 # most run at a time: a bug is dead-lettered after 5 to 9 failures, later where Lambda replaces a
 # copy.
@@ -60,8 +62,8 @@ def handler(batch: SqsBatch, context: Context) -> BatchResponse:
     _spread(records.values())
     hints, failed = _parse(records)
     failed |= asyncio.run(_refresh(hints, remaining))
-    back = _hand_back([(records[message_id], error) for message_id, error in failed.items()])
-    _count("messages", len(records))
+    unhandled = [(records[message_id], error) for message_id, error in failed.items()]
+    back = _hand_back(unhandled, remaining())
     _report()
     return response(back)
 
@@ -171,13 +173,19 @@ async def _refresh_portal(
 
 def _note_events(portal: str, hints: Hints, now: float) -> None:
     """Note which events came, for an alarm: tracking goes on where they can't be noted."""
-    entities = {key.entity for key, hint in hints.items() if hint.by_webhook}
+    entities = {
+        key.entity
+        for key, hint in hints.items()
+        if hint.by_webhook and now - _noted.get((portal, key.entity), 0) >= NOTE_SECONDS
+    }
     if not entities:
         return
     try:
         wiring.last_events().note(portal, entities, now)
     except (BotoCoreError, ClientError) as error:
         logger.warning("events not noted", portal=portal, reason=str(error))
+    else:
+        _noted.update(((portal, entity), now) for entity in entities)
 
 
 def _document(portal: str, entities: set[str]) -> SweepDocument:
@@ -190,12 +198,12 @@ def _document(portal: str, entities: set[str]) -> SweepDocument:
     return document
 
 
-def _hand_back(failed: list[tuple[SQSRecord, Exception]]) -> list[str]:
+def _hand_back(failed: list[tuple[SQSRecord, Exception]], remaining_seconds: float) -> list[str]:
     """Hide messages or dead-letter them; returns the ids of those that stay in the queue."""
     unhandled = [
         Unhandled(record, error, _failures_of(record.message_id, error)) for record, error in failed
     ]
-    back = hand_back(unhandled, logger, repeatable=True)
+    back = hand_back(unhandled, logger, repeatable=True, remaining_seconds=remaining_seconds)
     kept = set(back)
     for record, error, *_ in unhandled:
         if record.message_id not in kept:
@@ -222,8 +230,9 @@ def _count(metric: str, number: int) -> None:
 
 
 def _report() -> None:
-    for name, number in _counts.items():
-        if number:  # a metric costs by the hour in which it is reported
-            metrics.add_metric(name, MetricUnit.Count, number)
-    metrics.flush_metrics()
+    counted = {name: number for name, number in _counts.items() if number}
     _counts.clear()
+    for name, number in counted.items():  # a metric costs by the hour in which it is reported
+        metrics.add_metric(name, MetricUnit.Count, number)
+    if counted:
+        metrics.flush_metrics()

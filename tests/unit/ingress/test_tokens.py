@@ -1,12 +1,21 @@
 """relay.ingress.tokens: SSM is asked seldom, and not needed to go on."""
 
-import pytest
-from botocore.exceptions import EndpointConnectionError
+from collections import Counter
 
-from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS, TokenCache
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from relay.ingress.tokens import (
+    FIRST_READ_SECONDS,
+    MAX_SPILLED,
+    REFRESH_SECONDS,
+    THROTTLED,
+    TokenCache,
+)
 from relay.secret_cache import KEEP_SECONDS, RETRY_SECONDS
 
 DOWN = EndpointConnectionError(endpoint_url="https://ssm")
+BUSY = ClientError({"Error": {"Code": THROTTLED}}, "GetParametersByPath")
 
 
 class Store:
@@ -93,3 +102,56 @@ def test_a_look_that_fails_brings_nothing_new(store):
     store.error, store.now = None, 1000
     assert not store.cache.refresh()
     assert not store.cache.may_spill()
+
+
+def start(ssm, answers):
+    """Start an environment at time 0; return the seconds until its first read is over, its cache.
+
+    `ssm` counts the answers of each second, `answers` is how many there are in one.
+    """
+    clock = [0.0]
+
+    def read():
+        if ssm[int(clock[0])] >= answers:
+            raise BUSY
+        ssm[int(clock[0])] += 1
+        return {"main": "a"}
+
+    def sleep(seconds):
+        clock[0] += seconds
+
+    cache = TokenCache(read, lambda: clock[0], sleep)
+    cache.tokens()
+    return clock[0], cache
+
+
+def test_a_storm_of_cold_starts_is_spread_over_two_seconds():
+    """Seventy-five environments at once get their tokens from an SSM that answers 40 a second."""
+    ssm = Counter()
+    started = [start(ssm, 40) for _ in range(75)]
+    assert all(cache.tokens() for _, cache in started)
+    assert max(seconds for seconds, _ in started) <= FIRST_READ_SECONDS
+
+
+def test_what_ssm_does_not_answer_in_time_is_spilled():
+    """Of a thousand environments most go on without tokens, and their requests are spilled."""
+    ssm = Counter()
+    started = [start(ssm, 40) for _ in range(1000)]
+    without = [cache for _, cache in started if not cache.tokens()]
+    assert 800 < len(without) < 1000
+    assert all(cache.may_spill() for cache in without)
+    assert max(seconds for seconds, _ in started) <= FIRST_READ_SECONDS
+
+
+@pytest.mark.parametrize("error", [DOWN, BUSY])
+def test_only_a_throttled_first_read_is_repeated_at_once(error):
+    """A sender waits for the first read; an SSM that is down costs a second each time."""
+    slept = []
+    store = Store({"main": "a"})
+    store.cache = TokenCache(store.read, lambda: store.now, slept.append)
+    if error is BUSY:
+        store.cache.tokens()
+        store.now = KEEP_SECONDS
+    store.error = error
+    store.cache.tokens()
+    assert slept == []

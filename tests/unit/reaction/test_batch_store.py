@@ -26,7 +26,7 @@ def test_a_double_in_one_batch_is_replayed(portal, capsys):
     assert handle(tell, CHANGE.to_json(), CHANGE.to_json()) == []
     assert len(portal.calls) == 1
     # One lease, its row put with the result and after the double: both share the checkpoint.
-    assert portal.sqs.table.asked.count("TransactWriteItems") == 1
+    assert portal.sqs.table.asked.count("PutItem") == 1
     out = capsys.readouterr().out
     assert '"replayed":[1.0]' in out
     assert '"change_id":"main.deal.5.b.2","subject":"deal/5","portal":"main"' in out

@@ -88,7 +88,7 @@ def test_a_note_that_can_not_be_taken_back_counts_once(portal):
     table = portal.sqs.table
 
     def update(**_):
-        table.trouble["TransactWriteItems"] = ClientError({"Error": {"Code": "X"}}, "Transact")
+        table.trouble["UpdateItem"] = ClientError({"Error": {"Code": "X"}}, "UpdateItem")
         raise NOT_SENT[0]
 
     portal.answers["crm.item.update"] = update

@@ -132,8 +132,8 @@ def test_without_the_table_nothing_is_sent(record):
     """Without the right to write the table no call is sent, and StateError names the right."""
     portal = FakePortal({COMMENT: 7})
     with (
-        in_trouble(record.table, "TransactWriteItems"),
-        pytest.raises(StateError, match="not authorized to perform TransactWriteItems"),
+        in_trouble(record.table, "PutItem"),
+        pytest.raises(StateError, match="not authorized to perform PutItem"),
     ):
         record.deliver(portal, calls(COMMENT, fields={}))
     assert not portal.calls
@@ -167,7 +167,7 @@ def test_an_intent_that_was_not_stored_leaves_nothing(record):
     portal = FakePortal({"crm.deal.add": 7})
 
     async def insist(once):
-        with in_trouble(record.table, "TransactWriteItems"), pytest.raises(StateError):
+        with in_trouble(record.table, "PutItem"), pytest.raises(StateError):
             await once.call("crm.deal.add", fields={})
         return await once.call("crm.deal.add", fields={})
 
@@ -186,7 +186,7 @@ def test_a_lost_write_stays_the_same_through_a_failure_of_the_table(record):
     portal = FakePortal({"crm.deal.list": [{"ID": "9"}], "crm.deal.add": 10})
 
     async def insist(once):
-        with in_trouble(record.table, "TransactWriteItems"), pytest.raises(StateError):
+        with in_trouble(record.table, "PutItem"), pytest.raises(StateError):
             await once.call("crm.deal.add", fields={})
         return await once.call("crm.deal.add", fields={})
 
@@ -195,7 +195,7 @@ def test_a_lost_write_stays_the_same_through_a_failure_of_the_table(record):
 
 
 def test_harmless_writes_are_stored_with_the_end_of_the_run(record):
-    """Three updates need one transaction for the lease and one request at the end of the run."""
+    """Three updates need one request for the lease and one at the end of the run."""
     portal = FakePortal({"crm.item.update": {"item": {"id": 5}}})
 
     async def react(once):
@@ -203,15 +203,15 @@ def test_harmless_writes_are_stored_with_the_end_of_the_run(record):
             await once.call("crm.item.update", entityTypeId=2, id=5, fields={"title": title})
 
     record.deliver(portal, react)
-    assert record.table.asked == ["TransactWriteItems", "BatchWriteItem"]
+    assert record.table.asked == ["PutItem", "BatchWriteItem"]
     assert len(record.stored().writes) == 3
 
 
 def test_an_unexpected_error_of_the_table_is_raised_or_logged(record):
     """An unexpected error of the table is raised before a call, and only logged after it."""
-    for operation in ("TransactWriteItems", "BatchWriteItem"):
+    for operation in ("PutItem", "BatchWriteItem"):
         record.table.trouble = {operation: UnicodeEncodeError("utf-8", "x", 0, 1, "no")}
-        if operation == "TransactWriteItems":
+        if operation == "PutItem":
             with pytest.raises(UnicodeEncodeError):
                 record.deliver(FakePortal({COMMENT: 7}), calls(COMMENT, fields={}))
         else:

@@ -35,6 +35,7 @@ def relay(monkeypatch):
         monkeypatch.setenv(name, value)
     wiring.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
+    track._noted.clear()  # noqa: SLF001
     track._failures.clear()  # noqa: SLF001  as in a new environment
     missed_changes._last_events.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))

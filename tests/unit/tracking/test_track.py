@@ -130,6 +130,21 @@ def test_tracking_goes_on_without_the_times_of_events(relay, monkeypatch):
     assert relay.queues.bodies("track") == []
 
 
+def test_the_time_of_a_kinds_events_is_written_once_a_minute(relay, monkeypatch):
+    """A write for each run of track would be a tenth of what a single event costs."""
+    noted, clock = [], [1_772_366_400.0]
+    monkeypatch.setattr("relay.tracking.track.time.time", lambda: clock[0])
+    monkeypatch.setattr(
+        relay.track.wiring.last_events(), "note", lambda _, names, now: noted.append((names, now))
+    )
+    for seconds in (0, 30, 59, 61):
+        clock[0] = 1_772_366_400.0 + seconds
+        relay.portal.put(2, 1, title=f"at {seconds}")
+        relay.event(1)
+        relay.settle()
+    assert noted == [({"deal"}, 1_772_366_400.0), ({"deal"}, 1_772_366_461.0)]
+
+
 @pytest.mark.parametrize("waiting", [1, 3])
 def test_an_item_that_waits_outweighs_one_that_is_refused(relay, waiting):
     """A message waits for its item that can be read later, whichever item comes first."""

@@ -1,0 +1,171 @@
+"""What does a million events cost? `python -m bench.cost`: counted locally, times list prices.
+
+Deals are won: an event, a reading, a Change, and `follow_up`, which writes a task and a comment.
+Once many at once, once one by one; once with a webhook that sends events of deals only, once with
+one that sends those of the task and the comment too, which are tracked and start nothing. The
+portal takes 0.4 s for a request, as one in the cloud does. Other reactions and sweeps are left out,
+and stand in the fixed part. What functions wait for is measured; what they compute is measured too,
+and stretched to the part of a processor that their memory brings.
+"""
+
+import json
+import math
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.cost import fixed, prices
+from bench.cost.usage import GB, Usage, consumed
+from local.aws import LocalAws
+from local.demo import DemoPortal
+from local.run import connect
+from local.stack import STACK, Stack, deploy
+
+BURST, ONE_BY_ONE = 200, 8
+PORTAL_SECONDS = 0.4
+LONGEST_SECONDS = 300
+QUIET_SECONDS = 8
+SWEEP_MINUTES, SWEEP_MEGABYTES = 5, 512  # the template's
+FUNCTIONS = ("Ingress", "Track", "Announce", "FollowUp")
+SERVICES = {"ingress", "track", "announce", "follow_up", "FollowUp", "relay"}
+LOG_EVENT_BYTES = 26  # that CloudWatch adds to each
+MOST_TOGETHER = 10  # messages in a receive or a delete
+
+
+class Bench:
+    """The deployed bundle, joined to a portal, and what it has consumed since the last time."""
+
+    def __init__(self, aws: LocalAws, portal: DemoPortal, stack: Stack, usage: Path) -> None:
+        self._aws, self._portal, self._stack, self._usage = aws, portal, stack, usage
+        self._read = self._logged = 0
+        self._names = {name: stack.resources[f"{name}Function"] for name in FUNCTIONS}
+        self._computed = dict.fromkeys(FUNCTIONS, 0.0)
+        self.metrics: set[str] = set()
+
+    def seeded(self, deals: int) -> list[int]:
+        """Return new deals that the mirror holds."""
+        items = [{"title": f"Deal {number}", "stageId": "NEW"} for number in range(deals)]
+        ids: list[int] = self._portal.admin("import", entityTypeId=2, items=items)["ids"]
+        deadline = time.monotonic() + LONGEST_SECONDS
+        table, sweep = self._stack.resources["Mirror"], self._stack.resources["SweepFunction"]
+        while time.monotonic() < deadline:
+            self._aws.client("lambda").invoke(FunctionName=sweep, Payload=b"{}")
+            time.sleep(5)
+            count = self._aws.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"]
+            if count >= deals:
+                return ids
+        raise RuntimeError(f"the mirror holds {count} of {deals} deals")
+
+    def subscribe(self, *events: str) -> None:
+        """Let the portal's webhook send these events only; all without one."""
+        (webhook,) = self._portal.admin("state", "GET")["outgoing"]
+        self._portal.admin("outgoing", "PATCH", id=webhook["id"], events=events)
+
+    def win(self, ids: list[int]) -> None:
+        """Win deals at once; returns when each has its comment, and nothing is left to do."""
+        before = self._comments()
+        self._portal.admin("bulk", ids=ids, fields={"stageId": "WON"})
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while self._comments() - before < len(ids):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self._comments() - before} of {len(ids)} deals are followed")
+            time.sleep(0.5)
+        self._settle()
+
+    def _comments(self) -> int:
+        return int(self._portal.admin("state", "GET")["counts"]["comment"])
+
+    def _settle(self) -> None:
+        size, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET_SECONDS:
+            if size != (size := self._usage.stat().st_size):
+                since = time.monotonic()
+            time.sleep(0.5)
+
+    def taken(self, deals: int, together: int) -> dict[str, float]:
+        """Return what each of so many deals has consumed since the last time."""
+        usage = self._used()
+        amounts = usage.amounts
+        # Sent by SNS, received and deleted by Lambda: each event for track, each Change once more.
+        requests = math.ceil(usage.messages * (1 + 2 / min(together, MOST_TOGETHER)))
+        amounts["SQS, requests"] += requests
+        amounts["SQS, requests of fair queues, on top"] = requests
+        amounts["Logs, GB"] = self._logs() / GB
+        amounts["Lambda, GB and second, arm64"] = sum(
+            runs.gb_seconds(self._computed_by(name)) for name, runs in usage.runs.items()
+        )
+        return {name: amount / deals for name, amount in amounts.items()}
+
+    def _used(self) -> Usage:
+        with self._usage.open("r", encoding="utf-8") as file:
+            file.seek(self._read)
+            found = consumed(file, {physical: name for name, physical in self._names.items()})
+            self._read = file.tell()
+        return found
+
+    def _computed_by(self, name: str) -> float:
+        """Return a function's processor seconds since the last time."""
+        before = self._computed[name]
+        self._computed[name] = self._aws.processor_seconds(self._names[name])
+        return max(self._computed[name] - before, 0)
+
+    def _logs(self) -> int:
+        asked: dict[str, Any] = {
+            "logGroupName": self._stack.outputs["LogGroup"],
+            "startTime": self._logged,
+        }
+        size = 0
+        for page in self._aws.client("logs").get_paginator("filter_log_events").paginate(**asked):
+            for event in page["events"]:
+                text = event["message"]
+                written = json.loads(text) if text.startswith("{") else {}
+                if written.get("service") in SERVICES:
+                    size += len(text.encode()) + LOG_EVENT_BYTES
+                for directive in written.get("_aws", {}).get("CloudWatchMetrics", ()):
+                    of = written.get("service")
+                    self.metrics |= {f"{of} {metric['Name']}" for metric in directive["Metrics"]}
+                self._logged = max(self._logged, event["timestamp"] + 1)
+        return size
+
+
+def kinds(aws: LocalAws) -> list[str]:
+    """Return the types of the stack's resources."""
+    pages = aws.client("cloudformation").get_paginator("list_stack_resources")
+    return [
+        one["ResourceType"]
+        for page in pages.paginate(StackName=STACK)
+        for one in page["StackResourceSummaries"]
+    ]
+
+
+def main() -> int:
+    """Measure and print tables in Markdown."""
+    columns: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        usage = Path(folder) / "usage"
+        with LocalAws(usage_file=usage) as aws, DemoPortal() as portal:
+            stack = deploy(aws, SweepMinutes="60")
+            portal.admin("faults", kind="slow", seconds=PORTAL_SECONDS)
+            connect(aws, portal, stack)
+            bench = Bench(aws, portal, stack, usage)
+            ids = bench.seeded(2 * (BURST + ONE_BY_ONE) + 1)
+            bench.win([ids.pop()])
+            for events, name in ((["ONCRMDEALUPDATE"], "deals"), ([], "all events")):
+                bench.subscribe(*events)
+                bench.taken(1, 1)
+                bench.win([ids.pop() for _ in range(BURST)])
+                columns[f"{name}, in bursts"] = bench.taken(BURST, MOST_TOGETHER)
+                for _ in range(ONE_BY_ONE):
+                    bench.win([ids.pop()])
+                columns[f"{name}, one by one"] = bench.taken(ONE_BY_ONE, 1)
+            idle = fixed.fixed(kinds(aws), SWEEP_MINUTES, SWEEP_MEGABYTES)
+    print(*prices.amounts(columns), "", *prices.table(columns), "", sep="\n")
+    print(*fixed.lines(idle), sep="\n")
+    print(f"\nmetrics in an hour with won deals: {len(bench.metrics)}: {sorted(bench.metrics)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
