@@ -66,15 +66,15 @@ def _described(family: Family, field: Field) -> Row:
         record = {name: record[name] for name in family.data["described"].split()}
     if family.data.get("sparse"):
         record = {name: value for name, value in record.items() if value is not False}
-    if lines := family.data.get("parts", {}).get(field.name):
+    if lines := family.data.get("members", {}).get(field.name):
         inner = (Field(name, name, kind) for name, kind in map(str.split, lines.splitlines()))
         record["definition"] = {one.name: one.describe() for one in inner}
     beside: Row = family.data.get("more", {}).get(field.name, {})
     return record | beside
 
 
-def _merge_parts(family: Family, values: Row, old: Row) -> None:
-    for name in family.data.get("parts", {}):
+def _merge_members(family: Family, values: Row, old: Row) -> None:
+    for name in family.data.get("members", {}):
         if isinstance(values.get(name), dict):
             values[name] = (old.get(name) or family.defaults[name]) | values[name]
 
@@ -87,7 +87,7 @@ def _add(call: Call, family: Family) -> Any:
     absent = [field.name for field in needed if values.get(field.key) in (None, "", [])]
     if absent:
         raise family.error("add", "required", *absent)
-    _merge_parts(family, values, {})
+    _merge_members(family, values, {})
     check_rules(call, family, values, None)
     run_hook(family.table, "check", call, values, None)
     row = insert(call, family, values)
@@ -101,7 +101,7 @@ def _update(call: Call, family: Family) -> Any:
     for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
         if values[name] in (None, "", []):
             raise family.error("update", "required", family.fields[name].name)
-    _merge_parts(family, values, old)
+    _merge_members(family, values, old)
     check_rules(call, family, values, old)
     run_hook(family.table, "check", call, values, old)
     row = old | {k: fill(call, v, old["id"]) for k, v in family.touched.items()} | values
@@ -123,8 +123,9 @@ def emit_write(call: Call, family: Family, operation: str, row: Row) -> None:
     verb, named = operation.upper(), family.data.get("events", {})
     event = named.get(operation) or (family.data.get("event") and family.data["event"] + verb)
     if event:
-        told = family.data.get(f"told_{operation}") or family.data.get("told", {"ID": family.key})
-        fields = {name: row.get(family.key_of(key)) for name, key in told.items()}
+        names = family.data.get(f"event_fields_{operation}")
+        names = names or family.data.get("event_fields", {"ID": family.key})
+        fields = {name: row.get(family.key_of(key)) for name, key in names.items()}
         data = fields if family.data.get("flat_event") else {"FIELDS": fields}
         call.portal.emit(event, data, f"{family.name}/{row['id']}")
 

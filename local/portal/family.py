@@ -24,14 +24,15 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `modules`     names that a request's `moduleId` may have
 `rights`      `admin`: only administrators write
 `free`        operations that ask for no rights
-`event`       prefix of its events, or `events` by operation; `told` (or `told_add`, …): names in
-              them and the fields they hold; `flat_event`: these stand in `data` itself
+`event`       prefix of its events, or `events` by operation; `event_fields` (or, for one of
+              them, `event_fields_add`, …): names in them and the fields they hold; `flat_event`:
+              these stand in `data` itself
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`, where they are not those
               of `refusals.toml`; `missing` beside it for a family that takes the others over
 `fault`       code of every error that has neither a text in `errors` nor the code 100
 `described`   names of what `fields` tells of a field; `sparse`: only what is true; `more`: what it
               tells of some of them beside
-`parts`       of objects, a line a part; `fields` lists them, and a write that names some leaves
+`members`     of objects, a line a member; `fields` lists them, and a write that names some leaves
               the others as they were
 `unknown`     error of a list that is asked for a field which the family has not
 `bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total
@@ -69,7 +70,7 @@ class Family(Shape):
         self.scope: str = data.get("scope", name.partition(".")[0])
         self.key: str = data.get("key", "id" if self.native else "ID")
         self.text_key = self.key.lower() != "id"
-        self.key_parts = self.key.split() if " " in self.key else []
+        self.key_fields = self.key.split() if " " in self.key else []
         self.id_names: list[str] = data.get("id", "id").split()
         self.given_names: list[str] = data.get("given", "fields").split()
         self.within: list[str] = data.get("within", [])

@@ -48,8 +48,8 @@ def _row_id(value: Any) -> int | None:
 def search_content(entity: EntityType, row: Row) -> None:
     """Keep the text that the portal searches in; it follows every change."""
     if "searchContent" in entity.blank:
-        parts = (row.get(key) for key in ("id", "title", "name", "lastName", "opportunity"))
-        row["searchContent"] = " ".join(str(part) for part in parts if part)
+        values = (row.get(key) for key in ("id", "title", "name", "lastName", "opportunity"))
+        row["searchContent"] = " ".join(str(value) for value in values if value)
 
 
 def contact_marks(entity: EntityType, row: Row) -> None:
@@ -57,9 +57,9 @@ def contact_marks(entity: EntityType, row: Row) -> None:
     if not entity.has_fm:
         return
     values = row.get("fm", [])
-    for kind, mark in (("PHONE", "hasPhone"), ("EMAIL", "hasEmail")):
+    for kind, flag in (("PHONE", "hasPhone"), ("EMAIL", "hasEmail")):
         of_kind = [entry for entry in values if entry["typeId"] == kind]
-        row[mark] = "Y" if of_kind else "N"
+        row[flag] = "Y" if of_kind else "N"
         row[kind.lower()] = of_kind[0]["value"] if of_kind else None
         for use in ("WORK", "HOME", "MOBILE", "MAILING"):
             key = kind.lower() + use.capitalize()

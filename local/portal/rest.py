@@ -32,12 +32,12 @@ def json_answer(body: Any, status: int = 200, *, xml: bool = False) -> Response:
 
 def split_path(path: str) -> tuple[str, str, str]:
     """User, secret and method; all that remains is read as a method where a part is missing."""
-    parts = [part for part in path.strip("/").split("/") if part]
-    if len(parts) >= 3 and parts[0].isdigit():  # noqa: PLR2004  user, secret, method
-        return parts[0], parts[1], "/".join(parts[2:])
-    if len(parts) == 2 and parts[0].isdigit():  # noqa: PLR2004  the webhook's own address
-        return parts[0], parts[1], ""
-    return "", "", "/".join(parts)
+    segments = [one for one in path.strip("/").split("/") if one]
+    if len(segments) >= 3 and segments[0].isdigit():  # noqa: PLR2004  user, secret, method
+        return segments[0], segments[1], "/".join(segments[2:])
+    if len(segments) == 2 and segments[0].isdigit():  # noqa: PLR2004  the webhook's own address
+        return segments[0], segments[1], ""
+    return "", "", "/".join(segments)
 
 
 async def answer(portal: Portal, request: Request, path: str) -> Response:
@@ -81,7 +81,7 @@ async def answer(portal: Portal, request: Request, path: str) -> Response:
     return response
 
 
-async def _respond(  # noqa: PLR0913  the parts of one request
+async def _respond(  # noqa: PLR0913  all of one request
     portal: Portal,
     request: Request,
     address: tuple[str, str, str],

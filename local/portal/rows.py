@@ -103,8 +103,8 @@ def within(call: Call, family: Family, operation: str) -> Row:
 
 def find_row(call: Call, family: Family, operation: str) -> Row:
     """The row of the request's id, or the family's error."""
-    if family.key_parts:
-        return _row_of_parts(call, family, operation)
+    if family.key_fields:
+        return _row_of_key(call, family, operation)
     value = call.get(*(name.lower() for name in family.id_names))
     if value is None or value == "" or isinstance(value, list | dict | bool):
         raise family.error(operation, "id", family.id_names[0])
@@ -122,10 +122,10 @@ def find_row(call: Call, family: Family, operation: str) -> Row:
     return row
 
 
-def _row_of_parts(call: Call, family: Family, operation: str) -> Row:
+def _row_of_key(call: Call, family: Family, operation: str) -> Row:
     given = call.get(family.given_names[0]) or call.params
-    parts = {str(k).replace("_", "").lower(): v for k, v in entries(given)}
-    wanted = {name: parts.get(name.replace("_", "").lower()) for name in family.key_parts}
+    named = {str(k).replace("_", "").lower(): v for k, v in entries(given)}
+    wanted = {name: named.get(name.replace("_", "").lower()) for name in family.key_fields}
     for name, value in wanted.items():
         if int_or_none(value) is None:
             raise family.error(operation, "id", name)

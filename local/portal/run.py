@@ -41,7 +41,7 @@ def run_method(
     key = method.name.lower()
     check_operating(portal, webhook, key, in_batch=in_batch)
     if fault := pick(_answers(portal), key, "before", portal.random):
-        raise _said(portal, fault)
+        raise _fault_error(portal, fault)
     call = Call(portal, webhook, _bind(method, params))
     try:
         result = method.run(call)
@@ -51,7 +51,7 @@ def run_method(
         traceback.print_exc(file=sys.stderr)
         raise refuse("server_error") from bug
     if fault := pick(_answers(portal), key, "after", portal.random):
-        raise _said(portal, fault)
+        raise _fault_error(portal, fault)
     answer: Row = {"result": result}
     if isinstance(result, Page):
         answer = {"result": result.result}
@@ -73,7 +73,7 @@ def _answers(portal: Portal) -> list[Any]:
     return [fault for fault in portal.faults if fault.kind in ERRORS]
 
 
-def _said(portal: Portal, fault: Any) -> RestError:
+def _fault_error(portal: Portal, fault: Any) -> RestError:
     error: RestError = fault.error() or RestError("", "")
     if error.code == "PORTAL_DELETED":
         error.status = portal.settings.portal_deleted_status
@@ -116,13 +116,13 @@ def _check_numbers(method: Method, bound: Row) -> None:
 
 
 def _wrong_arguments(method: Method, at: int, name: str, problem: str) -> RestError:
-    parts = method.name.lower().split(".")
-    call = f"c{''.join(parts[:-1])}::{parts[-1]}()"
+    steps = method.name.lower().split(".")
+    call = f"c{''.join(steps[:-1])}::{steps[-1]}()"
     words = {"taskid": "taskId", "itemid": "itemId", "actionid": "actionId", "order": "arOrder"}
-    known = words.get(name.lower(), name)
-    text = f"Param #{at} ({known}) expected by method {call}, but not given."
+    argument = words.get(name.lower(), name)
+    text = f"Param #{at} ({argument}) expected by method {call}, but not given."
     if problem:
-        text = f"Param #{at} ({known}) for method {call} {problem}."
+        text = f"Param #{at} ({argument}) for method {call} {problem}."
     return RestError(
         "ERROR_CORE", f"TASKS_ERROR_EXCEPTION_#256; {text}; 256/TE/WRONG_ARGUMENTS<br>"
     )

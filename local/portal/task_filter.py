@@ -37,8 +37,8 @@ def special_test(
     """Conditions that no field holds: favourites, root tasks, overdue ones; None: it is another."""
     plain = name.lstrip("!<>=%@").upper()
     if plain.startswith("::SUBFILTER"):
-        parts = {str(key).upper(): one for key, one in entries(value)}
-        plain, value = ("FAVORITE", parts["FAVORITE"]) if "FAVORITE" in parts else (plain, value)
+        named = {str(key).upper(): one for key, one in entries(value)}
+        plain, value = ("FAVORITE", named["FAVORITE"]) if "FAVORITE" in named else (plain, value)
     on = str(value).upper() == "Y"
     if plain == "FAVORITE":
         return lambda row: (user in row.get("favoriteOf", [])) is on

@@ -99,10 +99,10 @@ def _selected(call: Call, entity: EntityType, rows: list[Row]) -> list[Row]:
             view.pop("fm", None)
         return views
     keys = ["id", *(name for name in select if name != "id")]
-    known = [key for key in keys if key in entity.blank or key == "fm" or entity.find(key)]
+    shown = [key for key in keys if key in entity.blank or key == "fm" or entity.find(key)]
     if original:
-        known += [key for key in keys if key in entity.classic and key.startswith("UF_")]
-    return [{key: view[key] for key in known if key in view} for view in views]
+        shown += [key for key in keys if key in entity.classic and key.startswith("UF_")]
+    return [{key: view[key] for key in shown if key in view} for view in views]
 
 
 def fields_of(call: Call) -> Any:

@@ -93,9 +93,9 @@ def _has_words(call: Call, row: Row, words: Row) -> bool:
         if name == "UF_DEPARTMENT_NAME":
             table = table_of(call, _DEPARTMENTS)
             texts = [(table.get(one) or {}).get("NAME") for one in row["departments"]]
-        parts = " ".join(str(text or "") for text in texts).casefold().split()
+        there = " ".join(str(text or "") for text in texts).casefold().split()
         if not all(
-            any(part.startswith(word) for part in parts) for word in str(value).casefold().split()
+            any(one.startswith(word) for one in there) for word in str(value).casefold().split()
         ):
             return False
     return True
@@ -127,8 +127,8 @@ def _write(call: Call) -> Row:
         field = _FAMILY.classic.get(name.upper())
         if field is None or field.readonly or field.type == "file":
             continue
-        parts = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
-        read = [read_value(call.portal, field, one) for one in parts]
+        several = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
+        read = [read_value(call.portal, field, one) for one in several]
         values[field.key] = read if field.multiple else (read or [None])[0]
     return values
 

@@ -26,14 +26,14 @@ def owner_of(call: Call, kind: str, number: int) -> Row:
     return row
 
 
-def _files(call: Call, given: Any, known: Row) -> Row:
-    files, portal = dict(known), call.portal
+def _files(call: Call, given: Any, kept: Row) -> Row:
+    files, portal = dict(kept), call.portal
     author = call.owner()
     for _, entry in entries(given):
-        parts = [part for _, part in entries(entry)]
-        if len(parts) < 2:  # noqa: PLR2004  name and content
+        pair = [one for _, one in entries(entry)]
+        if len(pair) < 2:  # noqa: PLR2004  name and content
             continue
-        name, content = str(parts[0]), str(parts[1])
+        name, content = str(pair[0]), str(pair[1])
         number = portal.add_file(name, content)
         address = f"https://{portal.domain}/disk/showFile/{number}/?&ncc=1&filename={name}"
         files[str(number)] = {

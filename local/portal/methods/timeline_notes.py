@@ -62,15 +62,15 @@ def bindings(call: Call) -> Page:
 
 
 def _note_of(call: Call) -> tuple[str, ...]:
-    parts = [str(call.number(name)) for name in ("ownertypeid", "ownerid", "itemtype", "itemid")]
+    numbers = [str(call.number(name)) for name in ("ownertypeid", "ownerid", "itemtype", "itemid")]
     for name in ("ownerTypeId", "ownerId", "itemType", "itemId"):
         call.need(name)
-    table = call.portal.items.get(int(parts[0]))
-    if table is None or table.get(int(parts[1])) is None:
+    table = call.portal.items.get(int(numbers[0]))
+    if table is None or table.get(int(numbers[1])) is None:
         raise not_found("Element not found")
-    if call.portal.denied(call.user, int(parts[0])):
+    if call.portal.denied(call.user, int(numbers[0])):
         raise access_denied()
-    return ("note", *parts)
+    return ("note", *numbers)
 
 
 @method("crm.timeline.note.save", "crm")

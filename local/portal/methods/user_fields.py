@@ -17,7 +17,7 @@ from local.portal.user_field_names import check_name
 
 _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
-_TOLD = ("ID", "ENTITY_ID", "FIELD_NAME")
+_EVENT_FIELDS = ("ID", "ENTITY_ID", "FIELD_NAME")
 _SETTINGS: dict[str, Row] = {
     "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
     | {"DEFAULT_VALUE": ""},
@@ -117,9 +117,9 @@ def _emit(call: Call, action: str, row: Row) -> None:
     kind = row["ENTITY_ID"].removeprefix("CRM_")
     if row["ENTITY_ID"].startswith("CRM_"):
         own = (row["ENTITY_ID"] in _ENTITIES and kind != "SMART_INVOICE") or kind == "REQUISITE"
-        told = {name: row["id" if name == "ID" else name] for name in _TOLD}
+        fields = {name: row["id" if name == "ID" else name] for name in _EVENT_FIELDS}
         event = f"ONCRM{kind if own else 'TYPE'}USERFIELD{action}"
-        call.portal.emit(event, {"FIELDS": told}, f"user_field/{row['id']}")
+        call.portal.emit(event, {"FIELDS": fields}, f"user_field/{row['id']}")
 
 
 @hook("user_fields", "add")

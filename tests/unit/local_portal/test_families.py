@@ -122,8 +122,8 @@ def send(desk, name, operation, params):
 def key_of(name, answer, fields):
     """Return the parameters that name a row which was just made."""
     family = FAMILIES[name]
-    if family.key_parts:
-        return request_of(name, {part: fields[part] for part in family.key_parts})
+    if family.key_fields:
+        return request_of(name, {part: fields[part] for part in family.key_fields})
     if isinstance(answer, dict):
         answer = next(iter(answer.values()))
     number = answer[family.key] if isinstance(answer, dict) else answer
@@ -216,7 +216,7 @@ def test_only_administrators_write_where_a_page_says_so(full, name):
     assert full.refusal(call_of(name, "add"), **request_of(name, fields_for(name))).text
 
 
-def told(data):
+def names_in(data):
     """Return the names that an event's data hold."""
     return sorted(data.get("FIELDS", data))
 
@@ -234,7 +234,7 @@ def test_writes_raise_the_documented_events(full, name):
     send(full, name, "delete", key)
     for row in waiting:
         documented = EVENTS[row.event]["sample_data"]
-        assert told(row.fields()["data"]) == told(documented)
+        assert names_in(row.fields()["data"]) == names_in(documented)
     assert len(waiting) == len(WRITES)
 
 
