@@ -48,7 +48,7 @@ def project(entity: str, item: Item) -> Form:
             continue
         value = _tags(item[name]) if name == "tags" and entity == TASK else item[name]
         value = _canonical(value)
-        if value is not None and _LINK.fullmatch(name):
+        if _LINK.fullmatch(name):
             value = _link(value)
         if value is not None:
             form[name] = value

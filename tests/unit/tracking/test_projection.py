@@ -138,6 +138,7 @@ def test_of_a_task_chosen_fields_are_stored():
         "favorite": "Y",
         "viewedDate": "2025-09-09T12:11:30+02:00",
         "ufCrmTask": ["D_10", "C_7"],
+        "ufAuto123": "x",
     }
     assert project(TASK, task) == {
         "id": "8017",
@@ -145,6 +146,7 @@ def test_of_a_task_chosen_fields_are_stored():
         "auditors": ["10", "9"],
         "tags": ["urgent"],
         "ufCrmTask": ["C_7", "D_10"],
+        "ufAuto123": "x",
     }
 
 
@@ -197,3 +199,22 @@ def test_an_empty_part_of_a_value_is_as_good_as_none():
     short, long = {"id": 1, "value": "x"}, {"id": 1, "value": "x", "note": "", "flag": False}
     assert project("deal", {"fm": [short]}) == project("deal", {"fm": [long]})
     assert project("deal", {"UF_CRM_1": {"label": ""}}) == project("deal", {})
+
+
+def test_empty_values_of_a_list_are_left_out():
+    """A value of several has only those that are set."""
+    assert project("deal", {"UF_CRM_1": ["x", "", None, False]}) == {"UF_CRM_1": ["x"]}
+
+
+def test_no_address_is_stored_of_any_value():
+    """Addresses hold the webhook's secret: of a value with parts none that is one is stored."""
+    value = {"name": "x", "showUrl": "https://x/rest/1/secret", "URLMACHINE": "https://x"}
+    assert project("deal", {"UF_CRM_1": value}) == {"UF_CRM_1": {"name": "x"}}
+    assert project("deal", {"UF_CRM_2": value | {"id": 5}}) == {"UF_CRM_2": 5}
+
+
+def test_a_form_has_one_text():
+    """The text of a form does not depend on the order of names, nor of equal-looking values."""
+    assert canonical_json({"b": 1, "a": 2}) == '{"a":2,"b":1}'
+    mixed, other = (project("deal", {"UF_CRM_1": each}) for each in ([True, 1], [1, True]))
+    assert canonical_json(mixed) == canonical_json(other)
