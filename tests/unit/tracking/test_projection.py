@@ -201,6 +201,13 @@ def test_an_empty_part_of_a_value_is_as_good_as_none():
     assert project("deal", {"UF_CRM_1": {"label": ""}}) == project("deal", {})
 
 
+def test_only_a_digest_is_taken_for_one():
+    """A value with parts of its own is no digest, so a Change has it whole."""
+    assert is_digest(digest({"name": "x"}))
+    assert not is_digest({"name": "x"})
+    assert not is_digest("$sha256")
+
+
 def test_empty_values_of_a_list_are_left_out():
     """A value of several has only those that are set."""
     assert project("deal", {"UF_CRM_1": ["x", "", None, False]}) == {"UF_CRM_1": ["x"]}
