@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
-  trace dead redrive drop pause resume release history asof undo forget \
+  listen sample trace dead redrive drop pause resume release history asof undo forget \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -88,6 +88,12 @@ doctor: env ## What works, what does not, what to do about it
 	$(relay)
 
 logs: env ## Follow what the functions write, the journal among it
+	$(relay)
+
+listen: env ## Live changes [ON=deal.updated] [RUN=call_ada, dry unless WRITE=1]
+	$(relay)
+
+sample: env ## An event file of a real change, personal data masked: CHANGE=<id> NAME=…
 	$(relay)
 
 trace: env ## From a POST to each effect: ITEM=deal/662, CHANGE=<id> or REQUEST=<id>

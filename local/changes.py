@@ -8,16 +8,14 @@ from typing import Any, NamedTuple
 
 from local.aws import LocalAws
 from local.stack import Stack
+from ops import change_line
+from ops.change_line import edited_fields
+from ops.temporary_queue import TemporaryQueue
 from relay.change import Change
-from relay.echo.derived_fields import FOLLOWS
-from relay.echo.same_value import plain
 from relay.errors import NotOursError
 
-SHOWN = 3  # fields on a line
 QUEUE = "relay-changes-shown"
 PATIENCE_SECONDS = 3.0  # for the log line of track, which may be stored after the change is sent
-# Fields that follow from a person's edit; they are in the Change, and not shown.
-_CONSEQUENCES = set().union(*FOLLOWS.values()) - {"stageid", "opportunity", "contactid"}
 
 
 class Changes:
@@ -34,43 +32,26 @@ class Changes:
         *,
         stray: Callable[[str], object] = print,
     ) -> None:
-        self._sqs, self._sns = aws.client("sqs"), aws.client("sns")
         self._stray = stray
-        self._url = self._sqs.create_queue(QueueName=queue)["QueueUrl"]
-        asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        topic, arn = stack.outputs["ChangesTopicArn"], asked["Attributes"]["QueueArn"]
-        self._sqs.set_queue_attributes(
-            QueueUrl=self._url, Attributes={"Policy": let_in(topic, arn)}
-        )
-        self._subscription = self._sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=arn,
-            Attributes={"RawMessageDelivery": "true"},
-        )["SubscriptionArn"]
+        topic = stack.outputs["ChangesTopicArn"]
+        self._queue = TemporaryQueue(aws.client("sqs"), aws.client("sns"), topic, queue)
 
     def close(self) -> None:
         """Delete the queue and its subscription."""
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)
+        self._queue.close()
 
     def new(self, wait_seconds: int = 0) -> Iterator[Change]:
         """Yield the changes that were announced since the last call.
 
         With `wait_seconds` 0 some messages may be left for the next call.
         """
-        while True:
-            found = self._sqs.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds
-            )
-            for message in found.get("Messages", []):
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        while found := self._queue.messages(wait_seconds):
+            for message in found:
+                self._queue.delete(message)
                 try:
                     yield read(message["Body"])
                 except ValueError as error:
                     self._stray(f"a message that is no change: {error}")
-            if not found.get("Messages"):
-                return
 
 
 def read(body: str) -> Change:
@@ -82,18 +63,6 @@ def read(body: str) -> Change:
     except (NotOursError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"{error!r:.200}") from error
     return change
-
-
-def let_in(topic: str, queue: str) -> str:
-    """Return the queue policy that lets a topic send to a queue, as JSON."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Reading(NamedTuple):
@@ -147,38 +116,12 @@ def _time(change: Change) -> float:
 
 def words(change: Change, reading: Reading | None = None) -> str:
     """Return a change as one line: `deal 662 stageId NEW -> WON by user 1, event, 1 read in …`."""
-    what = change.action
-    edited = _edited(change)
-    if edited:
-        what = ", ".join(_field(change, name) for name in edited[:SHOWN])
-        more = len(edited) - SHOWN
-        what += f" and {more} more" if more > 0 else ""
-    user = change.after.get("updatedBy") or change.after.get("changedBy")
-    by = f" by user {user}" if user else ""
-    seen = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
-    return f"{change.entity} {change.id} {what}{by}, {seen}" + (f", {reading}" if reading else "")
-
-
-def _edited(change: Change) -> list[str]:
-    """Return the fields that a person edited; of an added item none: all of them are new."""
-    if change.action != "updated":
-        return []
-    edited = [name for name in change.changed if plain(name) not in _CONSEQUENCES]
-    return edited or list(change.changed)
-
-
-def _field(change: Change, name: str) -> str:
-    return f"{name} {_short(change.before, name)} -> {_short(change.after, name)}"
-
-
-def _short(values: Mapping[str, Any], name: str) -> str:
-    text = str(values.get(name) if values.get(name) is not None else "-")
-    return text if len(text) <= 30 else text[:29] + "…"  # noqa: PLR2004  fits a line of 80
+    return change_line.words(change) + (f", {reading}" if reading else "")
 
 
 def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
     """Return a change as a step of the page's strip (local/portal/README.md)."""
-    changed = _edited(change)
+    changed = edited_fields(change)
     detail = {
         "changed": changed,
         "before": {name: change.before.get(name) for name in changed},

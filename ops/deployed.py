@@ -88,8 +88,7 @@ def find_stack(name: str) -> Deployed:
 
     Where no region is set, it is the stack of a `make run` that runs beside the command.
     """
-    if not boto3.session.Session().region_name:
-        _choose_local_aws()
+    _choose_local_aws()
     try:
         stack = read_stack(boto3.client("cloudformation"), name)
     except ClientError as error:
@@ -103,15 +102,18 @@ def find_stack(name: str) -> Deployed:
 
 def client(service: str) -> Any:
     """Return a boto3 client for a command: it answers within a minute, or says why not."""
+    _choose_local_aws()
     return boto3.client(service, config=CONFIG)
 
 
 def _choose_local_aws() -> None:
-    """Let all clients of this process reach the AWS of `make run`, if it runs."""
+    """Where no region is set, let all clients of this process reach the AWS of `make run`."""
+    if boto3.session.Session().region_name:
+        return
     try:
         address = json.loads(LOCAL.read_text("utf-8"))
         host = urlsplit(address["endpoint"])
-        with socket.create_connection((host.hostname, host.port), timeout=1):
+        with socket.create_connection((host.hostname, host.port), timeout=5):
             pass
     except (OSError, ValueError):
         return  # nothing runs: botocore says that the region is missing

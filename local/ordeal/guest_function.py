@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from local.aws import LocalAws
-from local.changes import let_in
 from local.stack import Stack
 from ops.build import BUILD
+from ops.temporary_queue import let_in
 
 NAME = "Guest"
 MODEL = "FollowUp"  # the reaction whose code and environment the guest gets
