@@ -5,7 +5,6 @@ checked, nothing was made. What it costs is an upload to S3.
 """
 
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,32 +16,13 @@ from botocore.exceptions import ClientError
 
 from ops.build import ROOT, SAM, ConfigEnv, sam_environment
 from ops.build import command as build_command
+from ops.deploy_faults import alone, cause_of, choose_region, judge_name
 from ops.deployed import Stack
 from ops.findings import BAD, LOOK, OK, Finding, Level
 from ops.outcome import Outcome
 from ops.quota import quota_findings
 from ops.terminal import console, shown
 
-# What an error of a deploy means, and the next command. The first that fits is told.
-CAUSES = {
-    r"not authorized to perform: ([\w:*]+)": "whoever deploys lacks the right {0}",
-    r"[Ee]xpired": "the credentials have expired: sign in again (`aws sso login`)",
-    r"[Uu]nable to locate credentials": "there are no credentials: `aws configure`, or AWS_PROFILE",
-    r"specify a region|NoRegion": "no region is set: `export AWS_REGION=eu-central-1`",
-    r"Type of property '(\w+)' is invalid": "SAM does not take {0} as the template has it",
-    r"ROLLBACK_(?:COMPLETE|FAILED) state": (
-        "an earlier first deploy failed; delete what is left of it: "
-        "`.venv-sam/bin/sam delete --stack-name {stack}`"
-    ),
-    r"DELETE_FAILED": "the stack is half deleted; delete it again, then deploy",
-    r"_IN_PROGRESS": "another deploy of this stack is under way: wait for its end",
-    r"stackName|StackName": "a stack's name has at most 128 letters, digits and hyphens",
-    r"LimitExceeded|limit exceeded|maximum number|Policy document length": (
-        "the account is at a limit; the line above names it, Service Quotas raises it"
-    ),
-    r"already exists": "something of that name is there already; the line above names it",
-}
-_ERROR = re.compile("error|failed|invalid|state|expired|unable|must", re.IGNORECASE)
 # What is lost where a resource is made anew or removed, by its type or name.
 LOSSES = {
     "Mirror": (
@@ -69,9 +49,14 @@ LOSSES = {
 
 def command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
     """Build and deploy to AWS (samconfig.toml)."""
-    if (built := build_command(config_env)).left:
-        return built
-    code, text = _sam(stack, config_env)
+    for finding in judge_name(stack):
+        console.print(finding.line())
+    choose_region(config_env)
+    boto3.client("sts").get_caller_identity()  # before a build of two minutes
+    with alone():
+        if (built := build_command(config_env)).left:
+            return built
+        code, text = _sam(stack, config_env)
     if code:
         cause = cause_of(text, stack)
         console.print(f"[red]{shown(cause)}[/]")
@@ -82,28 +67,35 @@ def command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcom
 
 def check_command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
     """Let CloudFormation judge the deploy and explain it; changes nothing."""
-    if (built := build_command(config_env)).left:
-        return built
+    findings = list(judge_name(stack))
+    choose_region(config_env)
     who = boto3.client("sts").get_caller_identity()
     region = boto3.session.Session().region_name
     console.print(f"account {who['Account']}, region {region}, as {who['Arn']}")
-    cloudformation = boto3.client("cloudformation")
-    before = _status(cloudformation, stack)
-    console.print(f"stack {stack}: {before or 'not there yet'}")
-    code, text = _sam(stack, config_env, "--no-execute-changeset", "--no-confirm-changeset")
-    if code:
-        findings = [Finding(BAD, cause_of(text, stack))]
-    else:
-        try:
-            changes = list(_changes(cloudformation, stack))
-            findings = [*quota_findings(boto3.client("lambda")), *change_findings(changes)]
-        finally:
-            _tidy(cloudformation, stack, is_new=before is None)
+    with alone():
+        if (built := build_command(config_env)).left:
+            return built
+        findings += _judged(stack, config_env)
     for finding in findings:
         console.print(finding.line())
     console.print("nothing was changed; `make deploy` does it")
     told = {"stack": stack, "findings": [finding.document() for finding in findings]}
     return Outcome(told, left=any(finding.level == BAD for finding in findings))
+
+
+def _judged(stack: str, config_env: str) -> list[Finding]:
+    """Return what CloudFormation says of the deploy of what is built."""
+    cloudformation = boto3.client("cloudformation")
+    before = _status(cloudformation, stack)
+    console.print(f"stack {stack}: {before or 'not there yet'}")
+    code, text = _sam(stack, config_env, "--no-execute-changeset", "--no-confirm-changeset")
+    if code:
+        return [Finding(BAD, cause_of(text, stack))]
+    try:
+        changes = list(_changes(cloudformation, stack))
+        return [*quota_findings(boto3.client("lambda")), *change_findings(changes)]
+    finally:
+        _tidy(cloudformation, stack, is_new=before is None)
 
 
 def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
@@ -126,17 +118,6 @@ def _sam(stack: str, environment: str, *more: str) -> tuple[int, str]:
             shown_on.buffer.flush()
             written += chunk
     return process.returncode, written.decode(errors="replace")
-
-
-def cause_of(text: str, stack: str) -> str:
-    """Return what an error of SAM or CloudFormation means, and what to do."""
-    lines = [line for line in text.splitlines() if line.strip()] or ["it said nothing"]
-    begin = next((at for at, line in enumerate(lines) if _ERROR.search(line)), len(lines) - 1)
-    told = "\n".join(lines[begin:])
-    for pattern, meaning in CAUSES.items():
-        if found := re.search(pattern, told):
-            return meaning.format(*found.groups(), stack=stack)
-    return f"the deploy failed: {lines[begin]}"
 
 
 def _status(cloudformation: Any, stack: str) -> str | None:

@@ -9,7 +9,7 @@ from ops.findings import BAD, OK, Finding
 FIXED = 2 + 2 + 1 + 4  # republish, track, sweep, announce
 FORWARD = 5
 ROOM = 10  # copies that ingress should find free
-DEFAULT_REACTIONS, DEFAULT_CONCURRENCY = 3, 3
+DEFAULT_REACTIONS, DEFAULT_CONCURRENCY = 4, 3
 
 
 def backlog_of(stack: Deployed | None) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.deploy import cause_of, change_findings
+from ops.deploy import change_findings
 from ops.deployed import Deployed
 from ops.findings import BAD, LOOK, OK
 from ops.quota import quota_findings
@@ -56,34 +56,6 @@ def test_what_loses_nothing_needs_no_line():
     ]
     (finding,) = change_findings(changes)
     assert finding.text.endswith("1 changed, 1 made anew, 1 removed")
-
-
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        (
-            "Error: User: x is not authorized to perform: iam:CreateRole on resource",
-            "iam:CreateRole",
-        ),
-        ("ExpiredToken: The security token included in the request is expired", "sign in again"),
-        ("Unable to locate credentials", "aws configure"),
-        ("Error: You must specify a region", "AWS_REGION"),
-        ("[TrackFunctionQueue] is invalid. Type of property 'BatchSize' is invalid.", "BatchSize"),
-        (
-            "Stack:arn is in ROLLBACK_COMPLETE state and can not be updated.",
-            "sam delete --stack-na",
-        ),
-        ("Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.", "wait for its end"),
-        ("stack is in DELETE_FAILED state", "half deleted"),
-        ("Error: Value 'x' at 'stackName' failed to satisfy constraint", "128 letters"),
-        ("CREATE_FAILED  Resource handler returned message: LimitExceeded", "Service Quotas"),
-        ("Error: the moon is full", "the moon is full"),
-    ],
-)
-def test_an_error_is_told_with_the_next_command(text, meaning):
-    """Right, credentials, region, a stack half made or half deleted, limits; else the error."""
-    listed = "Deploying with following values\n  Region : eu-central-1\n  StackName: relay\n"
-    assert meaning in cause_of(f"{listed}{text}\n", "relay")
 
 
 class Lambda:
