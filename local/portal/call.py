@@ -105,12 +105,3 @@ def intranet_only(call: Call) -> None:
             "Action is allowed only for intranet users",
             HTTPStatus.FORBIDDEN,
         )
-
-
-def application_only(call: Call) -> Any:
-    """Refuse: a webhook has no application identity (the choice of the shape is a switch)."""
-    raise RestError(
-        "WRONG_AUTH_TYPE",
-        "Current authorization type is denied for this method",
-        call.portal.settings.app_only_status,
-    )

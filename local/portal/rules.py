@@ -8,7 +8,7 @@ A line is a word, a field, what the word needs, and after ` : ` the error as `co
 `among F A,B`   it is one of these
 `like F REGEX`  the whole of it matches
 `row F FAMILY`  it is the number of a row of a family
-`kept F V`      a row with this value can't be deleted
+`kept F V`      a row with this value can't be deleted; without V: with any
 """
 
 import re
@@ -59,7 +59,8 @@ def check_rules(call: Call, family: Family, values: Row, old: Row | None) -> Non
 def check_deletion(family: Family, row: Row) -> None:
     """Raise the error of the first rule that keeps a row."""
     for rule in _rules(family):
-        if rule.word == "kept" and str(row.get(rule.keys[0])) == rule.need:
+        value = row.get(rule.keys[0])
+        if rule.word == "kept" and (str(value) == rule.need if rule.need else value):
             code, text, status = rule.error
             raise RestError(family.code_of(code), text, int(status or 400))
 

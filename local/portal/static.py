@@ -1,19 +1,24 @@
 """Methods that answer the same to everybody: enumerations and other lists that no call changes.
 
 `data/answers.toml` has them by name: `enum` holds lines of id, name and the two codes, parted by
-bars; `result` holds the answer itself.
+bars; `result` holds the answer itself; `refuse` an error as `code|text|status`, and `names` the
+methods that answer with it. `data/manifests.json` has what the older methods of tasks tell of
+themselves.
 """
 
+import json
 import tomllib
 from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method
+from local.portal.errors import RestError
 from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.tokens import fill
 
 ANSWERS: dict[str, Row] = tomllib.loads((DATA / "answers.toml").read_text(encoding="utf-8"))
+_MANIFESTS: Row = json.loads((DATA / "manifests.json").read_text(encoding="utf-8"))
 _CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
 
 
@@ -30,9 +35,20 @@ def _answer(result: Any, call: Call) -> Any:
     return fill(call, result, 0)
 
 
+def _refuse(error: str, call: Call) -> Any:
+    code, text, status = error.split("|")
+    raise RestError(code, text, int(status or call.portal.settings.app_only_status))
+
+
 def register_answers() -> None:
     """Make a method of each."""
+    for name, result in _MANIFESTS.items():
+        METHODS[name] = Method(name, "task", partial(_answer, result))
     for name, data in ANSWERS.items():
+        for one in data.get("names", "").split():
+            METHODS[one.lower()] = Method(one, "basic", partial(_refuse, data["refuse"]))
+        if "refuse" in data:
+            continue
         lines = data.get("enum", "").strip().splitlines()
         result = data.get("result") if "result" in data else [_enum(line) for line in lines]
         scope = data.get("scope", name.partition(".")[0])

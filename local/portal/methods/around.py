@@ -1,10 +1,10 @@
-"""Duplicates, workflows, the CRM mode, and the methods that a webhook can't call at all."""
+"""Duplicates, workflows and the CRM mode."""
 
 import re
 from http import HTTPStatus
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, application_only, method
+from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.php import entries, int_or_none
 
@@ -96,48 +96,3 @@ def start_workflow(call: Call) -> Any:
     portal.activity.workflows.append({"id": workflow, "template": template, "document": document})
     call.wrote(f"{match[1].lower()}/{match[2]}", workflow=workflow)
     return workflow
-
-
-def _context_required(code: str, text: str) -> Any:
-    def refuse(_call: Call) -> Any:
-        raise RestError(code, text)
-
-    return refuse
-
-
-_DENIED = _context_required("ACCESS_DENIED", "Access denied! Application context required")
-_CONTEXT = _context_required("ACCESS_DENIED", "Application context required")
-_OPTION = _context_required("AccessException", "Application context required")
-
-
-def _placement(_call: Call) -> Any:
-    raise RestError(
-        "WRONG_AUTH_TYPE",
-        "Current authorization type is denied for this method Application context required",
-        HTTPStatus.FORBIDDEN,
-    )
-
-
-# What needs an application's identity, and how each group says so (rest-protocol, section 7)
-_APPLICATION_ONLY: dict[Any, tuple[str, ...]] = {
-    _DENIED: ("disk.storage.getforapp", "crm.automation.trigger.add", "entity.add"),
-    _OPTION: ("app.option.get", "app.option.set", "user.option.get", "user.option.set"),
-    _placement: ("placement.bind", "placement.unbind", "placement.get", "placement.list"),
-    _CONTEXT: ("bizproc.robot.add", "bizproc.activity.add", "crm.activity.type.add"),
-    application_only: (
-        "telephony.externalline.add",
-        "telephony.externalcall.register",
-        "telephony.externalcall.finish",
-        "imconnector.register",
-        "imbot.register",
-        "events",
-        "event.bind",
-        "event.unbind",
-        "event.get",
-        "event.test",
-        "event.offline.get",
-    ),
-}
-for _run, _names in _APPLICATION_ONLY.items():
-    for _name in _names:
-        METHODS[_name] = Method(_name, "basic", _run)

@@ -135,18 +135,7 @@ def _clear(owner: str, other: str, call: Call) -> Any:
     return True
 
 
-def _fields(_owner: str, other: str, _call: Call) -> Any:
-    plain = {"isRequired": False, "isReadOnly": False, "isImmutable": False}
-    plain |= {"isMultiple": False, "isDynamic": False}
-    return {
-        f"{other.upper()}_ID": {"type": "integer"} | plain | {"isRequired": True, "title": other},
-        "SORT": {"type": "integer"} | plain | {"title": "Sort"},
-        "IS_PRIMARY": {"type": "char"} | plain | {"title": "Primary"},
-    }
-
-
 _RUN: dict[str, Callable[[str, str, Call], Any]] = {
-    "fields": _fields,
     "add": _add,
     "delete": _delete,
     "items.get": _get,

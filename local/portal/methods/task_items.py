@@ -129,34 +129,6 @@ def _elapsed_list(call: Call) -> Page:
     return Page([show(_ELAPSED, row) for row in rows], len(rows))
 
 
-def _manifest(family: str, call: Call) -> Any:
-    """What the methods of a family take, as they tell it themselves."""
-    del call
-    described = FAMILIES[family]
-    shown = [name for name, field in described.classic.items() if "w" not in field.flags]
-    writable = [name for name in shown if not described.classic[name].readonly]
-    kind = family.rpartition(".")[2]
-    methods = [one for name, one in METHODS.items() if name.startswith(f"{family}.")]
-    return {
-        "Manifest version": "2.0",
-        "Manifest change date": "22 Feb 2018",
-        "Warning": "the format of this manifest may change",
-        "REST: shortname alias to class": kind,
-        f"REST: writable {kind} data fields": writable,
-        f"REST: readable {kind} data fields": shown,
-        f"REST: sortable {kind} data fields": shown,
-        f"REST: filterable {kind} data fields": shown,
-        "REST: date fields": [n for n in shown if "DATE" in n],
-        "REST: available methods": {
-            one.name.rpartition(".")[2]: {
-                "mandatoryParamsCount": sum(name.endswith("*") for name in one.positional),
-                "params": [{"description": name.rstrip("*")} for name in one.positional],
-            }
-            for one in methods
-        },
-    }
-
-
 def _allowed(family: str, call: Call) -> Any:
     described = FAMILIES[family]
     if not str(call.get("actionid")).isdigit():
@@ -173,13 +145,8 @@ _SPECIAL: tuple[_Special, ...] = (
     ("task.elapseditem.get", _elapsed_get, _ITEM),
     ("task.elapseditem.getlist", _elapsed_list, ()),
 )
-_MORE: tuple[tuple[str, Callable[[str, Call], Any], tuple[str, ...]], ...] = (
-    ("getmanifest", _manifest, ()),
-    ("isactionallowed", _allowed, (*_ITEM, "ACTIONID*")),
-)
 for _family in ("task.checklistitem", "task.commentitem", "task.elapseditem"):
-    for _verb, _run, _order in _MORE:
-        _name = f"{_family}.{_verb}"
-        METHODS[_name] = Method(_name, "task", partial(_run, _family), _order)
+    _name = f"{_family}.isactionallowed"
+    METHODS[_name] = Method(_name, "task", partial(_allowed, _family), (*_ITEM, "ACTIONID*"))
 for _name, _do, _order in _SPECIAL:
     METHODS[_name] = Method(_name, "task", _do, _order)

@@ -5,7 +5,6 @@ from typing import Any
 from local.portal.call import Call, intranet_only, method
 from local.portal.errors import RestError, access_denied, invalid_argument, missing
 from local.portal.php import entries
-from local.portal.rows import hook
 from local.portal.schema import EntityType
 from local.portal.table import Row
 
@@ -176,11 +175,3 @@ def get(call: Call) -> Any:
 
 def _dynamic(call: Call) -> list[EntityType]:
     return [entity for entity in call.portal.types.values() if entity.info]
-
-
-@hook("crm.automatedsolution", "deleting")
-def deleting_workplace(_call: Call, row: Row) -> None:
-    """One that smart processes are in stays."""
-    if row.get("typeIds"):
-        text = "Cannot delete the workplace that has SPAs. Move them to another workplace"
-        raise RestError("HAS_BOUND_TYPES", text)
