@@ -3,6 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
   listen sample trace dead redrive drop pause resume release history asof undo forget \
+  rehearse \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -127,6 +128,9 @@ undo: env ## Write back what changes took away: CHANGE=…, or SINCE= BY= FIELD=
 	$(relay)
 
 forget: env ## Delete what the history keeps of an item: ITEM=contact/7, GO=1
+	$(relay)
+
+rehearse: env ## This folder's code over what happened, writing nothing: NAME=follow_up SINCE=7d
 	$(relay)
 
 check: env ## Lint, types, template

@@ -23,6 +23,7 @@ from ops import (
     new,
     pause,
     redrive,
+    rehearse,
     release,
     robot,
     sample,
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "asof": history.asof_command,
     "undo": undo.command,
     "forget": forget.command,
+    "rehearse": rehearse.command,
 }
 VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
 

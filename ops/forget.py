@@ -9,8 +9,8 @@ import typer
 from ops.asked import ItemName, key_of
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
+from ops.past import Past
 from ops.terminal import console, shown
-from ops.timeline import Past
 from relay.history import BATCH, FORGOTTEN, PastChange, keys_of
 
 

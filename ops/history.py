@@ -10,8 +10,9 @@ import typer
 from ops.asked import ItemName, Moment, key_of, moment_of
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
+from ops.past import Past
 from ops.terminal import console, shown
-from ops.timeline import GapError, Past, Step, Timeline, is_unreadable, shown_time
+from ops.timeline import GapError, Step, Timeline, is_unreadable, shown_time
 from relay.tracking.difference import difference
 from relay.tracking.projection import is_digest
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
+from ops.past import Past
 from ops.progress import Progress
-from ops.timeline import Past
 from relay.aws_types import Item
 from relay.history import PastChange
 

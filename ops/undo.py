@@ -14,12 +14,13 @@ from ops.asked import moment_of
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.history import FieldName, text_of
 from ops.outcome import Outcome
+from ops.past import Past
 from ops.portals import Noted, Writer, open_portal
 from ops.progress import Progress
 from ops.restore import CanNotUndoError, Plan, plan_of, written_names
 from ops.selection import changes_between
 from ops.terminal import console, shown
-from ops.timeline import GapError, Past
+from ops.timeline import GapError
 from relay.history import PastChange
 from relay.tracking.row import Key
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from ops.deployed import Deployed
-from ops.timeline import Past
+from ops.past import Past
 from relay.change import is_volatile
 from relay.tracking.projection import project
+from tests.dynamo import Dynamo
 from tests.tracking_aws import OLD, announced_from
 
 STACK = Deployed(
@@ -19,6 +20,41 @@ STACK = Deployed(
     {"History": "History", "Mirror": "Mirror", "StateTable": "State"},
 )
 STAGES = ["NEW", "PREPARATION", "WON", "LOSE"]
+
+
+class Tables(Dynamo):
+    """The tables of a relay as operators read them; its State table takes transactions."""
+
+    def __init__(self, relay):
+        super().__init__()
+        self.rows, self._relay = relay.dynamo.state, relay.dynamo
+
+    def __getattr__(self, name):
+        """Leave other requests to the relay's tables."""
+        return getattr(self._relay, name)
+
+    def scan(self, *, Segment, TotalSegments, ExpressionAttributeValues, **_):  # noqa: N803
+        """Return a part of the history's rows of a time."""
+        since, until = (float(ExpressionAttributeValues[n]["N"]) for n in (":since", ":until"))
+        mine = list(self._relay.history.values())[Segment::TotalSegments]
+        rows = [one for one in mine if since <= float(one["at"]["N"]) <= until]
+        return {"Items": rows, "ScannedCount": len(mine)}
+
+    def batch_get_item(self, RequestItems):  # noqa: N803
+        """Return whole rows of the mirror, or rows of the State table."""
+        if "Mirror" not in RequestItems:
+            return super().batch_get_item(RequestItems)
+        keys = [(k["pk"]["S"], int(k["id"]["N"])) for k in RequestItems["Mirror"]["Keys"]]
+        assert len(keys) <= 100
+        mirror = self._relay.mirror
+        return {"Responses": {"Mirror": [mirror[key] for key in keys if key in mirror]}}
+
+    def query(self, **ask):
+        """Return all rows of a kind, or what the relay's tables answer."""
+        if ask["KeyConditionExpression"] != "pk = :pk":
+            return self._relay.query(**ask)
+        pk = ask["ExpressionAttributeValues"][":pk"]["S"]
+        return {"Items": [row for key, row in self._relay.mirror.items() if key[0] == pk]}
 
 
 def past_of(relay, **parameters):

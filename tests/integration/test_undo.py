@@ -14,32 +14,12 @@ from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
 from relay.tracking import wiring
-from tests.dynamo import Dynamo
-from tests.pasts import STACK
+from tests.pasts import STACK, Tables
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
 
 SECRET = "s3cr3ts3cr3ts3cr"
-
-
-class Tables(Dynamo):
-    """The tables of the relay: the State table takes transactions, all others are in memory."""
-
-    def __init__(self, relay):
-        super().__init__()
-        self.rows, self._relay = relay.dynamo.state, relay.dynamo
-
-    def __getattr__(self, name):
-        """Leave other requests to the relay's tables."""
-        return getattr(self._relay, name)
-
-    def scan(self, *, Segment, TotalSegments, ExpressionAttributeValues, **_):  # noqa: N803
-        """Return a part of the history's rows of a time."""
-        since, until = (float(ExpressionAttributeValues[n]["N"]) for n in (":since", ":until"))
-        mine = list(self._relay.history.values())[Segment::TotalSegments]
-        rows = [one for one in mine if since <= float(one["at"]["N"]) <= until]
-        return {"Items": rows, "ScannedCount": len(mine)}
 
 
 @pytest.fixture(scope="module")

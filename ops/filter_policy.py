@@ -1,0 +1,33 @@
+"""Whether SNS would deliver a change by a reaction's filter policy, judged on this machine."""
+
+from collections.abc import Mapping
+
+type Policy = Mapping[str, object]
+
+
+def matches(policy: Policy, document: Mapping[str, object]) -> bool:
+    """Return whether a message's body meets a policy; exits for an operator that is not known."""
+    return all(_meets(condition, document.get(name), name) for name, condition in policy.items())
+
+
+def _meets(condition: object, value: object, name: str) -> bool:
+    if isinstance(condition, Mapping):
+        return isinstance(value, Mapping) and matches(condition, value)
+    rules = condition if isinstance(condition, list) else [condition]
+    values = value if isinstance(value, list) else [value]
+    return any(_rule(rule, one, name) for rule in rules for one in values)
+
+
+def _rule(rule: object, value: object, name: str) -> bool:
+    match rule:
+        case {"exists": bool(wanted)}:
+            return (value is not None) is wanted
+        case {"prefix": str(start)}:
+            return isinstance(value, str) and value.startswith(start)
+        case {"anything-but": unwanted}:
+            others = unwanted if isinstance(unwanted, list) else [unwanted]
+            return value is not None and value not in others
+        case Mapping():
+            operator = next(iter(rule), "")
+            raise SystemExit(f"the filter asks for {operator!r} of {name}, which is not known here")
+    return value == rule and isinstance(value, bool) == isinstance(rule, bool)

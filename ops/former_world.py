@@ -1,0 +1,139 @@
+"""A portal's items at a moment of the past, as the mirror and the history have them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ops.happened import Happened
+from ops.offline import Network
+from ops.past import Past
+from ops.timeline import GapError, Timeline
+from relay.change import Change, Fields
+from relay.errors import PermanentError
+from relay.kinds import TASK, name_of
+from relay.reaction.past import changes_before
+from relay.tracking.projection import Form
+from relay.tracking.row import Key, Row
+
+_CONDITION = re.compile(r"(!=|!@|!|=|@|)([A-Za-z]\w*)")
+
+type Params = Mapping[str, object]
+
+
+class NotHeldError(Exception):
+    """Raised for a read that only the portal could answer; the text names the method."""
+
+
+class FormerWorld:
+    """Answers reads of items as of a moment; each kind of items is read from the mirror once."""
+
+    def __init__(self, past: Past, portal: str, happened: Happened, network: Network) -> None:
+        self._past, self._portal, self._happened = past, portal, happened
+        self._network = network
+        self._rows: dict[str, dict[int, Row]] = {}
+        self._values: dict[tuple[str, str], dict[str, list[int]]] = {}
+
+    def answer(self, method: str, params: Params, moment: float) -> dict[str, object]:
+        """Return the result of a read; raises NotHeldError, and the portal's error of no item."""
+        given = {name.lower(): value for name, value in params.items()}
+        match method.lower():
+            case "crm.item.get":
+                return {"item": self._one(method, _kind(given), given.get("id"), moment)}
+            case "tasks.task.get":
+                return {"task": self._one(method, TASK, given.get("taskid"), moment)}
+            case "crm.item.list":
+                return {"items": list(self._list(_kind(given), given.get("filter"), moment))}
+        raise NotHeldError(method)
+
+    def with_past(self, change: Change) -> Change:
+        """Return a change whose `history()` reads the stack's own."""
+
+        async def read(limit: int) -> list[Change]:
+            with self._network.opened():
+                return list(changes_before(self._past.history, change, limit))
+
+        return replace(change, past=read)
+
+    def _one(self, method: str, entity: str, number: object, moment: float) -> Fields:
+        state = None
+        if str(number).isdecimal():
+            state = self._state(entity, int(str(number)), moment)
+        if state is None:
+            raise PermanentError(method, "NOT_FOUND", f"{entity}/{number}")
+        return Fields(state)
+
+    def _state(self, entity: str, number: int, moment: float) -> Form | None:
+        key = Key(self._portal, entity, number)
+        timeline = self._happened.timelines.get(key)
+        if timeline is None:  # nothing of it changed since
+            row = self._of_kind(entity).get(number)
+            timeline = Timeline(key, row, [], 0.0) if row else None
+        return timeline.at(moment) if timeline else None
+
+    def _list(self, entity: str, conditions: object, moment: float) -> Iterator[Fields]:
+        rules = list(_rules(conditions))
+        for number in sorted(self._candidates(entity, rules)):
+            try:
+                state = self._state(entity, number, moment)
+            except GapError:
+                what = f"crm.item.list with {entity}/{number}, of which a change is missing"
+                raise NotHeldError(what) from None
+            if state is not None and all(_holds(rule, state) for rule in rules):
+                yield Fields(state)
+
+    def _candidates(self, entity: str, rules: list[tuple[str, str, set[str]]]) -> set[int]:
+        """Return the ids of items that may meet the rules: by one rule, or changed since."""
+        rows = self._of_kind(entity)
+        changed = {key.id for key in self._happened.timelines if key.entity == entity}
+        for operator, name, values in rules:
+            if operator in {"", "=", "@"}:
+                index = self._index(entity, name)
+                return changed | {number for one in values for number in index.get(one, [])}
+        return changed | set(rows)
+
+    def _index(self, entity: str, name: str) -> dict[str, list[int]]:
+        if (entity, name) not in self._values:
+            found: dict[str, list[int]] = defaultdict(list)
+            for number, row in self._of_kind(entity).items():
+                for text in _texts((row.form or {}).get(name)):
+                    found[text].append(number)
+            self._values[entity, name] = found
+        return self._values[entity, name]
+
+    def _of_kind(self, entity: str) -> dict[int, Row]:
+        if entity not in self._rows:
+            with self._network.opened():
+                rows = self._past.kind(self._portal, entity)
+                self._rows[entity] = {row.key.id: row for row in rows}
+        return self._rows[entity]
+
+
+def _kind(given: Params) -> str:
+    number = str(given.get("entitytypeid"))
+    if not number.isdecimal():
+        raise NotHeldError(f"crm.item.* of entityTypeId {number}")
+    return name_of(int(number))
+
+
+def _rules(conditions: object) -> Iterator[tuple[str, str, set[str]]]:
+    for name, value in conditions.items() if isinstance(conditions, Mapping) else ():
+        found = _CONDITION.fullmatch(str(name))
+        if not found or isinstance(value, Mapping):
+            raise NotHeldError(f"crm.item.list with the condition {name}")
+        yield found[1], found[2], set(_texts(value))
+
+
+def _holds(rule: tuple[str, str, set[str]], state: Mapping[str, object]) -> bool:
+    operator, name, values = rule
+    return bool(set(_texts(state.get(name))) & values) is not operator.startswith("!")
+
+
+def _texts(value: object) -> list[str]:
+    """Return the values of a field as texts; an empty field has one, the empty text."""
+    values = value if isinstance(value, list) else [value]
+    return [_text(one) for one in values] or [""]
+
+
+def _text(value: object) -> str:
+    return "" if value is None or (value == 0 and not isinstance(value, bool)) else str(value)

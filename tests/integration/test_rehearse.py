@@ -1,0 +1,265 @@
+"""make rehearse: the code of this folder over what happened, without a request and a write."""
+
+import asyncio
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from ops import rehearse
+from ops.former_world import FormerWorld, NotHeldError
+from ops.happened import Happened
+from ops.offline import Network
+from ops.reactions import LocalReaction
+from ops.terminal import console
+from relay import settings
+from relay.change import Change
+from relay.errors import PermanentError
+from relay.portal import PortalApi
+from relay.portal.fake import FakePortal
+from relay.portal_clients import PortalClients
+from relay.reaction import reaction
+from relay.reactions.follow_up import follow_up
+from tests.batches import Sqs, handle
+from tests.pasts import STACK, Ordeal, Tables, past_of
+from tests.tracking_aws import LATER, OLD, changes
+from tests.unit.tracking.conftest import relay
+
+__all__ = ["relay"]
+
+ALL = {"data": {"action": ["added", "updated", "deleted"]}}
+
+
+@pytest.fixture
+def tables(relay, monkeypatch):
+    """Return the relay's tables, joined to the command."""
+    monkeypatch.setattr(console, "quiet", False)
+    tables = Tables(relay)
+    monkeypatch.setattr(rehearse, "find_stack", lambda _name: STACK)
+    monkeypatch.setattr(rehearse, "client", lambda _service: tables)
+    return tables
+
+
+@pytest.fixture
+def rehearsed(tables, monkeypatch):
+    """Return the function that rehearses a coroutine as the reaction of a name."""
+    assert tables
+
+    def run(coroutine, name="guest", policy=ALL, since="1h"):
+        local = LocalReaction(name, coroutine, True, policy)
+        monkeypatch.setattr(rehearse, "find_reaction", lambda _name: local)
+        return rehearse.command(name, since=since)
+
+    return run
+
+
+def won(relay, deals):
+    """Let deals be won and read; return the Changes."""
+    for number in range(1, deals + 1):
+        relay.portal.put(2, number, title=f"deal {number}", stageId="NEW", stageSemanticId="P",
+                         assignedById=5, companyId=number % 3, updatedTime=OLD)  # fmt: skip
+    relay.baseline()
+    for number in range(1, deals + 1):
+        relay.portal.put(2, number, stageId="WON", stageSemanticId="S", updatedTime=LATER)
+        relay.event(number)
+    return relay.settle()
+
+
+def react(tables, monkeypatch, messages):
+    """Let follow_up handle the Changes as its function does; return the calls of the portal."""
+    clock = iter(range(1, 10_000))
+    answers = {
+        "tasks.task.add": lambda **_: {"task": {"id": str(next(clock))}},
+        "crm.timeline.comment.add": lambda **_: next(clock),
+    }
+    portal = FakePortal(answers)
+    portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)
+    sqs = Sqs()
+    clients = {"sqs": sqs, "dynamodb": tables}
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "client", lambda name, **_: clients[name])
+        patch.setattr(PortalClients, "get", lambda *_: portal)
+        for at in range(0, len(messages), 100):
+            bodies = [one.to_json() for one in changes(messages[at : at + 100])]
+            assert handle(follow_up, *bodies) == []
+    return portal.calls
+
+
+def test_what_is_listed_is_what_was_written(relay, tables, rehearsed, monkeypatch):
+    """Of 150 won deals each has the two writes that the function made, with the ids of then."""
+    calls = react(tables, monkeypatch, won(relay, 150))
+    for _, params in calls:
+        params["fields"].pop("XML_ID", None)  # the stamp, which the runner adds
+    document = rehearsed(follow_up, "follow_up").document
+    assert (document["total"], document["writing"], document["differ"]) == (150, 150, 0)
+    listed = [(w["method"], w["params"]) for one in document["changes"] for w in one["writes"]]
+    assert sorted(map(str, listed)) == sorted(map(str, calls))
+    assert all(one["as_done"] for one in document["changes"])
+
+
+def test_other_code_differs_where_it_writes_something_else(
+    relay, tables, rehearsed, monkeypatch, capsys
+):
+    """Three deals have another title for their task; one that was never handled is new."""
+    messages = won(relay, 10)
+    react(tables, monkeypatch, messages[:9])
+
+    @reaction
+    async def other(change: Change, portal: PortalApi) -> None:
+        if int(change.id) <= 3:
+            await portal.call("tasks.task.add", fields={"TITLE": "another"})
+        else:
+            await follow_up(change, portal)
+
+    outcome = rehearsed(other, "follow_up")
+    assert (outcome.document["differ"], outcome.left) == (3, False)
+    out = capsys.readouterr().out
+    assert "would write 17 times for 10 of 10 changes; 3 differ from what was done" in out
+    assert outcome.document["new"] == 1
+
+
+def test_reads_are_answered_as_of_then(relay, rehearsed):
+    """A company's deals are those of the moment of each change, not of today."""
+    seen = {}
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        items = portal.list("crm.item.list", entityTypeId=2, filter={"companyId": 1, "!id": 4})
+        found = {item["id"]: item["stageId"] async for item in items}
+        deal = await portal.call("crm.item.get", entityTypeId=2, id=change.id)
+        seen[change.id] = found, deal["item"]["stageId"], deal["item"]["comments"]
+
+    won(relay, 1)
+    for number in (4, 7, 10):
+        relay.portal.put(2, number, title="x", stageId="NEW", companyId=1, updatedTime=LATER)
+        relay.event(number, "add")
+        relay.settle()
+    relay.portal.put(2, 7, companyId=2, stageId="LOSE", updatedTime=LATER)
+    relay.event(7)
+    relay.settle()
+    outcome = rehearsed(guest)
+    assert (outcome.left, outcome.document["writes"]) == (False, 0)
+    assert seen["10"] == ({1: "WON", 7: "NEW", 10: "NEW"}, "NEW", None)
+    assert seen["7"][0] == {1: "WON", 10: "NEW"}  # the last run, after it had left the company
+
+
+def test_what_the_mirror_does_not_hold_is_said(relay, rehearsed, capsys):
+    """A read that only the portal could answer ends that change's rehearsal, and is counted."""
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        if change.id == "2":
+            await portal.call("crm.status.list", filter={})
+        if change.id == "3":
+            with suppress(requests.ConnectionError):
+                await asyncio.to_thread(requests.post, "https://203.0.113.1/", timeout=1)
+        if change.id == "1":
+            raise KeyError("title")
+        await portal.call("im.notify.system.add", USER_ID=5, MESSAGE="x")
+
+    won(relay, 4)
+    outcome = rehearsed(guest)
+    assert outcome.left
+    out = capsys.readouterr().out
+    assert "1 x can't be rehearsed: the reaction asks for crm.status.list" in out
+    assert "1 x can't be rehearsed: the reaction asks for another system than the portal" in out
+    assert "1 x KeyError: 'title'" in out
+    assert "would write 1 times for 1 of 4 changes" in out
+
+
+def test_only_what_the_filter_lets_through_is_rehearsed(relay, rehearsed):
+    """The filter is judged as SNS does it."""
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        await portal.call("im.notify.system.add", USER_ID=int(change.id))
+
+    won(relay, 3)
+    policy = {"type": ["com.bitrix24.deal.updated"], "data": {"after": {"companyId": [1]}}}
+    assert rehearsed(guest, policy=policy).document["total"] == 1
+    assert rehearsed(guest, policy={"data": {"origin": ["relay"]}}).document["total"] == 0
+
+
+def test_a_change_has_its_past_in_a_rehearsal(relay, rehearsed):
+    """`change.history()` is answered from the stack's history."""
+    found = []
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        assert portal.requests == 0
+        found.append([one.version for one in await change.history()])
+
+    won(relay, 1)
+    relay.portal.put(2, 1, title="b", updatedTime=LATER)
+    relay.event(1)
+    relay.settle()
+    rehearsed(guest)
+    assert found == [[], [2]]
+
+
+def test_a_missing_change_is_named_and_the_others_are_rehearsed(relay, rehearsed, capsys):
+    """Of an item with a gap nothing is guessed."""
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        await portal.call("im.notify.system.add", USER_ID=int(change.id))
+
+    won(relay, 3)
+    relay.portal.put(2, 1, title="b", updatedTime=LATER)
+    relay.event(1)
+    relay.settle()
+    del relay.dynamo.history[max(key for key in relay.dynamo.history if key[0] == "main/deal/1")]
+    outcome = rehearsed(guest)
+    assert (outcome.left, outcome.document["total"]) == (True, 2)
+    assert "a change of deal/1" in capsys.readouterr().out
+
+
+def test_changes_of_the_past_are_those_that_were_announced(relay, tables):
+    """Put together from the history they equal what was published, but for volatile fields."""
+    since = time.time()
+    Ordeal(relay, 20, 5).run(200)
+    announced = {one.change_id: one for one in changes(relay.topic.published)}
+    past = past_of(relay)
+    past.dynamodb = tables
+    found = Happened(past, "main", since, time.time()).changes(time.time())
+    assert {one.change_id for one in found} == set(announced)
+    for one in found:
+        then = announced[one.change_id]
+        assert (one.action, one.changed, one.origin) == (then.action, then.changed, then.origin)
+        if not then.truncated:
+            assert one.after.get("updatedBy") == then.after.get("updatedBy")
+            for name in ("title", "stageId", "ufCrmList"):
+                assert one.after.get(name) == then.after.get(name), name
+                assert one.before.get(name) == then.before.get(name), name
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("crm.status.list", {}),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {">opportunity": 5}}),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {"0": {"logic": "OR"}}}),
+        ("crm.item.list", {"filter": {}}),
+    ],
+)
+def test_a_read_that_is_not_understood_is_not_answered(relay, tables, method, params):
+    """Neither with nothing nor with everything."""
+    past = past_of(relay)
+    past.dynamodb = tables
+    world = FormerWorld(past, "main", Happened(past, "main", 0, time.time()), Network())
+    with pytest.raises(NotHeldError):
+        world.answer(method, params, time.time())
+    with pytest.raises(PermanentError, match="NOT_FOUND"):
+        world.answer("crm.item.get", {"entityTypeId": 2, "id": 99}, time.time())
+
+
+def test_the_network_is_open_again_after_a_rehearsal():
+    """Only what is rehearsed is held back."""
+    network = Network()
+    with network.closed(), pytest.raises(requests.ConnectionError, match="in a rehearsal"):
+        requests.get("http://127.0.0.1:9/", timeout=1)
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        requests.get("http://127.0.0.1:9/", timeout=1)
+    assert asyncio.run(asyncio.sleep(0)) is None
