@@ -12,9 +12,10 @@ from ops.mapping import logical_id
 from ops.masking import Mask
 from ops.new import MAX_LETTERS, NAME
 from ops.outcome import Outcome
+from ops.past import Past
 from ops.subscription import Subscription, sample_batch
 from ops.terminal import console, shown
-from ops.timeline import GapError, Past, Step
+from ops.timeline import GapError, Step
 from relay.change import Change
 from relay.kinds import kind_of
 from relay.tracking.difference import difference, fit_message
@@ -33,7 +34,8 @@ def command(
         raise SystemExit(f"a sample is called like big_deal, not {name!r}")
     if path.exists() or (ROOT / "src" / "relay" / "reactions" / f"{name}.py").exists():
         raise SystemExit(f"there is a sample or a reaction {name} already; choose another NAME")
-    past = Past(client("dynamodb"), find_stack(stack))
+    deployed = find_stack(stack)
+    past = Past(client("dynamodb"), deployed)
     key, version = past.change(change)
     try:
         found = next(
