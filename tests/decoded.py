@@ -20,6 +20,12 @@ def readings(raw: bytes, depth: int = 3) -> set[bytes]:
     return found
 
 
+def says(text: str, secret: str) -> bool:
+    """Return whether a text holds a secret in any spelling."""
+    wanted = secret.encode()
+    return any(wanted in one for one in readings(text.encode("utf-8", "replace")))
+
+
 def _decoded(raw):
     yield unquote_plus(raw.decode("latin-1")).encode("latin-1", "replace")
     yield codecs.escape_decode(re.sub(rb"\\(?![\\'\"abfnrtvx0-7])", rb"\\\\", raw).rstrip(b"\\"))[0]
