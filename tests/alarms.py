@@ -70,12 +70,12 @@ class Alarm:
     def is_raised(self, values: Mapping[int, list[float]], now: float) -> bool:
         """Return whether it is in ALARM at a time, by the values of each period's number."""
         last = int(now // self.period)
-        seen = [
+        measured = [
             values[number]
             for number in range(last - 1, last - 1 - self.periods - FURTHER_PERIODS, -1)
             if number in values
         ]
-        breaching = [self.breaches(period) for period in seen[: self.periods]]
+        breaching = [self.breaches(period) for period in measured[: self.periods]]
         breaching += [self.missing == "breaching"] * (self.periods - len(breaching))
         return sum(breaching) >= self.datapoints
 

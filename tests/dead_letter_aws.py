@@ -77,12 +77,12 @@ class DeadLetterAws:
         if not WaitTimeSeconds:
             return {}
         queue = self.queues[QueueUrl]
-        found = (its for its, (_, hidden) in queue.items() if hidden <= self.now)
+        found = (handle for handle, (_, hidden) in queue.items() if hidden <= self.now)
         letters = []
-        for its in list(itertools.islice(found, MaxNumberOfMessages)):
-            letter, _ = queue.pop(its)
-            queue[its] = [letter, self.now + VisibilityTimeout]  # behind all others
-            letters.append(letter | {"ReceiptHandle": its})
+        for handle in list(itertools.islice(found, MaxNumberOfMessages)):
+            letter, _ = queue.pop(handle)
+            queue[handle] = [letter, self.now + VisibilityTimeout]  # behind all others
+            letters.append(letter | {"ReceiptHandle": handle})
         return {"Messages": letters} if letters else {}
 
     def delete_message_batch(self, *, QueueUrl, Entries):  # noqa: N803

@@ -28,10 +28,10 @@ class Queue:
         """Hide messages from now on."""
         if self.down:
             raise EndpointConnectionError(endpoint_url="https://sqs")
-        for its in Entries:
-            wait = its["VisibilityTimeout"]
+        for entry in Entries:
+            wait = entry["VisibilityTimeout"]
             assert 0 < wait <= 12 * HOUR
-            self.messages[its["ReceiptHandle"]]["at"] = self.clock[0] + wait
+            self.messages[entry["ReceiptHandle"]]["at"] = self.clock[0] + wait
         return {}
 
     def get_queue_attributes(self, **_):
@@ -46,9 +46,9 @@ class Queue:
 
     def turn(self, handler, chance):
         """Go to where a message is visible, and let copies of a function handle what is."""
-        first = min(its["at"] for its in self.messages.values())
+        first = min(message["at"] for message in self.messages.values())
         self.clock[0] = max(self.clock[0], first) + self.window  # several are visible by then
-        ready = [name for name, its in self.messages.items() if its["at"] <= self.clock[0]]
+        ready = [name for name, message in self.messages.items() if message["at"] <= self.clock[0]]
         chance.shuffle(ready)
         for batch in itertools.batched(ready, chance.choice(self.sizes), strict=False):
             self._handle(handler, batch)
@@ -57,21 +57,21 @@ class Queue:
     def _handle(self, handler, batch):
         records = []
         for name in batch:
-            its = self.messages[name]
-            its["receives"] += 1
-            its["at"] = self.clock[0] + self.visibility
-            if its["receives"] > self.most:
+            message = self.messages[name]
+            message["receives"] += 1
+            message["at"] = self.clock[0] + self.visibility
+            if message["receives"] > self.most:
                 self.moved.append(self.messages.pop(name))
                 continue
             attributes = {
-                "ApproximateReceiveCount": str(its["receives"]),
-                "SentTimestamp": str(int(its["sent"] * 1000)),
+                "ApproximateReceiveCount": str(message["receives"]),
+                "SentTimestamp": str(int(message["sent"] * 1000)),
             }
-            records.append({"messageId": name, "receiptHandle": name, "body": its["body"],
+            records.append({"messageId": name, "receiptHandle": name, "body": message["body"],
                             "attributes": attributes, "eventSource": "aws:sqs"})  # fmt: skip
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
         answer = handler({"Records": records}, context)
-        back = {its["itemIdentifier"] for its in answer["batchItemFailures"]}
+        back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for record in records:
             if record["messageId"] not in back:
                 del self.messages[record["messageId"]]

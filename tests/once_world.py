@@ -60,13 +60,13 @@ class World:
 
     def find(self, method, params):
         """List what was made: deals by their origin, all tasks."""
-        for (its, tag), made in self.made.items():
+        for (created_by, tag), made in self.made.items():
             for number, mark, _ in made:
-                answer = self.answer(its, number, tag, mark)
-                if its == TASK and method == "tasks.task.list":
+                answer = self.answer(created_by, number, tag, mark)
+                if created_by == TASK and method == "tasks.task.list":
                     yield answer["task"]
                 if (
-                    its == DEAL
+                    created_by == DEAL
                     and method == "crm.item.list"
                     and params["filter"]["=originId"] == mark
                 ):
@@ -95,7 +95,9 @@ class Delivery:
         portal = OncePortal(self, self.run)
         try:
             for at, stage in enumerate(program):
-                calls = [self.one(portal, *its, f"{at}.{n}", order) for n, its in enumerate(stage)]
+                calls = [
+                    self.one(portal, *call, f"{at}.{n}", order) for n, call in enumerate(stage)
+                ]
                 turned = order % len(calls)
                 await asyncio.gather(*calls[turned:], *calls[:turned])
         except Exception as error:  # noqa: BLE001  as the reaction's rim does
@@ -114,12 +116,12 @@ class Delivery:
             case _:
                 fields = {"title": tag} | more
         number = {"id": 5} if method == UPDATE else {}
-        for again in (order in RETRIES, False):
+        for may_retry in (order in RETRIES, False):
             try:
                 result = await portal.call(method, entityTypeId=2, fields=fields, **number)
                 break
             except (TransientError, MayHaveRunError):  # as impatient reactions do
-                if not again:
+                if not may_retry:
                     raise
         self.results.append((method, tag, result))
 
@@ -151,7 +153,7 @@ class Delivery:
             for _ in range(TURNS):
                 self.loop.call_soon(self.loop.stop)
                 self.loop.run_forever()
-            quiet = [its for its in self.waiting if its[0] == "pause"]
+            quiet = [request for request in self.waiting if request[0] == "pause"]
             if not quiet or len(quiet) < len(self.waiting):
                 break
             self.waiting.remove(quiet[0])

@@ -79,7 +79,7 @@ class Ordeal:
     def __init__(self, relay, deals, seed=1):
         self.relay, self.random = relay, random.Random(seed)
         self.readings = {number: [] for number in range(1, deals + 1)}
-        self._pending, self._seen = [], 0
+        self._pending, self._position = [], 0
         for number in self.readings:
             relay.portal.put(2, number, title=f"deal {number}", stageId="NEW", updatedTime=OLD)
         relay.baseline()
@@ -130,8 +130,8 @@ class Ordeal:
         self._note()
 
     def _note(self):
-        fresh = self.relay.dynamo.stream[self._seen :]
-        self._seen = len(self.relay.dynamo.stream)
+        fresh = self.relay.dynamo.stream[self._position :]
+        self._position = len(self.relay.dynamo.stream)
         for record in fresh:
             row = record["dynamodb"]["NewImage"]
             number = int(row["id"]["N"])
@@ -147,9 +147,9 @@ class Ordeal:
         write = relay.dynamo.batch_write_item
         if faults and self.random.random() < 0.2:
             relay.dynamo.batch_write_item = _throttled
-        again = announced_from(relay.announce, batch)
+        unannounced = announced_from(relay.announce, batch)
         relay.dynamo.batch_write_item = write
-        done = len(batch) - len(again)
+        done = len(batch) - len(unannounced)
         repeated = batch[:done][-3:] if faults and self.random.random() < 0.2 else []
         announced_from(relay.announce, repeated)  # as Lambda may deliver them twice
         relay.topic.fail_entries = []

@@ -24,7 +24,7 @@ def plain(value, layers=MOST_LAYERS):
     if isinstance(value, Mapping):
         value = [*value, *value.values()]
     if isinstance(value, list | tuple | set | frozenset):
-        return "\n".join(plain(its, layers) for its in value)
+        return "\n".join(plain(one, layers) for one in value)
     if hasattr(value, "value"):  # boto3's Binary
         value = value.value
     if isinstance(value, bytes | bytearray):

@@ -84,9 +84,9 @@ def _filled(argument: Any, values: dict[str, str]) -> Any:
     """Return an Fn::Sub with what is known of it filled in; the text where that is all of it."""
     text, own = argument if isinstance(argument, list) else (argument, {})
     own = {name: _as_text(one, values) for name, one in own.items()}
-    known = values | {name: one for name, one in own.items() if isinstance(one, str)}
+    values_by_name = values | {name: one for name, one in own.items() if isinstance(one, str)}
     left = {name: one for name, one in own.items() if not isinstance(one, str)}
-    text = re.sub(r"\$\{([^!}]+)\}", lambda hit: known.get(hit[1], hit[0]), text)
+    text = re.sub(r"\$\{([^!}]+)\}", lambda hit: values_by_name.get(hit[1], hit[0]), text)
     if "${" not in text:
         return text
     return {"Fn::Sub": [text, left] if left else text}
@@ -113,7 +113,7 @@ class _Stack:
     """What CloudFormation knows before it makes a resource."""
 
     def __init__(self, translated: dict[str, Any], values: dict[str, str]) -> None:
-        self._known = values | STACK
+        self._values = values | STACK
         self._conditions = translated["Conditions"]
         self._mappings = translated["Mappings"]
 
@@ -144,7 +144,7 @@ class _Stack:
             case "Ref", "AWS::NoValue":
                 return NO_VALUE
             case "Ref", _:
-                return self._known.get(argument, unknown)
+                return self._values.get(argument, unknown)
             case "Condition", str():
                 return self.holds(argument)
             case "Fn::Equals", [one, other]:
@@ -156,7 +156,7 @@ class _Stack:
             case "Fn::Or", list():
                 return any(argument)
             case "Fn::Sub", _:
-                return _filled(argument, self._known)
+                return _filled(argument, self._values)
             case "Fn::GetAtt", str():
                 return {name: argument.split(".", 1)}
             case "Fn::Split", [str(glue), str(text)]:

@@ -141,17 +141,17 @@ def _judge(state, reader, rule, carry, after):
 def explore(kinds, writes, rule=right, carry=carried, *, stale=False):
     """Go through all interleavings; returns the promise that breaks ("" if none) and the states."""
     start = State((ABSENT,), None, tuple(sorted(map(Reader, kinds))), writes)
-    known, queue = {start}, deque([start])
+    reached, queue = {start}, deque([start])
     while queue:
         state = queue.popleft()
         mirrored = state.row.content if state.row else ABSENT
         if state.settled and mirrored != state.history[-1]:
-            return "caught up: the mirror stays behind", len(known)
+            return "caught up: the mirror stays behind", len(reached)
         try:
             for following in steps(state, rule, carry, stale):
-                if following not in known:
-                    known.add(following)
+                if following not in reached:
+                    reached.add(following)
                     queue.append(following)
         except AssertionError as broken:
-            return str(broken), len(known)
-    return "", len(known)
+            return str(broken), len(reached)
+    return "", len(reached)

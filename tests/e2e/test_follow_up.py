@@ -11,8 +11,10 @@ def test_a_won_deal_gets_one_task_and_one_comment(relay, await_until):
     """However often its event is sent again; the task is the responsible person's."""
     fields = {"title": "Ten chairs", "assignedById": 2}
     deal = relay.portal.call("crm.item.add", entityTypeId=2, fields=fields)["item"]["id"]
-    known = f'"change_id":"main.deal.{deal}.'
-    await_until(lambda: known in relay.log(), 60)  # a deal that is first seen won was never moved
+    change_id = f'"change_id":"main.deal.{deal}.'
+    await_until(
+        lambda: change_id in relay.log(), 60
+    )  # a deal that is first seen won was never moved
     relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "WON"})
     entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
     (comment,) = await_until(
@@ -25,7 +27,7 @@ def test_a_won_deal_gets_one_task_and_one_comment(relay, await_until):
         )
         assert relay.post(body.encode())[0] == 200
     await_until(lambda: not relay.messages("TrackQueue") and not relay.messages("FollowUpQueue"))
-    told = relay.portal.call("crm.timeline.comment.list", filter=entity)
+    listed = relay.portal.call("crm.timeline.comment.list", filter=entity)
     asked = {"filter": {"UF_CRM_TASK": f"D_{deal}"}, "select": ["ID", "TITLE", "RESPONSIBLE_ID"]}
     tasks = [
         task
@@ -33,8 +35,8 @@ def test_a_won_deal_gets_one_task_and_one_comment(relay, await_until):
         if task["title"] == "Call Ten chairs"
     ]
     assert [task["responsibleId"] for task in tasks] == ["2"]
-    assert [one["COMMENT"] for one in told] == [f"Follow-up: task {tasks[0]['id']}"]
-    assert comment["COMMENT"] == told[0]["COMMENT"]
+    assert [one["COMMENT"] for one in listed] == [f"Follow-up: task {tasks[0]['id']}"]
+    assert comment["COMMENT"] == listed[0]["COMMENT"]
 
 
 @pytest.fixture

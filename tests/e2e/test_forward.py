@@ -121,8 +121,10 @@ def test_the_rules_of_the_docs_work(relay, await_until, targets):
     states = relay.aws.client("stepfunctions")
     assert received(relay, targets.contacts, await_until, 1) == [changes[1]]
     elsewhere = received(relay, targets.others, await_until, 3)
-    assert sorted(its["detail"]["id"] for its in elsewhere) == sorted(its["id"] for its in changes)
-    assert {its["source"] for its in elsewhere} == {"bitrix24-relay"}
+    assert sorted(event["detail"]["id"] for event in elsewhere) == sorted(
+        event["id"] for event in changes
+    )
+    assert {event["source"] for event in elsewhere} == {"bitrix24-relay"}
     (ran,) = await_until(
         lambda: states.list_executions(stateMachineArn=targets.machine)["executions"]
     )

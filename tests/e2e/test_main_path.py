@@ -20,14 +20,14 @@ def test_a_new_contact_is_greeted(relay, await_until):
     contact = relay.portal.call("crm.contact.add", fields=person)
     (comment,) = await_until(lambda: comments(relay, contact))
     assert comment["COMMENT"] == "Welcome, Анна Король!"
-    told = await_until(
+    notices = await_until(
         lambda: [
             notification
             for notification in relay.portal.admin("notifications", "GET")
             if "Анна Король" in json.dumps(notification, ensure_ascii=False)
         ]
     )
-    assert len(told) == 1
+    assert len(notices) == 1
     await_until(lambda: f'"subject":"contact/{contact}","sent_at"' in relay.log())
     await_until(lambda: '"message":"ONCRMCONTACTADD"' in relay.log())
 

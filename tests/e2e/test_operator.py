@@ -20,7 +20,7 @@ from relay.tracking.row import ITEM, Base, Key, Reading, to_item
 def run(relay):
     """Return the function that runs a command of `ops` as its make target does."""
 
-    def command(*arguments, said=""):
+    def command(*arguments, typed=""):
         return subprocess.run(  # noqa: S603
             [sys.executable, "-m", "ops", *arguments],
             cwd=ROOT,
@@ -30,7 +30,7 @@ def run(relay):
                 "COLUMNS": "80",
                 **credentials(relay.aws.endpoint),
             },
-            input=said,
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
@@ -57,7 +57,7 @@ def test_connect_tries_and_stores_token_and_webhooks(relay, run, token_kept):
     """One URL serves both purposes, older tokens stay accepted, and no secret is printed."""
     url = relay.portal.state["webhook_url"]
     for token in ("first-token", "second-token"):
-        done = run("connect", said=f"{token}\n{url}\n\n")
+        done = run("connect", typed=f"{token}\n{url}\n\n")
         assert done.returncode == 0, done.stdout + done.stderr
         assert relay.stack.outputs["HookUrl"] in done.stdout
         assert "ONCRMCONTACTADD" in done.stdout
@@ -68,7 +68,7 @@ def test_connect_tries_and_stores_token_and_webhooks(relay, run, token_kept):
     assert (
         stored(relay, "webhook-urls/read/main") == stored(relay, "webhook-urls/write/main") == url
     )
-    run("connect", "--replace", said=f"third\n{url}\n\n")
+    run("connect", "--replace", typed=f"third\n{url}\n\n")
     assert stored(relay, "application-tokens/main") == "third"
 
 
@@ -77,15 +77,15 @@ def test_connect_takes_a_writing_webhook_of_its_own(relay, run, token_kept):
     url = relay.portal.state["webhook_url"]
     own = relay.portal.admin("incoming", "POST", user=2, title="writes")
     writing = re.sub(r"/rest/.*", f"/rest/2/{own['secret']}/", url)
-    done = run("connect", said=f"{token_kept}\n{url}\n{writing}\n")
+    done = run("connect", typed=f"{token_kept}\n{url}\n{writing}\n")
     assert done.returncode == 0, done.stdout + done.stderr
     assert stored(relay, "webhook-urls/write/main") == writing
-    run("connect", said=f"{token_kept}\n{url}\n\n")
+    run("connect", typed=f"{token_kept}\n{url}\n\n")
     assert stored(relay, "webhook-urls/write/main") == url
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("typed", "reason"),
     [
         ("\n", "an empty token would let anybody in"),
         ("token\n\n", "it is empty"),
@@ -93,9 +93,9 @@ def test_connect_takes_a_writing_webhook_of_its_own(relay, run, token_kept):
         ("token\nhttp://127.0.0.1:{port}/rest/1/wrongsecret1/\n", "NO_AUTH_FOUND"),
     ],
 )
-def test_connect_stores_nothing_that_does_not_work(relay, run, said, reason):
+def test_connect_stores_nothing_that_does_not_work(relay, run, typed, reason):
     """A bad token or URL exits with its fault, and nothing of it is stored."""
-    done = run("connect", "--portal", "bad", said=said.format(port=relay.portal.port))
+    done = run("connect", "--portal", "bad", typed=typed.format(port=relay.portal.port))
     assert done.returncode != 0
     assert reason in done.stdout + done.stderr
     with pytest.raises(relay.aws.client("ssm").exceptions.ParameterNotFound):
@@ -174,7 +174,7 @@ def test_release_lets_go_what_is_held_back(relay, run):
 
 def test_connect_refuses_a_bad_name(run):
     """A name with other characters than [a-z0-9-] exits with the pattern."""
-    done = run("connect", "--portal", "Моё", said="token\n")
+    done = run("connect", "--portal", "Моё", typed="token\n")
     assert "a portal's name is [a-z0-9-]{1,40}" in done.stderr
 
 
@@ -242,8 +242,8 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
     unborn = {name: value for name, value in new.items() if name != "born"}
     set_aside({"eventName": "MODIFY", "dynamodb": images | {"NewImage": unborn}})
     assert "Announce  2 x" in run("dead").stdout
-    said = run("redrive").stdout
-    assert "Announce  1 stay: dead again: KeyError: 'born'" in said
+    output = run("redrive").stdout
+    assert "Announce  1 stay: dead again: KeyError: 'born'" in output
     found = await_until(lambda: [one for one in changes() if one.id == "999001"])
     assert [(one.change_id, one.before) for one in found] == [
         ("main.deal.999001.b.5", {"title": "a"})

@@ -36,8 +36,8 @@ def sweep(relay):
 
 def baselined(relay):
     """Run sweeps until the first filling of the mirror is complete."""
-    said = sweep(relay)
-    assert said in ({"main": "done"}, {"main": "under way elsewhere"})
+    swept = sweep(relay)
+    assert swept in ({"main": "done"}, {"main": "under way elsewhere"})
     row = relay.aws.client("dynamodb").get_item(
         TableName=relay.stack.resources["StateTable"], Key={"pk": {"S": "sweep#main"}}
     )

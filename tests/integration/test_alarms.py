@@ -85,12 +85,12 @@ class Observed:
         return any(one["at"] <= now for one in self.queue.messages.values())
 
     def _measure(self, now):
-        seen = [
+        ages = [
             now - one["sent"]
             for one in self.queue.messages.values()
             if one["receives"] < RECEIVES_SEEN
         ]
-        self.metrics.add(now, AWS_SQS, AGE, max(seen, default=0), QueueName=f"{self.name}Queue")
+        self.metrics.add(now, AWS_SQS, AGE, max(ages, default=0), QueueName=f"{self.name}Queue")
         letters = len(self.queue.letters) + len(self.queue.moved)
         self.metrics.add(now, AWS_SQS, VISIBLE, letters, QueueName=f"{self.name}DeadLetters")
 
@@ -358,8 +358,8 @@ def test_a_crash_of_ingress_raises_the_alarm_that_takes_its_deploy_back():
 def test_everybody_who_is_told_of_an_alarm_is_told_of_its_end():
     """A topic of one's own outweighs the address; without either nobody is told."""
     topic = "arn:aws:sns:eu-central-1:123456789012:on-call"
-    told = {"default": [], "AlarmEmail": [{"Ref": "AlarmTopic"}], "AlarmTopicArn": [topic]}
-    for name, targets in told.items():
+    actions = {"default": [], "AlarmEmail": [{"Ref": "AlarmTopic"}], "AlarmTopicArn": [topic]}
+    for name, targets in actions.items():
         for one in variant(name)["Resources"].values():
             if one["Type"] == "AWS::CloudWatch::Alarm":
                 assert one["Properties"]["AlarmActions"] == targets

@@ -52,10 +52,10 @@ def server():
 @pytest.fixture(scope="module")
 def call(server):
     """Call a method of a portal."""
-    with requests.Session() as its:
+    with requests.Session() as session:
 
         def ask(method, **params):
-            answer = its.post(server.webhook_url + method, json=params, timeout=10).json()
+            answer = session.post(server.webhook_url + method, json=params, timeout=10).json()
             assert "error" not in answer, answer
             return answer["result"]
 

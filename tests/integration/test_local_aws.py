@@ -72,7 +72,7 @@ def arn(sqs, url):
 def batches(aws, sqs, request):
     """Return the function that maps a source to a function and returns its batches."""
     name = f"{request.node.originalname}-told"
-    told = sqs.create_queue(QueueName=name)["QueueUrl"]
+    delivered = sqs.create_queue(QueueName=name)["QueueUrl"]
     code, functions = io.BytesIO(), aws.client("lambda")
     with zipfile.ZipFile(code, "w") as file:
         file.writestr("app.py", textwrap.dedent(FUNCTION))
@@ -82,7 +82,7 @@ def batches(aws, sqs, request):
         Role="arn:aws:iam::000000000000:role/any",
         Handler="app.handler",
         Code={"ZipFile": code.getvalue()},
-        Environment={"Variables": {"TOLD": told}},
+        Environment={"Variables": {"TOLD": delivered}},
     )
 
     def mapped(source, number, **how):
@@ -94,7 +94,7 @@ def batches(aws, sqs, request):
         )
         found = []
         while len(found) < number:
-            bodies = taken(sqs, told, WaitTimeSeconds=20)
+            bodies = taken(sqs, delivered, WaitTimeSeconds=20)
             assert bodies, found
             found += map(json.loads, bodies)
         return found
@@ -202,19 +202,19 @@ def test_a_changed_filter_is_in_force_after_a_while(aws, sqs, queue):
         ReturnSubscriptionArn=True,
     )["SubscriptionArn"]
 
-    def told():
+    def delivered():
         for name in "ab":
             sns.publish(TopicArn=topic, Message=json.dumps({"name": name}))
         return [json.loads(body)["name"] for body in taken(sqs, queue, WaitTimeSeconds=1)]
 
-    assert told() == ["a"]
+    assert delivered() == ["a"]
     for name, value in only("b").items():
         sns.set_subscription_attributes(
             SubscriptionArn=subscription, AttributeName=name, AttributeValue=value
         )
-    assert told() == ["a"]
+    assert delivered() == ["a"]
     time.sleep(FILTER_DELAY_SECONDS)
-    assert told() == ["b"]
+    assert delivered() == ["b"]
 
 
 def test_a_search_of_logs_has_pages(aws):
@@ -267,13 +267,13 @@ def test_an_invocation_ends_with_the_code_that_it_began_with(aws, sqs, queue):
         payload = json.dumps({"seconds": seconds})
         functions.invoke(FunctionName="sleepy", InvocationType="Event", Payload=payload)
 
-    def told():
+    def delivered():
         return taken(sqs, queue, WaitTimeSeconds=20)
 
     invoke(2)
-    assert told() == ["former"]
+    assert delivered() == ["former"]
     functions.update_function_code(FunctionName="sleepy", ZipFile=code("new"))
     functions.get_waiter("function_updated_v2").wait(FunctionName="sleepy")
-    assert told() == ["former"]
+    assert delivered() == ["former"]
     invoke(0)
-    assert [*told(), *told()][:2] == ["new", "new"]
+    assert [*delivered(), *delivered()][:2] == ["new", "new"]

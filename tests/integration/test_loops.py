@@ -101,7 +101,7 @@ class Circle:
 
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803
         """Note how long records wait."""
-        self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
+        self.waits |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
         return {}
 
 
@@ -122,41 +122,41 @@ def circle(monkeypatch):
     """Return the function that makes the circle."""
 
     def make(rule=None):
-        its = Circle(rule)
-        clients = {"sqs": its, "dynamodb": its.table}
+        loop = Circle(rule)
+        clients = {"sqs": loop, "dynamodb": loop.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(PortalClients, "get", lambda *_: its.portal)
+        monkeypatch.setattr(PortalClients, "get", lambda *_: loop.portal)
         monkeypatch.setattr("relay.reaction.runner.time.time", lambda: 1_772_366_399.0)
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")
-        return its
+        return loop
 
     return make
 
 
 def test_two_reactions_that_answer_each_other_stop_at_once(circle):
     """What a reaction wrote is an echo, and no reaction gets it by default."""
-    its = circle()
-    its.items["5"]["title"] = "edited by a person"
-    assert its.run(writing("one", "comments"), writing("two", "sourceDescription")) == 1
-    assert its.writes == 2
-    assert not its.dead
+    loop = circle()
+    loop.items["5"]["title"] = "edited by a person"
+    assert loop.run(writing("one", "comments"), writing("two", "sourceDescription")) == 1
+    assert loop.writes == 2
+    assert not loop.dead
 
 
 def test_a_rule_that_answers_every_edit_is_stopped_by_the_budget(circle):
     """The rule's part of a change is nobody's echo; after the budget of an hour it waits."""
     edits = iter(range(10_000))
-    its = circle(lambda item: item.update(opportunity=next(edits)))
-    its.items["5"]["title"] = "edited by a person"
+    loop = circle(lambda item: item.update(opportunity=next(edits)))
+    loop.items["5"]["title"] = "edited by a person"
     one = writing("one", "comments")
-    assert its.run(one) == BUDGET + 1
-    assert its.writes == BUDGET
-    assert not its.dead
-    assert len(its.waits) == 1
-    its.rule = None
-    its.items["6"]["title"] = "edited by a person"
-    assert its.run(one) == 1
-    assert its.writes == BUDGET + 1
+    assert loop.run(one) == BUDGET + 1
+    assert loop.writes == BUDGET
+    assert not loop.dead
+    assert len(loop.waits) == 1
+    loop.rule = None
+    loop.items["6"]["title"] = "edited by a person"
+    assert loop.run(one) == 1
+    assert loop.writes == BUDGET + 1
 
 
 @pytest.mark.parametrize("fields", [{"title": "Copy &amp; more"}, {"comments": "no title"}])
@@ -172,12 +172,12 @@ def test_a_reaction_that_answers_each_quote_with_a_quote_makes_one(circle, field
         else:
             await portal.call("crm.item.add", entityTypeId=7, fields=fields)
 
-    its = circle()
+    loop = circle()
     for number in range(50):  # more than a budget: there is none on creates
-        its.items[f"9{number}"] = {"title": f"A person's {number}", "createdBy": 1}
-    assert its.run(Reaction(copy)) == 1
-    assert its.writes == 50
-    assert not its.dead
+        loop.items[f"9{number}"] = {"title": f"A person's {number}", "createdBy": 1}
+    assert loop.run(Reaction(copy)) == 1
+    assert loop.writes == 50
+    assert not loop.dead
 
 
 def test_writes_of_a_batch_are_echoes_too(circle):
@@ -189,7 +189,7 @@ def test_writes_of_a_batch_are_echoes_too(circle):
         update = {"entityTypeId": 2, "id": change.id, "fields": fields}
         await portal.batch({"a": ("crm.item.update", update)})
 
-    its = circle()
-    its.items["5"]["title"] = "edited by a person"
-    assert its.run(Reaction(together)) == 1
-    assert its.writes == 1
+    loop = circle()
+    loop.items["5"]["title"] = "edited by a person"
+    assert loop.run(Reaction(together)) == 1
+    assert loop.writes == 1

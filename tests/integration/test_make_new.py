@@ -69,8 +69,8 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
     for name, *arguments in MADE:
         variables = zip(("ON", "FIELD", "TO"), arguments, strict=True)
         given = [f"{variable}={value}" for variable, value in variables if value]
-        said = run(tree, "python", "-m", "ops", "new", f"NAME={name}", *given)
-        assert f"{name} works" in said
+        output = run(tree, "python", "-m", "ops", "new", f"NAME={name}", *given)
+        assert f"{name} works" in output
     tutorial = (tree / "docs" / "first-reaction.md").read_text("utf-8")
     tutorial = tutorial.replace("big_deal", MADE[0][0])  # whoever followed it has that one
     assert f"make new NAME={MADE[0][0]} ON={MADE[0][1]} FIELD={MADE[0][2]}\n" in tutorial
@@ -95,6 +95,6 @@ def test_what_is_made_is_green_and_what_is_removed_is_gone(tree):
 
 def test_a_refusal_is_one_line_and_a_status(tree):
     """A wrong name prints the right spelling, without a traceback."""
-    said = run(tree, "python", "-m", "ops", "new", "NAME=Bad", "ON=deal.updated", status=2)
-    assert said.startswith("a reaction is called like follow_up")
-    assert said.count("\n") == 1
+    output = run(tree, "python", "-m", "ops", "new", "NAME=Bad", "ON=deal.updated", status=2)
+    assert output.startswith("a reaction is called like follow_up")
+    assert output.count("\n") == 1

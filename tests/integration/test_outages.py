@@ -56,8 +56,8 @@ CHANGE = change_of()
 
 def aws(code, status=400):
     """Return an error of DynamoDB."""
-    said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(said, "BatchGetItem")
+    response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "BatchGetItem")
 
 
 METHOD = "crm.item.update"
@@ -261,9 +261,9 @@ def test_receives_visibility_and_retention_fit_each_other(monkeypatch, name):
 
     A day in which nothing but the queue's own visibility timeout holds a record back is survived.
     """
-    its = QUEUES[name]
-    most, visibility = its["RedrivePolicy"]["maxReceiveCount"], its["VisibilityTimeout"]
-    retention = its["MessageRetentionPeriod"]
+    queue = QUEUES[name]
+    most, visibility = queue["RedrivePolicy"]["maxReceiveCount"], queue["VisibilityTimeout"]
+    retention = queue["MessageRetentionPeriod"]
     assert shortest_waits(monkeypatch, 14 * DAY) < most <= 1000  # SQS's limit
     assert most * visibility <= retention - 5 * DAY
     assert DAY / visibility < most

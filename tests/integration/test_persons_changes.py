@@ -92,9 +92,9 @@ TYPES = {
     "ufCrmMany": (rows, st.lists(st.sampled_from(TEXTS), unique=True, max_size=3)),
     "stageId": (text, st.sampled_from(["NEW", "A", "WON", "LOSE"])),
 }  # fmt: skip
-WRITES = st.fixed_dictionaries({}, optional={name: its for name, (_, its) in TYPES.items()})
+WRITES = st.fixed_dictionaries({}, optional={name: values for name, (_, values) in TYPES.items()})
 ZONES = st.sampled_from([-9, -5, 0, 3, 5.75, 13, 14]).map(
-    lambda its: timezone(timedelta(hours=its))
+    lambda hours: timezone(timedelta(hours=hours))
 )
 
 
@@ -190,9 +190,9 @@ def test_what_a_person_did_beside_it_is_the_persons(start, write, edit, first, z
         portal.save(fields, NOW + 1 + at, user=who)
     read, expected = project("deal", portal.item), project("deal", alone.item)
     changed = set(difference(project("deal", before), read)) - {"movedTime"}
-    seen = changed & set(difference(expected, read))
-    if seen:
-        assert judge(before, portal.item, noted(write)) is False, seen
+    visible = changed & set(difference(expected, read))
+    if visible:
+        assert judge(before, portal.item, noted(write)) is False, visible
 
 
 @quick

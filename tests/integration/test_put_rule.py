@@ -87,16 +87,16 @@ class SteppedMirror(Mirror):
         self.reader.newest = True
         return await super().bases(keys)
 
-    async def put(self, looks):
+    async def put(self, readings):
         """Put at the instant that the run chose; the answer may be lost or asked for again."""
         await self.reader.step()
-        self.reader.saw = {look.kind for look, _ in looks}
-        outcomes = [self.put_one(look, base) for look, base in looks]
+        self.reader.saw = {reading.kind for reading, _ in readings}
+        outcomes = [self.put_one(reading, base) for reading, base in readings]
         self.run.after_put()
         if self.reader.lose == "answer":
             return [ConnectionError("the answer was lost") for _ in outcomes]
         if self.reader.lose == "repeat":  # boto3 asks again by itself
-            outcomes = [self.put_one(look, base) for look, base in looks]
+            outcomes = [self.put_one(reading, base) for reading, base in readings]
             self.run.after_put()
         return outcomes
 
@@ -206,8 +206,8 @@ class Run:
         if not reader.hint["added"] or reader.saw != {ITEM}:
             return
         changes = [change_of(*images) for images in self.records]
-        told = any(change and change.action == "added" for change in changes)
-        if not told and not any(new.kind == TOMBSTONE for _, new in self.records):
+        is_announced = any(change and change.action == "added" for change in changes)
+        if not is_announced and not any(new.kind == TOMBSTONE for _, new in self.records):
             raise BrokenPromise(f"added: not announced in {self.records}")
 
     async def advance(self, reader):
@@ -268,7 +268,7 @@ class Run:
 
     def announced(self):
         """Check that each pair of images is announced once, however often the stream repeats."""
-        seen = Counter()
+        announced_pairs = Counter()
         alive = False
         for old, new in self.records:
             for _ in range(self.random.randint(1, 2)):
@@ -289,9 +289,9 @@ class Run:
                 if alive and change.action == "added":
                     raise BrokenPromise(f"announced: added twice in {self.records}")
                 alive = change.action == "added" or (alive and change.action == "updated")
-                seen[change.change_id] += 1
-        if any(count > 1 for count in seen.values()):
-            raise BrokenPromise(f"announced: one id twice in {seen}")
+                announced_pairs[change.change_id] += 1
+        if any(count > 1 for count in announced_pairs.values()):
+            raise BrokenPromise(f"announced: one id twice in {announced_pairs}")
 
 
 def content_of(row):
@@ -342,38 +342,40 @@ def test_rule_keeps_every_promise_on_another_dynamodb(other_client):
 class ByReadTime(SteppedMirror):
     """Orders by the time of reading."""
 
-    def put_one(self, look, base):
+    def put_one(self, reading, base):
         """Write if what is there was read earlier."""
-        return overwrite(self, look, base, lambda old: old.read_at < look.read_at)
+        return overwrite(self, reading, base, lambda old: old.read_at < reading.read_at)
 
 
 class ByUpdatedTime(SteppedMirror):
     """Orders by the portal's own time of change."""
 
-    def put_one(self, look, base):
+    def put_one(self, reading, base):
         """Write if what is there was changed earlier, or is to be deleted."""
-        return overwrite(self, look, base, lambda old: old.updated < look.updated or not look.text)
+        return overwrite(
+            self, reading, base, lambda old: old.updated < reading.updated or not reading.text
+        )
 
 
 class SkipsEqualPuts(SteppedMirror):
     """Does not write what is there already."""
 
-    def put_one(self, look, base):
+    def put_one(self, reading, base):
         """Write if the content differs."""
         old = self.run.row()
-        if old and old.kind == look.kind and old.text == look.text:
+        if old and old.kind == reading.kind and old.text == reading.text:
             return None
-        return super().put_one(look, base)
+        return super().put_one(reading, base)
 
 
 class NoTombstoneWithoutRow(SteppedMirror):
     """Writes no tombstone for an item that it never saw."""
 
-    def put_one(self, look, base):
+    def put_one(self, reading, base):
         """Write unless there is nothing to bury."""
-        if not base.seq and look.kind == TOMBSTONE:
+        if not base.seq and reading.kind == TOMBSTONE:
             return None
-        return super().put_one(look, base)
+        return super().put_one(reading, base)
 
 
 class StaleBase(SteppedMirror):
@@ -390,12 +392,12 @@ class StaleBase(SteppedMirror):
         return found
 
 
-def overwrite(mirror, look, base, condition):
+def overwrite(mirror, reading, base, condition):
     """Put unconditionally where a mutant's own condition holds."""
     old = mirror.run.row()
     if old is None or condition(old):
         base = Base(old.seq, old.born, old.kind) if old else Base()
-        return Mirror.put_one(mirror, look, base)
+        return Mirror.put_one(mirror, reading, base)
     return None
 
 
@@ -418,9 +420,9 @@ def test_runs_find_that_any_conflict_is_acknowledged(client, monkeypatch):
 def test_runs_find_a_baseline_mark_after_a_conflict(client, monkeypatch):
     """Marking a re-read as baseline swallows a change within the same runs."""
 
-    def marked(look, base, born):
-        item = row_module.to_item(look, base, born)
-        return item | {"quiet": {"S": "yes" if look.quiet else "no"}}
+    def marked(reading, base, born):
+        item = row_module.to_item(reading, base, born)
+        return item | {"quiet": {"S": "yes" if reading.quiet else "no"}}
 
     monkeypatch.setattr(mirror_module, "to_item", marked)
     with pytest.raises(BrokenPromise):

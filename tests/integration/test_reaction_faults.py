@@ -72,21 +72,21 @@ class Stack:
         )
         records = [
             {
-                "messageId": its["MessageId"],
-                "receiptHandle": its["ReceiptHandle"],
-                "body": its["Body"],
-                "attributes": its["Attributes"],
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
                 "eventSource": "aws:sqs",
             }
-            for its in found["Messages"]
+            for message in found["Messages"]
         ]
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000)
         answer = react.handler({"Records": records}, context)
-        back = {its["itemIdentifier"] for its in answer["batchItemFailures"]}
-        for its in records:
-            if its["messageId"] not in back:
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=its["receiptHandle"])
-        return [its["body"] for its in records if its["messageId"] in back]
+        back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for record in records:
+            if record["messageId"] not in back:
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
+        return [record["body"] for record in records if record["messageId"] in back]
 
     def dead(self):
         """Return what the dead-letter queue holds of its messages: body and attributes."""
@@ -94,8 +94,11 @@ class Stack:
             QueueUrl=self.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
         return [
-            (its["Body"], {k: v["StringValue"] for k, v in its["MessageAttributes"].items()})
-            for its in found.get("Messages", [])
+            (
+                message["Body"],
+                {k: v["StringValue"] for k, v in message["MessageAttributes"].items()},
+            )
+            for message in found.get("Messages", [])
         ]
 
     def log(self):
@@ -116,7 +119,7 @@ def stack(server, monkeypatch, capsys):
     for row in list(server.portal.comments.walk()):
         server.portal.comments.pop(row["id"])
     with mock_aws():
-        its = Stack(server, capsys)
+        stack = Stack(server, capsys)
         boto3.client("dynamodb").create_table(
             TableName="State",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -129,11 +132,11 @@ def stack(server, monkeypatch, capsys):
             "PORTAL_BURST": "50",
             "PORTAL_RATE": "500",
             "PORTAL_RESERVE_PERCENT": "10",
-            "QUEUE_URL": its.queue,
-            "DEAD_LETTERS_URL": its.dead_letters,
+            "QUEUE_URL": stack.queue,
+            "DEAD_LETTERS_URL": stack.dead_letters,
         }.items():
             monkeypatch.setenv(name, value)
-        yield its
+        yield stack
     settings.forget()
     forget()
 
@@ -201,15 +204,15 @@ def test_a_reaction_that_fails_is_tried_again_then_put_aside(
     tell = only(bad)
     back = stack.deliver(tell, CHANGE.to_json(), FINE.to_json(), seconds=SHORT)
     assert back == [CHANGE.to_json()]
-    (line,) = [its for its in stack.log() if its.get("message") == "comes back"]
+    (line,) = [entry for entry in stack.log() if entry.get("message") == "comes back"]
     assert line["error"] == error
     assert reason in line["reason"]
     assert bad in {never_returns, swallows} or f"in {bad.__name__}" in line["exception"]
     assert stack.deliver(tell, seconds=SHORT) == []
-    ((body, said),) = stack.dead()
+    ((body, cause),) = stack.dead()
     assert body == CHANGE.to_json()
-    assert said["error"] == error
-    assert reason in said["reason"]
+    assert cause["error"] == error
+    assert reason in cause["reason"]
     assert sorted(stack.comments()) == [BAD, GOOD, GOOD]
 
 
@@ -237,15 +240,15 @@ async def writes_to_what_is_gone(change, portal):
 def test_what_the_portal_will_never_do_is_put_aside_at_once(stack, bad, code, reason):
     """Log and dead-letter queue have the method and the portal's words; what to do, if need be."""
     assert stack.deliver(only(bad), CHANGE.to_json(), FINE.to_json()) == []
-    ((body, said),) = stack.dead()
+    ((body, cause),) = stack.dead()
     assert body == CHANGE.to_json()
-    assert said == {
+    assert cause == {
         "error": "PermanentError",
         "method": reason.partition(":")[0],
         "code": code,
         "reason": reason,
     }
-    (line,) = [its for its in stack.log() if its.get("message") == "dead-lettered"]
+    (line,) = [entry for entry in stack.log() if entry.get("message") == "dead-lettered"]
     assert (line["reason"], line["subject"]) == (reason, "deal/1")
     assert sorted(stack.comments()) == [BAD, GOOD]
 
@@ -274,11 +277,11 @@ def reshaped(**changes):
 def test_what_can_not_be_understood_is_put_aside(stack, body, reason):
     """It is not guessed at: newer code may know it, and the reason says so."""
     assert stack.deliver(only(raises), body, FINE.to_json()) == []
-    ((dead, said),) = stack.dead()
+    ((dead, cause),) = stack.dead()
     assert dead == body
-    assert said["error"] == "NotOursError"
-    assert reason in said["reason"]
-    assert "if newer code wrote it, deploy that, then `make redrive`" in said["reason"]
+    assert cause["error"] == "NotOursError"
+    assert reason in cause["reason"]
+    assert "if newer code wrote it, deploy that, then `make redrive`" in cause["reason"]
     assert stack.comments() == [GOOD]
 
 
@@ -296,7 +299,7 @@ def test_a_missing_webhook_waits_for_the_operator(stack):
     other = replace(FINE, change_id="shop.deal.2.b.2", portal="shop")
     stack.store("webhook-urls/write/shop", stack.url)
     assert stack.deliver(only(raises), FINE.to_json(), other.to_json()) == [FINE.to_json()]
-    (line,) = [its for its in stack.log() if its.get("message") == "comes back"]
+    (line,) = [entry for entry in stack.log() if entry.get("message") == "comes back"]
     assert line["reason"] == (
         "/relay/test/webhook-urls/write/main missing or empty in SSM Parameter Store; "
         "run `make connect`"
@@ -316,7 +319,7 @@ def test_post_json_without_its_secrets_waits_for_the_operator(stack, stored):
     for name in stored:
         stack.store(f"secrets/{name}", "https://there.example/")
     assert stack.deliver(post_json.post_json, CHANGE.to_json()) == [CHANGE.to_json()]
-    (line,) = [its for its in stack.log() if its.get("message") == "comes back"]
+    (line,) = [entry for entry in stack.log() if entry.get("message") == "comes back"]
     missing = [name for name in ("post-json-url", "post-json-key") if name not in stored]
     for name in missing:
         assert f"/relay/test/secrets/{name}" in line["reason"]
@@ -337,8 +340,8 @@ def test_a_missing_right_on_the_table_lets_records_wait(stack, caplog, operation
     client = settings.client("dynamodb")
 
     def deny(**_):
-        said = f"User: x is not authorized to perform: {right} on resource: State"
-        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": said}}, operation)
+        cause = f"User: x is not authorized to perform: {right} on resource: State"
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": cause}}, operation)
 
     client.meta.events.register(f"provide-client-params.dynamodb.{operation}", deny)
     back = stack.deliver(only(raises), FINE.to_json())

@@ -50,8 +50,8 @@ class Rows:
             updated = project("deal", item)["updatedTime"] if item else ""
             key = Key("main", "deal", item_id)
             if item and (2, item_id) in self.portal.forbidden:
-                known = self.rows.get(key)
-                self.rows[key] = RowSummary(UNREADABLE, known.updated if known else "", now)
+                stored = self.rows.get(key)
+                self.rows[key] = RowSummary(UNREADABLE, stored.updated if stored else "", now)
                 continue
             self.rows[key] = RowSummary(ITEM if item else TOMBSTONE, updated, now)
             self.versions[item_id] = item and item["version"]
@@ -478,9 +478,9 @@ def test_absence_is_never_a_deletion(monkeypatch):
     before = dict(history.rows.rows)
     history.portal.forbidden.add((2, None))
     history.busy = False
-    told = []
-    history.rows.track = lambda ids, _now: told.extend(ids)
+    tracked = []
+    history.rows.track = lambda ids, _now: tracked.extend(ids)
     history.wait(DAY)
     asyncio.run(history.sweep(killed=False))
-    assert told == [1, 2, 3]
+    assert tracked == [1, 2, 3]
     assert history.rows.rows == before

@@ -64,7 +64,9 @@ def write(webhook, method, many):
     portal = Portal(webhook, slots=OwnSlots(Pace(burst=5000, rate=2000)))
 
     async def calls():
-        return await asyncio.gather(*(portal.call(method, entityTypeId=2, **its) for its in many))
+        return await asyncio.gather(
+            *(portal.call(method, entityTypeId=2, **params) for params in many)
+        )
 
     return asyncio.run(calls())
 
@@ -109,9 +111,9 @@ def test_a_portal_that_fails_costs_no_change(tracked, server, kind, how):
     announced = early + tracked.settle(rounds=3)
     assert tracked.queues.bodies("track") == []
     assert tracked.queues.bodies("dead") == []
-    told = {one["subject"]: one["type"].rpartition(".")[2] for one in announced}
+    actions = {one["subject"]: one["type"].rpartition(".")[2] for one in announced}
     updated = {f"deal/{one}": "updated" for one in tracked.ids}
-    assert told == updated | {f"deal/{gone}": "deleted"}
+    assert actions == updated | {f"deal/{gone}": "deleted"}
     assert len({one["id"] for one in announced}) == len(announced) == COUNT
     assert SECRET not in plain([vars(tracked.dynamo), vars(tracked.queues), announced])
 

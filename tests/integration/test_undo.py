@@ -47,7 +47,9 @@ def tracked(relay, server, monkeypatch):
 
     def write(method, many):
         async def calls(one):
-            return await asyncio.gather(*(one.call(method, entityTypeId=2, **its) for its in many))
+            return await asyncio.gather(
+                *(one.call(method, entityTypeId=2, **params) for params in many)
+            )
 
         return asyncio.run(calls(portal()))
 
@@ -106,8 +108,8 @@ def test_an_undo_is_undone_like_any_other_change(tracked):
     undo.command(change=change["id"])
     assert tracked.titles() == {"a": 1}
     tracked.event(ids[0])
-    (again,) = tracked.settle()
-    assert undo.command(change=again["id"]).document["items"][0]["fields"]["title"] == {
+    (restored,) = tracked.settle()
+    assert undo.command(change=restored["id"]).document["items"][0]["fields"]["title"] == {
         "now": "a",
         "then": "b",
     }

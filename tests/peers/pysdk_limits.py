@@ -12,12 +12,12 @@ from b24pysdk.errors import BitrixAPIError
 
 token = BitrixWebhook(domain=os.environ["DOMAIN"], webhook_token=os.environ["TOKEN"])
 client = Client(token)
-told = []
+report = []
 for _ in range(3):
     try:
-        told.append(client.crm.deal.get(bitrix_id=1).result["ID"])
+        report.append(client.crm.deal.get(bitrix_id=1).result["ID"])
     except BitrixAPIError as error:
-        told.append(str(error.error))
-told += [client.profile().result["ID"] for _ in range(2)]
-told += [bool(client.server.time().result) for _ in range(2)]
-sys.stdout.write(json.dumps(told))
+        report.append(str(error.error))
+report += [client.profile().result["ID"] for _ in range(2)]
+report += [bool(client.server.time().result) for _ in range(2)]
+sys.stdout.write(json.dumps(report))

@@ -29,8 +29,8 @@ class Aws:
         if self.down:
             raise self.down
         if self.most and sum(len(entry["Detail"]) for entry in Entries) > self.most:
-            said = {"Error": {"Code": "ValidationException", "Message": "too large"}}
-            raise ClientError(said, "PutEvents")
+            response = {"Error": {"Code": "ValidationException", "Message": "too large"}}
+            raise ClientError(response, "PutEvents")
         codes = [self.codes.get(json.loads(entry["Detail"])["id"]) for entry in Entries]
         return {
             "FailedEntryCount": len(list(filter(None, codes))),
@@ -43,7 +43,7 @@ class Aws:
     def change_message_visibility_batch(self, *, QueueUrl, Entries):  # noqa: N803
         """Note for how long records are hidden."""
         assert QueueUrl == "https://sqs/queue"
-        self.waits |= {its["ReceiptHandle"]: its["VisibilityTimeout"] for its in Entries}
+        self.waits |= {one["ReceiptHandle"]: one["VisibilityTimeout"] for one in Entries}
         return {}
 
     def send_message(self, **message):

@@ -131,10 +131,10 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
         Unhandled(_sent(record(3), 10), LoopError("budget", retry_after=60)),
     ]
     hand_back(unhandled, LOGGER)
-    (told,) = [one for one in logged(capsys) if "_aws" in one]
-    assert told["service"] == "relay"
-    assert 4000 <= told["oldest"][0] < 4100
-    assert (told["blocked"], told["loops"]) == ([1.0], [1.0])
+    (metrics,) = [one for one in logged(capsys) if "_aws" in one]
+    assert metrics["service"] == "relay"
+    assert 4000 <= metrics["oldest"][0] < 4100
+    assert (metrics["blocked"], metrics["loops"]) == ([1.0], [1.0])
 
 
 def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, monkeypatch, capsys):

@@ -52,11 +52,11 @@ class CreatedItem:
 
 def written_item(method: str, params: Params) -> WrittenItem | None:
     """Return what a call writes to; None where that is no item of the mirror."""
-    parts = method.lower().split(".")
+    words = method.lower().split(".")
     given, fields = _given(params)
     entity = ""
     number: object = given.get("id")
-    match parts:
+    match words:
         case ["crm", "item", "update" | "delete"]:
             entity = _entity(given.get("entitytypeid"))
         case ["crm", name, "update" | "delete"] if name in _NAMES:
@@ -76,14 +76,14 @@ def written_item(method: str, params: Params) -> WrittenItem | None:
             return None
     if not str(number).isdecimal():
         return None  # a reference to another result of its batch, or nothing that a portal takes
-    return WrittenItem(entity, str(int(str(number))), fields, deleted=parts[2:] == ["delete"])
+    return WrittenItem(entity, str(int(str(number))), fields, deleted=words[2:] == ["delete"])
 
 
 def created_item(method: str, params: Params) -> CreatedItem | None:
     """Return what a call makes; None where that is not mirrored."""
-    parts = method.lower().split(".")
+    words = method.lower().split(".")
     given, fields = _given(params)
-    match parts:
+    match words:
         case ["tasks", "task", "add"]:
             # Whether a portal keeps the stamp of a task is written nowhere.
             return CreatedItem(TASK, {n: fields[n] for n in fields if plain(n) != "xmlid"})

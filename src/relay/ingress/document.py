@@ -25,7 +25,7 @@ def read_document(value: Parsed) -> Document:
     A document of a kind that is not in the tables has its module as kind. `DEAL_42` alone, as a
     person may type it into an address, is a document of CRM.
     """
-    module, document_id = _parts(value)
+    module, document_id = _module_and_id(value)
     found = _CRM_ID.fullmatch(document_id) if module in {"", "crm"} else None
     if found:
         kind = name_of(int(found[2])) if found[2] else _CRM_KINDS.get(found[1])
@@ -46,7 +46,7 @@ def entity_type_id(kind: str) -> int | None:
     return int(number) if number != kind else None
 
 
-def _parts(value: Parsed) -> tuple[str, str]:
+def _module_and_id(value: Parsed) -> tuple[str, str]:
     """Return module and id: of a list, of an object with the keys 0 to 2, or of a text."""
     if isinstance(value, str):
         return "", value

@@ -105,9 +105,9 @@ def _path(name: str) -> list[str]:
 
 
 def _put(form: Form, path: list[str], value: str, next_index: dict[int, int]) -> None:
-    *parts, last = path
+    *parents, last = path
     container = form
-    for part in parts:
+    for part in parents:
         key = _key(container, part, next_index)
         inner = container.get(key)
         if not isinstance(inner, dict):

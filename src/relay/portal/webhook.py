@@ -33,14 +33,14 @@ class Webhook:
         `portal` is the host that the URL must have, None for any. Raises ConfigurationError that
         names the mistake and does not repeat the URL.
         """
-        parts = _split(url.strip())
-        if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
+        address = _split(url.strip())
+        if address.scheme != "https" and not (allow_http and address.scheme == "http"):
             raise _wrong("it begins with http://, Bitrix24 takes https:// only")
-        host = _host(parts)
+        host = _host(address)
         if portal is not None and host != portal.lower():
             raise _wrong(f"it belongs to {host}, not to {portal}")
-        user_id, secret = _credential(host, parts)
-        return cls(host, user_id, secret, parts.scheme)
+        user_id, secret = _credential(host, address)
+        return cls(host, user_id, secret, address.scheme)
 
     def url(self, method: str) -> str:
         """Return the secret address of a REST method."""
@@ -69,35 +69,35 @@ def _split(text: str) -> SplitResult:
     if "://" not in text:
         text = f"https://{text}"
     try:
-        parts = urlsplit(text)
-        _ = parts.port
+        address = urlsplit(text)
+        _ = address.port
     except ValueError:
-        parts = SplitResult("", "", "", "", "")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        address = SplitResult("", "", "", "", "")
+    if address.scheme not in {"http", "https"} or not address.hostname:
         raise _wrong("it is no web address")
-    if parts.username is not None:
+    if address.username is not None:
         raise _wrong("it has a user name before the portal's host")
-    return parts
+    return address
 
 
-def _host(parts: SplitResult) -> str:
+def _host(address: SplitResult) -> str:
     try:
-        name = (parts.hostname or "").encode("idna").decode()
+        name = (address.hostname or "").encode("idna").decode()
     except UnicodeError:
         raise _wrong("its portal is no host name") from None
     if _OAUTH_HOST.fullmatch(name):
         raise _wrong("it is Bitrix24's OAuth server")
     name = f"[{name}]" if ":" in name else name
-    return f"{name}:{parts.port}" if parts.port else name
+    return f"{name}:{address.port}" if address.port else name
 
 
-def _credential(host: str, parts: SplitResult) -> tuple[int, str]:
-    folders = [folder for folder in parts.path.split("/") if folder]
+def _credential(host: str, address: SplitResult) -> tuple[int, str]:
+    folders = [folder for folder in address.path.split("/") if folder]
     if not folders or folders.pop(0) != "rest":
         raise _wrong(f"its path on {host} does not begin with /rest/")
     if folders[:1] == ["api"]:
         del folders[0]
-    if not folders or "auth=" in parts.query:
+    if not folders or "auth=" in address.query:
         raise _wrong("it is the address for OAuth, without a webhook's user id and secret")
     user, *rest = folders
     if not (user.isascii() and user.isdecimal() and int(user)):

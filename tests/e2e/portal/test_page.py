@@ -137,8 +137,8 @@ def test_tabs_languages_and_themes(page):
     page.reload()
     expect(page.locator("#strip-title")).to_have_text("Лента: путь каждого события")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    known = page.evaluate("import('./page/strings.js').then(words => words.keys)")
-    assert known["en"] == known["ru"]
+    keys = page.evaluate("import('./page/strings.js').then(words => words.keys)")
+    assert keys["en"] == keys["ru"]
 
 
 @pytest.mark.parametrize("tab", ["deals", "contacts", "tasks", "talk", "developer"])

@@ -60,7 +60,7 @@ def admin(server):
 @pytest.fixture
 def handler():
     """Listen for events: `bodies` it got, `wait` before it answers, `status` it answers with."""
-    told = SimpleNamespace(bodies=[], heads=[], wait=0.0, status=200)
+    received = SimpleNamespace(bodies=[], heads=[], wait=0.0, status=200)
     pause = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,10 +69,10 @@ def handler():
         def do_POST(self):
             """Take an event."""
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            told.bodies.append(body)
-            told.heads.append(dict(self.headers))
-            pause.wait(told.wait)
-            self.send_response(told.status)
+            received.bodies.append(body)
+            received.heads.append(dict(self.headers))
+            pause.wait(received.wait)
+            self.send_response(received.status)
             self.end_headers()
 
         def log_message(self, *_args):
@@ -81,9 +81,9 @@ def handler():
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,))
     thread.start()
-    told.url = f"http://127.0.0.1:{listener.server_port}/bitrix24"
-    told.ids = lambda: [parse_qs(body)["data[FIELDS][ID]"][0] for body in told.bodies]
-    yield told
+    received.url = f"http://127.0.0.1:{listener.server_port}/bitrix24"
+    received.ids = lambda: [parse_qs(body)["data[FIELDS][ID]"][0] for body in received.bodies]
+    yield received
     pause.set()
     listener.shutdown()
     thread.join()

@@ -53,8 +53,8 @@ def running(folder, *options):
 def test_the_python_example_passes_with_the_fixture(tmp_path):
     """The page's test passes in a project that has nothing but the package."""
     (tmp_path / "test_example.py").write_text(example("portal.md", "python"), "utf-8")
-    said = run(sys.executable, "-m", "pytest", *PLUGIN, "-q", "test_example.py", cwd=tmp_path)
-    assert "1 passed" in said
+    output = run(sys.executable, "-m", "pytest", *PLUGIN, "-q", "test_example.py", cwd=tmp_path)
+    assert "1 passed" in output
 
 
 def test_the_javascript_example_runs_against_a_portal(tmp_path):

@@ -48,7 +48,7 @@ def judge(server, *command, **environment):
 
 def test_b24pysdk(portal):
     """The vendor's Python client: create, get, update, its three lists, batches, errors."""
-    told = judge(
+    report = judge(
         portal,
         PYTHON,
         "pysdk.py",
@@ -56,7 +56,7 @@ def test_b24pysdk(portal):
         TOKEN="1/peers1234",
         REQUESTS_CA_BUNDLE=portal.ca_file,
     )
-    assert told == {
+    assert report == {
         "added": DEALS + 1,
         "got": "5.00",
         "updated": True,
@@ -80,7 +80,7 @@ def test_b24pysdk_at_the_limits(portal):
     """429 comes up at once; a 503 is waited for, and the call then works."""
     limits = {"burst": 4, "rate": 2.0, "operating_limit": 1.0, "operating_cost": 0.6}
     portal.portal.settings.change(limits)
-    told = judge(
+    report = judge(
         portal,
         PYTHON,
         "pysdk_limits.py",
@@ -88,7 +88,7 @@ def test_b24pysdk_at_the_limits(portal):
         TOKEN="1/peers1234",
         REQUESTS_CA_BUNDLE=portal.ca_file,
     )
-    assert told == ["1", "1", "OPERATION_TIME_LIMIT", "1", "1", True, True]
+    assert report == ["1", "1", "OPERATION_TIME_LIMIT", "1", "1", True, True]
     assert portal.portal.bucket.refused >= 1
 
 
@@ -97,9 +97,9 @@ def test_fast_bitrix24(portal, tight):
     """fast-bitrix24 over plain http: calls, lists, batches, errors; all of it behind 503 too."""
     if tight:
         portal.portal.settings.change(TIGHT)
-    told = judge(portal, PYTHON, "fast.py", WEBHOOK=portal.webhook_url)
+    report = judge(portal, PYTHON, "fast.py", WEBHOOK=portal.webhook_url)
     number = DEALS + 1
-    assert told == {
+    assert report == {
         "added": number,
         "got": "fast & free",
         "updated": True,
@@ -123,14 +123,14 @@ def test_b24jssdk(portal, tight):
     """The vendor's JavaScript client: items, lists, batches, errors; all of it behind 503 too."""
     if tight:
         portal.portal.settings.change(TIGHT)
-    told = judge(
+    report = judge(
         portal,
         "node",
         "jssdk.mjs",
         WEBHOOK=f"https://localhost:{portal.https_port}{portal.webhook.path()}".rstrip("/"),
         NODE_EXTRA_CA_CERTS=portal.ca_file,
     )
-    assert told == {
+    assert report == {
         "added": DEALS + 1,
         "got": 5,
         "updated": "changed",

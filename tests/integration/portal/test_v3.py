@@ -174,15 +174,15 @@ def test_a_body_that_is_not_json_is_an_error(server):
 def test_a_batch_is_a_list_of_calls_that_may_use_each_other(call):
     """An array, or an object; a name and a path lead to what came before."""
     add = {"method": "tasks.task.add", "query": {"fields": NEW}, "as": "made"}
-    look = {"id": {"$ref": "made.item.id"}, "select": ["id", "title"]}
-    calls = [add, {"method": "tasks.task.get", "query": look}]
+    lookup = {"id": {"$ref": "made.item.id"}, "select": ["id", "title"]}
+    calls = [add, {"method": "tasks.task.get", "query": lookup}]
     for body in (calls, {"a": calls[0], "b": calls[1]}):
         made, got = call("batch", body).json()["result"]
         assert got["item"] == {"id": made["item"]["id"], "title": "Call back"}
     some = {"filter": [["id", ">", 0]], "pagination": {"limit": 2}}
-    again = {"filter": [["id", "in", {"$refArray": "all.id"}]]}
+    repeated = {"filter": [["id", "in", {"$refArray": "all.id"}]]}
     rows = [{"method": "tasks.task.list", "query": some, "as": "all"}]
-    rows.append({"method": "tasks.task.list", "query": again})
+    rows.append({"method": "tasks.task.list", "query": repeated})
     first, second = call("batch", rows).json()["result"]
     assert first == second
     assert len(first["items"]) == 2
@@ -192,10 +192,10 @@ def test_a_write_with_a_key_is_done_once(call):
     """The second answer is the first one, and says so; another body is a mistake."""
     key = {"Idempotency-Key": "order-17"}
     first = call("tasks.task.add", {"fields": NEW}, **key)
-    again = call("tasks.task.add", {"fields": NEW}, **key)
-    assert first.json() == again.json()
-    assert first.headers["Idempotency-Key"] == again.headers["Idempotency-Key"] == "order-17"
-    assert again.headers["Idempotent-Replayed"] == "true"
+    repeated = call("tasks.task.add", {"fields": NEW}, **key)
+    assert first.json() == repeated.json()
+    assert first.headers["Idempotency-Key"] == repeated.headers["Idempotency-Key"] == "order-17"
+    assert repeated.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers
     other = call("tasks.task.add", {"fields": NEW | {"title": "Else"}}, **key)
     assert other.status_code == 422

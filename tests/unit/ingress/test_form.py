@@ -24,11 +24,11 @@ from tests.conftest import DATA, flat
 def test_a_wire_sample_decodes_to_its_documented_data(sample, catalogue):
     """Each of the 20 recorded bodies becomes the data that the documentation shows."""
     form = parse_form(sample.read_bytes())
-    (known,) = [event for event in catalogue if event["event"] == sample.stem]
+    (documented,) = [event for event in catalogue if event["event"] == sample.stem]
     if sample.stem == "ONEXTERNALCALLBACKSTART":  # its wire sample has a Russian text
         assert form["data"]["TEXT"].startswith("Заказан обратный звонок")
-        form["data"]["TEXT"] = known["sample_data"]["TEXT"]
-    assert form["data"] == known["sample_data"]
+        form["data"]["TEXT"] = documented["sample_data"]["TEXT"]
+    assert form["data"] == documented["sample_data"]
     assert form["event"] == sample.stem
 
 

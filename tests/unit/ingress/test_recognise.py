@@ -37,15 +37,17 @@ def at(data, path):
 def test_every_documented_event_is_recognised(catalogue, body_of):
     """All 213 documented events get their entity, action, id and payload, without a credential."""
     assert len(catalogue) == 213
-    for known in catalogue:
-        name = known["event"].replace("{ENTITY_TYPE_ID}", "1220")
-        data = known["sample_data"] or {}
+    for documented in catalogue:
+        name = documented["event"].replace("{ENTITY_TYPE_ID}", "1220")
+        data = documented["sample_data"] or {}
         event = event_of(body_of(name, data))
-        dynamic = known["entity"] == "dynamic_item"
+        dynamic = documented["entity"] == "dynamic_item"
         assert event.name == name
-        assert event.action == known["action"], name
-        assert event.entity == (f"dynamic_{event.entity_type_id}" if dynamic else known["entity"])
-        path = known["id_path"]
+        assert event.action == documented["action"], name
+        assert event.entity == (
+            f"dynamic_{event.entity_type_id}" if dynamic else documented["entity"]
+        )
+        path = documented["id_path"]
         if name == "ONTASKCOMMENTADD":  # the sample is a comment in a task's chat: its ID is 0
             path = "data.FIELDS_AFTER.MESSAGE_ID"
         assert event.id == ((path and at(data, path)) or None), name
@@ -58,8 +60,8 @@ def test_the_catalogue_is_the_documented_one(catalogue):
         event["event"]: (event["entity"], event["action"], event["id_path"]) for event in catalogue
     }
     ours = {
-        name: (known["entity"], known["action"], known["idPath"])
-        for name, known in CATALOGUE.items()
+        name: (documented["entity"], documented["action"], documented["idPath"])
+        for name, documented in CATALOGUE.items()
     }
     assert ours == facts
 

@@ -46,11 +46,11 @@ def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
 
 def test_the_page_gets_what_a_person_edited():
     """The step has the changed fields with both values."""
-    told = step(WON)
-    assert (told["step"], told["subject"]) == ("changed", "deal/662")
-    assert told["detail"]["changed"] == ["stageId"]
-    assert told["detail"]["before"] == {"stageId": "NEW"}
-    assert told["detail"]["after"] == {"stageId": "WON"}
+    described = step(WON)
+    assert (described["step"], described["subject"]) == ("changed", "deal/662")
+    assert described["detail"]["changed"] == ["stageId"]
+    assert described["detail"]["before"] == {"stageId": "NEW"}
+    assert described["detail"]["after"] == {"stageId": "WON"}
 
 
 def line(began, seconds, items, requests):

@@ -26,10 +26,10 @@ UNDECIDED = DeadLetter(
 )
 
 
-def follow(known, *changes):
+def follow(state, *changes):
     """Return the state to which Changes lead, and the findings."""
     findings = []
-    return judge.chain(known, changes, findings), findings
+    return judge.chain(state, changes, findings), findings
 
 
 def test_a_chain_leads_to_what_it_tells():
@@ -41,7 +41,7 @@ def test_a_chain_leads_to_what_it_tells():
 
 
 @pytest.mark.parametrize(
-    ("known", "change"),
+    ("state", "change"),
     [
         (DealState(1, FORM | {"title": "x"}), EDIT),  # a Change between was lost
         (DealState(1, FORM | {"opportunity": 6}), EDIT),  # a field that changed is not said to
@@ -53,9 +53,9 @@ def test_a_chain_leads_to_what_it_tells():
         (DealState(1, FORM), replace(EDIT, before=Fields(title="a", stageId="NEW"))),
     ],
 )
-def test_a_gap_in_a_chain_is_found(known, change):
+def test_a_gap_in_a_chain_is_found(state, change):
     """A Change that does not begin where the last one ended is one finding."""
-    assert len(follow(known, change)[1]) == 1
+    assert len(follow(state, change)[1]) == 1
 
 
 def test_a_field_that_is_not_said_to_have_changed_is_found():
@@ -99,9 +99,9 @@ def test_a_value_that_no_change_has_room_for_is_taken_for_any():
     assert len(judge.end("5", "the last Change", end.form, FORM)) == 1
     less = replace(huge, version=3, before=Fields(title="b"), after=Fields(FORM))
     assert follow(end, less)[1] == []
-    known = ("b", "NEW", 5, "x" * 300_000)
-    assert judge.order([known], [huge], "5") == []
-    assert len(judge.order([("a", *known[1:])], [huge], "5")) == 1
+    state = ("b", "NEW", 5, "x" * 300_000)
+    assert judge.order([state], [huge], "5") == []
+    assert len(judge.order([("a", *state[1:])], [huge], "5")) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from local.log_lines import clock, steps, words
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "shown"),
     [
         (
             {"service": "follow_up", "message": "handled", "change_id": "c"},
@@ -20,9 +20,9 @@ from local.log_lines import clock, steps, words
         ),
     ],
 )
-def test_changes_and_what_handled_them_are_told_apart(line, said):
+def test_changes_and_what_handled_them_are_told_apart(line, shown):
     """A line of a reaction names the reaction and the change or event."""
-    assert words(line).endswith(said)
+    assert words(line).endswith(shown)
 
 
 def test_what_others_have_written_is_no_markup():

@@ -56,8 +56,8 @@ def test_a_file_is_uploaded_read_and_listed(desk, folder):
 def test_a_name_is_taken_once(desk, folder):
     """Unless another may be made of it."""
     put(desk, folder)
-    again = {"id": folder, "data": {"NAME": "note.txt"}, "fileContent": PNG}
-    assert desk.refusal("disk.folder.uploadFile", **again).code == "DISK_OBJ_22000"
+    second = {"id": folder, "data": {"NAME": "note.txt"}, "fileContent": PNG}
+    assert desk.refusal("disk.folder.uploadFile", **second).code == "DISK_OBJ_22000"
     assert put(desk, folder, generateUniqueName=True)["NAME"] == "note (1).txt"
     assert put(desk, folder, generateUniqueName=True)["NAME"] == "note (2).txt"
 

@@ -183,9 +183,13 @@ def case_of(method, code, text):
         part = next(part for part in LIST_ERRORS if part in text)
         return Case({"entityTypeId": 2} | LIST_ERRORS[part])
     for name in (method, "*"):
-        for (one, known, part), case in CASES.items():
-            same_code = code.startswith(known) if isinstance(code, str) and known else code == known
-            if one == name and isinstance(known, type(code)) and same_code and part in text:
+        for (one, error_code, part), case in CASES.items():
+            same_code = (
+                code.startswith(error_code)
+                if isinstance(code, str) and error_code
+                else code == error_code
+            )
+            if one == name and isinstance(error_code, type(code)) and same_code and part in text:
                 return case
     raise LookupError(f"no way to provoke {method} {code!r} {text}")
 

@@ -118,7 +118,7 @@ def test_a_seed_is_a_small_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seed", "said"),
+    ("seed", "reason"),
     [
         ({"deals": []}, "there is no deals; there are users, fields, categories, items, calls"),
         ({"calls": [{"method": "crm.deal.ad"}]}, r"calls 1: there is no crm\.deal\.ad"),
@@ -127,10 +127,10 @@ def test_a_seed_is_a_small_file(tmp_path):
         ({"items": [{"createdTime": "soon"}]}, "items 1: Invalid isoformat"),
     ],
 )
-def test_a_wrong_seed_is_told_by_its_entry(tmp_path, seed, said):
+def test_a_wrong_seed_is_told_by_its_entry(tmp_path, seed, reason):
     """The error has the file, the entry and what is wrong with it."""
     (tmp_path / "seed.json").write_text(json.dumps(seed), "utf-8")
-    with pytest.raises(ValueError, match=rf"^seed\.json: {said}"):
+    with pytest.raises(ValueError, match=rf"^seed\.json: {reason}"):
         seed_from(Portal(), tmp_path / "seed.json")
 
 

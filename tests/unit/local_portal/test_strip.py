@@ -45,10 +45,10 @@ def test_what_a_sweep_finds_begins_a_row_of_its_own(strip):
 
 def test_followers_get_each_changed_row_once(strip):
     """Whatever happened to a row since the last look is one row."""
-    seen = strip.version
+    first_version = strip.version
     strip.step({"step": "published", "subject": "deal/7"})
     strip.step({"step": "verified", "subject": "deal/7"})
-    assert [row["number"] for row in strip.since(seen)] == [2]
+    assert [row["number"] for row in strip.since(first_version)] == [2]
     assert strip.since(strip.version) == []
 
 

@@ -108,13 +108,13 @@ def test_a_command_that_can_not_go_on_says_why(error, expected, text, capsys):
 def test_a_document_does_not_control_the_terminal(capsys, monkeypatch):
     """Text of people keeps its letters; its control characters are escaped, as JSON has it."""
     monkeypatch.setattr(console, "quiet", True)
-    told = {"title": "Сделка \x1b[2J\x7f\U000e0001\u202e"}
+    document = {"title": "Сделка \x1b[2J\x7f\U000e0001\u202e"}
     with pytest.raises(SystemExit):
-        ending(lambda: Outcome(told))()
+        ending(lambda: Outcome(document))()
     printed = capsys.readouterr().out
     assert "Сделка" in printed
     assert printed.isprintable() or printed.rstrip("\n").isprintable()
-    assert json.loads(printed) == told
+    assert json.loads(printed) == document
 
 
 def test_make_hands_over_what_stands_on_its_own_command_line(tmp_path):

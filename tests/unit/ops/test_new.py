@@ -109,7 +109,7 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
 
 
 @pytest.mark.parametrize(
-    ("name", "on", "fields", "said"),
+    ("name", "on", "fields", "reason"),
     [
         ("", "deal.updated", "", "called like follow_up"),
         ("MadeByTest", "deal.updated", "", "called like follow_up"),
@@ -150,16 +150,16 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
         ("made_ada", "deal", ",".join(f"f{n}" for n in range(19)), "this one has 3 and 152"),
     ],
 )
-def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, said):
+def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, reason):
     """A refusal lists the choices or the spelling, and writes nothing."""
     before = state(root)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=reason):
         new(root, name, on, fields)
     assert state(root) == before
 
 
 @pytest.mark.parametrize(
-    ("on", "fields", "to", "said"),
+    ("on", "fields", "to", "reason"),
     [
         ("deal", "", "WON", "TO needs one FIELD"),
         ("deal", "stageId,title", "WON", "TO needs one FIELD"),
@@ -169,10 +169,10 @@ def test_what_can_not_be_is_refused_and_nothing_written(root, name, on, fields, 
         ("ONCRMDEALADD", "", "WON", "FIELD and TO need a change"),
     ],
 )
-def test_values_that_no_filter_holds_are_refused(root, on, fields, to, said):
+def test_values_that_no_filter_holds_are_refused(root, on, fields, to, reason):
     """Bad values are refused with the spelling, and nothing is written."""
     before = state(root)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=reason):
         new(root, "made_ada", on, fields, to)
     assert state(root) == before
 

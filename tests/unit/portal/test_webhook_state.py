@@ -48,9 +48,9 @@ def test_a_timeout_halves_the_batches(wire, clock, webhook):
 )
 def test_a_slow_single_call_does_not_shrink_batches(webhook, say):
     """A request of one command that was slow or too large leaves the batch size at 50."""
-    known = WebhookState(webhook)
-    say(known)
-    assert known.batch_size == MAX_COMMANDS
+    remembered = WebhookState(webhook)
+    say(remembered)
+    assert remembered.batch_size == MAX_COMMANDS
 
 
 def test_only_a_full_batch_shows_that_larger_ones_are_quick(webhook):
@@ -65,13 +65,13 @@ def test_only_a_full_batch_shows_that_larger_ones_are_quick(webhook):
 
 def test_a_batch_that_was_too_much_halves_the_size(webhook):
     """The size becomes half of the commands that were too much, and never grows by it."""
-    known = WebhookState(webhook)
-    known.shrink_batches(8)
-    assert known.batch_size == 4
-    known.shrink_batches(50)
-    assert known.batch_size == 4
-    known.shrink_batches(2)
-    assert known.batch_size == 1
+    remembered = WebhookState(webhook)
+    remembered.shrink_batches(8)
+    assert remembered.batch_size == 4
+    remembered.shrink_batches(50)
+    assert remembered.batch_size == 4
+    remembered.shrink_batches(2)
+    assert remembered.batch_size == 1
 
 
 class Hanging:

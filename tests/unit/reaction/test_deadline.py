@@ -73,11 +73,11 @@ def test_the_remaining_time_is_the_functions(sqs):
     left = []
 
     @reaction
-    async def look(_event: Event) -> None:
+    async def measure(_event: Event) -> None:
         """Note what time is left."""
-        left.append(look.remaining_seconds())
+        left.append(measure.remaining_seconds())
 
-    handle(look, EVENT.to_json(), seconds=10.0)
+    handle(measure, EVENT.to_json(), seconds=10.0)
     assert 7.5 < left[0] <= 10.0 - RESERVE_SECONDS
     assert not sqs.sent
 

@@ -168,5 +168,5 @@ def test_the_time_from_the_change_to_its_effect_is_logged(portal, capsys, moment
     change = replace(change_of(version=2), time=when)
     assert handle(noting([]), change.to_json()) == []
     assert not portal.sqs.sent
-    (told,) = [line for line in capsys.readouterr().out.splitlines() if '"lag"' in line]
-    assert least <= json.loads(told)["lag"] < most + 5
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if '"lag"' in line]
+    assert least <= json.loads(line)["lag"] < most + 5

@@ -9,10 +9,10 @@ from tests.samples import load
 
 def test_contacts_and_open_deals_get_the_companys_new_person():
     """Won and lost deals are left out, and the lists do not depend on the responsible person."""
-    its = {3: [{"id": 7}, {"id": 8}], 2: [{"id": 662}]}
+    items = {3: [{"id": 7}, {"id": 8}], 2: [{"id": 662}]}
     portal = FakePortal(
         {
-            "crm.item.list": lambda entityTypeId, **_: {"items": its[entityTypeId]},  # noqa: N803
+            "crm.item.list": lambda entityTypeId, **_: {"items": items[entityTypeId]},  # noqa: N803
             "crm.item.update": {"item": {}},
         }
     )

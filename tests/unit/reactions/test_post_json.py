@@ -139,7 +139,7 @@ def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, e
 
 
 @pytest.mark.parametrize(
-    ("secrets", "said"),
+    ("secrets", "reason"),
     [
         ({}, "secrets/post-json-url, /relay/test/secrets/post-json-key missing"),
         ({"post_json_url": URL}, "^/relay/test/secrets/post-json-key missing.*store it there"),
@@ -151,10 +151,10 @@ def test_an_answer_decides_what_becomes_of_the_record(store, receiver, status, e
         ({"post_json_url": URL, "post_json_key": "whsec_"}, "key is empty"),
     ],
 )
-def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, secrets, said):
+def test_what_is_not_configured_is_named_and_nothing_goes_out(store, receiver, secrets, reason):
     """One error names all missing secrets; the error of a bad secret does not contain it."""
     store(**secrets)
-    with pytest.raises(ConfigurationError, match=said) as raised:
+    with pytest.raises(ConfigurationError, match=reason) as raised:
         react()
     assert "secret-part" not in str(raised.value)
     assert receiver.sent == []

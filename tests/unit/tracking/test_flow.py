@@ -48,17 +48,17 @@ def test_a_life_is_announced_in_order(relay):
     (deleted,) = changes(relay.settle())
     relay.portal.put(2, 1, title="c")
     relay.event(1)
-    (again,) = changes(relay.settle())
-    assert [one.action for one in (added, updated, deleted, again)] == [
+    (readded,) = changes(relay.settle())
+    assert [one.action for one in (added, updated, deleted, readded)] == [
         "added", "updated", "deleted", "added",
     ]  # fmt: skip
-    assert [one.version for one in (added, updated, deleted, again)] == [1, 2, 3, 4]
+    assert [one.version for one in (added, updated, deleted, readded)] == [1, 2, 3, 4]
     assert added.before == {}
-    assert added.changed == again.changed == ("id", "title")
-    assert len({one.change_id.split(".")[3] for one in (added, updated, deleted, again)}) == 1
+    assert added.changed == readded.changed == ("id", "title")
+    assert len({one.change_id.split(".")[3] for one in (added, updated, deleted, readded)}) == 1
     assert deleted.after == {}
     assert deleted.before["title"] == "b"
-    assert len({one.change_id for one in (added, updated, deleted, again)}) == 4
+    assert len({one.change_id for one in (added, updated, deleted, readded)}) == 4
 
 
 def test_lost_doubled_and_shuffled_events_announce_each_change_once(relay):

@@ -95,7 +95,7 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
 
-    def meddle(_look, base):
+    def meddle(_reading, base):
         return row(seq=base.seq + 1, text='{"title":"z"}')
 
     monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
