@@ -42,6 +42,10 @@ Stack = Annotated[str, typer.Option(help="The deployed stack", metavar="NAME")]
 PortalName = Annotated[str, typer.Option(help="Your short name of the portal", metavar="NAME")]
 
 
+class MissingPartError(SystemExit):
+    """Raised for a resource that a stack should have; ends the command with its text."""
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A stack; `resources` maps logical ids to physical ids."""
@@ -59,7 +63,7 @@ class Deployed:
     def resource(self, name: str) -> str:
         """Return a resource's physical id; exits with a remedy where the stack lacks it."""
         if name not in self.resources:
-            raise SystemExit(
+            raise MissingPartError(
                 f"stack {self.name} has no {name}: it is half deleted, or older than this command; "
                 "`make deploy` mends both"
             )

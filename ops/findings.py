@@ -1,5 +1,6 @@
 """One line of a report, as doctor and deploy-check give it."""
 
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -7,15 +8,17 @@ from ops.terminal import shown
 
 
 class Level(StrEnum):
-    """How much a finding matters: nothing to do, worth a look, to be mended."""
+    """How much a finding matters: nothing to do, worth a look, to be mended, not found out."""
 
     OK = "ok"
     LOOK = "look"
     BAD = "BAD"
+    SKIPPED = "skip"
 
 
-OK, LOOK, BAD = Level.OK, Level.LOOK, Level.BAD
-COLOURS = {OK: "green", LOOK: "yellow", BAD: "red"}
+OK, LOOK, BAD, SKIPPED = Level.OK, Level.LOOK, Level.BAD, Level.SKIPPED
+COLOURS = {OK: "green", LOOK: "yellow", BAD: "red", SKIPPED: "yellow"}
+_COMMAND = re.compile(r"`((?:make|export|aws) [^`]+)`")
 
 
 class Finding(NamedTuple):
@@ -29,5 +32,7 @@ class Finding(NamedTuple):
         return f"  [{COLOURS[self.level]}]{self.level:4}[/]  {shown(self.text)}"
 
     def document(self) -> dict[str, str]:
-        """Return the finding for a program."""
-        return {"level": self.level.lower(), "text": self.text}
+        """Return the finding for a program, with the command that it names."""
+        command = _COMMAND.search(self.text)
+        named = {"command": command[1]} if command else {}
+        return {"level": self.level.lower(), "text": self.text} | named

@@ -18,6 +18,7 @@ from ops.terminal import console, shown
 
 MAPPINGS = {"spill": "RepublishFunctionSpilled"}  # other queues' mappings are <Name>FunctionQueue
 SUFFIX = "FunctionQueue"
+PAUSED_SUFFIX = "-paused"  # of the name of an alarm
 REMIND_SECONDS = 7 * 86400  # half of what SQS keeps a record
 WAIT_SECONDS, POLL_SECONDS = 60.0, 0.5  # AWS takes some seconds to change a mapping
 
@@ -58,7 +59,7 @@ def _alarm(name: str, stack: Deployed) -> dict[str, Any]:
     queue = "SpillQueue" if name == "spill" else f"{logical_id(name)}Queue"
     topic = stack.parameters.get("AlarmTopicArn") or stack.resources.get("AlarmTopic")
     return {
-        "AlarmName": f"{stack.name}-{name}-paused",
+        "AlarmName": f"{stack.name}-{name}{PAUSED_SUFFIX}",
         "AlarmDescription": f"{name} is paused and a record has waited 7 days; SQS deletes it "
         f"after 14: `make resume NAME={name}`",
         "Namespace": "AWS/SQS",

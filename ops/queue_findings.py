@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ops.ages import age
-from ops.dead_letters import COUNTS, SUFFIX
+from ops.dead_letters import COUNTS, PAGE, SUFFIX
 from ops.findings import BAD, LOOK, OK, Finding
+from ops.letter import sent_at
 from ops.pause import REMIND_SECONDS, paused
 
 
-def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
+def queue_findings(sqs: Any, resources: Mapping[str, str], now: float) -> Iterator[Finding]:
     """Yield the queues that hold something: dead letters are BAD."""
     waiting = dead = 0
     for name, url in sorted(resources.items()):
@@ -19,12 +20,29 @@ def queue_findings(sqs: Any, resources: Mapping[str, str]) -> Iterator[Finding]:
         number = sum(int(attributes[count]) for count in COUNTS)
         if number and name.endswith(SUFFIX):
             dead += number
-            yield Finding(BAD, f"{name}: {number} dead letters; `make dead` shows why")
+            oldest = _oldest_seconds(sqs, url, now)
+            since = f", up to {age(oldest)} old" if oldest else ""
+            owner = name.removesuffix(SUFFIX)
+            yield Finding(
+                BAD, f"{name}: {number} dead letters{since}; `make dead NAME={owner}` shows why"
+            )
         elif number:
             waiting += number
             yield Finding(LOOK, f"{name}: {number} waiting or being handled")
     if not dead:
         yield Finding(OK, "no dead letters" + (", and no queue waits" if not waiting else ""))
+
+
+def _oldest_seconds(sqs: Any, url: str, now: float) -> float:
+    """Return the age of the oldest of ten letters, which stay visible; 0 where none was seen."""
+    letters = sqs.receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=PAGE,
+        VisibilityTimeout=0,
+        WaitTimeSeconds=1,
+        MessageSystemAttributeNames=["SentTimestamp"],
+    ).get("Messages", [])
+    return max((now - sent_at(letter) for letter in letters), default=0.0)
 
 
 def paused_findings(functions: Any, resources: Mapping[str, str], now: float) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ops.findings import LOOK, OK, Finding
+from ops.secrets import ROBOTS, lines_of
 from relay.event import ROBOT_PREFIX
 from relay.ingress.robots import ROUTE
 
@@ -73,3 +75,16 @@ def unheard(calls: RobotCalls, subscribed: set[str]) -> Iterator[str]:
                 f"robot {name} called {number} times in a day, and no reaction subscribes to it: "
                 f"`make robot NAME={name}`, or correct the name in the portal"
             )
+
+
+def robot_findings(
+    secrets: Mapping[str, dict[str, str]], calls: RobotCalls, subscribed: set[str]
+) -> Iterator[Finding]:
+    """Yield which portals have robots, and what was wrong with the calls of a day."""
+    for portal, own in sorted(secrets.items()):
+        if number := len(lines_of(own, ROBOTS)):
+            yield Finding(OK, f"portal {portal}: {number} secret(s) of robots")
+    if total := sum(calls.published.values()):
+        yield Finding(OK, f"{total} calls of robots in a day")
+    for text in (*refusals(calls), *unheard(calls, subscribed)):
+        yield Finding(LOOK, text)

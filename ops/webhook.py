@@ -3,7 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from relay.portal import Portal, Webhook
+from relay.errors import CallError
+from relay.portal import Portal, PortalApi, Webhook
 
 NO_ADMIN = (
     "its user is no administrator: a create whose answer is lost goes to an operator, as it can't "
@@ -20,6 +21,7 @@ class TriedWebhook(NamedTuple):
     user: str
     missing: list[str]
     admin: bool
+    plan: str = ""  # as the portal names it, `en_ent250`; empty where it does not tell a webhook
 
 
 def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> TriedWebhook:
@@ -32,6 +34,15 @@ def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried
         name = " ".join(filter(None, [profile.get("NAME"), profile.get("LAST_NAME")]))
         user = name or f"user {profile['ID']}"
         missing = sorted(set(scopes) - set(granted))
-        return TriedWebhook(webhook.host, user, missing, profile.get("ADMIN") is True)
+        admin, plan = profile.get("ADMIN") is True, await _plan(portal)
+        return TriedWebhook(webhook.host, user, missing, admin, plan)
 
     return asyncio.run(ask())
+
+
+async def _plan(portal: PortalApi) -> str:
+    """Return the portal's plan; its documents say that webhooks are refused, its SDKs are told."""
+    try:
+        return str((await portal.call("app.info")).get("LICENSE") or "")
+    except (CallError, AttributeError):
+        return ""

@@ -1,16 +1,20 @@
 """ops.doctor: each thing that can be wrong is reported with what to do about it."""
 
+import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
-from ops import doctor
-from ops.deployed import Deployed
-from ops.doctor import (
-    BAD,
-    LOOK,
-    OK,
+from ops import portal_findings
+from ops.deployed import Deployed, MissingPartError
+from ops.doctor import Report
+from ops.findings import BAD, LOOK, OK, SKIPPED, Finding
+from ops.health_findings import alarm_findings, lag_findings
+from ops.portal_findings import (
+    plan_finding,
     token_findings,
     tracking_findings,
     webhook_findings,
@@ -122,7 +126,7 @@ def test_webhooks_are_tried_and_never_shown(monkeypatch):
             raise OperatorError("profile", "expired_token", "The access token has expired")
         return TriedWebhook("portal.example", "Robot", ["task"], admin=False)
 
-    monkeypatch.setattr(doctor, "try_webhook", tried)
+    monkeypatch.setattr(portal_findings, "try_webhook", tried)
     found = list(webhook_findings(SECRETS, STACK))
     assert found[:2] == [
         (OK, "webhook to read with: portal.example as Robot"),
@@ -134,16 +138,16 @@ def test_webhooks_are_tried_and_never_shown(monkeypatch):
     assert "`make connect`" in text
     assert "secret" not in str(found)
     missing = [level for level, _ in webhook_findings({}, STACK)]
-    assert missing == [BAD] * 2
+    assert missing == [BAD] * 2 + [SKIPPED]
 
 
 @pytest.mark.parametrize("admin", [True, False])
 def test_a_writing_webhook_of_no_administrator_is_told(monkeypatch, admin):
     """A writing webhook of another user than an administrator is worth a look."""
     tried = TriedWebhook("portal.example", "Robot", [], admin=admin)
-    monkeypatch.setattr(doctor, "try_webhook", lambda *_, **__: tried)
+    monkeypatch.setattr(portal_findings, "try_webhook", lambda *_, **__: tried)
     found = list(webhook_findings(SECRETS, STACK))
-    assert found[2:] == ([] if admin else [(LOOK, NO_ADMIN)])
+    assert [one for one in found if one.level == LOOK] == ([] if admin else [(LOOK, NO_ADMIN)])
 
 
 def test_webhooks_of_two_portals_are_bad(monkeypatch):
@@ -154,7 +158,7 @@ def test_webhooks_of_two_portals_are_bad(monkeypatch):
         host = "b.example" if "other" in url else "a.example"
         return TriedWebhook(host, "Robot", [], admin=True)
 
-    monkeypatch.setattr(doctor, "try_webhook", tried)
+    monkeypatch.setattr(portal_findings, "try_webhook", tried)
     *_, last = webhook_findings(SECRETS, STACK)
     assert last == (BAD, "the webhooks are of two portals, a.example and b.example")
 
@@ -185,3 +189,122 @@ def test_the_brake_says_since_when():
     assert brake.tripped("main") is None
     table.state["brake#main"] = {"tripped": {"N": "7"}}
     assert brake.tripped("main") == 7.0
+
+
+@pytest.mark.parametrize(
+    ("plan", "rate", "burst", "level", "text"),
+    [
+        ("ru_std", 2, 50, OK, "plan ru_std: 2 requests a second"),
+        ("ru_ent250", 5, 250, OK, "plan ru_ent250: 5 requests a second"),
+        ("ru_ent250", 2, 50, LOOK, "PortalRate=5 PortalBurst=250"),
+        ("ru_std", 5, 250, BAD, "PortalRate=2 PortalBurst=50"),
+        ("", 5, 250, OK, "does not tell its plan"),
+    ],
+)
+def test_the_pace_is_held_against_the_plan(plan, rate, burst, level, text):
+    """More than the plan allows is BAD, less is worth a look; both say what to set."""
+    found = plan_finding(plan, {"PortalRate": str(rate), "PortalBurst": str(burst)})
+    assert found.level == level
+    assert text in found.text
+
+
+class Pages:
+    """A client whose paginated operations answer with one page."""
+
+    def __init__(self, **page):
+        self.page = page
+
+    def get_paginator(self, _operation):
+        """Return a paginator: this object."""
+        return self
+
+    def paginate(self, **_):
+        """Yield the page."""
+        yield self.page
+
+
+def test_raised_alarms_of_the_stack_are_bad():
+    """An alarm has its name in the template, since when, and its description; others' are not."""
+    raised = [
+        {
+            "AlarmName": name,
+            "AlarmDescription": "Why",
+            "StateUpdatedTimestamp": datetime.fromtimestamp(0, UTC),
+        }
+        for name in ("relay-Lost-1", "relay-follow_up-paused", "relay-test-Lost-2")
+    ]
+    stack = Deployed("relay", {}, {}, {"LostAlarm": "relay-Lost-1"})
+    found = list(alarm_findings(Pages(MetricAlarms=raised), stack, 3 * HOUR))
+    assert found == [
+        (BAD, "LostAlarm for 3 h: Why (docs/operating.md)"),
+        (BAD, "relay-follow_up-paused for 3 h: Why (docs/operating.md)"),
+    ]
+    assert list(alarm_findings(Pages(MetricAlarms=[]), stack, 0)) == [(OK, "no alarm is raised")]
+
+
+def handled(lag):
+    """Return a reaction's entry in the log."""
+    return {"message": json.dumps({"message": "handled", "lag": lag})}
+
+
+@pytest.mark.parametrize(
+    ("lags", "level", "text"),
+    [
+        ([1.0] * 95 + [900.0] * 5, LOOK, "95 % of 100 records were handled within 900.0 s"),
+        ([1.0] * 96 + [900.0] * 4, OK, "within 1.0 s"),
+        ([], OK, "no reaction has handled anything in 15 minutes"),
+    ],
+)
+def test_the_lag_is_of_the_slowest_twentieth(lags, level, text):
+    """A late twentieth is worth a look; lines of others count for nothing."""
+    others = [{"message": "no JSON"}, {"message": '{"message": "handled"}'}, {"message": "[]"}]
+    (found,) = lag_findings(Pages(events=[*map(handled, lags), *others]), "log", 0)
+    assert found.level == level
+    assert text in found.text
+
+
+def refused():
+    """Yield a finding, then meet AWS's refusal."""
+    yield Finding(OK, "one")
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarms")
+
+
+def missing():
+    """Meet a part that is not there."""
+    raise MissingPartError("stack relay has no StateTable")
+    yield
+
+
+def test_a_check_that_can_not_be_made_is_skipped_with_its_reason(capsys):
+    """The others go on; what was not found out leaves something to do."""
+    report = Report()
+    report.check("alarms", refused())
+    report.check("tracking", missing())
+    report.check("queues", [Finding(OK, "fine"), Finding(BAD, "do `make dead NAME=Spill`")])
+    assert report.read("secrets", lambda: 7) == 7
+    assert report.read("secrets", lambda: next(iter(list(refused())))) is None
+    assert report.is_left
+    assert report.verdict() == "2 to be mended, 2 could not be looked at"
+    said = capsys.readouterr().out
+    assert "skip  alarms: skipped because AWS refuses" in said
+    assert "BAD   tracking: stack relay has no StateTable" in said
+
+
+def test_a_program_gets_the_command_that_mends_it():
+    """Each check has its time and its findings, each finding the command that it names."""
+    report = Report()
+    report.section("portal main", "main")
+    report.check("queues", [Finding(OK, "fine"), Finding(BAD, "2: `make dead NAME=Spill` shows")])
+    (check,) = report.documents
+    assert (check["check"], check["portal"]) == ("queues", "main")
+    assert check["milliseconds"] >= 0
+    assert check["findings"] == [
+        {"level": "ok", "text": "fine"},
+        {
+            "level": "bad",
+            "text": "2: `make dead NAME=Spill` shows",
+            "command": "make dead NAME=Spill",
+        },
+    ]
+    assert not Report().is_left
+    assert Report().verdict() == "nothing to be mended"

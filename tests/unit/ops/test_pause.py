@@ -124,6 +124,11 @@ def test_queues_that_hold_something_are_named():
             number = {"https://a": "3", "https://b": "2"}.get(QueueUrl, "0")
             return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: number}}
 
+        def receive_message(self, *, VisibilityTimeout, **_):  # noqa: N803
+            assert VisibilityTimeout == 0  # they stay visible
+            sent = [{"Attributes": {"SentTimestamp": str(at * 1000)}} for at in (500, 100, 900)]
+            return {"Messages": sent}
+
     resources = {
         "TrackQueue": "https://a",
         "TrackDeadLetters": "https://b",
@@ -131,9 +136,9 @@ def test_queues_that_hold_something_are_named():
         "FollowUpQueueSubscription": "https://a",
         "OtherQueue": "arn:no-url",
     }
-    assert list(queue_findings(Sqs(), resources)) == [
-        (BAD, "TrackDeadLetters: 2 dead letters; `make dead` shows why"),
+    assert list(queue_findings(Sqs(), resources, 10_900)) == [
+        (BAD, "TrackDeadLetters: 2 dead letters, up to 3 h old; `make dead NAME=Track` shows why"),
         (LOOK, "TrackQueue: 3 waiting or being handled"),
     ]
     idle = {"SpillQueue": "https://c"}
-    assert list(queue_findings(Sqs(), idle)) == [(OK, "no dead letters, and no queue waits")]
+    assert list(queue_findings(Sqs(), idle, 0)) == [(OK, "no dead letters, and no queue waits")]

@@ -2,8 +2,8 @@
 
 import json
 
-from ops.doctor import LOOK, OK, robot_findings
-from ops.robot_findings import MAX_SHOWN, PATTERN, calls_of, read_calls
+from ops.findings import LOOK, OK
+from ops.robot_findings import MAX_SHOWN, PATTERN, calls_of, read_calls, robot_findings
 from ops.secrets import ROBOTS
 from relay.ingress.robots import ROUTE
 

@@ -14,9 +14,21 @@ URL = "https://acme.bitrix24.ru/rest/7/secretsecret/"
 def portal(monkeypatch):
     """Return the function that sets the portal's answers."""
 
-    def use(profile, scopes):
-        answers = {"profile": profile, "scope": scopes}
-        monkeypatch.setattr(webhook, "Portal", lambda _webhook: FakePortal(answers))
+    class Asked(FakePortal):
+        """Answers as it is, as a portal outside of reactions does."""
+
+        async def call(self, method, /, **params):
+            """Return the whole answer of the plan's method."""
+            answer = self.answers[method]
+            is_told = method == "app.info" and not isinstance(answer, Exception)
+            return answer if is_told else await super().call(method, **params)
+
+    def use(profile, scopes, plan=None):
+        answers = {"profile": profile, "scope": scopes, "app.info": plan}
+        asked = Asked(answers)
+        if plan is None:
+            asked.fail("app.info", "ACCESS_DENIED")
+        monkeypatch.setattr(webhook, "Portal", lambda _webhook: asked)
 
     return use
 
@@ -34,7 +46,16 @@ def test_a_webhook_that_works_names_its_user(portal, profile, user, admin):
     """A user is named by name, else by id, and is an administrator only by `ADMIN: true`."""
     portal(profile, list(WRITE_SCOPES))
     tried = try_webhook(URL, WRITE_SCOPES, allow_http=False)
-    assert tried == ("acme.bitrix24.ru", user, [], admin)
+    assert tried == ("acme.bitrix24.ru", user, [], admin, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "plan"), [({"LICENSE": "ru_ent250"}, "ru_ent250"), ({"SCOPE": []}, ""), ([1], "")]
+)
+def test_the_plan_is_what_the_portal_tells(portal, answer, plan):
+    """A portal may tell a webhook its plan, refuse to, or tell something else."""
+    portal({"ID": "7"}, list(WRITE_SCOPES), answer)
+    assert try_webhook(URL, WRITE_SCOPES, allow_http=False).plan == plan
 
 
 def test_missing_scopes_are_listed(portal):
