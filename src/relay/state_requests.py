@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import batched, count
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +27,7 @@ THREADS = 8  # of writes with a condition
 _RETRIED = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _INVALID = "ValidationException"
+_CONFLICT = "TransactionConflictException"  # boto3 does not repeat such a request
 # "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
 _TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
 
@@ -98,12 +99,11 @@ class StateRequests:
 
     def put(self, rows: Sequence[Put]) -> Errors:
         """Store at most PUT rows without a condition; their keys must differ."""
-        left = [{"PutRequest": {"Item": row.item}} for row in rows]
+        left: list[dict[str, Any]] = [{"PutRequest": {"Item": row.item}} for row in rows]
         try:
             for attempt in range(ATTEMPTS):
                 _pause(attempt)
-                answer = self._client.batch_write_item(RequestItems={self._table: left})
-                left = answer.get("UnprocessedItems", {}).get(self._table, [])
+                left = self._put_batch(left)
                 if not left:
                     return [None] * len(rows)
         except (BotoCoreError, ClientError) as trouble:
@@ -111,6 +111,13 @@ class StateRequests:
         keys = {put["PutRequest"]["Item"]["pk"]["S"] for put in left}
         full = StateError("the State table is throttled")
         return [full if row.item["pk"]["S"] in keys else None for row in rows]
+
+    def _put_batch(self, puts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Store rows; return those that DynamoDB did not take."""
+        requests = {self._table: puts}
+        answer = _beside_transactions(lambda: self._client.batch_write_item(RequestItems=requests))
+        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(self._table, [])
+        return left
 
     def write_each(self, writes: Sequence[Write]) -> Errors:
         """Do each write under its own conditions, several at the same time."""
@@ -143,13 +150,15 @@ class StateRequests:
             return
         with conditional():
             if isinstance(write, Put):
-                self._client.put_item(**self._request({"Item": write.item}, write.condition))
+                item = self._request({"Item": write.item}, write.condition)
+                _beside_transactions(lambda: self._client.put_item(**item))
             else:
                 change: dict[str, object] = {
                     "Key": key(write.key),
                     "UpdateExpression": write.change,
                 }
-                self._client.update_item(**self._request(change, write.condition))
+                update = self._request(change, write.condition)
+                _beside_transactions(lambda: self._client.update_item(**update))
 
     def _transact(self, write: Put) -> None:
         """Store a row under conditions on other rows."""
@@ -181,6 +190,20 @@ class StateRequests:
             if by.values:
                 request["ExpressionAttributeValues"] = by.values
         return request
+
+
+def _beside_transactions(send: Callable[[], Any]) -> dict[str, Any]:
+    """Return a request's answer; it is repeated while a transaction reads one of its rows."""
+    for attempt in count():
+        _pause(attempt)
+        try:
+            answer: dict[str, Any] = send()
+        except ClientError as trouble:
+            if _code(trouble) != _CONFLICT or attempt == ATTEMPTS - 1:
+                raise
+        else:
+            break
+    return answer
 
 
 def _refusal(reason: Mapping[str, Any]) -> Exception | None:

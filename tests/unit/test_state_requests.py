@@ -136,3 +136,29 @@ def test_only_the_size_of_a_row_is_for_good(table, requests, message, expected):
     error = {"Error": {"Code": "ValidationException", "Message": message}}
     table.trouble["PutItem"] = ClientError(error, "PutItem")
     assert [type(one) for one in requests.write_each([put("a", NEW)])] == [expected]
+
+
+@pytest.mark.parametrize("operation", ["batch_write_item", "put_item", "update_item"])
+@pytest.mark.parametrize("conflicts", [1, 4, 5])
+def test_a_request_beside_a_transaction_is_repeated(
+    table, requests, monkeypatch, operation, conflicts
+):
+    """A row that a transaction of another function looks at is stored a moment later."""
+    real, left = getattr(table, operation), list(range(conflicts))
+
+    def beside(**request):
+        if left:
+            left.pop()
+            raise ClientError({"Error": {"Code": "TransactionConflictException"}}, operation)
+        return real(**request)
+
+    monkeypatch.setattr(table, operation, beside)
+    table.rows["a"] = {"pk": {"S": "a"}}
+    there = Condition("attribute_exists(#pk)", {"#pk": "pk"}, {":x": {"S": "x"}})
+    writes = {
+        "batch_write_item": lambda: requests.put([put("b")]),
+        "put_item": lambda: requests.write_each([put("b", NEW)]),
+        "update_item": lambda: requests.write_each([Update("a", "SET #pk = :x", there)]),
+    }
+    (error,) = writes[operation]()
+    assert isinstance(error, StateError if conflicts == 5 else type(None))
