@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
   listen sample trace dead redrive drop pause resume release history asof undo forget \
-  rehearse \
+  rehearse replay apply \
   check format test bench unit clean
 
 # With it Python would compile all of the environments anew at each start.
@@ -131,6 +131,12 @@ forget: env ## Delete what the history keeps of an item: ITEM=contact/7, GO=1
 	$(relay)
 
 rehearse: env ## This folder's code over what happened, writing nothing: NAME=follow_up SINCE=7d
+	$(relay)
+
+replay: env ## Send what happened to a reaction again: NAME= SINCE= UNTIL= ONLY=missing RATE= DRY=1
+	$(relay)
+
+apply: env ## Send every item of a kind to a reaction: NAME=tidy_phone TO=contact WHERE= RATE= DRY=1
 	$(relay)
 
 check: env ## Lint, types, template

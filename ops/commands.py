@@ -25,6 +25,7 @@ from ops import (
     redrive,
     rehearse,
     release,
+    replay,
     robot,
     sample,
     trace,
@@ -57,6 +58,8 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "undo": undo.command,
     "forget": forget.command,
     "rehearse": rehearse.command,
+    "replay": replay.replay_command,
+    "apply": replay.apply_command,
 }
 VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
 

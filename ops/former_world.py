@@ -19,6 +19,7 @@ from relay.tracking.row import Key, Row
 _CONDITION = re.compile(r"(!=|!@|!|=|@|)([A-Za-z]\w*)")
 
 type Params = Mapping[str, object]
+type Rule = tuple[str, str, set[str]]  # an operator, a field, values
 
 
 class NotHeldError(Exception):
@@ -72,17 +73,17 @@ class FormerWorld:
         return timeline.at(moment) if timeline else None
 
     def _list(self, entity: str, conditions: object, moment: float) -> Iterator[Fields]:
-        rules = list(_rules(conditions))
+        rules = list(rules_of(conditions))
         for number in sorted(self._candidates(entity, rules)):
             try:
                 state = self._state(entity, number, moment)
             except GapError:
                 what = f"crm.item.list with {entity}/{number}, of which a change is missing"
                 raise NotHeldError(what) from None
-            if state is not None and all(_holds(rule, state) for rule in rules):
+            if state is not None and all(holds(rule, state) for rule in rules):
                 yield Fields(state)
 
-    def _candidates(self, entity: str, rules: list[tuple[str, str, set[str]]]) -> set[int]:
+    def _candidates(self, entity: str, rules: list[Rule]) -> set[int]:
         """Return the ids of items that may meet the rules: by one rule, or changed since."""
         rows = self._of_kind(entity)
         changed = {key.id for key in self._happened.timelines if key.entity == entity}
@@ -116,7 +117,8 @@ def _kind(given: Params) -> str:
     return name_of(int(number))
 
 
-def _rules(conditions: object) -> Iterator[tuple[str, str, set[str]]]:
+def rules_of(conditions: object) -> Iterator[Rule]:
+    """Yield the rules of a list's filter; raises NotHeldError for one that is not understood."""
     for name, value in conditions.items() if isinstance(conditions, Mapping) else ():
         found = _CONDITION.fullmatch(str(name))
         if not found or isinstance(value, Mapping):
@@ -124,7 +126,8 @@ def _rules(conditions: object) -> Iterator[tuple[str, str, set[str]]]:
         yield found[1], found[2], set(_texts(value))
 
 
-def _holds(rule: tuple[str, str, set[str]], state: Mapping[str, object]) -> bool:
+def holds(rule: Rule, state: Mapping[str, object]) -> bool:
+    """Return whether an item meets a rule."""
     operator, name, values = rule
     return bool(set(_texts(state.get(name))) & values) is not operator.startswith("!")
 

@@ -68,6 +68,14 @@ class Past:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def last_version(self, row: Row) -> int:
+        """Return the version of an item's last change; 1 if it never changed."""
+        key = row.key
+        for past in self.history.of_item(key.portal, f"{key.entity}/{key.id}", limit=1):
+            if keys_of(past.change_id)[1].partition(".")[0] == row.born:
+                return past.version
+        return 1
+
     def timeline(self, key: Key) -> Timeline:
         """Return what is known of an item; exits where the mirror never had it."""
         row = self.row(key)  # first: rows that come meanwhile are left out below

@@ -3,15 +3,21 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from botocore.exceptions import ClientError
 
 from ops.deployed import Deployed
 from ops.past import Past
+from relay import settings
 from relay.change import is_volatile
+from relay.portal.fake import FakePortal
+from relay.portal_clients import PortalClients
+from relay.reactions.follow_up import follow_up
 from relay.tracking.projection import project
+from tests.batches import Sqs, handle
 from tests.dynamo import Dynamo
-from tests.tracking_aws import OLD, announced_from
+from tests.tracking_aws import LATER, OLD, announced_from, changes
 
 STACK = Deployed(
     "relay",
@@ -175,3 +181,35 @@ def _throttled(**_):
 
 def _now(relay):
     return datetime.fromtimestamp(relay.portal.clock(), UTC).isoformat(timespec="seconds")
+
+
+def won(relay, deals):
+    """Let deals be won and read; return the Changes."""
+    for number in range(1, deals + 1):
+        relay.portal.put(2, number, title=f"deal {number}", stageId="NEW", stageSemanticId="P",
+                         assignedById=5, companyId=number % 3, updatedTime=OLD)  # fmt: skip
+    relay.baseline()
+    for number in range(1, deals + 1):
+        relay.portal.put(2, number, stageId="WON", stageSemanticId="S", updatedTime=LATER)
+        relay.event(number)
+    return relay.settle()
+
+
+def react(tables, monkeypatch, messages):
+    """Let follow_up handle the Changes as its function does; return the calls of the portal."""
+    clock = iter(range(1, 10_000))
+    answers = {
+        "tasks.task.add": lambda **_: {"task": {"id": str(next(clock))}},
+        "crm.timeline.comment.add": lambda **_: next(clock),
+    }
+    portal = FakePortal(answers)
+    portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)
+    sqs = Sqs()
+    clients = {"sqs": sqs, "dynamodb": tables}
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "client", lambda name, **_: clients[name])
+        patch.setattr(PortalClients, "get", lambda *_: portal)
+        for at in range(0, len(messages), 100):
+            bodies = [one.to_json() for one in changes(messages[at : at + 100])]
+            assert handle(follow_up, *bodies) == []
+    return portal.calls

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import suppress
-from types import SimpleNamespace
 
 import pytest
 import requests
@@ -14,17 +13,13 @@ from ops.happened import Happened
 from ops.offline import Network
 from ops.reactions import LocalReaction
 from ops.terminal import console
-from relay import settings
 from relay.change import Change
 from relay.errors import PermanentError
 from relay.portal import PortalApi
-from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
 from relay.reaction import reaction
 from relay.reactions.follow_up import follow_up
-from tests.batches import Sqs, handle
-from tests.pasts import STACK, Ordeal, Tables, past_of
-from tests.tracking_aws import LATER, OLD, changes
+from tests.pasts import STACK, Ordeal, Tables, past_of, react, won
+from tests.tracking_aws import LATER, changes
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
@@ -53,38 +48,6 @@ def rehearsed(tables, monkeypatch):
         return rehearse.command(name, since=since)
 
     return run
-
-
-def won(relay, deals):
-    """Let deals be won and read; return the Changes."""
-    for number in range(1, deals + 1):
-        relay.portal.put(2, number, title=f"deal {number}", stageId="NEW", stageSemanticId="P",
-                         assignedById=5, companyId=number % 3, updatedTime=OLD)  # fmt: skip
-    relay.baseline()
-    for number in range(1, deals + 1):
-        relay.portal.put(2, number, stageId="WON", stageSemanticId="S", updatedTime=LATER)
-        relay.event(number)
-    return relay.settle()
-
-
-def react(tables, monkeypatch, messages):
-    """Let follow_up handle the Changes as its function does; return the calls of the portal."""
-    clock = iter(range(1, 10_000))
-    answers = {
-        "tasks.task.add": lambda **_: {"task": {"id": str(next(clock))}},
-        "crm.timeline.comment.add": lambda **_: next(clock),
-    }
-    portal = FakePortal(answers)
-    portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)
-    sqs = Sqs()
-    clients = {"sqs": sqs, "dynamodb": tables}
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "client", lambda name, **_: clients[name])
-        patch.setattr(PortalClients, "get", lambda *_: portal)
-        for at in range(0, len(messages), 100):
-            bodies = [one.to_json() for one in changes(messages[at : at + 100])]
-            assert handle(follow_up, *bodies) == []
-    return portal.calls
 
 
 def test_what_is_listed_is_what_was_written(relay, tables, rehearsed, monkeypatch):

@@ -1,0 +1,135 @@
+"""Changes on their way to a reaction's queue, as if they had just been announced.
+
+What a reaction wrote for a change is recorded for 30 days. A change with all its writes done is not
+sent; of any other the record keeps what was done from being done again. So each write is made once,
+wherever a command is interrupted, and however often it is repeated.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ops.audit import Audit
+from ops.deployed import Deployed
+from ops.progress import Progress
+from ops.reactions import LocalReaction
+from ops.stopping import Stop
+from ops.terminal import console, shown
+from relay.change import Change
+from relay.portal.batch import MAX_COMMANDS
+from relay.reaction.checkpoint import Checkpoint
+from relay.state_requests import StateRequests
+from relay.state_table import checkpoint_key
+
+BATCH, BATCH_BYTES = 10, 1_000_000  # of a SendMessageBatch; it takes 1 MiB, other fields included
+DONE, MISSING, FAILED = "done", "missing", "failed"
+
+
+class Sorted(NamedTuple):
+    """Changes by what is recorded of them, and the writes that the done ones made."""
+
+    done: list[Change]
+    missing: list[Change]
+    failed: list[Change]
+    writes: int
+
+    def chosen(self, only: str) -> list[Change]:
+        """Return the changes that are to be sent, in their order; exits for another word."""
+        match only:
+            case "":
+                chosen = self.missing + self.failed
+            case "missing":
+                chosen = self.missing
+            case "failed":
+                chosen = self.failed
+            case _:
+                raise SystemExit(f"ONLY is {MISSING} or {FAILED}, not {only!r}")
+        return sorted(chosen, key=lambda one: (one.time, one.version))
+
+
+def queue_of(reaction: LocalReaction, stack: Deployed) -> str:
+    """Return the URL of a reaction's queue; exits where it is not deployed."""
+    if reaction.queue not in stack.resources:
+        raise SystemExit(
+            f"{reaction.name} is not deployed in stack {stack.name}: add it to the list of "
+            "reactions in template.yaml, then `make deploy`"
+        )
+    return stack.resources[reaction.queue]
+
+
+def sort_changes(dynamodb: Any, stack: Deployed, name: str, changes: Sequence[Change]) -> Sorted:
+    """Return changes by what is recorded of them for a reaction."""
+    found = Sorted([], [], [], 0)
+    requests = StateRequests(dynamodb, stack.resource("StateTable"))
+    rows = requests.load(checkpoint_key(name, one.change_id) for one in changes)
+    now, writes = time.time(), 0
+    for change in changes:
+        key = checkpoint_key(name, change.change_id)
+        checkpoint = Checkpoint.of(key, rows.get(key), now)
+        done = [one for one in checkpoint.writes if one.done]
+        writes += len(done)
+        if checkpoint.failures or len(done) < len(checkpoint.writes):
+            found.failed.append(change)
+        else:
+            (found.done if done else found.missing).append(change)
+    return found._replace(writes=writes)
+
+
+def show_estimate(found: Sorted, chosen: Sequence[Change], rate: float) -> None:
+    """Print what is recorded, what is sent, and what it is likely to take."""
+    console.print(
+        f"{len(found.done)} done, {len(found.missing)} without a recorded write, "
+        f"{len(found.failed)} failed; {len(chosen)} to be sent"
+    )
+    if found.done and chosen:
+        writes = round(found.writes / len(found.done) * len(chosen))
+        requests = -(-writes // MAX_COMMANDS)
+        console.print(
+            f"about {writes} writes in {requests} requests, if they write as the done ones did"
+        )
+    if chosen and rate:
+        console.print(f"sent within {len(chosen) / rate:.0f} s, {rate:g} a second")
+
+
+def send(  # noqa: PLR0913, PLR0917  what a command was given
+    sqs: Any, queue: str, changes: Sequence[Change], rate: float, stop: Stop, audit: Audit
+) -> int:
+    """Send changes in their order until the end or a signal; return how many were sent."""
+    progress, sent, began = Progress("changes sent"), 0, time.monotonic()
+    for group in _groups(changes):
+        if stop:
+            break
+        answer = sqs.send_message_batch(
+            QueueUrl=queue,
+            Entries=[{"Id": str(at), "MessageBody": one.to_json()} for at, one in enumerate(group)],
+        )
+        failed = answer.get("Failed", [])
+        sent += len(group) - len(failed)
+        if failed:
+            console.print(shown(f"SQS does not take {len(failed)}: {failed[0].get('Code')}"))
+            break
+        progress.at(sent, len(changes))
+        if rate:
+            stop.sleep(max(began + sent / rate - time.monotonic(), 0.0))
+    audit.try_to_note("sent to a reaction again", [{"queue": queue, "changes": sent}])
+    return sent
+
+
+def _groups(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    group: list[Change] = []
+    size = 0
+    for change in changes:
+        more = len(change.to_json().encode())
+        if group and (len(group) == BATCH or size + more > BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(change)
+        size += more
+    if group:
+        yield group
+
+
+def counts(found: Sorted) -> Counter[str]:
+    """Return how many changes are done, missing and failed."""
+    return Counter({DONE: len(found.done), MISSING: len(found.missing), FAILED: len(found.failed)})
