@@ -23,7 +23,7 @@ from relay.tracking.mirror import Mirror
 from relay.tracking.refresh import Rules
 from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
 from tests import put_rule
-from tests.tracking_aws import FakeDynamo
+from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import ItemsPortal, make_tables
 
 RUNS = 240

@@ -11,7 +11,7 @@ from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
 from relay.tracking import track, wiring
 from tests.plain import plain
-from tests.tracking_aws import URL
+from tests.tracking_queues import URL
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]

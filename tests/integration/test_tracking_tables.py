@@ -11,7 +11,8 @@ from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.mirror import Mirror
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Key, Reading, RowSummary
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
-from tests.tracking_aws import KEY, FakeDynamo
+from tests.tracking_aws import KEY
+from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import make_tables
 
 HOUR = 3600

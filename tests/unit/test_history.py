@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relay.errors import NotOursError, RowError, StateError
 from relay.history import History, PastChange, change_id_of, keys_of, state_before
-from tests.tracking_aws import FakeDynamo
+from tests.tracking_dynamo import FakeDynamo
 
 ID = "main.deal.662.19a0c4e2b7f3c1.7"
 

@@ -8,7 +8,7 @@ import pytest
 from ops import baseline
 from ops.baseline import fill
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
-from tests.tracking_aws import FakeDynamo
+from tests.tracking_dynamo import FakeDynamo
 
 RESOURCES = {"StateTable": "State", "SweepFunction": "relay-sweep"}
 

@@ -48,15 +48,15 @@ def test_letters_are_grouped_by_their_reason(aws, capsys):
         )
     aws.put("announce-dead", json.dumps(RECORD | {"dynamodb": {"Keys": KEYS}}))
     show(surveyed(aws), most=2)
-    said = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     code = group_of("Journal", letter_of("deal 1: no ''"))
-    assert said[0].startswith("Announce  1 x  ")
-    assert said[1] == f"  {UNEXPLAINED}"
-    assert said[2].split() == ["00000003", "deal/5", *said[2].split()[2:]]
-    assert said[-6] == f"Journal  3 x  3 h to 30 h old  [{code}]"
-    assert said[-4] == "  00000002  deal/9              30 h  main.deal.9.1.2"
-    assert said[-2] == f"  … and 1 more: `make dead REASON={code}`"
-    assert f"`make redrive REASON={code}`; or `make drop REASON={code} WHY=…`" in said[-1]
+    assert lines[0].startswith("Announce  1 x  ")
+    assert lines[1] == f"  {UNEXPLAINED}"
+    assert lines[2].split() == ["00000003", "deal/5", *lines[2].split()[2:]]
+    assert lines[-6] == f"Journal  3 x  3 h to 30 h old  [{code}]"
+    assert lines[-4] == "  00000002  deal/9              30 h  main.deal.9.1.2"
+    assert lines[-2] == f"  … and 1 more: `make dead REASON={code}`"
+    assert f"`make redrive REASON={code}`; or `make drop REASON={code} WHY=…`" in lines[-1]
 
 
 KEYS = {"pk": {"S": "main/deal"}, "id": {"N": "5"}}

@@ -24,7 +24,7 @@ from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
-from tests.tracking_aws import FakeDynamo
+from tests.tracking_dynamo import FakeDynamo
 
 STACK = Deployed(
     "relay",

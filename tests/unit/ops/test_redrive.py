@@ -31,10 +31,10 @@ def redrive(aws, chosen=ALL, rate=0, stop=None):
 
 def run(aws, **options):
     """Return what was sent and what stays, by queue; no letter stays hidden."""
-    told = redrive(aws, **options).document
+    document = redrive(aws, **options).document
     for url, letters in aws.queues.items():
         assert len(aws.bodies(url)) == len(letters)
-    return told["sent"], {owner: dict(stay) for owner, stay in told["stay"].items() if stay}
+    return document["sent"], {owner: dict(stay) for owner, stay in document["stay"].items() if stay}
 
 
 def test_a_message_goes_back_into_its_queue_with_its_attributes(aws):
@@ -88,7 +88,7 @@ def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "said"),
+    ("answer", "error", "reason"),
     [
         (
             {"batchItemFailures": [{"itemIdentifier": "7"}]},
@@ -102,11 +102,11 @@ def test_what_is_set_aside_meanwhile_is_not_taken_for_the_same(aws):
         ),
     ],
 )
-def test_a_record_that_announce_does_not_take_stays(aws, answer, error, said):
+def test_a_record_that_announce_does_not_take_stays(aws, answer, error, reason):
     """A record that announce hands back or fails on stays."""
     aws.answer, aws.error = answer, error
     aws.put("announce-dead", json.dumps(RECORD), "old")
-    assert run(aws) == ({}, {"Announce": {said: 1}})
+    assert run(aws) == ({}, {"Announce": {reason: 1}})
     assert aws.bodies("announce-dead") == [json.dumps(RECORD)]
 
 

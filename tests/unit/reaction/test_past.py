@@ -10,7 +10,7 @@ from relay.change import Change
 from relay.errors import ConfigurationError, StateError
 from relay.history import FORGOTTEN, History, PastChange
 from relay.reaction.past import changes_before, reader_of
-from tests.tracking_aws import FakeDynamo
+from tests.tracking_dynamo import FakeDynamo
 
 BORN = "19a0c4e2b7f3c1"
 

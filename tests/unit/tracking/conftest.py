@@ -6,8 +6,10 @@ import pytest
 
 from relay import settings
 from relay.tracking import announce, missed_changes, sweep, track, wiring
-from tests.tracking_aws import URL, FakeDynamo, FakeQueues, FakeTopic, Relay
+from tests.tracking_aws import Relay
+from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import ItemsPortal
+from tests.tracking_queues import URL, FakeQueues, FakeTopic
 
 
 @pytest.fixture

@@ -19,19 +19,9 @@ from relay.tracking.projection import (
 )
 from relay.tracking.row import ITEM, Base, Key, Reading, to_item
 from tests.ledger import rows_of, update
-from tests.tracking_aws import (
-    LATER,
-    OLD,
-    URL,
-    Context,
-    FakeDynamo,
-    FakeQueues,
-    FakeTopic,
-    announced_from,
-    logged,
-    metric,
-    sns_error,
-)
+from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric
+from tests.tracking_dynamo import FakeDynamo
+from tests.tracking_queues import URL, FakeQueues, FakeTopic, sns_error
 
 
 def test_a_failed_entry_is_published_once_more(relay):

@@ -8,7 +8,7 @@ from relay.errors import (
 )
 from relay.tracking import brake as brake_module
 from relay.tracking import wiring
-from tests.tracking_aws import refused
+from tests.tracking_dynamo import refused
 
 
 def test_the_brake_counts_over_all_functions(relay, monkeypatch):

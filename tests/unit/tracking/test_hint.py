@@ -11,7 +11,8 @@ from relay.errors import (
 from relay.tracking.hint import EVENT, SWEEP, Hint, merge
 from relay.tracking.row import Key
 from tests.samples import load
-from tests.tracking_aws import OLD, URL, event_message
+from tests.tracking_aws import OLD, event_message
+from tests.tracking_queues import URL
 
 
 def test_kinds_that_are_not_mirrored_are_left_alone(relay):

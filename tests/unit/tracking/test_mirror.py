@@ -14,7 +14,8 @@ from relay.tracking import mirror as mirror_module
 from relay.tracking import wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
-from tests.tracking_aws import KEY, OLD, URL, row
+from tests.tracking_aws import KEY, OLD, row
+from tests.tracking_queues import URL
 
 
 @pytest.mark.parametrize(

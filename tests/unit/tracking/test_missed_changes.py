@@ -7,7 +7,8 @@ import pytest
 
 from relay.tracking import wiring
 from relay.tracking.event_times import MISSED
-from tests.tracking_aws import OLD, metric, sns_error
+from tests.tracking_aws import OLD, metric
+from tests.tracking_queues import sns_error
 
 
 def test_a_change_without_an_event_to_expect_is_not_missed(relay, capsys):

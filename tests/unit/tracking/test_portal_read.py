@@ -7,7 +7,8 @@ from relay.errors import (
     TransientError,
 )
 from relay.tracking.row import UNREADABLE
-from tests.tracking_aws import OLD, URL, changes, metric
+from tests.tracking_aws import OLD, changes, metric
+from tests.tracking_queues import URL
 
 
 def test_an_owner_who_lost_all_rights_changes_nothing(relay, capsys):

@@ -6,7 +6,8 @@ import time
 from relay.tracking import refresh, wiring
 from relay.tracking.hint import Hint
 from relay.tracking.refresh import Rules
-from tests.tracking_aws import KEY, OLD, URL, changes, metric, row
+from tests.tracking_aws import KEY, OLD, changes, metric, row
+from tests.tracking_queues import URL
 
 
 def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkeypatch):

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from ops.letter import content_of
-from tests.tracking_aws import URL, Context, sns_error
+from tests.tracking_aws import Context
+from tests.tracking_queues import URL, sns_error
 
 
 def test_a_poison_record_is_set_aside_whole(relay):

@@ -12,7 +12,8 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from tests.tracking_aws import OLD, URL, logged
+from tests.tracking_aws import OLD, logged
+from tests.tracking_queues import URL
 
 
 def test_a_full_batch_costs_one_request(relay):
