@@ -98,6 +98,10 @@ def _update(call: Call, family: Family) -> Any:
     allow(call, family, "update")
     old = find_row(call, family, "update")
     values = _values(call, family, "update")
+    wanted = [f.name for f in family.fields.values() if "V" in f.flags]
+    absent = [name for name in wanted if values.get(family.key_of(name)) in (None, "", [])]
+    if absent:
+        raise family.error("update", "required", *absent)
     for name in [n for n, f in family.fields.items() if "R" in f.flags and n in values]:
         if values[name] in (None, "", []):
             raise family.error("update", "required", family.fields[name].name)

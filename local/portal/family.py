@@ -43,7 +43,7 @@ A line of `fields`: name (after a colon the key that it is stored under), type, 
 what it holds where nobody said, which is JSON or a token of `tokens.py`. Flags as in `fields.json`
 and: `n` a number in a `text` family, `t` a text in a `native` one, `g` shown by get alone, `s` only
 by a list that selects it, `o` where it has a value, `w` never; `h` never listed by `fields`, `U`
-filled by every update, `q` four decimals, `l` a number in lists.
+filled by every update, `V` asked for by every update, `q` four decimals, `l` a number in lists.
 """
 
 import json

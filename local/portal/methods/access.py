@@ -16,7 +16,7 @@ _ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
 
 
 def _codes(call: Call) -> list[str]:
-    given = call.get("access")
+    given = call.need("ACCESS")
     return [str(v) for _, v in entries(given)] if isinstance(given, list | dict) else [str(given)]
 
 

@@ -177,7 +177,7 @@ def _todo_update(part: str, needed: str, meant: str, call: Call) -> Any:
 
 
 for _name, _needed, _meant in (
-    ("", "", ""),
+    ("", "deadline", ""),
     ("Deadline", "value", "deadline"),
     ("Description", "value", "description"),
     ("Color", "colorId", ""),

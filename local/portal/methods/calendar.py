@@ -35,6 +35,9 @@ def _moment(call: Call, value: Any) -> datetime:
 @hook("calendar.event", "check")
 def check_event(call: Call, values: Row, old: Row | None) -> None:
     """Work out times in every form that an event shows, and who attends."""
+    for name in ("type", "ownerId") if old else ():
+        if call.get(name.lower()) is None:
+            raise _unset("calendar.event.update", name)
     for name in ("from", "to"):
         if old is None and not call.get(name, f"{name}_ts"):
             raise _unset("calendar.event.add", name)

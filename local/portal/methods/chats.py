@@ -37,7 +37,7 @@ def chat_add(call: Call) -> Any:
 @method("im.chat.get", "im")
 def chat_get(call: Call) -> Any:
     """The chat of something outside the messenger."""
-    wanted = (str(call.get("entity_type", default="")), str(call.get("entity_id", default="")))
+    wanted = (str(call.need("ENTITY_TYPE")), str(call.need("ENTITY_ID")))
     for chat in table(call.portal, "chat").walk():
         if all(wanted) and (chat.get("entity_type"), chat.get("entity_id")) == wanted:
             return {"ID": chat["id"]}
@@ -60,7 +60,7 @@ def _color(call: Call, chat: Row) -> None:
 
 
 def _avatar(call: Call, _chat: Row) -> None:
-    avatar = call.get("avatar", default="")
+    avatar = call.get("avatar")
     if not isinstance(avatar, str) or (avatar and len(avatar) < len("iVBORw0KGgo=")):
         raise RestError("AVATAR_ERROR", "Avatar incorrect type")
 
@@ -90,6 +90,7 @@ def _kick(chat: Row, user: int, code: str, text: str) -> None:
 
 
 def _join(call: Call, chat: Row) -> None:
+    call.need("USERS")
     chat["users"] = sorted({*chat["users"], *_users(call)})
 
 

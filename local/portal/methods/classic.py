@@ -116,7 +116,7 @@ def _check_emails(entity: EntityType, multi: Any) -> None:
 
 def _add(call: Call, code: str) -> Any:
     entity = _entity(call, code)
-    given = _fields_of(call, required=code == "company")
+    given = _fields_of(call, required=code in {"company", "quote"})
     if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
     values, multi = _read(call, entity, given)

@@ -79,6 +79,8 @@ def localizations_delete(call: Call) -> Any:
     """Forget a currency's names in some languages."""
     _change_settings(call)
     row = _currency(call)
+    if not isinstance(call.get("lids"), list | dict):
+        raise classic("The parameter lids is invalid or not defined.")
     gone = {str(one) for _, one in entries(call.get("lids"))}
     row["LANG"] = {one: names for one, names in entries(row.get("LANG")) if one not in gone}
     return True

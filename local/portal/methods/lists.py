@@ -42,8 +42,15 @@ def _iblock(call: Call) -> Row:
     raise RestError("ERROR_IBLOCK_NOT_FOUND", "Iblock not found")
 
 
+def _typed(call: Call) -> Row:
+    """The list, and the type that it is said to be of."""
+    if not call.get("iblock_type_id"):
+        raise _missing("IBLOCK_TYPE_ID")
+    return _iblock(call)
+
+
 for _name in ("lists.section", "lists.element", "lists.field"):
-    hook(_name, "before")(_iblock)
+    hook(_name, "before")(_typed)
 
 
 @hook("lists", "check")
@@ -66,6 +73,8 @@ def check_section(call: Call, values: Row, old: Row | None) -> None:
     if call.get("section_code"):
         values["CODE"] = str(call.get("section_code"))
     if old is None:
+        if not call.get("section_code"):
+            raise _missing("SECTION_CODE")
         values["IBLOCK_SECTION_ID"] = call.number("iblock_section_id") or None
     values["EXTERNAL_ID"] = values.get("XML_ID", values.get("EXTERNAL_ID"))
     values["SEARCHABLE_CONTENT"] = str(values.get("NAME", (old or {}).get("NAME"))).upper()
@@ -130,7 +139,7 @@ def field_get(call: Call) -> Any:
 @method("lists.field.type.get", "lists")
 def field_types(call: Call) -> Any:
     """Types that a field of a list may have."""
-    _iblock(call)
+    _typed(call)
     return {name: name.replace("_", " ").capitalize() for name in _SYSTEM} | _TYPES
 
 

@@ -122,3 +122,11 @@ def _is_base64(value: Any) -> bool:
         return bool(value) and bool(base64.b64decode(str(value), validate=True))
     except ValueError:
         return False
+
+
+@hook("crm.timeline.logmessage", "where")
+def of_one_item(call: Call, given: Row) -> None:
+    """A list names its item."""
+    for name in ("entityTypeId", "entityId"):
+        call.need(name)
+        given[f"={name}"] = call.number(name.lower())

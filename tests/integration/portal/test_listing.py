@@ -17,7 +17,7 @@ OWNED |= {"ENTITY_ID": "SOURCE", "bindings": [("deal", 1)], "comment": "x", "aut
 OWNED |= {"IBLOCK_TYPE_ID": "lists"}
 ASKED = {
     "crm.item.productrow.list": {"filter": {"=ownerType": "D", "=ownerId": 1}},
-    "lists.element.get": {"IBLOCK_ID": 1},
+    "lists.element.get": {"IBLOCK_TYPE_ID": "lists", "IBLOCK_ID": 1},
     "lists.get": {"IBLOCK_TYPE_ID": "lists"},
 }
 # Lists with ids, and two that have none
@@ -32,7 +32,7 @@ def filled(shared):
     """Fill the tables of the lists, and hire a hundred people."""
 
     def fill():
-        call = Call(shared.portal, shared.webhook, {"iblock_id": 1})
+        call = Call(shared.portal, shared.webhook, {"iblock_id": 1, "iblock_type_id": "lists"})
         for number in range(ROWS):
             shared.portal.add_user("Ann", f"Lee {number}")
         insert(call, FAMILIES["lists"], {"IBLOCK_TYPE_ID": "lists", "CODE": "one", "NAME": "One"})

@@ -7,6 +7,7 @@ ADDRESS = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 3, "ENTITY_ID": 1, "CITY": "Wien"}
 REQUISITE = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "One"}
 MAIL = [{"VALUE": "nobody", "VALUE_TYPE": "WORK"}]
 TODO = {"ownerTypeId": 2, "ownerId": 1}
+RATE = {"AMOUNT": 1, "AMOUNT_CNT": 1}
 SOON = "2030-12-01T10:00:00+03:00"
 TASK = {"TITLE": "One", "RESPONSIBLE_ID": 1}
 TWICE = [{"VALUE": "a", "XML_ID": "q"}, {"VALUE": "b", "XML_ID": "q"}]
@@ -85,7 +86,7 @@ REFUSED = [
     adding("crm.deal.recurring", "", "Deal already has recurring", {"DEAL_ID": 1}),
     ("crm.deal.recurring.get", {"id": 0}, "", "id is not defined or invalid"),
     adding("crm.currency", "ERROR_CORE", 'Undefined array key "CURRENCY"', {"AMOUNT": 1}),
-    adding("crm.currency", "ERROR_CORE", "There is such", {"CURRENCY": "EUR"}),
+    adding("crm.currency", "ERROR_CORE", "There is such", {"CURRENCY": "EUR"} | RATE),
     ("crm.currency.delete", {"id": "EUR"}, "", "Cannot delete base currency"),
     ("crm.activity.badge.add", {"code": "one"}, "REQUIRED_ARG_MISSING", ""),
     ("crm.activity.todo.updateColor", {"id": 1, "colorId": "9"}, "CAN_NOT_UPDATE_WRONG_COLOR_TODO"),
@@ -93,7 +94,7 @@ REFUSED = [
     *(
         (f"crm.activity.todo.update{part}", {"id": 2, name: value}, f"CAN_NOT_UPDATE_{code}TODO")
         for part, name, value, code in (
-            ("", "title", "One", "COMPLETED_"),
+            ("", "deadline", SOON, "COMPLETED_"),
             ("Deadline", "value", SOON, "COMPLETED_"),
             ("Description", "value", "One", "COMPLETED_"),
             ("Color", "colorId", "1", "COLOR_COMPLETED_"),
