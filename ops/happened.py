@@ -110,6 +110,6 @@ def _settled(key: Key, state: Form | None, past: PastChange) -> Form:
         return {}
     name = "changedBy" if key.entity == TASK else "updatedBy"
     saved_by: Form = {}
-    if past.saved_by:
+    if past.saved_by.isdecimal():
         saved_by[name] = past.saved_by if key.entity == TASK else int(past.saved_by)
     return {one: value for one, value in state.items() if not is_volatile(one)} | saved_by

@@ -12,6 +12,7 @@ from relay import settings
 from relay.change import Change, is_volatile
 from relay.errors import ConfigurationError, StateError
 from relay.history import FORGOTTEN, History, PastChange, keys_of, state_before
+from relay.kinds import TASK
 from relay.portal import PortalApi
 from relay.reaction.run import Run
 
@@ -65,6 +66,11 @@ def _as_change(
     change: Change, past: PastChange, state: dict[str, object], unknown: set[str]
 ) -> Change:
     before = past.before or {}
+    # Fields that follow edits are known as they are today; of the past only who saved last is.
+    state = {name: value for name, value in state.items() if not is_volatile(name)}
+    if past.saved_by.isdecimal() and past.action != "deleted":
+        task = change.entity == TASK
+        state["changedBy" if task else "updatedBy"] = past.saved_by if task else int(past.saved_by)
     fields = {"added": state, "deleted": {}}.get(past.action, before)
     changed = sorted(name for name in fields if not is_volatile(name))
     return replace(

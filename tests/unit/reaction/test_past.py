@@ -48,6 +48,17 @@ def test_earlier_changes_come_with_the_whole_state_after_each():
     assert [one.version for one in changes_before(history, CHANGE, 1)] == [7]
 
 
+@pytest.mark.parametrize(
+    ("entity", "name", "value"), [("deal", "updatedBy", 7), ("task", "changedBy", "7")]
+)
+def test_the_fields_that_follow_edits_are_not_todays(entity, name, value):
+    """Who saved last is known of each change; the other such fields are left out."""
+    today = {"stageId": "WON", "updatedTime": "x", "updatedBy": 1, "changedBy": "1"}
+    change = replace(CHANGE, entity=entity, after=today)
+    (found,) = changes_before(table(past(7, {}, saved_by="7")), change, 1)
+    assert found.after == {"stageId": "PREPARATION", name: value}
+
+
 def test_a_life_before_a_deletion_is_read_too():
     """What reappeared was deleted before, with all fields; that deletion leaves nothing."""
     gone = past(7, {"title": "a", "stageId": "LOSE"}, "deleted")
