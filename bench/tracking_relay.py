@@ -19,6 +19,7 @@ os.environ |= {
     "PORTAL_RATE": "2",
     "PORTAL_BURST": "50",
     "PORTAL_RESERVE_PERCENT": "10",
+    "PARTS": "steps,products",
     "RECONCILE_DAYS": "7",
     "GRACE_SECONDS": "0",
     "SILENT_HOURS": "6",

@@ -11,6 +11,7 @@ from ops.deployed import MissingPartError, Stack, aws_errors, client, find_stack
 from ops.findings import BAD, SKIPPED, Finding, Level
 from ops.health_findings import alarm_findings, lag_findings
 from ops.outcome import Outcome
+from ops.part_findings import findings_of_portal
 from ops.portal_findings import token_findings, tracking_findings, webhook_findings
 from ops.queue_findings import paused_findings, queue_findings
 from ops.quota import quota_findings
@@ -41,6 +42,7 @@ def command(stack: Stack = "relay") -> Outcome:
         report.check("tokens", token_findings(portal, secrets or {}))
         report.check("webhooks", webhook_findings(own, found))
         report.check("tracking", tracking_findings(portal, client("dynamodb"), found))
+        report.check("parts", findings_of_portal(portal, own, client("dynamodb"), found))
     if secrets == {}:
         report.check("portals", [Finding(BAD, "no portal is connected: `make connect`")])
     if secrets and any(ROBOTS in own for own in secrets.values()):

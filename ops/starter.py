@@ -77,6 +77,7 @@ def reaction_and_test(name: str, on: str, subscribed: Subscription) -> tuple[str
         }
         another = "added" if "deleted" in subscribed.actions else "deleted"
         other = "changed=()" if subscribed.fields else f'action="{another}"'
+        other = "passed=()" if subscribed.passed is not None else other
         text = f"{sample.entity} {sample.id} was {sample.action}"
     else:
         texts = {
@@ -110,6 +111,11 @@ def _checks(subscribed: Subscription) -> tuple[str, str]:
     elif len(subscribed.values) > 1:
         constants = f'\nFIELD = "{subscribed.fields[0]}"' + _constant("TO", subscribed.values)
         checks.append("not any(change.moved(FIELD, to=one) for one in TO)")
+    elif subscribed.passed:
+        constants = _constant("TO", subscribed.passed)
+        checks.append("not set(TO) & set(change.passed)")
+    elif subscribed.passed is not None:
+        checks.append("not change.passed")
     elif subscribed.fields:
         field = f'"{subscribed.fields[0]}"'
         to = _literal(subscribed.values[0]) if subscribed.values else ""

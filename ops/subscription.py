@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -13,9 +13,13 @@ from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, ROBOT_TYPE_PREFI
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
 from relay.ingress.recognise import CATALOGUE, to_event
 from relay.kinds import KINDS, TASK, Kind, kind_of
+from relay.tracking.parts import STEPS, PartsSetting
 
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
 SAMPLE_SECONDS = 1766047125
+PASSED = "passed"  # as FIELD: the stages that an item moved to
+ANY: list[Any] = [{"exists": True}]
+ALL_PARTS = PartsSetting.parse("steps")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Subscription:
     actions: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     values: tuple[int | str, ...] = ()
+    passed: tuple[str, ...] | None = None  # stages; empty: any stage
 
 
 def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
@@ -43,7 +48,10 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
     actions = (action,) if dot else ("added", "updated")
     if kind and set(actions) <= set(ACTIONS):
         names = _names(fields, action)
-        subscribed = _of_changes(kind, actions, names, _values(names, to))
+        if names == [PASSED]:
+            subscribed = _of_steps(kind, actions, [str(one) for one in _values(names, to)])
+        else:
+            subscribed = _of_changes(kind, actions, names, _values(names, to))
     elif (robot := on.removeprefix(ROBOT_PREFIX)) != on and ROBOT_NAME.fullmatch(robot):
         subscribed = _of_robot(robot)
     elif on.upper() in CATALOGUE:
@@ -116,14 +124,24 @@ def _of_changes(
         data["after"] = {
             names[0]: [{"numeric": ["=", one]} if isinstance(one, int) else one for one in values]
         }
-    action = actions[-1]
+    policy = {"type": _types(kind, actions), "data": data}
+    sample = _sample(kind, actions[-1], names, values)
+    return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
+
+
+def _types(kind: Kind, actions: tuple[str, ...]) -> list[str]:
+    return [f"{CHANGE_PREFIX}{kind.name}.{one}" for one in actions]
+
+
+def _sample(kind: Kind, action: str, names: list[str], values: list[int | str]) -> Change:
+    """Return a change of these fields, of the title without any."""
     person = "responsibleId" if kind.name == TASK else "assignedById"
     item = {"id": 1, "title": "A sample", person: 1}
     after = {name: _value(name, 3) for name in names or ["title"]} | item
     after |= dict.fromkeys(names, values[0]) if values else {}
     changed = {"added": sorted(after), "updated": sorted(names or ["title"]), "deleted": []}[action]
     before = {name: _value(name, 2) for name in changed} if action == "updated" else {}
-    sample = Change(
+    return Change(
         change_id=f"main.{kind.name}.1.{SAMPLE_SECONDS}.2",
         portal="main",
         entity=kind.name,
@@ -136,8 +154,19 @@ def _of_changes(
         before=item if action == "deleted" else before,
         after={} if action == "deleted" else after,
     )
-    policy = {"type": [f"{CHANGE_PREFIX}{kind.name}.{one}" for one in actions], "data": data}
-    return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
+
+
+def _of_steps(kind: Kind, actions: tuple[str, ...], stages: list[str]) -> Subscription:
+    """Return the subscription to moves to one of some stages, to any stage without them."""
+    if STEPS not in ALL_PARTS.of(kind.name):
+        raise ValueError(f"{kind.name} has no stages that a history tells of; take another FIELD")
+    stage = stages[0] if stages else "WON"
+    step = {"stageId": stage, "categoryId": 0, "at": "2025-12-18T08:38:40Z"}
+    sample = replace(_sample(kind, actions[-1], [], []), steps=(step,), passed=(stage,))
+    # An empty list does not exist to SNS.
+    data = {"origin": ["portal"], "passed": stages or ANY}
+    policy = {"type": _types(kind, actions), "data": data}
+    return Subscription("ChangesTopic", policy, sample, actions, passed=tuple(stages))
 
 
 def _value(name: str, number: int) -> int | str:

@@ -53,6 +53,8 @@ def as_list(value):
 
 def fits(wanted, value):
     """Say whether one value of a filter is that of a field."""
+    if wanted == {"exists": True}:  # an empty list has no values
+        return value is not None
     if isinstance(wanted, dict):
         return wanted == {"numeric": ["=", value]}
     return wanted == value and isinstance(wanted, bool) == isinstance(value, bool)

@@ -32,6 +32,7 @@ OPTIONS = {
     "TrackBatchSize": "10",
     "TrackWindowSeconds": "5",
     "SweepMinutes": "15",
+    "Parts": "steps,deal.products",
     "GraceSeconds": "60",
     "ReconcileDays": "1",
     "SilentHours": "24",

@@ -1,4 +1,4 @@
-"""A kind of discount of a product row wants its figure [crm-deal-productrows-set.md]."""
+"""Sums of a product row; a kind of discount wants its figure [crm-deal-productrows-set.md]."""
 
 from local.portal.errors import RestError
 from local.portal.table import Row
@@ -21,3 +21,30 @@ def check_discount(values: Row) -> None:
         text = f"{_SUM} Monetary Discount Type (DISCOUNT_TYPE_ID) is defined"
     if text:
         raise RestError("ERROR_CORE", f"{text}<br>")
+
+
+def sums_of(values: Row) -> Row:
+    """Work a row's prices out: with and without discount and tax."""
+    price = float(values.get("price") or 0)
+    rate = float(values.get("taxRate") or 0) / 100
+    kind = values.get("discountTypeId") or _PERCENTS
+    share = float(values.get("discountRate") or 0) / 100
+    exclusive = price / (1 + rate) if values.get("taxIncluded") == "Y" else price
+    if kind == _PERCENTS:
+        netto = exclusive / (1 - share) if share < 1 else exclusive
+        discount = netto - exclusive
+    else:
+        discount = float(values.get("discountSum") or 0)
+        netto = exclusive + discount
+        share = discount / netto if netto else 0.0
+    brutto = netto * (1 + rate)
+    sums = {"price": price, "priceAccount": price, "priceExclusive": exclusive}
+    sums |= {"priceNetto": netto, "priceBrutto": brutto, "discountSum": discount}
+    found: Row = {key: plain(value) for key, value in sums.items()}
+    return found | {"discountTypeId": kind, "discountRate": plain(share * 100)}
+
+
+def plain(value: float) -> float | int:
+    """A sum with two digits, whole where it is."""
+    rounded = round(value, 2)
+    return int(rounded) if rounded.is_integer() else rounded

@@ -19,6 +19,8 @@ _SHADOWS: dict[str, dict[str, Any]] = json.loads((DATA / "shadows.json").read_te
 
 FIRST_DYNAMIC = 128
 INVOICE = 31
+# What product rows call the types that they may hang on.
+PRODUCT_OWNERS = {"L": 1, "D": 2, "C": 3, "CO": 4, "Q": 7, "SI": INVOICE}
 MULTI_FIELDS = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from relay.cloudevent import Envelope, Parsed
 from relay.errors import NotOursError
 from relay.kinds import kind_of
+from relay.product_rows import PRODUCT_ROWS, RowChanges, compare_rows
 
 TYPE_PREFIX = "com.bitrix24."
 ACTIONS = ("added", "updated", "deleted")
@@ -48,6 +49,10 @@ class Change:
     # all fields, none of a deleted item.
     before: Mapping[str, Parsed] = field(default_factory=Fields)
     after: Mapping[str, Parsed] = field(default_factory=Fields)
+    # The moves from stage to stage since the last reading, oldest first: {"stageId", "categoryId",
+    # "at"}. A move may be told before or after the change of `stageId`, and each is told once.
+    steps: tuple[Mapping[str, Parsed], ...] = ()
+    passed: tuple[str, ...] = ()  # the stage ids of `steps`, each once
     # The names of fields that did not fit, and are in neither. `*` at the end of `truncated` or
     # `changed` stands for names that did not fit either.
     truncated: tuple[str, ...] = ()
@@ -99,6 +104,16 @@ class Change:
         """
         return list(await self.past(limit)) if self.past else []
 
+    @property
+    def row_changes(self) -> RowChanges:
+        """The product rows that were added, changed and removed: of an added item all are added.
+
+        Empty where `productRows` did not change, and where it is among `truncated`.
+        """
+        if self.action == "updated" and PRODUCT_ROWS not in self.changed:
+            return RowChanges([], [], [])
+        return compare_rows(self.before.get(PRODUCT_ROWS), self.after.get(PRODUCT_ROWS))
+
     def to_json(self) -> str:
         """Return the change as a CloudEvent."""
         data: dict[str, Parsed] = {
@@ -112,6 +127,8 @@ class Change:
             "changed": self.changed,
             "before": self.before,
             "after": self.after,
+            "steps": self.steps,
+            "passed": self.passed,
         }
         if self.truncated:
             data["truncated"] = self.truncated
@@ -145,6 +162,8 @@ class Change:
                 changed=tuple(data["changed"]),
                 before=data["before"],
                 after=data["after"],
+                steps=tuple(data.get("steps", ())),
+                passed=tuple(data.get("passed", ())),
                 truncated=tuple(data.get("truncated", ())),
             )
         except (KeyError, TypeError, ValueError) as error:

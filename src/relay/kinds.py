@@ -18,7 +18,7 @@ class Kind(NamedTuple):
     entity_type_id: int | None  # in `crm.item.*`; None for tasks, which have methods of their own
     event: str  # the beginning of its event codes, before ADD, UPDATE and DELETE
     page: str  # the path of an item's page in the portal; `{}` stands for the item's id
-    owner_code: str = ""  # in `crm.item.productrow.set`; empty where there are no product rows
+    owner_code: str = ""  # as the owner of product rows; empty where there are none
     has_own_methods: bool = False  # `crm.<name>.add` and the like, beside `crm.item.*`
     key_fields: tuple[str, ...] = ()  # of a key by which a create is found; empty: none can hold it
     updated_field: str = "updatedTime"  # holds the time of the last change
@@ -32,6 +32,7 @@ def _with_own_methods(number: int, name: str, owner_code: str = "") -> Kind:
 
 def _smart_process(number: int, name: str = "", owner_code: str = "") -> Kind:
     name = name or f"{_DYNAMIC}{number}"
+    owner_code = owner_code or f"T{number:x}"  # in lower case: the portal compares it as stored
     page = f"/crm/type/{number}/details/{{}}/"
     return Kind(name, number, "ONCRMDYNAMICITEM", page, owner_code, key_fields=("xmlId",))
 

@@ -13,7 +13,8 @@ import pytest
 from local.aws import credentials
 from local.stack import store_secrets
 from ops.build import ROOT
-from relay.tracking.row import ITEM, Base, Key, Reading, to_item
+from relay.tracking.reading import Reading, to_item
+from relay.tracking.row import ITEM, Base, Key
 
 
 @pytest.fixture

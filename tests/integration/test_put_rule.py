@@ -15,8 +15,8 @@ import pytest
 from moto import mock_aws
 
 from relay.tracking import mirror as mirror_module
+from relay.tracking import reading as reading_module
 from relay.tracking import refresh
-from relay.tracking import row as row_module
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
 from relay.tracking.mirror import Mirror
@@ -421,7 +421,7 @@ def test_runs_find_a_baseline_mark_after_a_conflict(client, monkeypatch):
     """Marking a re-read as baseline swallows a change within the same runs."""
 
     def marked(reading, base, born):
-        item = row_module.to_item(reading, base, born)
+        item = reading_module.to_item(reading, base, born)
         return item | {"quiet": {"S": "yes" if reading.quiet else "no"}}
 
     monkeypatch.setattr(mirror_module, "to_item", marked)

@@ -9,7 +9,8 @@ from relay.errors import LostLeaseError
 from relay.tracking.brake import LEAST, Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.mirror import Mirror
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Key, Reading, RowSummary
+from relay.tracking.reading import Reading
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Key, RowSummary
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_aws import KEY
 from tests.tracking_dynamo import FakeDynamo

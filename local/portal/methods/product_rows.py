@@ -1,65 +1,44 @@
 """Product rows: sums of each row, and what they do to their owner [crm/universal/product-rows/]."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
-from local.portal.discounts import check_discount
+from local.portal.discounts import check_discount, plain, sums_of
 from local.portal.errors import RestError, access_denied, classic, missing
 from local.portal.family import FAMILIES, upper_snake
 from local.portal.items import update_item
 from local.portal.php import entries
 from local.portal.rows import hook, insert, show, table_of
-from local.portal.schema import FIRST_DYNAMIC
-from local.portal.table import Row
+from local.portal.schema import FIRST_DYNAMIC, PRODUCT_OWNERS
+from local.portal.table import Row, Table
 from local.portal.values import read_value
 
 _FAMILY = FAMILIES["crm.item.productrow"]
-_OWNERS = {"L": 1, "D": 2, "C": 3, "CO": 4, "Q": 7, "SI": 31}
 _CLASSIC = {"lead": "L", "deal": "D", "quote": "Q"}
-_PERCENT = 2
 
 
-def _owner(call: Call, kind: Any, number: Any) -> tuple[int, Row]:
-    """The item that rows hang on; smart processes are `T` and their number in hexadecimal."""
-    code, name = _OWNERS.get(str(kind).upper(), 0), str(kind)
+def _table(call: Call, kind: Any) -> tuple[int, Table]:
+    """Items that rows hang on; smart processes are `T` and their number in hexadecimal."""
+    code, name = PRODUCT_OWNERS.get(str(kind).upper(), 0), str(kind)
     if not code and name[:1].upper() == "T":
         code = int(name[1:], 16) if all(c in "0123456789abcdefABCDEF" for c in name[1:]) else 0
     table = call.portal.items.get(code)
     if table is None or (code >= FIRST_DYNAMIC and len(name) < len("T80")):
         raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {kind} is not supported")
+    return code, table
+
+
+def _owner(call: Call, kind: Any, number: Any) -> tuple[int, Row]:
+    """The item that rows hang on."""
+    code, table = _table(call, kind)
     row = table.get(int(str(number)) if str(number).isdigit() else 0)
     if row is None:
         raise RestError("OWNER_NOT_FOUND", "Owner was not found")
     if not call.portal.may_read(call.user, code, row):
         raise access_denied()
     return code, row
-
-
-def _sums(values: Row) -> Row:
-    """Work a row's prices out: with and without discount and tax."""
-    price = float(values.get("price") or 0)
-    rate = float(values.get("taxRate") or 0) / 100
-    kind = values.get("discountTypeId") or _PERCENT
-    share = float(values.get("discountRate") or 0) / 100
-    exclusive = price / (1 + rate) if values.get("taxIncluded") == "Y" else price
-    if kind == _PERCENT:
-        netto = exclusive / (1 - share) if share < 1 else exclusive
-        discount = netto - exclusive
-    else:
-        discount = float(values.get("discountSum") or 0)
-        netto = exclusive + discount
-        share = discount / netto if netto else 0.0
-    brutto = netto * (1 + rate)
-    sums = {"price": price, "priceAccount": price, "priceExclusive": exclusive}
-    sums |= {"priceNetto": netto, "priceBrutto": brutto, "discountSum": discount}
-    found: Row = {key: _plain(value) for key, value in sums.items()}
-    return found | {"discountTypeId": kind, "discountRate": _plain(share * 100)}
-
-
-def _plain(value: float) -> float | int:
-    rounded = round(value, 2)
-    return int(rounded) if rounded.is_integer() else rounded
 
 
 @hook("crm.item.productrow", "check")
@@ -69,7 +48,7 @@ def check_row(call: Call, values: Row, old: Row | None) -> None:
     _owner(call, given.get("ownerType"), given.get("ownerId"))
     if not given.get("productId") and not given.get("productName"):
         raise missing("productName")
-    values |= {"productId": given.get("productId") or 0} | _sums(_FAMILY.blank | given)
+    values |= {"productId": given.get("productId") or 0} | sums_of(_FAMILY.blank | given)
     values["productName"] = given.get("productName") or f"Product #{values['productId']}"
 
 
@@ -78,7 +57,7 @@ def changed_rows(call: Call, row: Row) -> None:
     """Move the owner's amount after its rows unless it is set by hand; the owner has changed."""
     code, owner = _owner(call, row["ownerType"], row["ownerId"])
     rows = _rows_of(call, row["ownerType"], row["ownerId"])
-    total = _plain(sum(float(one["price"]) * float(one["quantity"]) for one in rows))
+    total = plain(sum(float(one["price"]) * float(one["quantity"]) for one in rows))
     entity = call.portal.types[code]
     follows = "opportunity" in entity.fields and owner.get("isManualOpportunity", "N") != "Y"
     values: Row = {"opportunity": total} if follows else {}
@@ -94,15 +73,26 @@ def _rows_of(call: Call, kind: Any, number: Any) -> list[Row]:
 
 
 @hook("crm.item.productrow", "where")
-def of_one_owner(call: Call, given: Row) -> None:
-    """A list must name the owner [crm-item-productrow-list.md]."""
+def of_owners(call: Call, given: Row) -> Callable[[Row], bool]:
+    """A list must name the owner [crm-item-productrow-list.md], or several.
+
+    The core casts an array to a number before it looks at rights, and PHP makes 1 of it: whoever
+    may read item 1 gets the rows of all, anybody else of none.
+    """
     names = {key.lstrip("=@"): value for key, value in given.items()}
     for name in ("ownerType", "ownerId"):
         if names.get(name) in (None, ""):
             raise RestError("100", f"Required filter parameter {{={name}}} was not found")
     number = names["ownerId"]
-    for one in [v for _, v in entries(number)] or [number]:
-        _owner(call, names["ownerType"], one)
+    several = [v for _, v in entries(number)]
+    if several:
+        first = _table(call, names["ownerType"])[1].get(1) or {}
+        if not call.portal.may_read(call.user, _table(call, names["ownerType"])[0], first):
+            raise access_denied()
+    else:
+        _owner(call, names["ownerType"], number)
+    wanted = {int(str(one)) for one in several or [number] if str(one).isdigit()}
+    return lambda row: row["ownerId"] in wanted
 
 
 def _replace(call: Call, kind: str, number: Any, given: Any, *, upper: bool) -> list[Row]:
@@ -149,10 +139,10 @@ def _classic_owner(call: Call, owner: str) -> int:
     number = call.number("id")
     if number <= 0:
         raise classic("The parameter id is invalid or not defined.")
-    row = call.portal.items[_OWNERS[_CLASSIC[owner]]].get(number)
+    row = call.portal.items[PRODUCT_OWNERS[_CLASSIC[owner]]].get(number)
     if row is None:
         raise classic("Not found.")
-    if not call.portal.may_read(call.user, _OWNERS[_CLASSIC[owner]], row):
+    if not call.portal.may_read(call.user, PRODUCT_OWNERS[_CLASSIC[owner]], row):
         raise classic("Access denied.")
     return number
 

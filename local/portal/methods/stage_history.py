@@ -1,5 +1,6 @@
 """The history of stages [crm-stage-history-list.md]."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from local.portal.call import Call, intranet_only, method
@@ -7,6 +8,7 @@ from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.listing import Page, cut, read_start
+from local.portal.php import entries, int_or_none
 from local.portal.schema import FIRST_DYNAMIC, INVOICE
 from local.portal.table import Row
 
@@ -30,11 +32,20 @@ def stage_history(call: Call) -> Page:
         raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
     test = FilterCompiler(portal, _FAMILY, "item").compile(call.get("filter", default={}))
     order = compile_order(_FAMILY, call.get("order", default={}), "item") or [("id", False)]
-    rows = [row for (kind, _), found in portal.history.items() if kind == number for row in found]
+    rows = [row for found in _histories(call, number) for row in found]
     page = cut(filter(test, rows), order, read_start(call.get("start")), ordered=False)
     # No `select` here: the documented answer to one of three fields has all seven
     page.result = {"items": [_view(call, row, number) for row in page.result]}
     return page
+
+
+def _histories(call: Call, number: int) -> Iterable[list[Row]]:
+    """The rows of each item of a type that a filter may mean."""
+    history, given = call.portal.history, dict(entries(call.get("filter", default={})))
+    owners = [one for _, one in entries(given.get("@OWNER_ID", ()))]
+    if owners:
+        return [history.get((number, int_or_none(one) or 0), []) for one in owners]
+    return [found for (kind, _), found in history.items() if kind == number]
 
 
 def _view(call: Call, row: Row, number: int) -> Row:

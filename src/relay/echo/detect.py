@@ -133,11 +133,19 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
             ]
         if found:
             causes[field] = found[0]
-    return bool(causes) and all(
+    if not causes or not _moved_only_by(notes, change):
+        return False
+    return all(
         plain(name) in causes
         or any(follows(name, change, written, cause) for written, cause in causes.items())
         for name in change.changed
     )
+
+
+def _moved_only_by(notes: list[NoteText], change: Change) -> bool:
+    """Return whether each move between stages was noted: a person's may lie between two."""
+    noted = {note.fields.get("stageid") for note in notes}
+    return all(step["stageId"] in noted for step in change.steps)
 
 
 def _latest(notes: list[NoteText], field: str, read_at: float) -> list[Cause]:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 
 from relay.change import Change, is_volatile
 from relay.kinds import kind_of
+from relay.product_rows import PRODUCT_ROWS, same_rows
+from relay.tracking.parts import PART_OF_FIELD, STEPS
 from relay.tracking.projection import Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
+from relay.tracking.steps import MOST_STEPS
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
@@ -30,7 +33,8 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         changed = difference(before, after)
         if old.names and new.names and old.names != new.names:
             changed = [name for name in changed if not _is_new_field(name, before, after)]
-        if changed:
+        changed = [name for name in changed if _is_in_both(name, old, new)]
+        if changed or new.steps:
             after |= {name: None for name in changed if name not in after}
             return _change(new, "updated", {n: before.get(n) for n in changed}, after, changed)
     elif after is not None:
@@ -45,8 +49,13 @@ def difference(before: Form, after: Form) -> list[str]:
     return [
         name
         for name in sorted(before.keys() | after.keys())
-        if not is_volatile(name) and not _same(before.get(name), after.get(name))
+        if not is_volatile(name) and not _is_equal(name, before.get(name), after.get(name))
     ]
+
+
+def _is_equal(name: str, one: object, other: object) -> bool:
+    """Say whether two values of a field are the same; product rows are, with other ids."""
+    return _same(one, other) or (name == PRODUCT_ROWS and same_rows(one, other))
 
 
 def _same(one: object, other: object) -> bool:
@@ -54,6 +63,12 @@ def _same(one: object, other: object) -> bool:
     if is_digest(one) != is_digest(other):
         return bool(digest(one) == digest(other))
     return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _is_in_both(name: str, old: Row, new: Row) -> bool:
+    """Say whether a field was read for both versions; a part may be off, refused, or new."""
+    part = PART_OF_FIELD.get(name)
+    return part is None or (part in old.parts and part in new.parts)
 
 
 def _is_new_field(name: str, before: Form, after: Form) -> bool:
@@ -78,6 +93,9 @@ def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]
             changed=tuple(changed),
             before=before,
             after=after,
+            steps=tuple(step.to_json() for step in row.steps),
+            passed=tuple(dict.fromkeys(step.stage for step in row.steps)),
+            truncated=(STEPS,) if len(row.steps) == MOST_STEPS else (),
         )
     )
 
@@ -95,7 +113,10 @@ def fit_message(change: Change) -> Change:
     if not left_out and _bytes(change) <= CHANGE_BYTES:
         return change
     sizes = {name: _field_bytes(before, name) + _field_bytes(after, name) for name in names}
-    bare = replace(change, before={}, after={}, truncated=(REST,))
+    if change.steps:
+        names |= {STEPS}
+        sizes[STEPS] = _field_bytes({STEPS: change.steps}, STEPS)
+    bare = replace(change, before={}, after={}, steps=(), truncated=(REST,))
     total = _bytes(bare) + sum(
         _name_bytes(name) if name in left_out else sizes[name] for name in names
     )
@@ -109,7 +130,8 @@ def fit_message(change: Change) -> Change:
             change,
             before=_without(before, left_out),
             after=_without(after, left_out),
-            truncated=tuple(sorted(left_out)),
+            steps=() if STEPS in left_out else change.steps,
+            truncated=tuple(sorted(left_out | set(change.truncated))),
         )
     room = CHANGE_BYTES - _bytes(replace(bare, changed=(REST,)))
     changed = tuple(_upto(room, change.changed))

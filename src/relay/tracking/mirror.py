@@ -17,6 +17,7 @@ from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, NewerFormatError, RowError, StateError
 from relay.state_table import conditional
 from relay.tracking.projection import FORMAT
+from relay.tracking.reading import Reading, to_item
 from relay.tracking.row import (
     ITEM,
     MOST_ID,
@@ -24,23 +25,22 @@ from relay.tracking.row import (
     UNREADABLE,
     Base,
     Key,
-    Reading,
     Row,
     RowSummary,
-    to_item,
 )
+from relay.tracking.steps import StepLog
 
 THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
 ROUNDS = 8  # of keys that DynamoDB had no capacity for, at most 0.05 * 2**6 s apart
 _INVALID = "ValidationException"
 _BASE = {
-    "ProjectionExpression": "pk, id, seq, born, kind, quiet, added, #format",
+    "ProjectionExpression": "pk, id, seq, born, kind, quiet, added, #format, step_log, row_count",
     "ExpressionAttributeNames": {"#format": "format"},
     "ConsistentRead": True,
 }
 _UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
-_SUMMARY = "pk, id, kind, updated, read_at"
+_SUMMARY = "pk, id, kind, updated, read_at, step_log, row_count"
 
 
 def needs_another_reading(stored: Row, first_seq: int, reading: Reading) -> bool:
@@ -53,7 +53,12 @@ def needs_another_reading(stored: Row, first_seq: int, reading: Reading) -> bool
     if stored.seq >= first_seq + 2:
         return False  # another reader began after our hint came
     same = stored.kind == reading.kind and stored.format == FORMAT
-    return not (same and (reading.kind == UNREADABLE or stored.text == reading.text))
+    if not same or reading.kind == UNREADABLE:
+        return not same
+    told = stored.step_log or StepLog()
+    if not all(told.has(step.id) for step in reading.steps):
+        return True  # nobody else tells these steps
+    return (stored.text, stored.extra) != (reading.text, reading.extra)
 
 
 class Mirror:

@@ -6,12 +6,13 @@ for and in whichever order the answer came; DECISIONS.md gives the reason of eac
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from relay.kinds import TASK
 from relay.portal.api import Result
+from relay.product_rows import ordered
 from relay.tracking.commands import TASK_FIELDS, Item
 from relay.unsendable import IN_JSON
 
@@ -34,6 +35,9 @@ _LINK = re.compile(
     r"|parentId\d+|PARENT_ID_\d+|(created|updated|moved|closed|changed|statusChanged)By"
     r"|assignedById|lastActivityBy"
 )
+# Of a product row: its owner has it, and its texts, which may look like numbers.
+_OF_OWNER = {"ownerId", "ownerType"}
+_ROW_TEXTS = {"productName", "measureName", "xmlId", "customized", "taxIncluded"}
 _NUMBER = re.compile(r"-?\d{1,18}")
 DIGEST = "$sha256"  # stands for a value that was too large to store
 
@@ -55,12 +59,34 @@ def project(entity: str, item: Item) -> Form:
     return form
 
 
+def project_rows(rows: Iterable[Item]) -> list[Form]:
+    """Return product rows in their order, each in its canonical form, without their owner."""
+    forms = []
+    for row in rows:
+        kept = {name: value for name, value in row.items() if name not in _OF_OWNER}
+        form = {name: _number(name, _canonical(kept[name])) for name in sorted(kept)}
+        if form.get("productId") == 0:  # a row without a product
+            form["productId"] = None
+        forms.append({name: value for name, value in form.items() if value is not None})
+    return ordered(forms)
+
+
+def _number(name: str, value: Result) -> Result:
+    """Return a value of a product row; the portal answers some of its numbers as texts."""
+    if name in _ROW_TEXTS or not isinstance(value, str):
+        return value
+    try:
+        return _canonical(float(value)) if "." in value else int(value)
+    except ValueError:
+        return value
+
+
 def is_template(item: Item) -> bool:
     """Say whether an item only serves to make others from (recurring deals and invoices)."""
     return item.get("isRecurring") == "Y"
 
 
-def _canonical(value: object) -> object:
+def _canonical(value: Result) -> Result:
     """Return a value in its one spelling; None for an empty value."""
     if isinstance(value, str):
         return _text(value) or None
@@ -79,6 +105,11 @@ def _canonical(value: object) -> object:
         }
         return {name: one for name, one in kept_fields.items() if one is not None} or None
     return None if value is False else value
+
+
+def canonical_time(text: str) -> str:
+    """Return a time in UTC; any other text as it is, without what JSON can't hold."""
+    return _text(text)
 
 
 def _text(text: str) -> str:

@@ -5,16 +5,29 @@ DESIGN 3.1 is the specification: base, read, put; one more reading after a confl
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
+from relay.product_rows import PRODUCT_ROWS
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror, needs_another_reading
+from relay.tracking.part_read import PartRules, PartView, fetch_parts
+from relay.tracking.parts import PRODUCTS, STEPS
 from relay.tracking.portal_read import PortalView, Views, fetch_items
-from relay.tracking.projection import fit, is_template, names_digest, project
-from relay.tracking.row import CONTENT_BYTES, TOMBSTONE, UNREADABLE, Base, Key, Reading
+from relay.tracking.projection import (
+    Form,
+    canonical_json,
+    fit,
+    is_template,
+    names_digest,
+    project,
+    project_rows,
+)
+from relay.tracking.reading import Reading
+from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Base, Key
+from relay.tracking.steps import Step, merge, to_text
 
 # Enough, except for an ADD event beside others: after a second conflict its hint comes back.
 READINGS = 2
@@ -27,6 +40,7 @@ class Rules:
     is_baselined: Callable[[str], bool]  # whether the first filling of a kind is complete
     allow: Callable[[int], int]  # of so many that vanished without an event, how many may be put
     grace_seconds: float = 0  # a vanished item is left to its event for so long
+    parts: PartRules = field(default_factory=PartRules)
     count: Callable[[str, int], None] = lambda _metric, _number: None
 
 
@@ -67,13 +81,22 @@ async def _read(
         for key, base in pending.items()
         if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before
     }
-    views = await fetch_items(portal, pending, deleted, early)
+    views, parts = await asyncio.gather(
+        fetch_items(portal, pending, deleted, early),
+        fetch_parts(
+            portal, pending, lambda key: _is_added(hints[key], pending[key], rules), rules.parts
+        ),
+    )
     await _hold(views, pending, rules)
     readings = []
     for key, view in views.items():
-        if isinstance(view, PortalView):
+        part = parts[key]
+        if isinstance(view, PortalView) and view.kind == ITEM and isinstance(part, Exception):
+            failed[key] = part  # a part that is not there yet is never told as empty
+        elif isinstance(view, PortalView):
             if view.item is None or not is_template(view.item):
-                readings.append(_reading(hints[key], view, rules))
+                known = PartView() if isinstance(part, Exception) else part
+                readings.append(_reading(hints[key], pending[key], view, known, rules))
         elif isinstance(view, AbsentError):
             wait = rules.grace_seconds
             failed[key] = TransientError("track", "ABSENT", str(view), retry_after=wait)
@@ -100,14 +123,42 @@ async def _hold(views: Views, pending: Mapping[Key, Base], rules: Rules) -> None
     rules.count("held", len(vanished[allowed:]))
 
 
-def _reading(hint: Hint, view: PortalView, rules: Rules) -> Reading:
+def _is_quiet(hint: Hint, rules: Rules) -> bool:
+    """Say whether an item is not announced if this is its first row."""
+    return not hint.added and (hint.baseline or not rules.is_baselined(hint.key.entity))
+
+
+def _is_added(hint: Hint, base: Base, rules: Rules) -> bool:
+    """Say whether an item would be announced as added."""
+    return base.kind == TOMBSTONE and (base.seq > 0 or not _is_quiet(hint, rules))
+
+
+def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Rules) -> Reading:
     """Return the view of an item in the form that the mirror stores."""
     entity = hint.key.entity
     text = updated = names = ""
+    wanted = rules.parts.setting.of(entity)
+    # What is switched off is forgotten: the first reading after it is switched on is quiet.
+    log = base.step_log if STEPS in wanted else None
+    read: set[str] = set()
+    new: list[Step] = []
+    extra: Form = {}
+    stored = ""
     if view.item is not None:
+        if part.log is not None and part.steps is not None:
+            new, log = merge(part.log, part.steps, part.settled or 0)
+            read.add(STEPS)
+        elif part.settled is not None and STEPS in wanted:
+            log = part.log  # a later reading begins where this one would have
+        if part.product_rows is not None:
+            read.add(PRODUCTS)
+            if rows := project_rows(part.product_rows):
+                extra[PRODUCT_ROWS] = rows
+        rules.count("parts_unread", len(wanted - read))
         form = project(entity, view.item)
         updated = str(form.get(kind_of(entity).updated_field, ""))
-        text = fit(form, CONTENT_BYTES)[1]
+        room = CONTENT_BYTES - len(to_text(new).encode())
+        text, stored = _fit(form, extra, room)
         names = names_digest(view.item)
     return Reading(
         key=hint.key,
@@ -117,6 +168,20 @@ def _reading(hint: Hint, view: PortalView, rules: Rules) -> Reading:
         read_at=view.read_at,
         via=hint.via,
         added=hint.added,
-        quiet=not hint.added and (hint.baseline or not rules.is_baselined(entity)),
+        quiet=_is_quiet(hint, rules),
         names=names,
+        parts=frozenset(read),
+        extra=stored,
+        row_count=None if part.product_rows is None else len(part.product_rows),
+        steps=tuple(new),
+        step_log=log,
     )
+
+
+def _fit(form: Form, extra: Form, limit: int) -> tuple[str, str]:
+    """Return an item's own fields and those of its parts as texts, of `limit` bytes together."""
+    if not extra:
+        return fit(form, limit)[1], ""
+    whole, _ = fit(form | extra, limit)
+    own = {name: value for name, value in whole.items() if name not in extra}
+    return canonical_json(own), canonical_json({name: whole[name] for name in extra})

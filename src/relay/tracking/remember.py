@@ -14,6 +14,7 @@ from relay.errors import ConfigurationError, RowError
 from relay.history import History, PastChange
 from relay.kinds import TASK
 from relay.tracking.difference import difference
+from relay.tracking.parts import PART_OF_FIELD
 from relay.tracking.projection import DIGEST, FORMAT, Form, upgrade
 from relay.tracking.row import Row
 from relay.tracking.set_aside import Entry
@@ -94,11 +95,15 @@ def checksum(form: Mapping[str, object]) -> str:
     """Return eight characters that stand for an item's fields; empty where none can be given.
 
     What is no difference does not count: volatile fields, and a "no" that fields come and go with.
+    Nor do parts: they are filled in without a Change, and their rows' ids change with none.
     """
     kept = {
         name: value
         for name, value in form.items()
-        if value not in NO and name not in VOLATILE and not name.startswith(VOLATILE_PREFIXES)
+        if value not in NO
+        and name not in VOLATILE
+        and name not in PART_OF_FIELD
+        and not name.startswith(VOLATILE_PREFIXES)
     }
     text = json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     # A value that is too large to store has two spellings, whole and as a digest.

@@ -2,6 +2,9 @@
 
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
 names (a digest of the names of all fields that the portal showed; older rows have none), added
+Of the parts that other methods return: parts (the names of those that were read), extra (their
+fields, JSON), row_count, step_log (which steps were told), steps (those that this version tells).
+Rows of older code have none of these. A part that one of two versions lacks is no difference.
 
 An item that is added while the mirror fills may be read before its ADD event: its first row is
 quiet, and `open`. The row stays open (`added` is OPEN) until a reading for the ADD event puts a
@@ -23,7 +26,9 @@ from typing import NamedTuple
 
 from relay.aws_types import Item, Value
 from relay.errors import NewerFormatError
+from relay.tracking import steps as stage_steps
 from relay.tracking.projection import FORMAT, Form
+from relay.tracking.steps import Step, StepLog
 
 ITEM, TOMBSTONE, UNREADABLE = "item", "tombstone", "unreadable"
 OPEN, NOW = "open", "now"
@@ -57,11 +62,14 @@ class Base(NamedTuple):
     born: str = ""
     kind: str = TOMBSTONE
     open: bool = False  # put quietly, and no ADD event has announced it
+    step_log: StepLog | None = None
+    row_count: int | None = None  # of its product rows; None where they were not read
 
     @classmethod
     def of(cls, row: Item) -> "Base":
         """Return the base in a stored row."""
-        return cls(int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"], _is_open(row))
+        seq, born, kind = int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"]
+        return cls(seq, born, kind, _is_open(row), _step_log(row), _row_count(row))
 
 
 class RowSummary(NamedTuple):
@@ -70,26 +78,14 @@ class RowSummary(NamedTuple):
     kind: str
     updated: str
     read_at: float
+    step_log: StepLog | None = None
+    row_count: int | None = None
 
     @classmethod
     def of(cls, row: Item) -> "RowSummary":
         """Return the summary of a stored row."""
-        return cls(row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """The result of one reading of an item."""
-
-    key: Key
-    kind: str
-    text: str  # the content as it is stored, empty unless `kind` is ITEM
-    updated: str  # the portal's time of the item's last change, empty where it gives none
-    read_at: float
-    via: str
-    quiet: bool  # the item is not to be announced if this is its first row
-    names: str = ""  # digest of the names of the fields that the portal showed, empty ones included
-    added: bool = False  # an ADD event is among the reasons of the reading
+        kind, updated, read_at = row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"])
+        return cls(kind, updated, read_at, _step_log(row), _row_count(row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +105,11 @@ class Row:
     names: str = ""
     open: bool = False
     added_now: bool = False  # this version is to be announced as added
+    parts: frozenset[str] = frozenset()
+    extra: str = ""
+    row_count: int | None = None
+    steps: tuple[Step, ...] = ()
+    step_log: StepLog | None = None
 
     @classmethod
     def of(cls, row: Item) -> "Row":
@@ -127,12 +128,18 @@ class Row:
             names=_text(row, "names"),
             open=_is_open(row),
             added_now=_text(row, "added") == NOW,
+            parts=frozenset(_text(row, "parts").split()),
+            extra=_text(row, "extra"),
+            row_count=_row_count(row),
+            steps=stage_steps.parse(_text(row, "steps")),
+            step_log=_step_log(row),
         )
 
     @property
     def base(self) -> Base:
         """Return the base of a reading on top of this row."""
-        return Base(self.seq, self.born, self.kind, self.open)
+        log, count = self.step_log, self.row_count
+        return Base(self.seq, self.born, self.kind, self.open, log, count)
 
     @property
     def form(self) -> Form | None:
@@ -142,34 +149,22 @@ class Row:
         if not self.text or self.kind == TOMBSTONE:
             return None
         form: Form = json.loads(self.text)
+        if self.extra:
+            form |= json.loads(self.extra)
         return form
-
-
-def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
-    """Return the row that follows from a reading; `born` is for an item without a row."""
-    item = reading.key.to_item() | {
-        "seq": {"N": str(base.seq + 1)},
-        "born": {"S": base.born or born},
-        "format": {"N": str(FORMAT)},
-        "kind": {"S": reading.kind},
-        "updated": {"S": reading.updated},
-        "read_at": {"N": f"{reading.read_at:.3f}"},
-        "via": {"S": reading.via},
-        # A re-read after a conflict has a state before it: its difference counts.
-        "quiet": {"S": "yes" if reading.quiet and not base.seq else "no"},
-    }
-    if base.open and reading.kind == ITEM:
-        item["added"] = {"S": NOW if reading.added else OPEN}
-    if reading.text:
-        item["content"] = {"S": reading.text}
-    if reading.names:
-        item["names"] = {"S": reading.names}
-    return item
 
 
 def _is_open(row: Item) -> bool:
     quiet = int(row["seq"]["N"]) == 1 and _text(row, "quiet") == "yes"
     return (quiet and row["kind"]["S"] != TOMBSTONE) or _text(row, "added") == OPEN
+
+
+def _step_log(row: Item) -> StepLog | None:
+    return StepLog.parse(row["step_log"]["S"]) if "step_log" in row else None
+
+
+def _row_count(row: Item) -> int | None:
+    return int(row["row_count"]["N"]) if "row_count" in row else None
 
 
 def _text(row: Item, name: str) -> str:

@@ -18,6 +18,7 @@ from relay.tracking import wiring
 from relay.tracking.commands import PAGE
 from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
+from relay.tracking.parts import parse as parse_parts
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
 from relay.tracking.sweep_state import SweepDocument
 
@@ -78,6 +79,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
                 send_hints, portal, entity, ids, baseline=baseline
             ),
             save=save,
+            setting=parse_parts(settings.read("PARTS")[0]),
             reconcile_days=float(settings.read("RECONCILE_DAYS")[0]),
             grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         )

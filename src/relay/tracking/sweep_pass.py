@@ -14,6 +14,7 @@ of the queue and of the tables end the sweep: each list stops at its next part.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -22,6 +23,7 @@ from relay.errors import CallError, OperatorError, PermanentError
 from relay.portal import PortalApi
 from relay.tracking.filter_offset import measure, time_filter_of
 from relay.tracking.mirror import Mirror
+from relay.tracking.parts import NOTHING, PartsSetting
 from relay.tracking.row import Key, RowSummary
 from relay.tracking.sweep_lists import Listed, Part, available_kinds, epoch, is_refusal, list_parts
 from relay.tracking.sweep_plan import (
@@ -35,6 +37,7 @@ from relay.tracking.sweep_plan import (
     set_kinds,
 )
 from relay.tracking.sweep_state import ListJob, SweepDocument
+from relay.tracking.sweep_steps import Move, StepHints
 
 KINDS_SECONDS = 3600
 ANEW, LATER = "anew", "later"  # when a list that failed is read
@@ -53,12 +56,14 @@ class Sweep:
     # Puts ids of a kind into track's queue, with whether they are of a baseline.
     hint: Callable[[str, list[int], bool], Awaitable[None]]
     save: Callable[[SweepDocument], Awaitable[None]]
+    setting: PartsSetting = NOTHING
     reconcile_days: float = 7
     grace_seconds: float = GRACE_SECONDS
     hinted: int = 0
     refused: int = 0
     errors: list[CallError] = field(default_factory=list)
     sample: dict[str, tuple[str, Listed]] = field(default_factory=dict)
+    changed_ids: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     stopped: bool = False
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -70,7 +75,20 @@ class Sweep:
         jobs = self._plan()
         # The clock is read before the lists, in the same request: commands run in their order.
         clock = asyncio.ensure_future(self._read_clock(jobs))
-        await _together(clock, *(self._read(job, clock) for job in jobs if not job.done))
+        steps = StepHints(
+            portal=self.portal,
+            client=self.client,
+            mirror=self.mirror,
+            document=self.document,
+            setting=self.setting,
+            grace_seconds=self.grace_seconds,
+            errors=self.errors,
+        )
+        if await steps.begin(clock):
+            await self.save(self.document)  # before an item is read that a list hints at
+        moves = asyncio.ensure_future(steps.read())
+        await _together(clock, moves, *(self._read(job, clock) for job in jobs if not job.done))
+        await self._hint_moves(steps, moves.result(), clock.result())
         self._finish(jobs)
         await self._measure_filters(clock.result())
         await self.save(self.document)
@@ -85,7 +103,7 @@ class Sweep:
         entities = {job.entity for job in left}
         zone = timezone(timedelta(seconds=self.document.zone_offset_seconds))
         about_now = datetime.fromtimestamp(time.time() - self.document.clock_ahead_seconds, zone)
-        fresh = plan(self.document, about_now, self.reconcile_days)
+        fresh = plan(self.document, about_now, self.reconcile_days, self.setting)
         self.document.jobs = left + [job for job in fresh if job.entity not in entities]
         return self.document.jobs
 
@@ -128,6 +146,8 @@ class Sweep:
             if ids:
                 await self.hint(job.entity, ids, job.mode in {BASELINE, COMPLETION})
                 self.hinted += len(ids)
+                if job.mode == CHANGED:
+                    self.changed_ids[job.entity].update(ids)
         job.missing_rows += missing
         job.item_count += len(part.items)
         job.highest_id = max([job.highest_id, *(item.id for item in part.items)])
@@ -150,6 +170,17 @@ class Sweep:
             yield {key: item for key, item in items.items() if key <= last}, rows
             items = {key: item for key, item in items.items() if key > last}
         yield items, {}
+
+    async def _hint_moves(
+        self, steps: StepHints, moves: Mapping[str, Sequence[Move]], clock: datetime
+    ) -> None:
+        """Hint at items with moves between stages that no event told."""
+        for entity, of_kind in moves.items():
+            ids = await steps.untold(entity, of_kind, clock, self.changed_ids[entity])
+            if ids:
+                await self.hint(entity, ids, False)
+                self.hinted += len(ids)
+            steps.settle(entity, of_kind, clock)
 
     def _fail(self, job: ListJob, error: CallError) -> None:
         """Note that a list can't be read; the head of this module says what follows."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
+from relay.tracking.parts import PartsSetting
 from relay.tracking.row import ITEM, Key, RowSummary
 from relay.tracking.sweep_lists import Listed, epoch
 from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
@@ -25,19 +26,26 @@ CHANGED, NEW = "changed", "new"
 AUDIT, RECONCILE = "audit", "reconcile"
 
 
-def plan(document: SweepDocument, clock: datetime, reconcile_days: float) -> list[ListJob]:
+def plan(
+    document: SweepDocument, clock: datetime, reconcile_days: float, setting: PartsSetting
+) -> list[ListJob]:
     """Return the lists of a new sweep; `clock` is about the portal's, in its time zone."""
-    jobs = []
+    jobs: list[ListJob] = []
     now = clock.timestamp()
     for name, kind in document.kinds.items():
         if kind.refused:
             continue
+        wanted = setting.of(name)
+        parts = " ".join(sorted(wanted))
         if kind.baseline is None:
-            jobs.append(ListJob(name, BASELINE))
+            jobs.append(ListJob(name, BASELINE, parts=parts))
         elif kind.baseline != DONE:
             jobs.append(ListJob(name, COMPLETION, hint_missing=kind.no_progress))
-        elif now - kind.reconciled_at >= reconcile_days * DAY_SECONDS:
-            jobs.append(ListJob(name, RECONCILE))
+        elif (
+            now - kind.reconciled_at >= reconcile_days * DAY_SECONDS
+            or wanted - set(kind.parts.split())  # switched on since: all rows get them
+        ):
+            jobs.append(ListJob(name, RECONCILE, parts=parts))
         elif now - kind.audited_at >= DAY_SECONDS:
             jobs.append(ListJob(name, AUDIT))
         else:
@@ -72,6 +80,7 @@ def _finish(kind: KindProgress, job: ListJob, started_at: float) -> None:
     if job.mode == BASELINE:
         # Changes from here on are found by the first sweep after the baseline.
         kind.baseline, kind.swept_at, kind.item_count = READING, started_at, job.item_count
+        kind.parts = job.parts
         return
     if job.mode == COMPLETION:
         if not job.missing_rows:
@@ -83,7 +92,7 @@ def _finish(kind: KindProgress, job: ListJob, started_at: float) -> None:
     if job.mode in {AUDIT, RECONCILE}:
         kind.audited_at = started_at
     if job.mode == RECONCILE:
-        kind.reconciled_at = started_at
+        kind.reconciled_at, kind.parts = started_at, job.parts
 
 
 def set_kinds(document: SweepDocument, names: set[str], now: float) -> None:
@@ -92,6 +101,7 @@ def set_kinds(document: SweepDocument, names: set[str], now: float) -> None:
         document.kinds.setdefault(name, KindProgress())
     for name, kind in document.kinds.items():
         kind.refused = name not in names
+        kind.steps_refused = False
     document.types_asked_at = now
 
 
@@ -116,6 +126,9 @@ def ids_to_hint(
         if job.mode in {BASELINE, RECONCILE}
         or _differs(job.mode, item, rows.get(key), young, ahead)
     }
+    if job.mode == AUDIT:
+        # Product rows that are replaced by others of the same total move no time.
+        suspects |= {key for key in listed if (row := rows.get(key)) and row.row_count}
     if job.mode not in {CHANGED, BASELINE}:
         suspects |= {key for key, row in rows.items() if key not in listed and row.kind == ITEM}
     return sorted(key.id for key in suspects)

@@ -35,6 +35,10 @@ class KindProgress:
     audited_at: float = _stored_as("audited", 0)  # when all ids were compared with the mirror's
     reconciled_at: float = _stored_as("reconciled", 0)  # when all items were read
     refused: bool = False  # the portal does not offer this kind to the webhook
+    parts: str = ""  # that the mirror's rows were filled with, in their order
+    # An id of the stage history up to which every row was visible, and its item compared.
+    settled_step: int | None = None
+    steps_refused: bool = False  # the portal gives no stage history of this kind to the webhook
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class ListJob:
     missing_rows: int = _stored_as("lacking", 0)
     highest_id: int = _stored_as("top", 0)
     started_at: float | None = _stored_as("clock", None)  # the sweep's start by the portal's clock
+    parts: str = ""  # that are filled in by this list
     done: bool = False
     failed: str | None = None  # how the next sweep treats a list that could not be read
 
@@ -72,6 +77,10 @@ class SweepDocument:
     def is_baselined(self, entity: str) -> bool:
         """Say whether the first filling of a kind is complete: each of its items has a row."""
         return entity in self.kinds and self.kinds[entity].baseline == DONE
+
+    def settled_step(self, entity: str) -> int | None:
+        """Return the kind's settled step; None before a sweep has read its stage history."""
+        return self.kinds[entity].settled_step if entity in self.kinds else None
 
     def progress(self) -> dict[str, str]:
         """Return how far each kind's baseline is: `refused`, `done` or `7 of 12`."""

@@ -30,6 +30,8 @@ from relay.queue import Unhandled, hand_back, retry_later
 from relay.retry_policy import Delivery, Policy, policy_of
 from relay.tracking import wiring
 from relay.tracking.hint import Hint, merge, parse
+from relay.tracking.part_read import PartRules
+from relay.tracking.parts import parse as parse_parts
 from relay.tracking.refresh import Rules, refresh_items
 from relay.tracking.row import Key
 from relay.tracking.sweep_state import SweepDocument
@@ -49,6 +51,8 @@ metrics = Metrics(service="track")
 _counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
 _documents: dict[str, tuple[float, SweepDocument]] = {}
 _noted: dict[tuple[str, str], float] = {}  # when a kind's events were noted last (epoch s)
+# By portal and kind: until when product rows are asked for by one owner, as arrays are refused.
+_single_owners: defaultdict[str, dict[str, float]] = defaultdict(dict)
 # Failures of this process by message id. SQS counts receives only, waiting included. Two copies at
 # most run at a time: a bug is dead-lettered after 5 to 9 failures, later where Lambda replaces a
 # copy.
@@ -147,10 +151,16 @@ async def _refresh_portal(
     await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(kind.item_count for kind in document.kinds.values())
+    parts = PartRules(
+        setting=parse_parts(settings.read("PARTS")[0]),
+        settled=document.settled_step,
+        single_owners=_single_owners[name],
+    )
     rules = Rules(
         is_baselined=document.is_baselined,
         allow=lambda wanted: wiring.brake().take(name, wanted, rows, now),
         grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
+        parts=parts,
         count=_count,
     )
     sent_before = portal.requests

@@ -39,3 +39,28 @@ def test_every_documented_event_can_be_subscribed_to():
         assert passes(found.policy, json.loads(found.sample.to_json())), name
         if entry["idPath"] and entry["entity"] != "dynamic_item":
             assert found.sample.id == "1", name
+
+
+@pytest.mark.parametrize(
+    ("to", "passed", "stage"),
+    [
+        ("WON,LOSE", ["WON", "LOSE"], "WON"),
+        ("", [{"exists": True}], "WON"),
+        ("C3:NEW", ["C3:NEW"], "C3:NEW"),
+    ],
+)
+def test_moves_to_stages_are_subscribed_to(to, passed, stage):
+    """FIELD=passed filters by the stages that an item moved to, by any move without TO."""
+    found = subscription("deal", "passed", to)
+    assert found.policy["data"] == {"origin": ["portal"], "passed": passed}
+    assert (found.sample.passed, found.sample.steps[0]["stageId"]) == ((stage,), stage)
+    assert passes(found.policy, json.loads(found.sample.to_json()))
+
+
+@pytest.mark.parametrize(
+    ("on", "message"), [("contact", "contact has no stages"), ("deal.deleted", "FIELD")]
+)
+def test_moves_need_a_kind_with_a_history(on, message):
+    """Kinds without a stage history, and deletions, have no moves to filter by."""
+    with pytest.raises(ValueError, match=message):
+        subscription(on, "passed", "WON")

@@ -39,9 +39,14 @@ def others(entry, sample):
     for action in {"added", "updated", "deleted"} - {
         kind.rsplit(".", 1)[1] for kind in policy["type"]
     }:
-        yield replace(sample, action=action, changed=sample.changed * (action != "deleted"))
+        kept = action != "deleted"
+        yield replace(
+            sample, action=action, changed=sample.changed * kept, passed=sample.passed * kept
+        )
     for name in policy["data"].get("changed", ()):
         yield replace(sample, changed=tuple(one for one in sample.changed if one != name))
+    if "passed" in policy["data"]:
+        yield replace(sample, passed=(), steps=())
     for name in policy["data"].get("after", {}):
         yield replace(sample, after={**sample.after, name: "another"})
 
@@ -61,7 +66,7 @@ def test_what_the_filter_keeps_away_calls_nothing(name):
         assert portal.calls == []
 
 
-@pytest.mark.parametrize("name", ["FollowUp", "NotifyStage"])
+@pytest.mark.parametrize("name", ["FollowUp", "NotifyStage", "OrderSummary"])
 def test_a_deal_that_is_born_so_comes_through(name):
     """One filter serves a deal that reached its stage, and one that was first seen in it."""
     assert reaches(REACTIONS[name], "sqs_deal_won")

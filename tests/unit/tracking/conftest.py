@@ -6,6 +6,7 @@ import pytest
 
 from relay import settings
 from relay.tracking import announce, missed_changes, sweep, track, wiring
+from tests.parts_portal import PartsPortal
 from tests.tracking_aws import Relay
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import ItemsPortal
@@ -33,12 +34,24 @@ def relay(monkeypatch):
         "RECONCILE_DAYS": "7",
         "GRACE_SECONDS": "0",
         "SILENT_HOURS": "6",
+        "PARTS": "none",  # tests of parts switch them on
     }.items():
         monkeypatch.setenv(name, value)
     wiring.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
     track._noted.clear()  # noqa: SLF001
     track._failures.clear()  # noqa: SLF001  as in a new environment
+    track._single_owners.clear()  # noqa: SLF001  as in a new environment
     missed_changes._last_events.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
     wiring.forget()
+
+
+@pytest.fixture
+def whole(relay, monkeypatch):
+    """Return the handlers, joined, with a portal of parts and all parts switched on."""
+    relay.portal = PartsPortal()
+    relay.portal.clock = time.time
+    monkeypatch.setattr(wiring, "portal", lambda _name, _remaining: relay.portal)
+    monkeypatch.setenv("PARTS", "steps,products")
+    return relay

@@ -17,7 +17,8 @@ from relay.tracking.announce import to_change
 from relay.tracking.projection import (
     canonical_json,
 )
-from relay.tracking.row import ITEM, Base, Key, Reading, to_item
+from relay.tracking.reading import Reading, to_item
+from relay.tracking.row import ITEM, Base, Key
 from tests.ledger import rows_of, update
 from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric
 from tests.tracking_dynamo import FakeDynamo

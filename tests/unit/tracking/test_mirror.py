@@ -13,7 +13,9 @@ from relay.errors import (
 from relay.tracking import mirror as mirror_module
 from relay.tracking import wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Reading
+from relay.tracking.reading import Reading
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base
+from relay.tracking.steps import Step, StepLog
 from tests.tracking_aws import KEY, OLD, row
 from tests.tracking_queues import URL
 
@@ -151,6 +153,20 @@ def test_a_conflict_is_settled_by_who_read_later():
     assert not needs_another_reading(row(seq=2, kind=UNREADABLE), 1, unreadable)
     assert needs_another_reading(gone, 1, replace(reading, text=""))
     assert needs_another_reading(row(seq=2, format=0, text=reading.text), 1, reading)
+
+
+def test_a_conflict_is_no_end_for_a_reading_with_untold_steps():
+    """A reader that alone saw a move reads once more, though the content is the same."""
+    step = Step(7, "WON", 0, "2026-03-01T09:00:00Z")
+    reading = Reading(
+        key=KEY, kind=ITEM, text="{}", updated="", read_at=1, via="event", quiet=False,
+        steps=(step,),
+    )  # fmt: skip
+    assert needs_another_reading(row(seq=2, text="{}"), 1, reading)
+    assert not needs_another_reading(row(seq=2, text="{}", step_log=StepLog(6, (7,))), 1, reading)
+    assert not needs_another_reading(row(seq=3, text="{}"), 1, reading)
+    with_rows = replace(reading, steps=(), extra='{"productRows":[]}')
+    assert needs_another_reading(row(seq=2, text="{}"), 1, with_rows)
 
 
 def test_an_addition_yields_to_no_row_that_is_open():

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from relay.history import PastChange, state_before
 from relay.tracking.announce import to_change
 from relay.tracking.projection import DIGEST, canonical_json
+from relay.tracking.reading import Reading, to_item
 from relay.tracking.remember import checksum, past_change
-from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Reading, to_item
+from relay.tracking.row import ITEM, TOMBSTONE, Base, Key
 from tests.ledger import rows_of, update
 from tests.tracking_aws import OLD, Context, metric
 

@@ -1,0 +1,85 @@
+"""The parts of an item that other methods than its own list return, and which of them are read.
+
+The setting `PARTS` names parts, for all kinds that have them or for one: `steps,deal.products`;
+`none` switches all off.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from relay.errors import ConfigurationError
+from relay.kinds import FIRST_DYNAMIC, kind_of
+from relay.product_rows import PRODUCT_ROWS
+
+STEPS = "steps"  # the moves from stage to stage, out of the portal's history
+PRODUCTS = "products"  # the product rows, as the field `productRows`
+NONE = "none"
+
+PART_OF_FIELD = {PRODUCT_ROWS: PRODUCTS}
+
+
+def _has_steps(entity: str) -> bool:
+    # crm.stagehistory.list refuses quotes, contacts and companies.
+    number = kind_of(entity).entity_type_id or 0
+    return number in {1, 2, 31} or number >= FIRST_DYNAMIC
+
+
+def _has_products(entity: str) -> bool:
+    return bool(kind_of(entity).owner_code)
+
+
+_PARTS: Mapping[str, Callable[[str], bool]] = {STEPS: _has_steps, PRODUCTS: _has_products}
+
+
+class PartsSetting(NamedTuple):
+    """Which parts are read: of each kind that has them, and of single kinds."""
+
+    everywhere: frozenset[str] = frozenset()
+    by_kind: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> "PartsSetting":
+        """Return the setting of a text; raises ConfigurationError that names all wrong entries."""
+        entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+        if entries == [NONE]:
+            return cls()
+        wrong = [entry for entry in entries if not _is_valid(entry)]
+        if wrong or not entries:
+            known = ", ".join(_PARTS)
+            raise ConfigurationError(
+                f"Parts: {', '.join(wrong) or 'empty'}; give `none`, or of {known} what is to be "
+                "read, with a kind that has it before a dot for this kind alone: `deal.products`"
+            )
+        pairs = [tuple(entry.split(".")) for entry in entries]
+        return cls(
+            frozenset(pair[0] for pair in pairs if len(pair) == 1),
+            frozenset((pair[0], pair[1]) for pair in pairs if len(pair) > 1),
+        )
+
+    def of(self, entity: str) -> frozenset[str]:
+        """Return the parts that are read of a kind."""
+        return frozenset(
+            part
+            for part, has in _PARTS.items()
+            if (part in self.everywhere and has(entity)) or (entity, part) in self.by_kind
+        )
+
+
+NOTHING = PartsSetting()
+
+
+@cache
+def parse(text: str) -> PartsSetting:
+    """Return the setting of a text, parsed once; raises ConfigurationError."""
+    return PartsSetting.parse(text)
+
+
+def _is_valid(entry: str) -> bool:
+    entity, dot, part = entry.rpartition(".")
+    if part not in _PARTS:
+        return False
+    try:
+        return not dot or _PARTS[part](entity)
+    except KeyError:  # no such kind
+        return False

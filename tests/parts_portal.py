@@ -1,0 +1,98 @@
+"""A portal for tests of parts: stage history with rows that appear late, and product rows."""
+
+from datetime import UTC, datetime, timedelta
+
+from relay.errors import PermanentError
+from tests.tracking_portal import PAGE, ItemsPortal
+
+BEGIN = datetime(2026, 3, 1, 9, tzinfo=UTC)
+OWNER_TYPES = {"L": 1, "D": 2, "Q": 7, "SI": 31}
+
+
+def at(seconds):
+    """Return a time so many seconds after the beginning, as the portal spells it."""
+    return (BEGIN + timedelta(seconds=seconds)).isoformat()
+
+
+class PartsPortal(ItemsPortal):
+    """Items with a stage history and product rows."""
+
+    def __init__(self, types=(1, 2, 3, 4, 7, 31, 0)):
+        super().__init__(types)
+        self.history = []  # rows in the order of their ids; a hidden one is not visible yet
+        self.last_step = 0
+        self.rows = {}  # (type, item) -> product rows
+        self.last_row = 0
+        self.no_arrays = False
+        self.refusals = {}  # method -> exception
+
+    def step(self, type_id, item_id, stage, second=0, *, hidden=False):
+        """Write a row of the stage history; returns it."""
+        self.last_step += 1
+        row = {
+            "ID": self.last_step,
+            "TYPE_ID": 2,
+            "OWNER_ID": item_id,
+            "CREATED_TIME": at(second),
+            "CATEGORY_ID": 0,
+            "STAGE_SEMANTIC_ID": "P",
+            "STAGE_ID": stage,
+        }
+        if type_id == 1:
+            row = {"STATUS_ID" if n == "STAGE_ID" else n: v for n, v in row.items()}
+            del row["CATEGORY_ID"]
+        self.history.append({"type": type_id, "hidden": hidden, "row": row})
+        return self.history[-1]
+
+    def move(self, type_id, item_id, stage, second=0):
+        """Move an item to a stage: its field, its time and the history."""
+        self.put(type_id, item_id, stageId=stage, updatedTime=at(second))
+        return self.step(type_id, item_id, stage, second)
+
+    def set_rows(self, type_id, item_id, *rows):
+        """Replace an item's product rows; each gets a new id."""
+        found = []
+        for place, row in enumerate(rows, 1):
+            self.last_row += 1
+            owner = {"ownerId": item_id, "ownerType": "D"}
+            found.append({"id": self.last_row, "sort": 10 * place} | owner | row)
+        self.rows[type_id, item_id] = found
+        return found
+
+    def answer(self, method, params):
+        """Return what a method answers now."""
+        if error := self.refusals.get(method):
+            raise error
+        if method == "crm.stagehistory.list":
+            return {"items": self._steps(params)}
+        if method == "crm.item.productrow.list":
+            return {"productRows": self._rows(params)}
+        return super().answer(method, params)
+
+    def _steps(self, params):
+        rules, number = params.get("filter", {}), int(params["entityTypeId"])
+        if number not in {1, 2, 31} and number < 128:
+            raise PermanentError("crm.stagehistory.list", "ENTITY_TYPE_NOT_SUPPORTED")
+        owners = {int(one) for one in rules.get("@OWNER_ID", ())}
+        found = [
+            one["row"]
+            for one in self.history
+            if one["type"] == number
+            and not one["hidden"]
+            and one["row"]["ID"] > int(rules.get(">ID", 0))
+            and (not owners or one["row"]["OWNER_ID"] in owners)
+        ]
+        falling = params.get("order", {}).get("ID") == "DESC"
+        return sorted(found, key=lambda row: row["ID"], reverse=falling)[:PAGE]
+
+    def _rows(self, params):
+        rules = params["filter"]
+        asked = rules["=ownerId"]
+        if self.no_arrays and isinstance(asked, list):
+            raise PermanentError("crm.item.productrow.list", "ACCESS_DENIED")
+        owners = asked if isinstance(asked, list) else [asked]
+        code = rules["=ownerType"]
+        number = OWNER_TYPES.get(code) or int(code.removeprefix("T"), 16)
+        found = [row for one in owners for row in self.rows.get((number, int(one)), ())]
+        lowest = int(rules.get(">id", 0))
+        return sorted((r for r in found if r["id"] > lowest), key=lambda row: row["id"])[:PAGE]
