@@ -21,7 +21,8 @@ from relay.aws_types import StreamBatch, StreamRecord
 from relay.tracking import announce
 from relay.tracking.mirror import Mirror
 from relay.tracking.projection import canonical_json, project
-from relay.tracking.row import ITEM, Base, Key, Reading, to_item
+from relay.tracking.reading import Reading, to_item
+from relay.tracking.row import ITEM, Base, Key
 
 CHANGES, ROUNDS = 100, 15
 ENVIRONMENT = {
