@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
-from relay.state_requests import PUT, Errors, Put, StateRequests, Write
+from relay.state_requests import PUT, StateRequests
+from relay.state_writes import Errors, Put, Write
 
 QUIET_TURNS = 8  # of the event loop without a new write, before the requests leave
 _in_thread = asyncio.to_thread

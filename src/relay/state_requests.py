@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import batched, count
 from typing import Any
 
@@ -20,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, RowError, StateError
 from relay.state_table import conditional, key
+from relay.state_writes import Condition, Errors, Put, Write
 
 READ, PUT = 100, 25  # DynamoDB's limits for one request
 ATTEMPTS = 5
@@ -30,45 +30,6 @@ _INVALID = "ValidationException"
 _CONFLICT = "TransactionConflictException"  # boto3 does not repeat such a request
 # "Item size has exceeded …", "Item size to update has …", "Size of hashkey has …".
 _TOO_LARGE = re.compile("size .*has exceeded", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition in DynamoDB's words, with the names and values that its request uses."""
-
-    expression: str
-    names: dict[str, str] = field(default_factory=dict)
-    values: Item = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A condition on the row with a key, which is not written."""
-
-    key: str
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """A row to be stored whole; `checks` are conditions on other rows, for one with a condition."""
-
-    item: Item
-    condition: Condition | None = None
-    checks: Sequence[Check] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A change of the row with a key; `condition` has the names and values of `change` too."""
-
-    key: str
-    change: str
-    condition: Condition
-
-
-type Write = Put | Update
-type Errors = list[Exception | None]  # of each write in its order, None where it is stored
 
 
 class StateRequests:

@@ -20,7 +20,8 @@ from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
-from relay.state_requests import Condition, Put, StateRequests
+from relay.state_requests import StateRequests
+from relay.state_writes import Condition, Put
 from tests.dynamo import Dynamo
 from tests.ledger import store, update
 from tests.runs import KEY, batch_of

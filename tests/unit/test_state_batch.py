@@ -7,7 +7,8 @@ import pytest
 
 from relay.errors import ConditionFailedError
 from relay.state_batch import StateBatch
-from relay.state_requests import Check, Condition, Put, StateRequests
+from relay.state_requests import StateRequests
+from relay.state_writes import Check, Condition, Put
 from tests.dynamo import Dynamo
 
 

@@ -5,7 +5,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay import state_requests
 from relay.errors import ConditionFailedError, RowError, StateError
-from relay.state_requests import Check, Condition, Put, StateRequests, Update
+from relay.state_requests import StateRequests
+from relay.state_writes import Check, Condition, Put, Update
 from tests.dynamo import Dynamo
 from tests.runs import in_trouble
 

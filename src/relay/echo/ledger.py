@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from relay.aws_types import Item, Value
 from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
-from relay.state_requests import Condition, Put, Update
 from relay.state_table import LEDGER_SECONDS, key, ledger_key, made_key
+from relay.state_writes import Condition, Put, Update
 
 BUDGET = 30  # writes of one reaction to one item in an hour
 NOTED_SECONDS = 900  # a change is read within seconds of its event; the queue may be behind

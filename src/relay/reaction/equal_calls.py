@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from relay.aws_types import Item
 from relay.event import ROBOT_WINDOW_SECONDS, Event
-from relay.state_requests import Check, Condition
 from relay.state_table import checkpoint_key
+from relay.state_writes import Check, Condition
 
 WINDOW_MS = ROBOT_WINDOW_SECONDS * 1000
 

@@ -11,7 +11,7 @@ from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
 from relay.reaction.equal_calls import EqualCalls
 from relay.state_batch import StateBatch
-from relay.state_requests import Condition, Put
+from relay.state_writes import Condition, Put
 
 RETRY_SECONDS = 30.0  # at most, until the record of a running delivery is tried again
 

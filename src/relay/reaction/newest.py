@@ -8,8 +8,8 @@ from relay.aws_types import Item
 from relay.change import Change
 from relay.reaction.record import born
 from relay.state_batch import StateBatch
-from relay.state_requests import Put
 from relay.state_table import CHECKPOINT_SECONDS
+from relay.state_writes import Put
 
 
 @dataclass(slots=True, eq=False)

@@ -27,8 +27,8 @@ from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.writes import was_not_sent
 from relay.state_batch import StateBatch
-from relay.state_requests import Put
 from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, made_key
+from relay.state_writes import Put
 
 type Log = Callable[..., None]  # writes a warning about one record, with fields beside it
 
