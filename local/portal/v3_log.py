@@ -6,7 +6,7 @@ from typing import Any
 
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, missing
-from local.portal.v3_query import Dto, put_in_order, read_filter, read_pages, read_select
+from local.portal.v3_query import Dto, read_list, read_select
 from local.portal.v3_tasks import V3Call
 
 _TYPES = {"id": "int", "timestampX": "datetime", "severity": "string", "auditTypeId": "string"}
@@ -45,12 +45,9 @@ def _get(call: V3Call) -> Any:
 
 
 def _list(call: V3Call) -> Any:
-    test = read_filter(_ENTRY, call.params.get("filter") or [])
     select = read_select(call.params)
-    start, limit = read_pages(call.params.get("pagination"))
-    rows = [row for row in _entries(call) if test(row)]
-    put_in_order(_ENTRY, rows, call.params.get("order"))
-    return {"items": [_selected(row, select) for row in rows[start : start + limit]]}
+    rows = read_list(_ENTRY, call.params, _entries(call))
+    return {"items": [_selected(row, select) for row in rows]}
 
 
 def _tail(call: V3Call) -> Any:
@@ -67,11 +64,10 @@ def _tail(call: V3Call) -> Any:
         raise V3Error("INVALIDFILTEREXCEPTION", f"Unable to recognize filter expression `{text}`")
     falling = str(cursor["order"]).upper() == "DESC"
     after = [[name, "<" if falling else ">", cursor["value"]]]
-    test = read_filter(_ENTRY, [*conditions, *after])
-    rows = [row for row in _entries(call) if test(row)]
-    put_in_order(_ENTRY, rows, {name: "DESC" if falling else "ASC"})
+    asked: Row = {"filter": [*conditions, *after], "order": {name: "DESC" if falling else "ASC"}}
     select = read_select(call.params)
-    return {"items": [_selected(row, select) for row in rows[:limit]]}
+    rows = read_list(_ENTRY, asked | {"pagination": {"limit": limit}}, _entries(call))
+    return {"items": [_selected(row, select) for row in rows]}
 
 
 def _described(name: str) -> Row:

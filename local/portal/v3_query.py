@@ -1,7 +1,7 @@
 """What REST 3.0 asks of a list: select, filter, order, pagination [rest-v3.md]."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,15 @@ def read_pages(given: Any) -> tuple[int, int]:
         raise V3Error("INVALIDPAGINATIONEXCEPTION", text)
     limit = given.get("limit", _LIMIT)
     return given.get("offset", (max(given.get("page", 1), 1) - 1) * limit), limit
+
+
+def read_list(dto: Dto, params: Row, rows: Iterable[Row]) -> list[Row]:
+    """Rows that a request asks for: its filter, its order, its page."""
+    test = read_filter(dto, params.get("filter") or [])
+    start, limit = read_pages(params.get("pagination"))
+    found = [row for row in rows if test(row)]
+    put_in_order(dto, found, params.get("order"))
+    return found[start : start + limit]
 
 
 def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -> Test:

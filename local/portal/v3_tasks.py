@@ -14,7 +14,7 @@ from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
-from local.portal.v3_query import Dto, put_in_order, read_filter, read_pages, read_select
+from local.portal.v3_query import Dto, read_list, read_select
 from local.portal.v3_view import BLANK, FIELDS, SORTED, describe, stored, value_of, view
 from local.portal.webhooks import IncomingWebhook
 
@@ -94,13 +94,10 @@ def _delete(call: V3Call) -> Any:
 
 
 def _list(call: V3Call) -> Any:
-    test = read_filter(_TASK, call.params.get("filter") or [])
     select = read_select(call.params) or ["id"]
-    start, limit = read_pages(call.params.get("pagination"))
     call.old("tasks.task.list", select=["ID"], start=-1)
-    rows = [row for row in call.portal.tasks.walk() if test(row)]
-    put_in_order(_TASK, rows, call.params.get("order"))
-    return {"items": [call.show(row, select) for row in rows[start : start + limit]]}
+    rows = read_list(_TASK, call.params, call.portal.tasks.walk())
+    return {"items": [call.show(row, select) for row in rows]}
 
 
 def _fields(call: V3Call) -> Any:

@@ -35,9 +35,9 @@ def _moment(call: Call, value: Any) -> datetime:
 @hook("calendar.event", "check")
 def check_event(call: Call, values: Row, old: Row | None) -> None:
     """Work out times in every form that an event shows, and who attends."""
-    for name in ("type", "ownerId") if old else ():
+    for name in ("type", "ownerId"):
         if call.get(name.lower()) is None:
-            raise _unset("calendar.event.update", name)
+            raise _unset(f"calendar.event.{'update' if old else 'add'}", name)
     for name in ("from", "to"):
         if old is None and not call.get(name, f"{name}_ts"):
             raise _unset("calendar.event.add", name)
@@ -64,9 +64,10 @@ def check_event(call: Call, values: Row, old: Row | None) -> None:
 @hook("calendar.event", "where")
 def events_of(call: Call, _given: Row) -> Callable[[Row], bool]:
     """Events of a calendar, of its sections, in a time."""
-    if call.get("type") is None:
-        text = 'Mandatory parameter not specified "type" for the method "calendar.event.get"'
-        raise classic(text)
+    for name in ("type", "ownerId"):
+        if call.get(name.lower()) is None:
+            text = f'Mandatory parameter not specified "{name}" for the method "calendar.event.get"'
+            raise classic(text)
     owner, sections = call.number("ownerid"), {v for _, v in entries(call.get("section"))}
     wanted = {int_or_none(one) for one in sections}
     kind, bounds = str(call.get("type")), [call.get("from"), call.get("to")]
@@ -81,13 +82,6 @@ def events_of(call: Call, _given: Row) -> Callable[[Row], bool]:
         return not early and (last is None or row["DATE_FROM_TS_UTC"] < last + _DAY)
 
     return test
-
-
-@hook("calendar.section", "where")
-def sections_of(call: Call, _given: Row) -> Callable[[Row], bool]:
-    """Calendars of one owner."""
-    owner = call.number("ownerid")
-    return lambda row: not owner or row.get("OWNER_ID") == owner
 
 
 @method("calendar.event.get.nearest", "calendar")

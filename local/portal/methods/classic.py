@@ -9,9 +9,9 @@ from typing import Any
 from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError, classic
 from local.portal.family import FAMILIES
-from local.portal.filters import FilterCompiler, compile_order
+from local.portal.item_lists import page_of
 from local.portal.items import add_item, delete_item, subject_of, update_item
-from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.listing import Page
 from local.portal.php import entries
 from local.portal.rows import table_of
 from local.portal.schema import EntityType
@@ -62,19 +62,11 @@ def _get(call: Call, code: str) -> Any:
 
 
 def _list(call: Call, code: str) -> Page:
-    entity, portal = _entity(call, code), call.portal
-    if portal.denied(call.user, entity.number):
+    entity = _entity(call, code)
+    if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
-    given_order, given_filter = _array(call, "order", {}), _array(call, "filter", {})
-    test = FilterCompiler(portal, entity, "classic").compile(given_filter)
-    order = compile_order(entity, given_order, "classic")
-    rows, ordered = candidates(portal.items[entity.number], given_filter, order)
-    if portal.denials:
-        rows = (row for row in rows if portal.may_read(call.user, entity.number, row))
-    if test is not None:
-        rows = filter(test, rows)
-    page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
-    call.touched += [("read", subject_of(entity, row["id"])) for row in page.result]
+    order, given = _array(call, "order", {}), _array(call, "filter", {})
+    page = page_of(call, entity, "classic", given, order)
     select = [str(name).upper() for _, name in entries(call.get("select", default=[]))]
     page.result = [_select(classic_view(entity, row, call.webhook), select) for row in page.result]
     return page

@@ -4,9 +4,9 @@ from typing import Any
 
 from local.portal.call import Call, intranet_only, method
 from local.portal.errors import RestError, access_denied, missing, not_found
-from local.portal.filters import FilterCompiler, compile_order
+from local.portal.item_lists import page_of
 from local.portal.items import add_item, delete_item, subject_of, update_item
-from local.portal.listing import Page, candidates, cut, read_start
+from local.portal.listing import Page
 from local.portal.php import entries
 from local.portal.schema import FIRST_DYNAMIC, EntityType
 from local.portal.table import Row
@@ -73,17 +73,8 @@ def get(call: Call) -> Any:
 def list_items(call: Call) -> Page:
     """Answer with the readable items that match."""
     entity = entity_of(call)
-    names, portal = names_of(call), call.portal
-    given_filter, given_order = call.get("filter", default={}), call.get("order", default={})
-    test = FilterCompiler(portal, entity, names).compile(given_filter)
-    order = compile_order(entity, given_order, names)
-    rows, ordered = candidates(portal.items[entity.number], given_filter, order)
-    if portal.denials:
-        rows = (row for row in rows if portal.may_read(call.user, entity.number, row))
-    if test is not None:
-        rows = filter(test, rows)
-    page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
-    call.touched += [("read", subject_of(entity, row["id"])) for row in page.result]
+    given, order = call.get("filter", default={}), call.get("order", default={})
+    page = page_of(call, entity, names_of(call), given, order)
     page.result = {"items": _selected(call, entity, page.result)}
     return page
 

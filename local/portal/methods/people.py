@@ -128,7 +128,10 @@ def _write(call: Call) -> Row:
         if field is None or field.readonly or field.type == "file":
             continue
         several = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
-        read = [read_value(call.portal, field, one) for one in several]
+        try:
+            read = [read_value(call.portal, field, one) for one in several]
+        except RestError as error:
+            raise RestError("ERROR_CORE", error.text) from None
         values[field.key] = read if field.multiple else (read or [None])[0]
     return values
 

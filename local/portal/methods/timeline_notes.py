@@ -4,7 +4,14 @@ import base64
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, access_denied, classic, invalid_argument, not_found
+from local.portal.errors import (
+    RestError,
+    access_denied,
+    classic,
+    invalid_argument,
+    missing,
+    not_found,
+)
 from local.portal.listing import Page
 from local.portal.methods.timeline import owner_of
 from local.portal.php import entries, int_or_none
@@ -103,9 +110,12 @@ def note_delete(call: Call) -> Any:
 @hook("crm.timeline.logmessage", "check")
 def check_log_message(call: Call, values: Row, _old: Row | None) -> None:
     """The item that a record is put on must be there."""
-    entity = call.portal.types.get(values.get("entityTypeId") or 0)
+    for name in ("entityTypeId", "entityId"):
+        if not values.get(name):
+            raise missing(name)
+    entity = call.portal.types.get(values["entityTypeId"])
     if entity is None:
-        raise not_found()
+        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
     owner_of(call, entity.code, values.get("entityId") or 0)
 
 
