@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.tracking.commands import list_command
+from relay.tracking.commands import item_of, list_command
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,9 @@ def test_a_list_is_narrowed_by_names_that_its_method_has(entity, names):
     """A filter of a name that the method does not have would be ignored, and list every item."""
     _, params = list_command(entity, after=1, since="2026-03-01T12:00:00+03:00", ids=[2])
     assert set(params["filter"]) == names
+
+
+@pytest.mark.parametrize("result", [[], None, {}, {"item": None}, {"item": {}}, {"item": []}])
+def test_an_empty_item_is_none(result):
+    """An answer without fields, however it is spelled, is no item that lost all of them."""
+    assert item_of("deal", result) is None

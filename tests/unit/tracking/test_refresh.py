@@ -89,6 +89,8 @@ def test_recurring_templates_are_left_out(relay):
     relay.event(1)
     assert relay.settle() == []
     assert relay.dynamo.mirror == {}
+    relay.sweep()
+    assert relay.queues.bodies("track") == []
 
 
 def test_a_second_conflict_comes_back(relay, monkeypatch):
@@ -147,3 +149,20 @@ def test_a_deletion_whose_event_never_comes_is_put_at_the_second_receive(relay, 
     assert relay.settle() == []
     (gone,) = relay.settle()
     assert gone["type"] == "com.bitrix24.deal.deleted"
+
+
+def test_an_event_of_an_item_known_as_deleted_waits_for_nothing(relay, monkeypatch):
+    """Late events of deleted items are done at once, and count as no further disappearance."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    for number in range(1, 41):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    for number in range(1, 41):
+        relay.event(number, "delete")
+    assert len(relay.settle()) == 40
+    for number in range(1, 41):
+        relay.event(number)
+    assert relay.settle() == []
+    assert relay.queues.bodies("track") == []
+    assert relay.dynamo.state.get("brake#main") is None

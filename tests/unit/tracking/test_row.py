@@ -52,3 +52,15 @@ def test_an_item_after_a_tombstone_is_announced_as_added_once(relay):
     assert [one.action for one in changes(relay.settle())] == ["added"]
     relay.event(1, "add")
     assert relay.settle() == []
+
+
+def test_two_mirrors_of_one_portal_give_an_item_two_births(relay):
+    """A mirror that was made anew repeats no Change's id, as each first row is born by itself."""
+    births = set()
+    for _ in range(2):
+        relay.dynamo.mirror.clear()
+        relay.portal.put(2, 1, title="a")
+        relay.event(1, "add")
+        relay.track_all()
+        births.add(relay.dynamo.mirror["main/deal", 1]["born"]["S"])
+    assert len(births - {""}) == 2

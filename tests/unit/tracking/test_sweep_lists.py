@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import json
+
+import pytest
 
 from relay.errors import (
     CallError,
@@ -9,7 +12,7 @@ from relay.errors import (
     PermanentError,
 )
 from relay.tracking import wiring
-from relay.tracking.sweep_lists import epoch, list_parts
+from relay.tracking.sweep_lists import available_kinds, epoch, is_refusal, list_parts
 from relay.tracking.sweep_state import REFUSED
 from tests.tracking_aws import OLD
 from tests.tracking_portal import ItemsPortal
@@ -49,6 +52,35 @@ def test_many_smart_processes_are_listed(relay):
         relay.portal.items[number] = {}
     relay.sweep()
     assert "dynamic_1030" in wiring.sweep_state().read("main").kinds
+
+
+def test_a_portal_that_repeats_its_page_of_types_ends_their_list():
+    """Types that come again whatever place is asked for are listed once; a short page is the last.
+
+    A number that belongs to no smart process is left out.
+    """
+    for numbers, requests in (([*range(130, 230, 2)], 2), ([36, 130], 1)):
+        portal = ItemsPortal((*numbers, 2))
+        answer, asked = portal.answer, []
+
+        def repeated(method, params, numbers=numbers, answer=answer, asked=asked):
+            if method != "crm.type.list":
+                return answer(method, params)
+            asked.append(params)
+            assert len(asked) < 9
+            return {"types": [{"entityTypeId": number} for number in numbers]}
+
+        portal.answer = repeated
+        kinds = asyncio.run(available_kinds(portal))
+        assert kinds == {"deal", *(f"dynamic_{number}" for number in numbers if number >= 128)}
+        assert len(asked) == requests
+
+
+@pytest.mark.parametrize("code", ["", "ERROR_CORE"])
+def test_a_refusal_without_a_code_of_its_own_is_one(code):
+    """Methods that say "Access denied." under a general code, or none, refuse the kind."""
+    assert is_refusal(PermanentError("tasks.task.list", code, "Access denied."))
+    assert not is_refusal(PermanentError("tasks.task.list", code, "Task not found"))
 
 
 def parts(portal, after=0):
@@ -111,6 +143,8 @@ def test_types_that_can_not_be_listed_stay(relay):
         relay.portal.trouble[method, number] = PermanentError(method, "ODD")
     with relay.document() as document:
         document.types_asked_at = 0
+    relay.portal.put(2, 1, title="new")  # the lists of other kinds are read all the same
     assert "ODD" in relay.sweep()["main"]
+    assert [json.loads(body)["ids"] for body in relay.queues.bodies("track")] == [[1]]
     progress = wiring.sweep_state().read("main").progress()
     assert (progress["dynamic_128"], progress["contact"]) == ("done", "done")

@@ -77,6 +77,26 @@ def test_a_kind_that_fails_leaves_the_others_swept(relay, capsys):
     assert [one["subject"] for one in relay.settle()] == ["contact/1"]
 
 
+def test_a_list_that_was_read_is_not_read_again_for_another_that_failed(relay):
+    """Of a kind's two lists, only the one that failed is read by the next sweep."""
+    relay.portal.put(3, 1, name="a", updatedTime=OLD)
+    relay.baseline()
+    answer = relay.portal.answer
+
+    def failing(method, params):
+        if params.get("entityTypeId") == 3 and ">=updatedTime" not in params["filter"]:
+            raise TransientError(method, "X")
+        return answer(method, params)
+
+    relay.portal.answer = failing
+    assert relay.sweep()["main"].startswith("TransientError")
+    relay.portal.answer = answer
+    relay.portal.calls.clear()
+    assert relay.sweep() == {"main": "done"}
+    (again,) = [params for _, params in relay.portal.calls if params.get("entityTypeId") == 3]
+    assert ">=updatedTime" not in again["filter"]
+
+
 def test_a_permanent_error_refuses_no_kind(relay, capsys):
     """A permanent error that is no refusal is counted, and its list begins anew."""
     for number in (2, 3):
@@ -148,15 +168,19 @@ def test_a_list_that_goes_on_is_saved_after_each_part(relay, monkeypatch):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     with relay.document() as document:
         set_kinds(document, {"deal"}, time.time())
-    state, saved = wiring.sweep_state(), []
+    state, saved, leases = wiring.sweep_state(), [], []
 
     def save(portal, owner, document, lease_until):
         saved.extend(job.after for job in document.jobs)
+        leases.append(lease_until)
         SweepState.save(state, portal, owner, document, lease_until)
 
     monkeypatch.setattr(state, "save", save)
     assert relay.sweep() == {"main": "done"}
     assert saved == [50, 100, 150, 200]
+    *during, last = leases
+    assert min(during) > time.time() + 60
+    assert last == 0
 
 
 def test_a_new_item_gets_one_hint(relay):
