@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from relay.errors import PermanentError
 from relay.event import Event, robot_call_id
 from relay.portal import Portal
 from relay.reaction import reaction
@@ -103,3 +104,26 @@ def test_a_row_of_an_older_version_is_no_equal_call(portal):
 def test_only_a_robots_event_of_ingress_has_equal_calls(event):
     """An id without a window, a time that is none, or an event of the portal has none."""
     assert EqualCalls.of("note", event) is None
+
+
+def test_what_a_dead_lettered_call_has_left_is_done_by_its_equal_once(portal):
+    """The equal call goes on where the first was given up; sent back later, that does nothing."""
+
+    @reaction
+    async def two(event: Event, portal: Portal) -> None:
+        """Write a task and a comment."""
+        await portal.call("tasks.task.add", fields={"TITLE": event.id, "RESPONSIBLE_ID": 1})
+        await portal.call(COMMENT, fields={"ENTITY_ID": event.id, "COMMENT": "x"})
+
+    portal.answers |= {
+        "tasks.task.add": {"task": {"id": "1"}},
+        COMMENT: PermanentError(COMMENT, "ACCESS_DENIED"),
+    }
+    assert handle(two, called(EDGE - 1)) == []
+    assert len(portal.sqs.sent) == 1
+    portal.answers[COMMENT] = 7
+    assert handle(two, called(EDGE)) == []
+    assert handle(two, called(EDGE - 1)) == []
+    methods = [method for method, _ in portal.calls]
+    assert methods == ["tasks.task.add", COMMENT, COMMENT]
+    assert len(portal.sqs.sent) == 1
