@@ -18,7 +18,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `within`      parameters that every call names: part of the row, and of each search
 `fixed`       what every row of this family has and other families of its table have not
 `table`       name of the table, where several families share one
-`like`        the family whose description this one takes over, save what it says itself
+`like`        the family whose description this one takes over, save what it says itself; of its
+              fields it leaves `without` out, and has those of `also` beside or instead
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
 `order`       names of the fields that a list without an order is sorted by
 `modules`     names that a request's `moduleId` may have
@@ -175,10 +176,21 @@ def load_families() -> dict[str, Family]:
     found: dict[str, Row] = {}
     for path in sorted((DATA / "families").glob("*.toml")):
         found |= tomllib.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: Family(name, found.get(data.get("like", ""), {}) | data)
-        for name, data in found.items()
-    }
+    return {name: Family(name, _whole(found, name)) for name in found}
+
+
+def _whole(found: dict[str, Row], name: str) -> Row:
+    """A description with what it takes over."""
+    own = found[name]
+    if "like" not in own:
+        return own
+    data = _whole(found, own["like"]) | own
+    if "also" in own or "without" in own:
+        lines = f"{data['fields']}\n{own.get('also', '')}".splitlines()
+        by_name = {line.split()[0]: line for line in lines if line.strip()}
+        gone = own.get("without", "").split()
+        data["fields"] = "\n".join(line for one, line in by_name.items() if one not in gone)
+    return data
 
 
 FAMILIES = load_families()
