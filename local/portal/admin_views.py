@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Any
 
 from local.portal.admin_actions import action
+from local.portal.item_rows import product_rows
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -125,6 +126,7 @@ def card(portal: Portal, given: Row) -> Any:
         "id": number,
         "title": _name(row),
         "fields": {key: row.get(key) for key in _EDITABLE if key in entity.fields},
+        "products": product_rows(portal, entity.number, number),
         "stage": row.get("stageId") if entity.has_stages else None,
         "stages": [{"id": one, "name": names.get(one, one)} for one in stages],
         "person": _person(portal, row["assignedById"]),

@@ -7,6 +7,8 @@ from local.portal.portal import Portal
 from local.portal.schema import EntityType
 from local.portal.table import Row
 
+_MADE, _MOVED, _FINAL, _FUNNEL = 1, 2, 3, 5  # types of records of the stage history
+
 
 def with_stage(portal: Portal, entity: EntityType, values: Row, old: Row | None) -> Row:
     """Let the stage fit the funnel, and what follows from it follow."""
@@ -45,17 +47,31 @@ def _invalid(entity: EntityType, key: str) -> RestError:
     return RestError("CRM_FIELD_ERROR_VALUE_NOT_VALID", f'Invalid value for field "{name}"')
 
 
-def remember_stage(portal: Portal, entity: EntityType, row: Row, kind: int) -> None:
-    """Keep a record for crm.stagehistory.list: 1 made, 2 moved, 3 final."""
+def remember_stage(portal: Portal, entity: EntityType, row: Row) -> None:
+    """Keep a record for crm.stagehistory.list, if the stage or the funnel is another one.
+
+    Its type is 1 where the item was made, 2 for a stage on the way, 3 for a final one (an item that
+    is made in one has no 1), 5 for another funnel [CORE].
+    """
+    found = portal.history.setdefault((entity.number, row["id"]), [])
+    category, semantic = row.get("categoryId", 0), row.get("stageSemanticId", "P")
+    last = found[-1] if found else None
+    if last and (last["category"], last["stage"]) == (category, row["stageId"]):
+        return
+    kind = _MADE if last is None else _MOVED
+    if semantic != "P":
+        kind = _FINAL
+    if last and last["category"] != category:
+        kind = _FUNNEL
     portal.last_history_id += 1
-    portal.history.setdefault((entity.number, row["id"]), []).append(
+    found.append(
         {
             "id": portal.last_history_id,
             "kind": kind,
             "owner": row["id"],
             "time": row["updatedTime"],
-            "category": row.get("categoryId", 0),
+            "category": category,
             "stage": row["stageId"],
-            "semantic": row.get("stageSemanticId", "P"),
+            "semantic": semantic,
         }
     )

@@ -4,10 +4,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from local.portal.item_rows import forget_rows
 from local.portal.item_stages import remember_stage, with_stage
 from local.portal.multi_fields import contact_marks, merge_multi_fields, search_content
 from local.portal.portal import Portal
-from local.portal.schema import PRODUCT_OWNERS, EntityType
+from local.portal.schema import EntityType
 from local.portal.table import Row
 
 _DAY = 86400
@@ -63,7 +64,7 @@ def add_item(
     table.put(number, row)
     portal.revision += 1
     if entity.has_stages:
-        remember_stage(portal, entity, row, 1)
+        remember_stage(portal, entity, row)
     if more.get("event", True):
         portal.emit(
             entity.event_prefix + "ADD", event_data(entity, number), subject_of(entity, number)
@@ -116,7 +117,7 @@ def update_item(  # noqa: PLR0913, PLR0917  what, how and who
     portal.revision += 1
     _remember(portal, entity, old, changed, actor)
     if "stageId" in changed or "categoryId" in changed:
-        remember_stage(portal, entity, row, 2 if row.get("stageSemanticId", "P") == "P" else 3)
+        remember_stage(portal, entity, row)
     subject = subject_of(entity, row["id"])
     if actor.rest:
         portal.strip.saw(subject, "written", portal.clock.now(), {"fields": sorted(changed)})
@@ -157,21 +158,11 @@ def delete_item(portal: Portal, entity: EntityType, row: Row, *, event: bool = T
         if not comment["bindings"]:
             portal.comments.pop(comment["id"])
     portal.history.pop((entity.number, number), None)
-    _forget_rows(portal, entity.number, number)
+    forget_rows(portal, entity.number, number)
     subject = subject_of(entity, number)
     portal.revision += 1
     if event:
         portal.emit(entity.event_prefix + "DELETE", event_data(entity, number), subject)
-
-
-def _forget_rows(portal: Portal, kind: int, number: int) -> None:
-    """Take an item's product rows away."""
-    table = portal.tables.get("crm.item.productrow")
-    if table:
-        codes = {code for code, owner in PRODUCT_OWNERS.items() if owner == kind} | {f"T{kind:x}"}
-        gone = [row for row in table.walk() if row["ownerId"] == number]
-        for row in (one for one in gone if one["ownerType"] in codes):
-            table.pop(row["id"])
 
 
 def restore_item(portal: Portal, bin_id: int, actor: Actor) -> Row:

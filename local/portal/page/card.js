@@ -1,4 +1,5 @@
 // An item's card: fields, stage, timeline, history. Open while it changes, it follows.
+import { products } from './products.js'
 import { named, t } from './strings.js'
 import { act, el, get, say } from './tools.js'
 
@@ -59,7 +60,7 @@ async function fill () {
   dialog.replaceChildren(
     el('header', {}, el('h2', { id: 'card-title' }, given.title, ' ', el('small', {}, given.subject)), el('button', { class: 'close', 'aria-label': t('close'), onclick: () => dialog.close() }, '✕')),
     el('p', { class: 'quiet' }, [given.person, ...given.phones, when(given.updated)].join(' · ')),
-    el('div', { class: 'card-body' }, fields(given), el('div', { class: 'sides' }, timeline(given), history(given))))
+    el('div', { class: 'card-body' }, el('div', {}, fields(given), products(given, fill)), el('div', { class: 'sides' }, timeline(given), history(given))))
 }
 
 function timelineKept (given) {

@@ -159,3 +159,25 @@ def test_a_second_portal_can_be_chosen(page, portal):
     page.locator("#portal").select_option("second")
     expect(page.locator("#domain")).to_have_text("second.bitrix24.example")
     expect(page.locator(".deal")).to_have_count(1)
+
+
+def test_product_rows_are_edited_on_the_card(page, portal):
+    """A row is added on the card: the total follows, the deal has it, and its event is sent."""
+    deal = deal_in(page, "NEW")
+    number = int(deal.get_attribute("data-id"))
+    deal.click()
+    products = page.get_by_role("dialog").locator(".products")
+    for name, price in (("Chair", "10.50"), ("Delivery", "4")):
+        products.get_by_role("button", name="+ row").click()
+        line = products.locator("tbody tr").last
+        line.get_by_label("Product").fill(name)
+        line.get_by_label("Price").fill(price)
+    products.locator("tbody tr").first.get_by_label("Quantity").fill("2")
+    expect(products.locator("output")).to_have_text("25.00")
+    products.get_by_role("button", name="Save products").click()
+    expect(first_row(page)).to_have_attribute("data-subject", f"deal/{number}")
+    rows = list(portal.portal.tables["crm.item.productrow"].walk())
+    assert {(row["ownerId"], row["productName"], row["price"]) for row in rows} == {
+        (number, "Chair", 10.5),
+        (number, "Delivery", 4),
+    }
