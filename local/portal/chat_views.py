@@ -40,11 +40,18 @@ def without(view: Row, kind: str) -> Row:
     return {name: value for name, value in view.items() if name not in TEMPLATES["hidden"][kind]}
 
 
+def _read_mark(portal: Portal, chat: Row, user: int) -> Row:
+    """How far somebody has read a chat."""
+    number, name = chat["seen"].get(user, 0), person(portal, user)["name"]
+    return {"user_id": user, "user_name": name, "message_id": number, "date": None}
+
+
 def chat_view(call: Call, chat: Row) -> Row:
     """Show a chat to the owner of the webhook."""
     messages = messages_of(call.portal, chat)
     last = messages[0]["id"] if messages else 0
     seen = chat["seen"].get(call.user, 0)
+    others = [user for user in chat["users"] if user != call.user]
     return TEMPLATES["chat"] | {
         "id": chat["id"],
         "name": chat["title"],
@@ -64,6 +71,7 @@ def chat_view(call: Call, chat: Row) -> Row:
         "message_type": chat["kind"],
         "role": "owner" if chat["owner"] == call.user else "member",
         "manager_list": [chat["owner"]],
+        "readed_list": [_read_mark(call.portal, chat, user) for user in others],
         "last_message_views": TEMPLATES["chat"]["last_message_views"] | {"message_id": last},
         "dialog_id": dialog_of(chat, call.user),
     }

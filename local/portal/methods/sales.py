@@ -120,6 +120,16 @@ def expose(call: Call) -> Any:
     return {"DEAL_ID": number}
 
 
+@hook("catalog.productPropertySection", "before")
+def follow_properties(call: Call) -> None:
+    """Every property has settings of how a section shows it."""
+    family = FAMILIES["catalog.productPropertySection"]
+    table = call.portal.tables[family.table]
+    for row in table_of(call, FAMILIES["catalog.productProperty"]).walk():
+        if table.get(row["id"]) is None:
+            table.put(row["id"], {"id": row["id"], "propertyId": row["id"]})
+
+
 @hook("catalog.productProperty", "check")
 def check_property(_call: Call, values: Row, old: Row | None) -> None:
     """A directory's property has settings, of which a request names some."""

@@ -209,6 +209,20 @@ def test_what_is_required_is_asked_for(full, name):
         assert full.refusal(call_of(name, "add"), **request_of(name, rest)).text
 
 
+ALWAYS = [(n, f.name) for n in ADDED for f in FAMILIES[n].fields.values() if "V" in f.flags]
+
+
+@pytest.mark.parametrize(("name", "field"), ALWAYS)
+def test_what_every_change_names_is_asked_for(full, name, field):
+    """A change without a field that its page requires is refused, and named in the error."""
+    fields = fields_for(name)
+    answer = send(full, name, "add", request_of(name, fields))
+    rest = {key: value for key, value in fields.items() if key != field}
+    params = request_of(name, rest) | key_of(name, answer, fields)
+    refused = full.refusal(call_of(name, "update"), **params)
+    assert field.lower() in refused.text.lower() or "parameters" in refused.text.lower()
+
+
 @pytest.mark.parametrize("name", [n for n in ADDED if FAMILIES[n].data.get("rights") == "admin"])
 def test_only_administrators_write_where_a_page_says_so(full, name):
     """Rights are the family's."""
