@@ -184,8 +184,9 @@ class Sweep:
     def _fail(self, job: ListJob, error: CallError) -> None:
         """Note that a list can't be read; the head of this module says what follows."""
         if is_refusal(error):
-            self.document.kinds[job.entity].refused = job.done = True
-            self.refused += 1
+            kind = self.document.kinds[job.entity]
+            self.refused += not kind.refused  # a sweep reads two lists of a kind
+            kind.refused = job.done = True
             return
         if isinstance(error, OperatorError):
             self.stopped = True

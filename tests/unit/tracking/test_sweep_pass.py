@@ -1,15 +1,19 @@
 """One sweep of one portal."""
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime
 
+import pytest
+
 from relay.errors import (
     OperatorError,
     PermanentError,
+    StateError,
     TransientError,
 )
-from relay.tracking import sweep_lists, wiring
+from relay.tracking import sweep_lists, sweep_pass, wiring
 from relay.tracking.sweep_plan import NEW, set_kinds
 from relay.tracking.sweep_state import REFUSED, ListJob, SweepState
 from tests.tracking_aws import LATER, OLD, metric
@@ -125,8 +129,63 @@ def test_lists_of_a_refused_kind_are_dropped(relay):
     with relay.document() as document:
         document.jobs = [ListJob("deal", NEW)]
         document.kinds["deal"].refused = True
+    relay.portal.calls.clear()
     assert relay.sweep() == {"main": "done"}
     assert wiring.sweep_state().read("main").jobs == []
+    assert not any(params.get("entityTypeId") == 2 for _, params in relay.portal.calls)
+
+
+@pytest.mark.parametrize("edited", [4, 5, 6, 25])
+def test_an_edited_item_gets_one_hint_wherever_the_lists_meet(relay, edited):
+    """An item below, at and above the id where the two lists of a sweep meet is found once."""
+    for number in range(1, 26):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, edited, title="b", updatedTime=LATER)
+    assert relay.sweep() == {"main": "done"}
+    assert [json.loads(body)["ids"] for body in relay.queues.bodies("track")] == [[edited]]
+
+
+def test_a_list_that_is_continued_covers_its_first_start(relay):
+    """What changed between a list's start and its continuation is listed by the next sweep."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
+    began = int(relay.portal.clock()) + 600
+    relay.portal.clock = lambda: began
+    assert relay.sweep()["main"].startswith("TransientError")
+    relay.portal.trouble.clear()
+    relay.portal.clock = lambda: began + 600
+    assert relay.sweep() == {"main": "done"}
+    document = wiring.sweep_state().read("main")
+    assert document.kinds["deal"].swept_at == began
+    assert document.kinds["contact"].swept_at > began
+    assert document.zone_offset_seconds == 3 * 3600
+
+
+def test_a_refused_kind_is_counted(relay, capsys):
+    """A kind that the portal begins to refuse is counted by the sweep that met it."""
+    relay.baseline()
+    relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "ACCESS_DENIED")
+    capsys.readouterr()
+    assert relay.sweep() == {"main": "done"}
+    assert metric(capsys, "refused") == 1
+
+
+def test_a_list_that_fails_leaves_the_others_to_their_end():
+    """The first error is raised when all work has ended, so that no list is cut off."""
+    ended = []
+
+    async def work(turns):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended.append(turns)
+        if turns == 1:
+            raise StateError("first")
+
+    with pytest.raises(StateError):
+        asyncio.run(sweep_pass._together(work(1), work(9)))  # noqa: SLF001
+    assert ended == [1, 9]
 
 
 def test_a_long_list_is_continued_after_its_last_saved_part(relay, monkeypatch):

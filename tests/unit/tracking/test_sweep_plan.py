@@ -2,15 +2,29 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from relay.tracking import wiring
-from relay.tracking.row import ITEM, UNREADABLE
-from relay.tracking.sweep_plan import AUDIT, CHANGED, NEW, RECONCILE, finish
-from relay.tracking.sweep_state import DONE, KindProgress, ListJob, SweepDocument
-from tests.tracking_aws import OLD
+from relay.tracking.parts import PartsSetting
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowSummary
+from relay.tracking.sweep_lists import Listed
+from relay.tracking.sweep_plan import (
+    AUDIT,
+    BASELINE,
+    CHANGED,
+    COMPLETION,
+    DAY_SECONDS,
+    NEW,
+    OVERLAP_SECONDS,
+    RECONCILE,
+    finish,
+    ids_to_hint,
+    plan,
+)
+from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
+from tests.tracking_aws import KEY, OLD
 
 
 def test_a_baseline_without_progress_is_hinted_once_more(relay):
@@ -109,3 +123,80 @@ def test_a_refused_kinds_time_stays():
     for mode in (CHANGED, NEW, AUDIT, RECONCILE):
         finish(document, [ListJob("deal", mode, started_at=99, highest_id=9)])
     assert document.kinds["deal"] == refused
+
+
+NOW = 1_000_000.0
+PORTAL_ZONE = timezone(timedelta(hours=3))
+
+
+@pytest.mark.parametrize("offset", [0, -7200, 3600])
+def test_changes_are_listed_from_before_the_last_sweep_on(offset):
+    """The time in the filter is an overlap before the last sweep, moved by the filter's offset.
+
+    It is written in the portal's own zone.
+    """
+    kind = KindProgress(DONE, swept_at=NOW, audited_at=NOW, reconciled_at=NOW, highest_id=100)
+    document = SweepDocument({"deal": kind}, filter_offsets={"crm": (offset, NOW)})
+    clock = datetime.fromtimestamp(NOW + 300, PORTAL_ZONE)
+    changed, new = plan(document, clock, 7, PartsSetting())
+    assert (changed.mode, new.mode) == (CHANGED, NEW)
+    since = datetime.fromisoformat(changed.since)
+    assert since.timestamp() == NOW - OVERLAP_SECONDS + offset
+    assert since.utcoffset() == timedelta(hours=3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "audited", "reconciled", "swept"),
+    [
+        (CHANGED, 0, 0, True),
+        (NEW, 0, 0, True),
+        (AUDIT, 99, 0, True),
+        (RECONCILE, 99, 99, True),
+        (BASELINE, 0, 0, True),
+        (COMPLETION, 99, 99, False),
+    ],
+)
+def test_a_list_that_is_done_counts_for_what_it_covered(mode, audited, reconciled, swept):
+    """A daily list is no weekly one, and a list of a first filling no sweep for changes."""
+    document = SweepDocument({"deal": KindProgress()})
+    finish(document, [ListJob("deal", mode, started_at=99, item_count=5)])
+    kind = document.kinds["deal"]
+    assert (kind.audited_at, kind.reconciled_at) == (audited, reconciled)
+    assert (kind.swept_at == 99) is swept
+    assert kind.baseline == {BASELINE: READING, COMPLETION: DONE}.get(mode)
+    assert kind.item_count == (5 if mode in {BASELINE, COMPLETION} else 0)
+
+
+def test_a_first_filling_leaves_young_items_to_their_events():
+    """An item without a row that was made just now gets no further hint of the first filling."""
+    old, young = (
+        datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z") for at in (NOW, NOW + 9)
+    )
+    listed = {KEY: Listed(KEY.id, old), KEY._replace(id=2): Listed(2, young)}
+    job = ListJob("deal", COMPLETION, hint_missing=True)
+    assert ids_to_hint(job, listed, {}, NOW + 5, 0) == [KEY.id]
+    assert ids_to_hint(replace(job, hint_missing=False), listed, {}, NOW + 5, 0) == []
+
+
+@pytest.mark.parametrize(("field", "mode"), [("audited_at", AUDIT), ("reconciled_at", RECONCILE)])
+def test_daily_and_weekly_lists_are_due_by_the_portals_clock(field, mode):
+    """A list of all ids is due a day after the last, and one of all items after some days."""
+    kind = KindProgress(DONE, swept_at=NOW, audited_at=NOW, reconciled_at=NOW)
+    days = 1 if field == "audited_at" else 7
+    for late, due in ((-1, False), (1, True)):
+        setattr(kind, field, NOW - days * DAY_SECONDS - late)
+        document = SweepDocument({"deal": kind})
+        jobs = plan(document, datetime.fromtimestamp(NOW, PORTAL_ZONE), 7, PartsSetting())
+        assert (jobs[0].mode == mode) is due
+
+
+def test_an_audit_hints_at_every_difference_but_deletions_that_are_known():
+    """An audit compares young items too, and an item known as deleted is not read each day."""
+    times = {"updated": "2026-03-01T09:00:00Z", "read_at": NOW}
+    rows = {
+        KEY._replace(id=1): RowSummary(kind=ITEM, **times),
+        KEY._replace(id=2): RowSummary(kind=TOMBSTONE, **times),
+        KEY._replace(id=3): RowSummary(kind=ITEM, **times),
+    }
+    listed = {KEY._replace(id=3): Listed(3, "2026-03-01T09:00:09Z")}
+    assert ids_to_hint(ListJob("deal", AUDIT), listed, rows, 0, 0) == [1, 3]
