@@ -12,6 +12,7 @@ Secrets are in SSM Parameter Store below `SECRETS_PREFIX` (`/relay/<stack>`):
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from functools import cache
@@ -34,6 +35,19 @@ _LOGGERS_WITH_SECRETS = (
 )
 for _logger in ("", *(f".{name}" for name in _LOGGERS_WITH_SECRETS)):
     logging.getLogger(f"botocore{_logger}").setLevel(logging.INFO)
+
+
+def keep_every_line() -> None:
+    """Let stdout escape what UTF-8 can't encode.
+
+    A log line with a lone surrogate, as half of an emoji in a text of people, would be lost.
+    """
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="backslashreplace")
+
+
+keep_every_line()
 
 
 def read(*names: str) -> list[str]:

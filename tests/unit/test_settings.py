@@ -1,8 +1,12 @@
 """relay.settings: errors name all that is missing; secrets are cached; clients give up early."""
 
+import io
+import runpy
+import sys
 from types import SimpleNamespace
 
 import pytest
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import EndpointConnectionError
 
 from relay import secret_cache, settings
@@ -161,3 +165,13 @@ def test_clients_give_up_early():
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries["total_max_attempts"] == 2
     assert settings.client("sns") is settings.client("sns")
+
+
+def test_a_log_line_with_half_an_emoji_is_written(monkeypatch):
+    """What UTF-8 can't encode is escaped; Lambda's stdout would lose the whole line."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "utf-8", write_through=True))
+    runpy.run_path(settings.__file__)
+    Logger(service="half").error("dead-lettered", extra={"reason": "\ud83d Ё"})
+    (line,) = written.getvalue().decode().splitlines()
+    assert '"reason":"\\ud83d Ё"' in line
