@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 _ROUNDS = 9
 _SEEDED = 10_000
 _MAX_MEGABYTES = 100
-_FLAGS = [
+FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
@@ -103,11 +103,15 @@ def _peak_megabytes(pid: int) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+def chromium() -> str | None:
+    """Return the path of the system's browser; None where there is none."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
 def _page(url: str, session: requests.Session) -> dict[str, float]:
     """Open the page, send it 200 events a second for five, and time its frames (seconds)."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         page.locator(".deal").first.wait_for()

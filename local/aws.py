@@ -91,6 +91,7 @@ class LocalAws(Program):
         self.enforces_iam = enforce_iam
         self._filter_delay_seconds = filter_delay_seconds
         self._usage_file = usage_file
+        self._clients: dict[str, Any] = {}  # making one takes longer than most of its requests
 
     def command(self) -> list[str]:
         """Return the command of local/faithful_aws.py; it can't import what lies beside it."""
@@ -123,7 +124,9 @@ class LocalAws(Program):
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the embedded AWS."""
-        return client(self.endpoint, service)
+        if service not in self._clients:
+            self._clients[service] = client(self.endpoint, service)
+        return self._clients[service]
 
     def kill(self, function: str, patience_seconds: float = 0.5) -> int:
         """Kill the workers of a function as soon as one is busy; return their number.

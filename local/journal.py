@@ -51,16 +51,23 @@ class Journal:
         try:
             taken = self._live.take()
         except NotTakenError as error:
-            console.print(f"{_now()}  [red]not running[/] what was saved; the former code goes on:")
-            _indented(str(error).splitlines())
+            first, lines = "what was saved; the former code goes on:", str(error).splitlines()
+            console.print(f"{_now()}  [red]not running[/] {first}")
+            _indented(lines)
+            self._ask("notice", text=f"{_now()} not running {first}", lines=lines, bad=True)
             return
         if taken:
-            console.print(f"{_now()}  [green]running[/] {shown(_words(taken))}")
+            text = _words(taken)
+            console.print(f"{_now()}  [green]running[/] {shown(text)}")
+            self._ask("notice", text=f"{_now()} running {text}")
 
     def _show(self, lines: list[dict[str, Any]]) -> None:
-        """Show steps on the page; a refusal by the page is printed."""
+        self._ask("steps", lines=lines)
+
+    def _ask(self, name: str, **given: Any) -> None:
+        """Show something on the page; a refusal by the page is printed."""
         try:
-            self._demo.admin("steps", lines=lines)
+            self._demo.admin(name, **given)
         except (RuntimeError, OSError) as error:
             _stray(f"not on the page: {error}")
 

@@ -3,26 +3,25 @@
 Nothing is deployed anew, so the portal, the mirror and the queues keep what they hold.
 """
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
-from local.package import HANDLER, affected, repack
+from local.importing import Importer
+from local.package import HANDLER, Package, affected
 from local.saved import SavedFiles
 from local.stack import STACK, Stack, complete, deploy, update
 from ops.build import ROOT
 
 CODE_URI = "CodeUri: src/"
-IMPORT_SECONDS = 20
 
 
 class NotTakenError(Exception):
@@ -49,20 +48,28 @@ class LiveStack:
         self._aws, self._stack, self._root, self._parameters = aws, stack, root, parameters
         self._source, self._template = root / "src", root / "template.yaml"
         self._saved = SavedFiles(self._source, self._template)
-        deployed = aws.client("cloudformation").get_template(
-            StackName=STACK, TemplateStage="Original"
-        )
-        self._code = _code_uri(str(deployed["TemplateBody"]))
+        self._waiting: set[Path] = set()  # what was saved and can't run yet
+        self._importer = Importer(self._source, ROOT)
+        self._read_deployed()
+
+    def __enter__(self) -> Self:
+        """Start the process that imports what is saved."""
+        self._importer.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End it."""
+        self._importer.__exit__(*raised)
 
     def take(self) -> Taken | None:
         """Run what was saved since the last call; return None where nothing was.
 
         Raises NotTakenError with a text for its author where it can't run.
         """
-        paths = self._saved.new()
-        if not paths:
+        if not (new := self._saved.new()):
             return None
         started = time.monotonic()
+        paths = self._waiting = self._waiting | new
         is_update = self._template in paths
         if self._source / "requirements.txt" in paths:
             self._stack, is_update = self._deploy(), True
@@ -70,23 +77,26 @@ class LiveStack:
         else:
             functions = self._take(paths)
         names = sorted(str(path.relative_to(self._root)) for path in paths)
-        seconds = time.monotonic() - started
+        seconds, self._waiting = time.monotonic() - started, set()
         return Taken(tuple(names), tuple(sorted(functions)), is_update, seconds)
 
     def _take(self, paths: set[Path]) -> set[str]:
         code = paths - {self._template}
         template = self._template.read_text("utf-8")
-        handlers = self._handlers()
+        handlers = self._handlers
         needed = set(HANDLER.findall(template)) if self._template in paths else set()
         deployed = set(handlers.values())
         changed = affected(deployed | needed, code, self._source) if code else set()
-        self._import(changed | (needed - deployed))
+        wanted = changed | (needed - deployed)
+        if wanted and (trouble := self._importer.trouble(wanted)):
+            raise NotTakenError(trouble)
         if code:
             self._upload()
         functions = {name for name, handler in handlers.items() if handler in changed}
         if self._template in paths:
             before = self._stack.resources.keys()
             self._stack = self._update(template)
+            self._read_handlers()
             functions |= {
                 name for name in self._stack.resources.keys() - before if name.endswith("Function")
             }
@@ -94,44 +104,27 @@ class LiveStack:
             self._replace_code(functions)
         return functions & self._stack.resources.keys()
 
-    def _handlers(self) -> dict[str, str]:
-        """Return the deployed handlers by the logical ids of their functions."""
+    def _read_deployed(self) -> None:
+        """Read which package and which handlers are deployed."""
+        self._code = _code(self._aws)
+        bucket, key = self._code
+        found = self._aws.client("s3").get_object(Bucket=bucket, Key=key)
+        self._package = Package(found["Body"].read())
+        self._read_handlers()
+
+    def _read_handlers(self) -> None:
+        """Read the handlers by the logical ids of their functions."""
         pages = self._aws.client("lambda").get_paginator("list_functions").paginate()
         deployed = {
-            one["FunctionName"]: one["Handler"] for page in pages for one in page["Functions"]
+            one["FunctionName"]: str(one["Handler"]) for page in pages for one in page["Functions"]
         }
         names = self._stack.resources.items()
-        return {name: deployed[physical] for name, physical in names if physical in deployed}
-
-    def _import(self, handlers: Iterable[str]) -> None:
-        """Import handlers in a process of their own; raises NotTakenError with its traceback."""
-        wanted = sorted(handlers)
-        if not wanted:
-            return
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self._source)}
-        command = [sys.executable, "-m", "local.importing", *wanted]
-        try:
-            ended = subprocess.run(  # noqa: S603  our own program
-                command,
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=IMPORT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            text = f"{', '.join(wanted)}: the import takes more than {IMPORT_SECONDS} s"
-            raise NotTakenError(text) from None
-        if ended.returncode:
-            raise NotTakenError(ended.stdout.strip() or ended.stderr.strip())
+        self._handlers = {name: deployed[one] for name, one in names if one in deployed}
 
     def _upload(self) -> None:
-        s3, bucket = self._aws.client("s3"), self._code[0]
-        deployed = s3.get_object(Bucket=bucket, Key=self._code[1])["Body"].read()
-        package = repack(deployed, self._source)
+        package, bucket = self._package.with_saved(self._source), self._code[0]
         self._code = bucket, sha256(package).hexdigest()
-        s3.put_object(Bucket=bucket, Key=self._code[1], Body=package)
+        self._aws.client("s3").put_object(Bucket=bucket, Key=self._code[1], Body=package)
 
     def _replace_code(self, functions: Iterable[str]) -> None:
         client, (bucket, key) = self._aws.client("lambda"), self._code
@@ -151,15 +144,17 @@ class LiveStack:
 
     def _deploy(self) -> Stack:
         try:
-            stack = deploy(self._aws, **self._parameters)
+            self._stack = deploy(self._aws, **self._parameters)
         except subprocess.CalledProcessError as error:
             text = f"{error.stdout or ''}{error.stderr or ''}".strip()[-2000:]
             raise NotTakenError(text) from None
-        return stack
+        self._read_deployed()
+        return self._stack
 
 
-def _code_uri(template: str) -> tuple[str, str]:
-    """Return bucket and key of the code in a packaged template."""
-    word = next(word for word in template.split() if word.startswith("s3://"))
-    parts = urlsplit(word)
+def _code(aws: LocalAws) -> tuple[str, str]:
+    """Return bucket and key of the package that the stack was deployed with."""
+    deployed = aws.client("cloudformation").get_template(StackName=STACK, TemplateStage="Original")
+    words = str(deployed["TemplateBody"]).split()
+    parts = urlsplit(next(word for word in words if word.startswith("s3://")))
     return parts.netloc, parts.path.lstrip("/")

@@ -6,7 +6,7 @@ Reactions log any text, and quote messages of others, so no text is trusted.
 from datetime import datetime
 from typing import Any
 
-from local.trace import frames_of_log, lines
+from local.trace import Frame, frames_of_log, lines
 from ops.terminal import shown
 
 _RELAY = ("ingress", "republish", "track", "sweep", "announce", "forward")  # no reactions
@@ -40,7 +40,11 @@ def words(line: dict[str, Any]) -> str | None:
 
 def traceback_of(line: dict[str, Any]) -> list[str]:
     """Return the lines of a reaction's traceback, its own code first; none without an error."""
-    return lines(frames_of_log(line))
+    frames = frames_of_log(line)
+    if not frames and isinstance(line.get("at"), str):
+        file, _, number = line["at"].rpartition(":")
+        frames = [Frame.of(f"/{file}", number, "", "")]
+    return lines(frames)
 
 
 def steps(line: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,29 +12,40 @@ PACKAGE = "relay"
 HANDLER = re.compile(rf"\b{PACKAGE}(?:\.\w+)+\.handler\b")
 
 
-def repack(deployed: bytes, source: Path) -> bytes:
-    """Return the zip with the package below `source` in place of its own.
+class Package:
+    """A deployed zip whose files of our package are replaced by those that were saved."""
 
-    Byte code stays where its source is the same: without it each new copy compiles its imports.
-    """
-    ours = {
-        path.relative_to(source).as_posix(): path.read_bytes()
-        for path in (source / PACKAGE).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    packed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(deployed)) as old,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as new,
-    ):
-        names = set(old.namelist())
-        same = {name for name in ours.keys() & names if old.read(name) == ours[name]}
-        for name in sorted(names):
-            if not name.startswith(f"{PACKAGE}/") or _source_of(name) in same:
-                new.writestr(name, old.read(name))
-        for name, content in sorted(ours.items()):
-            new.writestr(name, content)
-    return packed.getvalue()
+    def __init__(self, deployed: bytes) -> None:
+        self._ours: dict[str, bytes] = {}  # as deployed
+        others = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(deployed)) as old,
+            zipfile.ZipFile(others, "w", zipfile.ZIP_STORED) as new,
+        ):
+            for name in old.namelist():
+                if name.startswith(f"{PACKAGE}/"):
+                    self._ours[name] = old.read(name)
+                else:
+                    new.writestr(name, old.read(name))
+        self._others = others.getvalue()
+
+    def with_saved(self, source: Path) -> bytes:
+        """Return the zip with the package below `source`.
+
+        Byte code stays where its source is the same: without it a new copy compiles its imports.
+        """
+        files = {
+            path.relative_to(source).as_posix(): path.read_bytes()
+            for path in (source / PACKAGE).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        same = {name for name, content in files.items() if self._ours.get(name) == content}
+        kept = {name: code for name, code in self._ours.items() if _source_of(name) in same}
+        packed = io.BytesIO(self._others)
+        with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as new:
+            for name, content in sorted((files | kept).items()):
+                new.writestr(name, content)
+        return packed.getvalue()
 
 
 def _source_of(name: str) -> str | None:

@@ -39,7 +39,8 @@ def main() -> int:
     try:
         with ExitStack() as running:
             aws, demo, stack = _start(running, options)
-            Journal(aws, demo, stack, LiveStack(aws, stack)).follow()
+            live = running.enter_context(LiveStack(aws, stack))
+            Journal(aws, demo, stack, live).follow()
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
     except PortInUseError as error:

@@ -1,31 +1,31 @@
 """Which files of the project were saved: a look at their times and sizes takes milliseconds."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+REST_SECONDS = 0.05  # an editor may write a file in parts
 _SUFFIXES = (".py", ".json", ".txt", ".yaml")
 _State = dict[Path, tuple[int, int]]
 
 
 class SavedFiles:
-    """The watched files and folders, as they were at the last look."""
+    """The watched files and folders, as they were when they were last returned."""
 
     def __init__(self, *roots: Path) -> None:
         self._roots = roots
-        self._taken = self._latest = self._look()
+        self._taken = self._look()
 
     def new(self) -> set[Path]:
-        """Return what was written, added or removed since it was last returned.
-
-        A file that is still being written is returned later: two looks in a row must agree.
-        """
-        before, self._latest = self._latest, self._look()
-        if before != self._latest or self._latest == self._taken:
-            return set()
-        taken, self._taken = self._taken, self._latest
-        paths = taken.keys() | self._taken.keys()
-        return {path for path in paths if taken.get(path) != self._taken.get(path)}
+        """Return what was written, added or removed since the last call, at rest for a moment."""
+        latest, before = self._look(), self._taken
+        while latest not in (before, self._taken):
+            time.sleep(REST_SECONDS)
+            before, latest = latest, self._look()
+        taken, self._taken = self._taken, latest
+        paths = taken.keys() | latest.keys()
+        return {path for path in paths if taken.get(path) != latest.get(path)}
 
     def _look(self) -> _State:
         state: _State = {}

@@ -18,6 +18,7 @@ from local.portal import (  # noqa: F401  importing registers actions
     admin_items,
     admin_robots,
     admin_state,
+    admin_strip,
     admin_views,
     admin_webhooks,
 )
@@ -131,7 +132,7 @@ async def _news(world: World, portal: Portal, request: Request) -> Any:
             rows = portal.strip.since(version)
             version, quiet = portal.strip.version, 0.0
             counters = portal.strip.counters | {"waiting": len(portal.outbox.waiting)}
-            news = {"rows": rows, "counters": counters}
+            news = {"rows": rows, "counters": counters, "notice": portal.strip.notice}
             yield f"data: {json.dumps(news, separators=(',', ':'))}\n\n"
         if revision != portal.revision:
             revision = portal.revision

@@ -1,4 +1,4 @@
-"""What the admin API can do to people, fields and items, and what it tells the strip."""
+"""What the admin API can do to people, fields and items."""
 
 import random
 from typing import Any
@@ -160,22 +160,6 @@ def recycle_bin(portal: Portal, _given: Row) -> Any:
 def restore(portal: Portal, given: Row) -> Any:
     """Restore from the recycle bin: the item gets a new id."""
     return {"id": restore_item(portal, int(given["id"]), Actor(int(given.get("user", 1))))["id"]}
-
-
-@action("POST", "steps")
-def steps(portal: Portal, given: Row) -> Any:
-    """Tell the strip what the relay did: one JSON object a line, or a list, or one object."""
-    rows = given.get("lines", [given])
-    for row in rows:
-        if isinstance(row, dict):
-            portal.strip.step(row)
-    return {"taken": len(rows)}
-
-
-@action("GET", "strip")
-def strip(portal: Portal, given: Row) -> Any:
-    """The strip's rows as they are now."""
-    return list(portal.strip.rows.values())[-int(given.get("limit", 100)) :]
 
 
 @action("POST", "call")

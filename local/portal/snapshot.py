@@ -24,7 +24,7 @@ def unpack(packed: Any) -> Any:
     """Return the value that was packed; ValueError for what `pack` has not made."""
     try:
         return _Unpacker().unpack(packed)
-    except (KeyError, TypeError, AttributeError, ImportError) as error:
+    except (KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise ValueError(f"this is no saved state of this version: {error}") from None
 
 

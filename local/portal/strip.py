@@ -25,6 +25,7 @@ class Strip:
         self.rows: OrderedDict[int, Row] = OrderedDict()
         self.version = 0
         self.changed_rows: deque[tuple[int, int]] = deque(maxlen=20 * _KEPT)
+        self.notice: Row = {}  # what became of code that was saved: text, lines, bad
         self.counters: dict[str, int] = {"events": 0, "requests": 0, "commands": 0, "refused": 0}
         self._by_event: dict[str, int] = {}
         self._by_subject: dict[str, deque[int]] = {}
@@ -97,6 +98,11 @@ class Strip:
         if row is not None and name:
             row["steps"][name] = {"time": now, **detail}
             self._touch(number)
+
+    def tell(self, text: str, lines: list[str], *, bad: bool) -> None:
+        """Show a notice above the rows until the next one."""
+        self.notice = {"text": text, "lines": lines, "bad": bad}
+        self.version += 1
 
     def count(self, name: str, amount: int = 1) -> None:
         """Count requests, commands, refusals."""

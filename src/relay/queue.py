@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import batched
+from traceback import walk_tb
 from typing import NamedTuple
 
 from aws_lambda_powertools.logging import Logger
@@ -27,6 +28,7 @@ _COUNTED: dict[str, tuple[type[Exception], ...]] = {
     "loops": (LoopError,),
 }
 THREADS = 8
+_REACTIONS = "relay/reactions/"
 # To SQS: the records of a request, and a function that sends it and returns refusals by message id.
 type _Request = tuple[Sequence[SQSRecord], Callable[[], dict[str, str] | None]]
 
@@ -91,10 +93,22 @@ def _log(
     entry = {"message_id": one.record.message_id, **one.fields}
     entry |= {"error": type(one.error).__name__, "reason": str(one.error)}
     entry["receives"] = Delivery.of(one.record, time.time()).receives
+    if place := _place(one.error):
+        entry["at"] = place
     if trouble:
         entry["trouble"] = trouble
     is_bug = policy_of(one.error) is Policy.RETRY and one.error.__traceback__
     write(text, exc_info=one.error if is_bug else None, extra=entry | more)
+
+
+def _place(error: Exception) -> str | None:
+    """Return the innermost line of a reaction on an error's way, as `relay/reactions/x.py:12`."""
+    found = None
+    for frame, line in walk_tb(error.__traceback__):
+        _, folder, name = frame.f_code.co_filename.rpartition(_REACTIONS)
+        if folder:
+            found = f"{folder}{name}:{line}"
+    return found
 
 
 def _count(waiting: Sequence[Unhandled], now: float) -> None:

@@ -26,12 +26,17 @@ def project(tmp_path):
 @pytest.fixture
 def live(relay, project, await_until):
     """Return the running stack, which is put back to the project's own code at the end."""
-    live = LiveStack(relay.aws, relay.stack, project, **relay.parameters)
-    yield live
+    with LiveStack(relay.aws, relay.stack, project, **relay.parameters) as live:
+        yield live
+        put_back(project)
+        await_until(live.take)
+
+
+def put_back(project):
+    """Save the project's own code."""
     for path in (ROOT / "src").rglob("*.py"):
         shutil.copy(path, project / path.relative_to(ROOT))
     shutil.copy(ROOT / "template.yaml", project)
-    await_until(live.take)
 
 
 def won_deal(relay, await_until, title):
@@ -68,6 +73,10 @@ def test_code_that_can_not_run_leaves_the_former_code_at_work(relay, project, li
     with pytest.raises(NotTakenError, match="NameError: name 'handler2'") as refused:
         await_until(live.take)
     assert f"{REACTION}:{line} in <module>\n    handler = handler2" in str(refused.value)
+    other = project / "src/relay/reactions/greet_contact.py"
+    other.write_text(other.read_text("utf-8") + "\n", "utf-8")
+    with pytest.raises(NotTakenError, match="NameError: name 'handler2'"):
+        await_until(live.take)  # it is in the package of every function
     deal = won_deal(relay, await_until, "Kept chairs")
     entity = {"ENTITY_TYPE": "deal", "ENTITY_ID": deal}
     await_until(lambda: relay.portal.call("crm.timeline.comment.list", filter=entity), 60)

@@ -168,3 +168,23 @@ def _sent(one, seconds):
     """Return a record that was sent so long ago."""
     sent = str(int((time.time() - seconds) * 1000))
     return SQSRecord(one.raw_event | {"attributes": {"SentTimestamp": sent}})
+
+
+@pytest.mark.usefixtures("queue")
+def test_the_line_of_the_reaction_is_logged_with_any_error(capsys):
+    """An error of the portal is logged without a traceback, and with the reaction's line."""
+    path = "/var/task/relay/reactions/mine.py"
+    code = compile("def helper(act):\n    act()\n\ndef mine(act):\n    helper(act)\n", path, "exec")
+    namespace = {}
+    exec(code, namespace)  # noqa: S102  a reaction whose file's name is known
+
+    def refuse():
+        raise PermanentError("crm.deal.ad", "ERROR_METHOD_NOT_FOUND")
+
+    with pytest.raises(PermanentError) as raised:
+        namespace["mine"](refuse)
+    hand_back([Unhandled(record(1), raised.value), Unhandled(record(2), StateError("x"))], LOGGER)
+    lines = {one["message_id"]: one for one in logged(capsys) if "message_id" in one}
+    assert lines["m1"]["at"] == "relay/reactions/mine.py:2"
+    assert "exception" not in lines["m1"]
+    assert "at" not in lines["m2"]

@@ -77,12 +77,23 @@ export function redraw () { for (const row of rows.values()) { const node = node
 export function startCount () { base = { ...counters }; drawSoon() }
 export function knowHooks (some) { hooks = some; drawSoon() }
 
+// What became of code that was saved: it runs, or it can't, and where it is wrong.
+function showNotice ({ text, lines, bad }) {
+  const box = document.getElementById('notice')
+  if (!text || box.dataset.text === text + lines) return
+  box.dataset.text = text + lines
+  box.hidden = false
+  box.className = bad ? 'bad' : ''
+  box.replaceChildren(el('p', {}, text), ...(lines.length ? [el('pre', {}, lines.join('\n'))] : []))
+}
+
 export function follow (onItems, onLost) {
   const source = new EventSource(`admin/follow${portalName ? `?portal=${encodeURIComponent(portalName)}` : ''}`)
   source.onmessage = event => {
     const news = JSON.parse(event.data)
     if (news.counters.requests !== counters.requests) document.dispatchEvent(new Event('requests'))
     counters = news.counters
+    showNotice(news.notice)
     for (const row of news.rows.slice(-SHOWN)) rows.set(row.number, row)
     drawSoon()
   }

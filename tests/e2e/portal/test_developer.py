@@ -92,3 +92,22 @@ def test_a_failed_reaction_is_told_on_its_row(page, portal):
     expect(bad).to_contain_text(f"mine · comes back: KeyError 'title' · {place}")
     tell(detail={"by": "mine"})
     expect(bad).to_have_count(0)
+
+
+def test_what_became_of_saved_code_is_told(page, portal, browser):
+    """A refusal stays with its lines, on a page that is opened later too, until code runs again."""
+    place = "src/relay/reactions/mine.py:31"
+    refusal = {"text": "not running", "lines": ["SyntaxError: x", place], "bad": True}
+
+    def tell(**notice):
+        requests.post(f"{portal.url}/admin/notice", json=notice, timeout=10)
+
+    tell(**refusal)
+    later = browser.new_page()
+    later.goto(portal.url)
+    for tab in (page, later):
+        expect(tab.locator("#notice.bad")).to_contain_text(place)
+    later.close()
+    tell(text="running src/relay/reactions/mine.py")
+    expect(page.locator("#notice")).to_have_text("running src/relay/reactions/mine.py")
+    expect(page.locator("#notice.bad")).to_have_count(0)

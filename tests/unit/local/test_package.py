@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from local.package import affected, repack
+from local.package import Package, affected
 from ops.build import ROOT
 
 SOURCE = ROOT / "src"
@@ -37,7 +37,7 @@ def test_saved_code_replaces_the_package_and_nothing_else(tmp_path):
         "relay/removed.py": "old",
         "relay/__pycache__/removed.cpython-313.pyc": "byte code",
     }
-    with zipfile.ZipFile(io.BytesIO(repack(zipped(deployed), tmp_path))) as package:
+    with zipfile.ZipFile(io.BytesIO(Package(zipped(deployed)).with_saved(tmp_path))) as package:
         found = {name: package.read(name).decode() for name in package.namelist()}
     assert found == {
         "requests/api.py": "requests",

@@ -20,15 +20,29 @@ def saved(folder):
     return SavedFiles(folder / "src", folder / "template.yaml")
 
 
-def test_a_saved_file_is_returned_once_it_has_rested(saved, folder):
-    """A file that changes between two looks is returned when two looks find it equal."""
+def test_a_saved_file_is_returned_once(saved, folder):
+    """A saved file is returned by the next call, and by no other."""
     one = folder / "src" / "one.py"
     assert saved.new() == set()
     one.write_text("12")
-    assert saved.new() == set()
-    one.write_text("123")
-    assert saved.new() == set()
     assert saved.new() == {one}
+    assert saved.new() == set()
+
+
+def test_a_file_that_is_still_written_is_awaited(saved, folder, monkeypatch):
+    """A call returns when two looks find the files equal, with all that was written meanwhile."""
+    one, two = folder / "src" / "one.py", folder / "src" / "two.py"
+    writes = [(two, "2"), (one, "1234"), (one, "123")]
+
+    def write_more(_seconds):
+        if writes:
+            path, text = writes.pop()
+            path.write_text(text)
+
+    monkeypatch.setattr("local.saved.time.sleep", write_more)
+    one.write_text("12")
+    assert saved.new() == {one, two}
+    assert writes == []
     assert saved.new() == set()
 
 
@@ -43,7 +57,6 @@ def test_new_removed_and_replaced_files_are_returned(saved, folder):
     two.write_text("2")
     (folder / "draft").write_text("a: 22")
     (folder / "draft").replace(template)
-    saved.new()
     assert saved.new() == {one, two, template}
 
 
@@ -53,5 +66,4 @@ def test_what_editors_and_python_leave_is_no_save(saved, folder):
     cache.mkdir()
     for path in (cache / "one.py", folder / "src" / ".#one.py", folder / "src" / "one.py~"):
         path.write_text("x")
-    saved.new()
     assert saved.new() == set()
