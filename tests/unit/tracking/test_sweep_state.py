@@ -115,3 +115,11 @@ def test_names_of_newer_code_are_left_out():
     """Names that only newer code uses are ignored."""
     document = {"entities": {"deal": {"baseline": "done", "other": 1}}, "jobs": [], "other": 1}
     assert SweepDocument.from_json(json.dumps(document)).is_baselined("deal")
+
+
+@pytest.mark.parametrize("baseline", [None, READING, DONE])
+def test_a_first_filling_is_over_when_each_item_has_a_row(baseline):
+    """Until then the first sight of an item is announced by its ADD event alone."""
+    document = SweepDocument({"deal": KindProgress(baseline)})
+    assert document.is_baselined("deal") is (baseline == DONE)
+    assert not document.is_baselined("contact")
