@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from types import SimpleNamespace
 
 from botocore.exceptions import ClientError
@@ -197,10 +198,10 @@ def won(relay, deals):
 
 def react(tables, monkeypatch, messages):
     """Let follow_up handle the Changes as its function does; return the calls of the portal."""
-    clock = iter(range(1, 10_000))
+    numbers = count(1)
     answers = {
-        "tasks.task.add": lambda **_: {"task": {"id": str(next(clock))}},
-        "crm.timeline.comment.add": lambda **_: next(clock),
+        "tasks.task.add": lambda **_: {"task": {"id": str(next(numbers))}},
+        "crm.timeline.comment.add": lambda **_: next(numbers),
     }
     portal = FakePortal(answers)
     portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)

@@ -195,6 +195,18 @@ def test_a_reaction_that_calls_no_portal_reads_no_webhook(name):
     assert (REACTIONS[name].get("Webhook") != "none") is takes_portal
 
 
+def test_a_reaction_reads_the_history_of_its_entrys_kind_only():
+    """Without `History` in the entry it is the kind `none`, which no item has."""
+    template = copy.deepcopy(TEMPLATE)
+    template["Mappings"]["Reaction"]["FollowUp"]["History"] = "deal"
+    found = everything(template)
+    for name, rows_allowed in (("FollowUp", {"*/deal/*"}), ("TidyPhone", {"*/none/*"})):
+        rights = allowed(found, f"{name}FunctionRole")
+        assert {
+            row for one in rights if owner(one) == "History" for row in one.rows
+        } == rows_allowed
+
+
 def with_change(change):
     """Return the resources of a template that somebody has changed."""
     template = copy.deepcopy(TEMPLATE)

@@ -1,5 +1,7 @@
 """Stream of the mirror -> Changes -> SNS. The stream is the outbox: a failed record comes again.
 
+What a Change took away enters the history before the Change is published (relay.tracking.remember).
+
 From the first record that could not be announced on, everything is delivered anew: a Change has
 one id, however often it is published. No version of an item is published before an earlier one: a
 group holds one Change of an item at most, and a group that is not published whole is the last.
