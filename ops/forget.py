@@ -44,7 +44,7 @@ def delete(past: Past, rows: list[PastChange]) -> None:
     It says that something was forgotten, so that no state of before is guessed.
     """
     newest = rows[0]
-    mark = replace(newest, action=FORGOTTEN, saved_by="", reaction="", before={})
+    mark = replace(newest, action=FORGOTTEN, saved_by="", reaction="", steps=(), before={})
     past.dynamodb.put_item(TableName=past.history_table, Item=mark.to_item(0))
     for part in batched(rows[1:], BATCH, strict=False):
         left = [{"DeleteRequest": {"Key": _key(one.change_id)}} for one in part]

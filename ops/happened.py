@@ -99,6 +99,8 @@ def change_of_step(step: Step) -> Change:
             via=past.via,
             changed=tuple(changed),
             before=before,
+            steps=tuple(past.steps),
+            passed=past.passed,
             after=after | {name: None for name in changed if name not in after and step.after},
         )
     )

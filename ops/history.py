@@ -33,7 +33,7 @@ def history_command(
     try:
         for step in timeline.steps():
             fields = dict(_fields(step, field))
-            if field and not fields:
+            if field and not (fields or (field == "stageId" and step.past.steps)):
                 continue
             changes.append(_document(step, fields))
             _show(step, fields)
@@ -91,6 +91,7 @@ def _document(step: Step, fields: Mapping[str, object]) -> Document:
         "origin": past.origin,
         "via": past.via,
         "fields": fields,
+        "steps": list(past.steps),
     }
 
 
@@ -101,6 +102,8 @@ def _show(step: Step, fields: Mapping[str, Mapping[str, object]]) -> None:
     who += f", written by {reaction}" if past.origin == "relay" else ""
     console.print(shown(f"{shown_time(past.at)}  {past.action}{who}"))
     console.print(shown(f"  CHANGE={past.change_id}"))
+    for moved in past.steps:
+        console.print(shown(f"  moved to {moved['stageId']} on {moved['at']}"))
     if past.action != "updated":
         console.print(f"  {len(fields)} fields; JSON=1 lists them")
         return

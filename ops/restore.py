@@ -1,11 +1,12 @@
 """What has to be written to an item so that it is as it was before some changes. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ops.timeline import Step
 from relay.echo.same_value import plain
 from relay.kinds import TASK, kind_of
+from relay.product_rows import PRODUCT_ROWS
 from relay.tracking.commands import TASK_FIELDS
 from relay.tracking.difference import difference
 from relay.tracking.projection import Form, is_digest
@@ -20,6 +21,10 @@ hasphone hasemail hasimol isnew isrecurring isrepeatedapproach isreturncustomer 
 formattedname opportunityaccount taxvalueaccount accountcurrencyid realstatus substatus entitytypeid
 """
 READ_ONLY = frozenset(_READ_ONLY.split())
+_ROW_READ_ONLY = {
+    *("id", "ownerId", "ownerType", "customized", "type", "storeId"),
+    *("priceAccount", "priceExclusive", "priceNetto", "priceBrutto"),
+}
 _TASK_NAMES = {plain(name): name for name in TASK_FIELDS}
 
 type Call = tuple[str, dict[str, object]]  # a method and its parameters
@@ -42,19 +47,33 @@ class Plan:
         """The item, `deal/662`."""
         return f"{self.key.entity}/{self.key.id}"
 
-    def call(self) -> Call:
-        """Return the call that writes the fields back."""
+    def calls(self) -> Iterator[Call]:
+        """Yield the calls that write the fields back: one, and one for product rows."""
+        kind = kind_of(self.key.entity)
         fields = {name: _written(*values) for name, values in self.fields.items()}
+        rows = fields.pop(PRODUCT_ROWS, None)
         if self.key.entity == TASK:
             named = {_TASK_NAMES.get(plain(name), name): one for name, one in fields.items()}
-            return "tasks.task.update", {"taskId": self.key.id, "fields": named}
-        kind = kind_of(self.key.entity)
-        return "crm.item.update", {
-            "entityTypeId": kind.entity_type_id,
-            "id": self.key.id,
-            "useOriginalUfNames": "Y",
-            "fields": fields,
-        }
+            yield "tasks.task.update", {"taskId": self.key.id, "fields": named}
+        elif fields:
+            yield (
+                "crm.item.update",
+                {
+                    "entityTypeId": kind.entity_type_id,
+                    "id": self.key.id,
+                    "useOriginalUfNames": "Y",
+                    "fields": fields,
+                },
+            )
+        if isinstance(rows, list):  # it replaces all rows (more-methods section 2)
+            yield (
+                "crm.item.productrow.set",
+                {
+                    "ownerType": kind.owner_code,
+                    "ownerId": self.key.id,
+                    "productRows": [_without(row, _ROW_READ_ONLY) for row in rows],
+                },
+            )
 
 
 def plan_of(key: Key, now: Form | None, steps: Sequence[Step], only: str = "") -> Plan:
@@ -133,6 +152,10 @@ def _written(now: object, then: object) -> object:
     if now is True:
         return "N"
     return [] if isinstance(now, list) else ""
+
+
+def _without(row: Mapping[str, object], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def _is_rows(value: object) -> bool:

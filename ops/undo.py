@@ -136,10 +136,12 @@ async def _write(writer: Writer, plans: Sequence[Plan]) -> Refusals:
     stamp = f"{time.time():.3f}"
     due = [plan for plan in plans if plan.fields]
     for at, page in enumerate(batched(due, TOGETHER, strict=False)):
-        calls = [Noted(f"{plan.changes[0]} {stamp}", *plan.call()) for plan in page]
-        errors = await writer.write(NAME, calls)
+        calls = [
+            (plan, Noted(f"{plan.changes[0]} {stamp}", *c)) for plan in page for c in plan.calls()
+        ]
+        errors = await writer.write(NAME, [call for _, call in calls])
         refused |= {
-            plan.item: str(error) for plan, error in zip(page, errors, strict=True) if error
+            plan.item: str(error) for (plan, _), error in zip(calls, errors, strict=True) if error
         }
         progress.at(at * TOGETHER + len(page), len(due))
     return refused

@@ -43,10 +43,17 @@ class PastChange:
     via: str
     # The fields that the change replaced, None for those that were empty. None: there was no item.
     before: Mapping[str, Parsed] | None
+    # The moves from stage to stage that the change told, as a Change has them.
+    steps: Sequence[Mapping[str, Parsed]] = ()
     saved_by: str = ""  # the id of the user who saved the item last
     reaction: str = ""  # the reaction that wrote it, where the ledger knows it
     format: int = 1  # of the mirror's row
     state: str = ""  # checksum of the item after the change; empty where none can be given
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The stages of `steps`, each once."""
+        return tuple(dict.fromkeys(step["stageId"] for step in self.steps))
 
     @property
     def version(self) -> int:
@@ -65,8 +72,9 @@ class PastChange:
             "format": self.format,
             "state": self.state,
             "before": self.before,
+            "steps": self.steps,
         }
-        filled = {name: value for name, value in content.items() if value != ""}
+        filled = {name: value for name, value in content.items() if value not in ("", ())}
         text = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
         data = text.encode()
         item: dict[str, Value] = {
@@ -92,6 +100,7 @@ class PastChange:
             origin=content["origin"],
             via=content["via"],
             before=content["before"],
+            steps=tuple(content.get("steps", ())),
             saved_by=content.get("by", ""),
             reaction=content.get("reaction", ""),
             format=content.get("format", 1),

@@ -15,7 +15,7 @@ def deal(relay, await_until):
     """Return a deal that has got another title, and a moment between."""
     fields = {"title": "Ten desks", "assignedById": 2}
     number = relay.portal.call("crm.item.add", entityTypeId=2, fields=fields)["item"]["id"]
-    await_until(lambda: f'"change_id":"main.deal.{number}.' in relay.log(), 60)
+    await_until(lambda: f'"change_id":"main.deal.{number}.' in relay.log(), 120)
     between = datetime.now(UTC)
     relay.portal.call("crm.item.update", entityTypeId=2, id=number, fields={"title": "Two desks"})
     return number, between
@@ -33,7 +33,7 @@ def test_a_change_is_shown_undone_and_shown_again(relay, run, deal, await_until)
     number, between = deal
     item = f"ITEM=deal/{number}"
     (change, _) = await_until(
-        lambda: found if len(found := told(run, "history", item)["changes"]) == 2 else None, 60
+        lambda: found if len(found := told(run, "history", item)["changes"]) == 2 else None, 120
     )
     assert change["fields"]["title"] == {"from": "Ten desks", "to": "Two desks"}
     then = told(run, "asof", item, f"AT={between.isoformat()}")
@@ -43,7 +43,7 @@ def test_a_change_is_shown_undone_and_shown_again(relay, run, deal, await_until)
     asked = {"entityTypeId": 2, "id": number}
     assert relay.portal.call("crm.item.get", **asked)["item"]["title"] == "Ten desks"
     newest = await_until(
-        lambda: found[0] if len(found := told(run, "history", item)["changes"]) == 3 else None, 60
+        lambda: found[0] if len(found := told(run, "history", item)["changes"]) == 3 else None, 120
     )
     assert (newest["reaction"], newest["origin"]) == ("undo", "relay")
     rehearsed = told(run, "rehearse", "NAME=follow_up", "SINCE=1h")

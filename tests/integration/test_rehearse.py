@@ -67,7 +67,7 @@ def test_other_code_differs_where_it_writes_something_else(
 ):
     """Three deals have another title for their task; one that was never handled is new."""
     messages = won(relay, 10)
-    react(tables, monkeypatch, messages[:9])
+    react(tables, monkeypatch, [one for one in messages if one["data"]["id"] != "10"])
 
     @reaction
     async def other(change: Change, portal: PortalApi) -> None:

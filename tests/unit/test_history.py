@@ -37,7 +37,8 @@ VALUES = st.recursive(
 @given(before=st.none() | st.dictionaries(st.text(string.ascii_letters), VALUES, max_size=40))
 def test_a_row_has_all_of_a_change(before):
     """A row that is read is the change that was written, whether or not it was compressed."""
-    change = past(before=before, saved_by="5", reaction="tidy_phone", state="0a1b2c3d")
+    steps = ({"stageId": "WON", "categoryId": 0, "at": "2026-03-01T12:00:00Z"},)
+    change = past(before=before, saved_by="5", reaction="tidy_phone", state="0a1b2c3d", steps=steps)
     assert PastChange.of(change.to_item(0)) == change
 
 

@@ -83,6 +83,8 @@ def _as_change(
         via=past.via,
         changed=tuple(changed),
         before={} if past.action == "added" else before,
+        steps=tuple(past.steps),
+        passed=past.passed,
         after=state | {name: None for name in changed if name not in state},
         truncated=tuple(sorted(unknown)),
         reaction=past.reaction,

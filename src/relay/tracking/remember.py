@@ -72,6 +72,7 @@ def past_change(change: Change, record: StreamRecord) -> PastChange:
         origin=change.origin,
         via=change.via,
         before=before,
+        steps=change.steps,
         saved_by=str(saved_by or ""),
         reaction=change.reaction,
         format=FORMAT,

@@ -25,7 +25,8 @@ def step(before, after, version=2, action="updated"):
 
 def fields_of(now, *steps, key=DEAL, only=""):
     """Return the fields that undoing the changes writes."""
-    return plan_of(key, now, steps, only).call()[1]["fields"]
+    ((_, params),) = plan_of(key, now, steps, only).calls()
+    return params["fields"]
 
 
 def test_the_former_values_are_written_and_nothing_else():
@@ -102,12 +103,31 @@ def test_phones_are_written_row_by_row():
     }
 
 
+def test_product_rows_are_set_by_their_own_method():
+    """All rows are replaced; what the portal computes of a row is not written."""
+    row = {"id": 7, "productName": "Desk", "price": 5, "quantity": 2, "priceNetto": 4, "type": 1}
+    before, after = {"title": "a", "productRows": [row]}, {"title": "b"}
+    update, rows = plan_of(DEAL, after, [step(before, after)]).calls()
+    assert update[1]["fields"] == {"title": "a"}
+    assert rows == (
+        "crm.item.productrow.set",
+        {
+            "ownerType": "D",
+            "ownerId": 1,
+            "productRows": [{"productName": "Desk", "price": 5, "quantity": 2}],
+        },
+    )
+    (emptied,) = plan_of(DEAL, before, [step({"title": "a"}, before)]).calls()
+    assert emptied[1]["productRows"] == []
+
+
 def test_a_task_is_written_by_its_own_method_and_names():
     """`responsibleId` is RESPONSIBLE_ID there."""
     plan = plan_of(Key("main", "task", 9), {"responsibleId": "5"}, [
         step({"responsibleId": "4"}, {"responsibleId": "5"})
     ])  # fmt: skip
-    assert plan.call() == ("tasks.task.update", {"taskId": 9, "fields": {"RESPONSIBLE_ID": "4"}})
+    fields = {"RESPONSIBLE_ID": "4"}
+    assert next(plan.calls()) == ("tasks.task.update", {"taskId": 9, "fields": fields})
 
 
 def test_an_item_is_written_by_its_kinds_number_and_original_names():
@@ -115,7 +135,7 @@ def test_an_item_is_written_by_its_kinds_number_and_original_names():
     plan = plan_of(
         Key("main", "dynamic_130", 9), {"UF_A": "b"}, [step({"UF_A": "a"}, {"UF_A": "b"})]
     )
-    assert plan.call() == (
+    assert next(plan.calls()) == (
         "crm.item.update",
         {"entityTypeId": 130, "id": 9, "useOriginalUfNames": "Y", "fields": {"UF_A": "a"}},
     )

@@ -48,6 +48,13 @@ def test_earlier_changes_come_with_the_whole_state_after_each():
     assert [one.version for one in changes_before(history, CHANGE, 1)] == [7]
 
 
+def test_moves_between_stages_come_with_the_change_that_told_them():
+    """A change of which only the moves were told has them, too."""
+    steps = ({"stageId": "A", "categoryId": 0, "at": "x"}, {"stageId": "B", "at": "y"})
+    (found,) = changes_before(table(past(7, {}, steps=steps)), CHANGE, 1)
+    assert (found.steps, found.passed, found.changed) == (steps, ("A", "B"), ())
+
+
 @pytest.mark.parametrize(
     ("entity", "name", "value"), [("deal", "updatedBy", 7), ("task", "changedBy", "7")]
 )
