@@ -7,18 +7,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from ops.deployed import MissingPartError, Stack, aws_errors, client, find_stack
+from ops.build import ROOT
+from ops.deployed import Deployed, MissingPartError, Stack, aws_errors, client, find_stack
 from ops.findings import BAD, SKIPPED, Finding, Level
 from ops.health_findings import alarm_findings, lag_findings
 from ops.outcome import Outcome
 from ops.part_findings import findings_of_portal
+from ops.pause import reactions_of
 from ops.portal_findings import token_findings, tracking_findings, webhook_findings
 from ops.queue_findings import paused_findings, queue_findings
 from ops.quota import quota_findings
 from ops.robot_findings import read_calls, robot_findings
+from ops.schema_findings import schema_findings, texts_of
 from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
+from relay.tracking.schema_watch import SchemaStore
 
 SLOW_MILLISECONDS = 1000  # a check that takes longer says so
 
@@ -43,6 +47,7 @@ def command(stack: Stack = "relay") -> Outcome:
         report.check("webhooks", webhook_findings(own, found))
         report.check("tracking", tracking_findings(portal, client("dynamodb"), found))
         report.check("parts", findings_of_portal(portal, own, client("dynamodb"), found))
+        report.check("schema", _schema(portal, found, now))
     if secrets == {}:
         report.check("portals", [Finding(BAD, "no portal is connected: `make connect`")])
     if secrets and any(ROBOTS in own for own in secrets.values()):
@@ -54,6 +59,12 @@ def command(stack: Stack = "relay") -> Outcome:
 
 def _robots(secrets: dict[str, dict[str, str]], group: str) -> Iterator[Finding]:
     yield from robot_findings(secrets, read_calls(client("logs"), group), subscribed_robots())
+
+
+def _schema(portal: str, stack: Deployed, now: float) -> Iterator[Finding]:
+    store = SchemaStore(client("dynamodb"), stack.resource("StateTable"))
+    texts = texts_of(ROOT, reactions_of(stack.resources))
+    yield from schema_findings(store.read(portal), texts, now)
 
 
 class Report:

@@ -9,11 +9,20 @@ from typing import Any
 
 from relay.change import ACTIONS, Change
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
-from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, ROBOT_TYPE_PREFIX, Event
+from relay.event import (
+    ROBOT_ACTION,
+    ROBOT_NAME,
+    ROBOT_PREFIX,
+    ROBOT_TYPE_PREFIX,
+    SCHEMA_NAME,
+    SCHEMA_TYPE,
+    Event,
+)
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
 from relay.ingress.recognise import CATALOGUE, to_event
 from relay.kinds import KINDS, TASK, Kind, kind_of
 from relay.tracking.parts import STEPS, PartsSetting
+from relay.tracking.schema_watch import Difference, event_of
 
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
 SAMPLE_SECONDS = 1766047125
@@ -54,6 +63,8 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
             subscribed = _of_changes(kind, actions, names, _values(names, to))
     elif (robot := on.removeprefix(ROBOT_PREFIX)) != on and ROBOT_NAME.fullmatch(robot):
         subscribed = _of_robot(robot)
+    elif on == SCHEMA_NAME:
+        subscribed = _of_schema()
     elif on.upper() in CATALOGUE:
         subscribed = _of_events(on.upper())
     else:
@@ -205,6 +216,12 @@ def _of_robot(name: str) -> Subscription:
     return Subscription("EventsTopic", {"type": [ROBOT_TYPE_PREFIX + name]}, sample)
 
 
+def _of_schema() -> Subscription:
+    gone = Difference("DEAL_STAGE_3", "C3:5", "removed", "Contract", "")
+    sample = event_of("main", [gone], SAMPLE_SECONDS)
+    return Subscription("EventsTopic", {"type": [SCHEMA_TYPE]}, sample)
+
+
 def _choices(on: str) -> str:
     similar = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
@@ -213,7 +230,7 @@ def _choices(on: str) -> str:
         f"changes: {', '.join(KINDS)} or dynamic_<entityTypeId>,"
         f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
         f"events: {', '.join(sorted(CATALOGUE))}\n"
-        "robots: robot.<name>"
+        f"robots: robot.<name>; fields and stages: {SCHEMA_NAME}"
     )
 
 

@@ -77,7 +77,9 @@ class FakeDynamo:
             self.history[Item["pk"]["S"], Item["sk"]["S"]] = Item
             return
         if TableName == "State":
-            if not holds(ConditionExpression, self.state.get(Item["pk"]["S"], {}), options):
+            if not holds(
+                ConditionExpression or "True", self.state.get(Item["pk"]["S"], {}), options
+            ):
                 raise refused()
             self.state[Item["pk"]["S"]] = Item
             return

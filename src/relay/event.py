@@ -16,7 +16,10 @@ ROBOT_PREFIX = "robot."
 ROBOT_TYPE_PREFIX = f"com.bitrix24.{ROBOT_PREFIX}"
 ROBOT_ACTION = "robot"
 ROBOT_WINDOW_SECONDS = 10  # equal calls within it are one: administrators click twice
-TYPE_PREFIXES = (TYPE_PREFIX, ROBOT_TYPE_PREFIX)
+# Of an event that the relay makes itself: what became of a portal's fields and stages.
+SCHEMA_NAME = "schema.changed"
+SCHEMA_TYPE = f"com.bitrix24.{SCHEMA_NAME}"
+TYPE_PREFIXES = (TYPE_PREFIX, ROBOT_TYPE_PREFIX, SCHEMA_TYPE)
 
 
 def robot_call_id(call: str, at: float) -> str:
@@ -42,7 +45,8 @@ class Event:
     # action: a doubled event is recognised.
     event_id: str
     portal: str
-    name: str  # the portal's code, `ONCRMDEALUPDATE`; `robot.send_contract` of a robot
+    # The portal's code, `ONCRMDEALUPDATE`; `robot.send_contract` of a robot, SCHEMA_NAME.
+    name: str
     time: str  # ISO 8601
     # None where the catalogue does not know the event, or the event names no item.
     entity: str | None
@@ -97,6 +101,8 @@ class Event:
         }
         prefix = ROBOT_TYPE_PREFIX if self.action == ROBOT_ACTION else TYPE_PREFIX
         type_name = prefix + self.name.removeprefix(ROBOT_PREFIX).lower()
+        if self.name == SCHEMA_NAME:
+            type_name = SCHEMA_TYPE
         return Envelope(
             self.event_id, self.portal, type_name, self.time, data, self.subject
         ).to_json()

@@ -13,6 +13,7 @@ remove a row; a row without it stays.
 | `slots#<portal>` | when the bucket of requests is empty | whoever calls the portal | |
 | `sweep#<portal>` | lease and progress of the sweeps | lease owner | |
 | `seen#<portal>` | times of the last events | track, announce | |
+| `schema#<portal>` | its fields and stages, as read last | the sweep under its lease | |
 | `brake#<portal>` | number of disappearances in this hour | track, `make release` | |
 
 | module | request | condition |
@@ -26,6 +27,8 @@ remove a row; a row without it stays.
 | tracking.sweep_state | UpdateItem | the lease is over |
 | tracking.sweep_state | PutItem | the lease is this sweep's |
 | tracking.sweep_state | GetItem | |
+| tracking.schema_watch | PutItem | none: a sweep holds its lease meanwhile |
+| tracking.schema_watch | GetItem | |
 | tracking.event_times | UpdateItem | none: times only grow by seconds |
 | tracking.event_times | GetItem | |
 | tracking.brake | UpdateItem | the count is the one that was read, and nothing is held |
@@ -88,6 +91,11 @@ def slots_key(portal: str) -> str:
 def sweep_key(portal: str) -> str:
     """Return the key of the progress of a portal's sweeps."""
     return f"sweep#{portal}"
+
+
+def schema_key(portal: str) -> str:
+    """Return the key of a portal's fields and stages."""
+    return f"schema#{portal}"
 
 
 def events_key(portal: str) -> str:

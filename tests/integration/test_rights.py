@@ -62,7 +62,13 @@ OWN = {
         "TrackDeadLetters",
         "webhook-urls/read",
     },
-    "SweepFunction": {"Mirror", "StateTable", "TrackQueue", "webhook-urls/read"},
+    "SweepFunction": {
+        "EventsTopic",
+        "Mirror",
+        "StateTable",
+        "TrackQueue",
+        "webhook-urls/read",
+    },
     "AnnounceFunction": {
         "Mirror",
         "StateTable",

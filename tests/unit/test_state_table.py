@@ -33,6 +33,7 @@ KEYS = [
     state_table.gone_key("p", "deal/1"),
     state_table.slots_key("p"),
     state_table.sweep_key("p"),
+    state_table.schema_key("p"),
     state_table.events_key("p"),
     state_table.brake_key("p"),
 ]

@@ -14,11 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay import settings
 from relay.aws_types import Context
 from relay.errors import LostLeaseError, StateError
+from relay.event import Event
 from relay.tracking import wiring
 from relay.tracking.commands import PAGE
 from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
 from relay.tracking.parts import parse as parse_parts
+from relay.tracking.schema_watch import SchemaStore, watch
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
 from relay.tracking.sweep_state import SweepDocument
 
@@ -84,11 +86,33 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
             grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         )
         await sweep.run()
+        await _watch_schema(portal, sweep)
     finally:
         # After LostLeaseError this raises it again: the other sweep's document stays.
         await save(document, 0)
         await asyncio.to_thread(_report, portal, document, sweep)
     return DONE
+
+
+async def _watch_schema(portal: str, sweep: Sweep) -> None:
+    """Publish what became of a portal's fields and stages, once a day; a sweep does not need it."""
+    kinds = [name for name, kind in sweep.document.kinds.items() if not kind.refused]
+    try:
+        (table,) = settings.read("STATE_TABLE")
+        store = SchemaStore(settings.client("dynamodb"), table)
+        number = await watch(portal, sweep.client, kinds, store, _publish)
+    except Exception as trouble:  # noqa: BLE001  the next sweep tries again
+        logger.warning("schema not watched", portal=portal, reason=str(trouble))
+        return
+    if number:
+        logger.warning("schema changed", portal=portal, changes=number)
+
+
+def _publish(event: Event) -> None:
+    (topic,) = settings.read("EVENTS_TOPIC_ARN")
+    settings.client("sns").publish(
+        TopicArn=topic, Message=event.to_json(), MessageGroupId=event.portal
+    )
 
 
 def send_hints(portal: str, entity: str, ids: list[int], *, baseline: bool) -> None:

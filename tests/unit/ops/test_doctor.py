@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops import portal_findings
+from ops.build import ROOT
 from ops.deployed import Deployed, MissingPartError
 from ops.doctor import Report
 from ops.findings import BAD, LOOK, OK, SKIPPED, Finding
@@ -19,10 +20,12 @@ from ops.portal_findings import (
     tracking_findings,
     webhook_findings,
 )
+from ops.schema_findings import schema_findings, texts_of
 from ops.webhook import NO_ADMIN, TriedWebhook
 from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
+from relay.tracking.schema_watch import Watched
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_dynamo import FakeDynamo
 
@@ -308,3 +311,34 @@ def test_a_program_gets_the_command_that_mends_it():
     ]
     assert not Report().is_left
     assert Report().verdict() == "nothing to be mended"
+
+
+REACTIONS = {"notify_stage": "if change.moved('stageId', to=\"C3:5\")", "journal": "C3:5"}
+
+
+@pytest.mark.parametrize(
+    ("watched", "levels", "text"),
+    [
+        (Watched(0.0, {}, {}), [OK], "not read yet"),
+        (Watched(HOUR, {}, {}), [OK], "were read 2 h ago"),
+        (Watched(HOUR, {}, {"C3:9": HOUR}), [OK], "were read 2 h ago"),
+        (
+            Watched(HOUR, {}, {"C3:5": HOUR}),
+            [BAD],
+            "notify_stage names C3:5, which is gone for 2 h",
+        ),
+    ],
+)
+def test_a_reaction_that_names_a_stage_that_is_gone_is_bad(watched, levels, text):
+    """A stage in quotes is a name, in the code or in the filter; elsewhere it is none."""
+    found = list(schema_findings(watched, REACTIONS, 3 * HOUR))
+    assert [one.level for one in found] == levels
+    assert text in found[0].text
+
+
+def test_a_reaction_says_what_its_code_and_its_filter_say():
+    """Both may name a stage."""
+    texts = texts_of(ROOT, ["follow_up", "not_in_this_folder"])
+    assert "tasks.task.add" in texts["follow_up"]
+    assert '"stageSemanticId": ["S"]' in texts["follow_up"]
+    assert texts["not_in_this_folder"] == ""

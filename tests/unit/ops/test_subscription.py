@@ -64,3 +64,12 @@ def test_moves_need_a_kind_with_a_history(on, message):
     """Kinds without a stage history, and deletions, have no moves to filter by."""
     with pytest.raises(ValueError, match=message):
         subscription(on, "passed", "WON")
+
+
+def test_what_became_of_fields_and_stages_can_be_subscribed_to():
+    """`schema.changed` is an event of the relay's own, with its changes in the payload."""
+    found = subscription("schema.changed")
+    assert found.topic == "EventsTopic"
+    assert passes(found.policy, json.loads(found.sample.to_json()))
+    (change,) = found.sample.payload["changes"]
+    assert (change["part"], change["id"], change["what"]) == ("DEAL_STAGE_3", "C3:5", "removed")
