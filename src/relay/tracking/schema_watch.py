@@ -22,6 +22,7 @@ from relay.portal import PortalApi
 from relay.state_table import key, schema_key
 
 DAY_SECONDS = 24 * 3600
+RETRY_SECONDS = 3600  # after a portal that told nothing
 MOST_CHANGES, MOST_GONE = 500, 200  # of an event; remembered for doctor
 RENAMED, RETYPED, REMOVED = "renamed", "retyped", "removed"
 STATUSES = "statuses"  # stages of all funnels, and the values of other directories
@@ -94,8 +95,8 @@ async def watch(
     stored, now = await asyncio.to_thread(store.read, portal), time.time()
     if now - stored.at < DAY_SECONDS:
         return 0
-    if not (read := await read_schema(client, kinds)):
-        return 0
+    read = await read_schema(client, kinds)
+    at = now if read else now - DAY_SECONDS + RETRY_SECONDS
     schema = stored.schema | read
     found = differences(stored.schema, schema)
     if found:
@@ -104,7 +105,7 @@ async def watch(
     there = {name for entries in schema.values() for name in map(_own_id, entries)}
     kept = {name: at for name, at in gone.items() if name not in there}
     latest = sorted(kept.items(), key=lambda one: -one[1])[:MOST_GONE]
-    await asyncio.to_thread(store.write, portal, Watched(now, schema, dict(latest)))
+    await asyncio.to_thread(store.write, portal, Watched(at, schema, dict(latest)))
     return len(found)
 
 

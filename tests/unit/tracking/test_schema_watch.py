@@ -119,14 +119,16 @@ def test_what_can_not_be_read_is_not_removed(watcher, method):
     assert name == ("C3:5" if method == "crm.item.fields" else "ufCrm_1")
 
 
-def test_a_portal_that_does_not_answer_is_looked_at_again(watcher):
-    """Nothing is stored, so the next sweep tries, and the removal is told then."""
+def test_a_portal_that_does_not_answer_is_looked_at_an_hour_later(watcher, monkeypatch):
+    """Sweeps do not ask it every five minutes, and the removal is told all the same."""
     watcher.becomes(FIELDS, STATUSES[:1])
     answers = dict(watcher.portal.answers)
     for method in answers:
         watcher.portal.fail(method, "QUERY_LIMIT_EXCEEDED")
     assert watcher.look() == 0
     watcher.portal.answers = answers
+    assert watcher.look() == 0
+    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW + DAY_SECONDS + 3600)
     assert watcher.look() == 1
 
 
