@@ -39,13 +39,22 @@ def from_json(portal: Portal, saved: Any) -> None:
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise ValueError(f"this is no saved state of a portal, or not of format {FORMAT}")
     kept = unpack(saved.get("portal"))
-    if not isinstance(kept, dict) or not kept.keys() <= vars(portal).keys():
+    activity = kept.pop("activity", None) if isinstance(kept, dict) else None
+    current = vars(portal), attributes(portal.activity)
+    if activity is None or not (_fits(kept, current[0]) and _fits(activity, current[1])):
         raise ValueError("this state was saved by another version of the portal")
-    for name, value in kept.pop("activity").items():
+    for name, value in activity.items():
         setattr(portal.activity, name, value)
     vars(portal).update(kept)
     portal.outbox.settings = portal.settings.events
     portal.revision += 1
+
+
+def _fits(saved: Any, current: Row) -> bool:
+    """Whether a state has values of the types that are held now."""
+    return isinstance(saved, dict) and all(
+        name in current and type(value) is type(current[name]) for name, value in saved.items()
+    )
 
 
 def save(portal: Portal, path: Path) -> None:

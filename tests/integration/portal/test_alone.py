@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,3 +108,23 @@ def test_the_page_has_all_faults():
         "\n".join(line.split("|")[1] for line in table.splitlines() if line.count("|") > 2),
     )
     assert sorted(named) == sorted([*ERRORS, *TRANSPORT])
+
+
+def test_the_state_is_taken_and_put_back_over_http(tmp_path):
+    """What was changed after the state was taken is undone; anything else is refused, 400."""
+    head = {"Content-Type": "application/json"}
+
+    def ask(addresses, verb, path, body=None):
+        url = addresses["portal_url"].rstrip("/") + path
+        request = urllib.request.Request(url, body, head, method=verb)  # noqa: S310  our own
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  our own
+            return answer.read()
+
+    with running(tmp_path, "--port", 0) as addresses:
+        saved = ask(addresses, "GET", "/admin/state/saved")
+        ask(addresses, "POST", "/admin/seed", b'{"deals": 5}')
+        assert json.loads(ask(addresses, "PUT", "/admin/state/saved", saved))["items"] == 18
+        for wrong in (b"[]", b'{"format": 1, "portal": {"activity": {}, "types": 5}}'):
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                ask(addresses, "PUT", "/admin/state/saved", wrong)
+        assert ask(addresses, "GET", "/admin/state/saved")[:10] == saved[:10]
