@@ -124,6 +124,7 @@ class FakeDynamo:
         """Return the rows of a range."""
         if ask["TableName"] == "History":
             assert ask["KeyConditionExpression"] == "pk = :pk AND sk < :until"
+            assert ask["ConsistentRead"] is True  # what was announced is in it
             pk, until = (ExpressionAttributeValues[name]["S"] for name in (":pk", ":until"))
             found = [key for key in sorted(self.history, reverse=True) if key[0] == pk]
             rows = [self.history[key] for key in found if key[1] < until]

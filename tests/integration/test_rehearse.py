@@ -198,6 +198,29 @@ def test_changes_of_the_past_are_those_that_were_announced(relay, tables):
                 assert one.before.get(name) == then.before.get(name), name
 
 
+def test_a_change_that_comes_while_the_history_is_read_is_no_gap(relay, tables, monkeypatch):
+    """An item that was read after the history is taken with its newest rows."""
+    since = time.time()
+    won(relay, 3)
+    scan, parts = tables.scan, []
+
+    def last_part_is_followed_by_an_edit(**ask):
+        found = scan(**ask)
+        parts.append(ask["Segment"])
+        if len(parts) == ask["TotalSegments"]:
+            relay.portal.put(2, 2, title="b", updatedTime=LATER)
+            relay.event(2)
+            relay.settle()
+        return found
+
+    monkeypatch.setattr(tables, "scan", last_part_is_followed_by_an_edit)
+    past = past_of(relay)
+    past.dynamodb = tables
+    happened = Happened(past, "main", since, time.time())
+    assert [one.id for one in happened.changes(time.time())].count("2") == 1
+    assert happened.gaps == {}
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [

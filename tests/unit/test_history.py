@@ -79,6 +79,7 @@ def test_a_former_state_is_the_later_one_with_what_was_taken_away():
     before = {"stageId": "NEW", "title": None, "comments": "x"}
     assert state_before(state, past(before=before)) == {"stageId": "NEW", "comments": "x"}
     assert state_before(state, past(before=None)) is None
+    assert state_before(state, past(before={})) == state  # only moves between stages were told
     assert state_before({}, past(before={"title": "A"})) == {"title": "A"}
 
 

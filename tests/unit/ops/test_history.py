@@ -134,6 +134,15 @@ def test_a_change_that_is_on_its_way_is_waited_for(relay):
         past_of(relay).timeline(DEAL).at(before)
 
 
+def test_a_change_that_came_after_the_mirrors_row_was_read_is_left_out(deal):
+    """Rows are laid over the state that was read, not over one that they lead to."""
+    older = deal.dynamo.stream[-1]["dynamodb"]["OldImage"]
+    deal.dynamo.mirror["main/deal", 1] = older
+    timeline = past_of(deal).timeline(DEAL)
+    assert [one.version for one in timeline.rows] == [2]
+    assert timeline.at(deal.times[0])["stageId"] == "NEW"
+
+
 def test_rows_of_a_mirror_that_is_gone_are_left_out(deal):
     """A mirror that was made anew counts its versions anew; the old ones say nothing of it."""
     deal.dynamo.history = {
