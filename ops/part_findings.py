@@ -11,8 +11,8 @@ from relay.errors import CallError, ConfigurationError, PermanentError
 from relay.kinds import kind_of
 from relay.portal import Portal, PortalApi, Webhook
 from relay.tracking import steps
-from relay.tracking.part_read import ROWS_METHOD
-from relay.tracking.parts import NONE, PRODUCTS, STEPS, PartsSetting
+from relay.tracking.part_rows import ROWS_METHOD
+from relay.tracking.parts import NONE, PRODUCTS, REQUISITES, STEPS, PartsSetting
 from relay.tracking.sweep_state import SweepDocument, SweepState
 
 OWNERS = [1, 2]  # an array: whether there are such items makes no difference
@@ -69,6 +69,9 @@ async def _refusal(portal: PortalApi, entity: str, part: str) -> PermanentError 
         elif part == PRODUCTS:
             owners = {"=ownerType": kind.owner_code, "=ownerId": OWNERS}
             await portal.call(ROWS_METHOD, filter=owners, start=-1)
+        elif part == REQUISITES:
+            owner = {"ENTITY_TYPE_ID": kind.entity_type_id, "@ENTITY_ID": OWNERS}
+            await portal.call("crm.requisite.list", filter=owner, start=-1)
     except PermanentError as error:
         return error
     return None

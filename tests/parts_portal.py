@@ -23,6 +23,8 @@ class PartsPortal(ItemsPortal):
         self.last_step = 0
         self.rows = {}  # (type, item) -> product rows
         self.last_row = 0
+        self.requisites, self.bank_details = [], []
+        self.contacts = {}  # (kind, item) -> rows
         self.no_arrays = False
         self.refusals = {}  # method -> exception
 
@@ -67,7 +69,20 @@ class PartsPortal(ItemsPortal):
             return {"items": self._steps(params)}
         if method == "crm.item.productrow.list":
             return {"productRows": self._rows(params)}
+        if method == "crm.requisite.list":
+            kind = params["filter"]["ENTITY_TYPE_ID"]
+            rows = [row for row in self.requisites if row["ENTITY_TYPE_ID"] == str(kind)]
+            return self._of_owners(rows, params)
+        if method == "crm.requisite.bankdetail.list":
+            return self._of_owners(self.bank_details, params)
+        if method.endswith(".contact.items.get"):
+            return self.contacts.get((method.split(".")[1], params["id"]), [])
         return super().answer(method, params)
+
+    def _of_owners(self, rows, params):
+        rules = params["filter"]
+        owners, lowest = {str(one) for one in rules["@ENTITY_ID"]}, int(rules.get(">ID", 0))
+        return [r for r in rows if r["ENTITY_ID"] in owners and int(r["ID"]) > lowest][:PAGE]
 
     def _steps(self, params):
         rules, number = params.get("filter", {}), int(params["entityTypeId"])

@@ -13,10 +13,20 @@ from relay.kinds import FIRST_DYNAMIC, kind_of
 from relay.product_rows import PRODUCT_ROWS
 
 STEPS = "steps"  # the moves from stage to stage, out of the portal's history
-PRODUCTS = "products"  # the product rows, as the field `productRows`
+PRODUCTS = "products"  # the product rows
+REQUISITES = "requisites"  # of companies and contacts, with their bank details
+CONTACTS = "contacts"  # the contacts of a deal, lead or quote, with their roles and order
 NONE = "none"
 
-PART_OF_FIELD = {PRODUCT_ROWS: PRODUCTS}
+# Of parts that are fields.
+FIELD_OF_PART = {
+    PRODUCTS: PRODUCT_ROWS,
+    REQUISITES: "requisites",
+    CONTACTS: "contactBindings",
+}
+PART_OF_FIELD = {name: part for part, name in FIELD_OF_PART.items()}
+# Their changes move nothing of the item: items of kinds that have them are all read once a day.
+UNHINTED = {REQUISITES, CONTACTS}
 
 
 def _has_steps(entity: str) -> bool:
@@ -29,7 +39,12 @@ def _has_products(entity: str) -> bool:
     return bool(kind_of(entity).owner_code)
 
 
-_PARTS: Mapping[str, Callable[[str], bool]] = {STEPS: _has_steps, PRODUCTS: _has_products}
+_PARTS: Mapping[str, Callable[[str], bool]] = {
+    STEPS: _has_steps,
+    PRODUCTS: _has_products,
+    REQUISITES: lambda entity: kind_of(entity).name in {"company", "contact"},
+    CONTACTS: lambda entity: kind_of(entity).name in {"deal", "lead", "quote"},
+}
 
 
 class PartsSetting(NamedTuple):

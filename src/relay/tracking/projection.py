@@ -6,13 +6,12 @@ for and in whichever order the answer came; DECISIONS.md gives the reason of eac
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from relay.kinds import TASK
 from relay.portal.api import Result
-from relay.product_rows import ordered
 from relay.tracking.commands import TASK_FIELDS, Item
 from relay.unsendable import IN_JSON
 
@@ -35,9 +34,6 @@ _LINK = re.compile(
     r"|parentId\d+|PARENT_ID_\d+|(created|updated|moved|closed|changed|statusChanged)By"
     r"|assignedById|lastActivityBy"
 )
-# Of a product row: its owner has it, and its texts, which may look like numbers.
-_OF_OWNER = {"ownerId", "ownerType"}
-_ROW_TEXTS = {"productName", "measureName", "xmlId", "customized", "taxIncluded"}
 _NUMBER = re.compile(r"-?\d{1,18}")
 DIGEST = "$sha256"  # stands for a value that was too large to store
 
@@ -51,7 +47,7 @@ def project(entity: str, item: Item) -> Form:
         if name in _DERIVED or name.endswith("Short"):
             continue
         value = _tags(item[name]) if name == "tags" and entity == TASK else item[name]
-        value = _canonical(value)
+        value = canonical(value)
         if _LINK.fullmatch(name):
             value = _link(value)
         if value is not None:
@@ -59,47 +55,25 @@ def project(entity: str, item: Item) -> Form:
     return form
 
 
-def project_rows(rows: Iterable[Item]) -> list[Form]:
-    """Return product rows in their order, each in its canonical form, without their owner."""
-    forms = []
-    for row in rows:
-        kept = {name: value for name, value in row.items() if name not in _OF_OWNER}
-        form = {name: _number(name, _canonical(kept[name])) for name in sorted(kept)}
-        if form.get("productId") == 0:  # a row without a product
-            form["productId"] = None
-        forms.append({name: value for name, value in form.items() if value is not None})
-    return ordered(forms)
-
-
-def _number(name: str, value: Result) -> Result:
-    """Return a value of a product row; the portal answers some of its numbers as texts."""
-    if name in _ROW_TEXTS or not isinstance(value, str):
-        return value
-    try:
-        return _canonical(float(value)) if "." in value else int(value)
-    except ValueError:
-        return value
-
-
 def is_template(item: Item) -> bool:
     """Say whether an item only serves to make others from (recurring deals and invoices)."""
     return item.get("isRecurring") == "Y"
 
 
-def _canonical(value: Result) -> Result:
+def canonical(value: Result) -> Result:
     """Return a value in its one spelling; None for an empty value."""
     if isinstance(value, str):
         return _text(value) or None
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, list):
-        kept = [one for one in map(_canonical, value) if one is not None]
+        kept = [one for one in map(canonical, value) if one is not None]
         return sorted(kept, key=_order) or None
     if isinstance(value, dict):
         if "id" in value and any("url" in name.lower() for name in value):
-            return _canonical(value["id"])  # a file: its addresses hold the webhook's secret
+            return canonical(value["id"])  # a file: its addresses hold the webhook's secret
         kept_fields = {
-            _text(name): _canonical(value[name])
+            _text(name): canonical(value[name])
             for name in sorted(value)
             if "url" not in name.lower()
         }

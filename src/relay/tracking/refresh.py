@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
-from relay.product_rows import PRODUCT_ROWS
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror, needs_another_reading
+from relay.tracking.part_projection import project_parts
 from relay.tracking.part_read import PartRules, PartView, fetch_parts
 from relay.tracking.parts import PRODUCTS, STEPS
 from relay.tracking.portal_read import PortalView, Views, fetch_items
@@ -23,7 +23,6 @@ from relay.tracking.projection import (
     is_template,
     names_digest,
     project,
-    project_rows,
 )
 from relay.tracking.reading import Reading
 from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Base, Key
@@ -150,11 +149,10 @@ def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Ru
             read.add(STEPS)
         elif part.settled is not None and STEPS in wanted:
             log = part.log  # a later reading begins where this one would have
-        if part.product_rows is not None:
-            read.add(PRODUCTS)
-            if rows := project_rows(part.product_rows):
-                extra[PRODUCT_ROWS] = rows
-        rules.count("parts_unread", len(wanted - read))
+        read |= part.rows.keys()
+        extra = project_parts(part.rows)
+        unknown = {STEPS} if part.log is None else set()  # no sweep has read the history yet
+        rules.count("parts_unread", len(wanted - read - unknown))
         form = project(entity, view.item)
         updated = str(form.get(kind_of(entity).updated_field, ""))
         room = CONTENT_BYTES - len(to_text(new).encode())
@@ -172,7 +170,7 @@ def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Ru
         names=names,
         parts=frozenset(read),
         extra=stored,
-        row_count=None if part.product_rows is None else len(part.product_rows),
+        row_count=len(part.rows[PRODUCTS]) if PRODUCTS in part.rows else None,
         steps=tuple(new),
         step_log=log,
     )

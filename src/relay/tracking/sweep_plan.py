@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
-from relay.tracking.parts import PartsSetting
+from relay.tracking.parts import UNHINTED, PartsSetting
 from relay.tracking.row import ITEM, Key, RowSummary
 from relay.tracking.sweep_lists import Listed, epoch
 from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
@@ -47,7 +47,8 @@ def plan(
         ):
             jobs.append(ListJob(name, RECONCILE, parts=parts))
         elif now - kind.audited_at >= DAY_SECONDS:
-            jobs.append(ListJob(name, AUDIT))
+            mode = RECONCILE if wanted & UNHINTED else AUDIT
+            jobs.append(ListJob(name, mode, parts=parts))
         else:
             tail = max(kind.highest_id - TAIL, 0)
             since = _since(document, name, kind.swept_at, clock)
