@@ -12,7 +12,8 @@ from relay.errors import (
     StateError,
     TransientError,
 )
-from tests.tracking_aws import OLD, logged
+from relay.tracking.hint import to_message
+from tests.tracking_aws import OLD, logged, metric
 from tests.tracking_queues import URL
 
 
@@ -59,8 +60,9 @@ def test_an_error_that_passes_waits(relay, error, least):
     assert min(relay.queues.waits.values()) >= least
 
 
-def test_a_permanent_error_is_dead_lettered(relay):
+def test_a_permanent_error_is_dead_lettered(relay, capsys):
     """A command that the portal refuses for good dead-letters its message with the code."""
+    capsys.readouterr()
     relay.portal.trouble["crm.item.list", 2] = PermanentError("crm.item.list", "INVALID_ARG_VALUE")
     relay.event(1)
     relay.send("no JSON")
@@ -72,6 +74,7 @@ def test_a_permanent_error_is_dead_lettered(relay):
     ]
     assert len(reasons) == 2
     assert any("INVALID_ARG_VALUE" in reason for reason in reasons)
+    assert metric(capsys, "waiting") == 0
 
 
 def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
@@ -239,10 +242,74 @@ def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatc
     """A message beyond the limit of items comes back after one second, at any receive."""
     monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
     relay.received = {"2": 500}
-    relay.event(1)
-    relay.event(2)
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a")
+        relay.event(number)
     relay.track_all()
     assert relay.queues.waits == {"2": 1}
+    assert set(relay.dynamo.mirror) == {("main/deal", 1)}
+
+
+def test_a_message_of_more_items_than_a_batch_may_have_is_read_alone(relay, monkeypatch):
+    """A message that no batch has room for would come back for ever."""
+    monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a")
+    relay.send(to_message("main", "deal", [1, 2], baseline=True))
+    relay.track_all()
+    assert relay.queues.bodies("track") == []
+    assert len(relay.dynamo.mirror) == 2
+
+
+@pytest.mark.parametrize(("name", "number"), [("tracked", 2), ("requests", 1), ("waiting", 1)])
+def test_what_was_read_is_counted(relay, capsys, name, number):
+    """The metrics count the items that are up to date, those that wait, and the requests."""
+    relay.portal.trouble["crm.item.list", 4] = TransientError("crm.item.list", "X")
+    for _ in range(2):
+        for item_id in (1, 2):
+            relay.portal.put(2, item_id, title="a")
+            relay.event(item_id)
+        relay.event(9, entity="company", type_id=4)
+        capsys.readouterr()
+        relay.track_all()
+        assert metric(capsys, name) == number
+        relay.queues.messages.clear()
+
+
+@pytest.mark.parametrize(("error", "number"), [(OperatorError, 1), (TransientError, 0)])
+def test_what_an_operator_must_mend_is_counted(relay, capsys, error, number):
+    """A message that waits for an operator is counted as blocked, one that waits for time is not."""
+    relay.portal.trouble["crm.item.list", 2] = error("crm.item.list", "X")
+    relay.event(1)
+    capsys.readouterr()
+    relay.track_all()
+    assert metric(capsys, "blocked") == number
+
+
+def test_the_end_of_a_first_filling_is_seen_at_once(relay):
+    """A new item just after the first filling is announced, without its ADD event too.
+
+    How far the sweeps of a filled kind are is read once a minute.
+    """
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.sweep()
+    relay.track_all()
+    relay.sweep()
+    relay.portal.put(2, 2, title="b")
+    relay.event(2)
+    assert len(relay.settle()) == 1
+    reads = []
+    state = relay.track.wiring.sweep_state()
+    read = state.read
+    state.read = lambda portal: reads.append(portal) or read(portal)
+    for _ in range(2):
+        relay.event(1)
+        relay.track_all()
+    assert reads == []
+    relay.track._documents["main"] = -61.0, relay.track._documents["main"][1]  # noqa: SLF001
+    relay.event(1)
+    relay.track_all()
+    assert reads == ["main"]
 
 
 def test_messages_received_before_are_spread_before_reading(relay, monkeypatch):
