@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
 from relay.aws_types import BatchResponse, Context, SqsBatch, response
-from relay.errors import NextBatchError, NotOursError, OperatorError
+from relay.errors import NextBatchError, NotOursError
 from relay.queue import Unhandled, hand_back, retry_later
 from relay.retry_policy import Delivery, Policy, policy_of
 from relay.tracking import wiring
@@ -215,13 +215,11 @@ def _hand_back(failed: list[tuple[SQSRecord, Exception]], remaining_seconds: flo
     ]
     back = hand_back(unhandled, logger, repeatable=True, remaining_seconds=remaining_seconds)
     kept = set(back)
-    for record, error, *_ in unhandled:
+    for record, *_ in unhandled:
         if record.message_id not in kept:
             _failures.pop(record.message_id, None)
             _count("dead_lettered", 1)
             continue
-        if isinstance(error, OperatorError):
-            _count("blocked", 1)
         _count("waiting", 1)
     return back
 

@@ -278,7 +278,7 @@ def test_what_was_read_is_counted(relay, capsys, name, number):
 
 @pytest.mark.parametrize(("error", "number"), [(OperatorError, 1), (TransientError, 0)])
 def test_what_an_operator_must_mend_is_counted(relay, capsys, error, number):
-    """A message that waits for an operator is counted as blocked, one that waits for time is not."""
+    """A message that waits for an operator counts as blocked, one that waits for time does not."""
     relay.portal.trouble["crm.item.list", 2] = error("crm.item.list", "X")
     relay.event(1)
     capsys.readouterr()
