@@ -6,6 +6,7 @@ from typing import Any
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS
 from relay.echo.same_value import plain
+from relay.product_rows import PRODUCT_ROWS
 
 SHOWN = 3  # fields on a line
 # Fields that follow from a person's edit; they are in the Change, and not shown.
@@ -20,6 +21,8 @@ def words(change: Change) -> str:
         what = ", ".join(_field(change, name) for name in edited[:SHOWN])
         more = len(edited) - SHOWN
         what += f" and {more} more" if more > 0 else ""
+    if change.passed and (len(change.passed) > 1 or "stageId" not in change.changed):
+        what += f", passed {', '.join(change.passed[:SHOWN])}"
     user = change.after.get("updatedBy") or change.after.get("changedBy")
     by = f" by user {user}" if user else ""
     seen = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
@@ -35,6 +38,9 @@ def edited_fields(change: Change) -> list[str]:
 
 
 def _field(change: Change, name: str) -> str:
+    if name == PRODUCT_ROWS and name not in change.truncated:
+        rows = change.row_changes
+        return f"{name} +{len(rows.added)} ~{len(rows.changed)} -{len(rows.removed)}"
     return f"{name} {_short(change.before, name)} -> {_short(change.after, name)}"
 
 

@@ -19,6 +19,7 @@ lastactivitytime lastactivityby activitydate lastcommunicationtime statuschanged
 statuschangedby closeddate closedby datestart dateclosed previousstageid stagesemanticid closed
 hasphone hasemail hasimol isnew isrecurring isrepeatedapproach isreturncustomer fullname
 formattedname opportunityaccount taxvalueaccount accountcurrencyid realstatus substatus entitytypeid
+requisites contactbindings
 """
 READ_ONLY = frozenset(_READ_ONLY.split())
 _ROW_READ_ONLY = {

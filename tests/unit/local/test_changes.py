@@ -44,6 +44,24 @@ def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
     assert words(gone) == "deal 662 deleted, sweep, written by a reaction"
 
 
+def test_stages_that_were_passed_are_named():
+    """Steps in between are named; the one step that the field shows is not named again."""
+    assert words(replace(WON, passed=("WON",))) == words(WON)
+    line = "deal 662 stageId NEW -> WON, passed LOSE, WON by user 1, event"
+    assert words(replace(WON, passed=("LOSE", "WON"))) == line
+    alone = replace(WON, changed=(), before={}, passed=("WON",))
+    assert words(alone) == "deal 662 updated, passed WON by user 1, event"
+
+
+def test_product_rows_are_counted():
+    """Product rows are shown by how many were added, changed and removed."""
+    rows = [{"id": 1, "productName": "Tea", "price": 1}, {"id": 2, "productName": "Cup"}]
+    changed = {"changed": ("productRows",), "before": {"productRows": rows}}
+    after = {"productRows": [rows[0] | {"price": 2}, {"id": 3, "productName": "Pot"}]}
+    found = words(replace(WON, after=after, **changed))
+    assert found == "deal 662 productRows +1 ~1 -1, event"
+
+
 def test_the_page_gets_what_a_person_edited():
     """The step has the changed fields with both values."""
     described = step(WON)
