@@ -150,7 +150,7 @@ def _show(subject: str, trace: Trace) -> None:
         after = f"+{step.at - began:.3f}"
         console.print(shown(f"  {clock}  {after:>7}  {step.who:13} {step.text}"))
         for more in step.more:
-            console.print(shown(f"{'':37}{more}"))
+            console.print(shown(f"{'':25}{more}"))
 
 
 def _document(trace: Trace) -> dict[str, object]:

@@ -13,7 +13,8 @@ from relay.reaction.checkpoint import Checkpoint, Write
 
 READ_SECONDS = 1.0  # a reading lies in the time that track logs, give or take clocks
 ECHO_SECONDS = 900.0  # an echo is read within minutes of its write
-RESULT_LETTERS = 40
+ANNOUNCED_SECONDS = 120.0  # after a reading its change is in the history, if there is one
+RESULT_LETTERS = 24
 MAX_FIELDS = 6
 # What lines say, by their message.
 TEXTS = {
@@ -68,7 +69,7 @@ def assemble(
                 trace = Trace(None)
                 traces.append(trace)
             trace.events |= {str(one) for one in _mapping(line, "hinted")[subject]}
-            trace.steps.append(_reading(line, found=trace.change is not None))
+            trace.steps.append(_reading(line, trace, now))
     for trace in traces:
         if trace.change:
             trace.steps.append(_changed(trace.change))
@@ -117,13 +118,16 @@ def _of_reading(line: Line, traces: Iterable[Trace]) -> Trace | None:
     return None
 
 
-def _reading(line: Line, *, found: bool) -> Step:
+def _reading(line: Line, trace: Trace, now: float) -> Step:
     others = int(line.fields["items"]) - 1
     requests, seconds = int(line.fields["requests"]), float(line.fields["seconds"])
     together = f" with {others} others" if others > 1 else " with another" if others else ""
     plural = "" if requests == 1 else "s"
     text = f"read{together} in {requests} request{plural}, {seconds:.1f} s"
-    return Step(line.at, "track", f"{text}{'' if found else '; nothing differed'}")
+    if not trace.change:
+        is_recent = now - line.at < ANNOUNCED_SECONDS
+        text += "; no change is announced yet" if is_recent else "; nothing differed"
+    return Step(line.at, "track", text)
 
 
 def _changed(change: PastChange) -> Step:

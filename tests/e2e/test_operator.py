@@ -255,12 +255,10 @@ def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_
 def test_trace_follows_an_event_to_its_effect(relay, run, await_until):
     """A won deal's task is traced back to the event: every step, in order, with its times."""
     deal = relay.portal.call("crm.deal.add", fields={"TITLE": "traced", "STAGE_ID": "WON"})
-
-    def reacted():
-        traced = json.loads(run("trace", f"ITEM=deal/{deal}", "JSON=1").stdout)["traces"]
-        return [one for one in traced if any(step["writes"] for step in one["steps"])]
-
-    (trace,) = await_until(reacted)
+    handled = rf'"message":"handled"[^{{}}]*"service":"follow_up"[^{{}}]*"subject":"deal/{deal}"'
+    await_until(lambda: re.search(handled, relay.log()))
+    traced = json.loads(run("trace", f"ITEM=deal/{deal}", "JSON=1").stdout)["traces"]
+    (trace,) = [one for one in traced if any(step["writes"] for step in one["steps"])]
     steps = [step["by"] for step in trace["steps"] if step["by"] != "journal"]
     assert steps == ["ingress", "mirror", "track", "announce", "follow_up"]
     assert trace["steps"] == sorted(trace["steps"], key=lambda step: step["at"])

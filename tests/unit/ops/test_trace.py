@@ -92,13 +92,19 @@ def test_a_write_whose_answer_was_lost_is_said():
 def test_a_reading_that_finds_nothing_is_told():
     """An event that changed nothing has a trace of its own, and so has one not read yet."""
     lines = [published(), read(), published(60, "e2")]
-    assert told(assemble("deal/66", lines, [], {}, AT + 90)) == [
+    assert told(assemble("deal/66", lines, [], {}, AT + 190)) == [
         [
             "ONCRMDEALUPDATE verified, published",
             "read in 1 request, 1.0 s; nothing differed",
         ],
         ["ONCRMDEALUPDATE verified, published"],
     ]
+
+
+def test_a_change_that_is_not_announced_yet_is_no_missing_one():
+    """Announce is a moment behind the reading, and nobody guesses meanwhile."""
+    ((text,),) = told(assemble("deal/66", [read()], [], {}, AT + 5))
+    assert text.endswith("; no change is announced yet")
 
 
 def test_lines_of_another_item_are_left_out():
