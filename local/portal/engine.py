@@ -63,7 +63,8 @@ def _described(family: Family, field: Field) -> Row:
     if family.native:
         record["upperName"] = upper_snake(field.name)
     if "described" in family.data:
-        record = {name: record[name] for name in family.data["described"].split()}
+        names = (word.partition("=") for word in family.data["described"].split())
+        record = {name: record[member or name] for name, _, member in names}
     if family.data.get("sparse"):
         record = {name: value for name, value in record.items() if value is not False}
     if lines := family.data.get("members", {}).get(field.name):

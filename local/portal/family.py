@@ -31,8 +31,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `errors`      texts as `code|text|status`, by kind or by `operation.kind`, where they are not those
               of `refusals.toml`; `missing` beside it for a family that takes the others over
 `fault`       code of every error that has neither a text in `errors` nor the code 100
-`described`   names of what `fields` tells of a field; `sparse`: only what is true; `more`: what it
-              tells of some of them beside
+`described`   names of what `fields` tells of a field, `name=title` under another name; `sparse`:
+              only what is true; `more`: what it tells of some of them beside
 `members`     of objects, a line a member; `fields` lists them, and a write that names some leaves
               the others as they were
 `unknown`     error of a list that is asked for a field which the family has not

@@ -1,9 +1,9 @@
 """Methods that answer the same to everybody: enumerations and other lists that no call changes.
 
 `data/answers.toml` has them by name: `enum` holds lines of id, name and the two codes, parted by
-bars; `result` holds the answer itself; `refuse` an error as `code|text|status`, and `names` the
-methods that answer with it. `data/manifests.json` has what the older methods of tasks tell of
-themselves.
+bars; `result` holds the answer itself, and `total` what stands beside it; `refuse` an error as
+`code|text|status`, and `names` the methods that answer with it. `data/manifests.json` has what the
+older methods of tasks tell of themselves.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
+from local.portal.listing import Page
 from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.tokens import fill
@@ -27,7 +28,9 @@ def _enum(line: str) -> Row:
     return {"ID": int(number), "NAME": name} | dict(zip(_CODES, codes or (None, None), strict=True))
 
 
-def _answer(result: Any, call: Call) -> Any:
+def _answer(result: Any, call: Call, *, total: int | None = None) -> Any:
+    if total is not None:
+        return Page(_answer(result, call), total)
     if isinstance(result, dict):
         return {name: _answer(value, call) for name, value in result.items()}
     if isinstance(result, list):
@@ -43,7 +46,7 @@ def _refuse(error: str, call: Call) -> Any:
 def register_answers() -> None:
     """Make a method of each."""
     for name, result in _MANIFESTS.items():
-        METHODS[name] = Method(name, "task", partial(_answer, result))
+        METHODS[name.lower()] = Method(name, "task", partial(_answer, result))
     for name, data in ANSWERS.items():
         for one in data.get("names", "").split():
             METHODS[one.lower()] = Method(one, "basic", partial(_refuse, data["refuse"]))
@@ -52,4 +55,5 @@ def register_answers() -> None:
         lines = data.get("enum", "").strip().splitlines()
         result = data.get("result") if "result" in data else [_enum(line) for line in lines]
         scope = data.get("scope", name.partition(".")[0])
-        METHODS[name.lower()] = Method(name, scope, partial(_answer, result))
+        total = data.get("total")
+        METHODS[name.lower()] = Method(name, scope, partial(_answer, result, total=total))

@@ -34,10 +34,19 @@ def person(portal: Portal, number: Any) -> Row:
 
 def plain(portal: Portal, row: Row) -> Row:
     """Show a task without what only its own page has."""
-    hidden = {"ufCrmTask", "ufTaskWebdavFiles", "tags", "favoriteOf", "mutedBy", "dependsOn"}
+    hidden = {
+        "ufCrmTask",
+        "ufTaskWebdavFiles",
+        "tags",
+        "favoriteOf",
+        "mutedBy",
+        "pinnedBy",
+        "dependsOn",
+    }
     view = TEMPLATE["fields"] | {key: value for key, value in row.items() if key not in hidden}
     view["id"] = str(row["id"])
     view["favorite"] = "Y" if row.get("favoriteOf") else "N"
+    view["isPinned"] = "Y" if row.get("pinnedBy") else "N"
     view["isMuted"] = "Y" if row.get("mutedBy") else "N"
     view["creator"] = person(portal, row["createdBy"])
     view["responsible"] = person(portal, row["responsibleId"])

@@ -120,6 +120,35 @@ def expose(call: Call) -> Any:
     return {"DEAL_ID": number}
 
 
+def _of_iblock(call: Call) -> None:
+    """Products have the fields of their catalogue, which must be named."""
+    if not dict(entries(call.need("filter"))).get("iblockId"):
+        raise RestError("0", "Required filter fields: iblockId")
+
+
+for _name in ("", ".service", ".sku", ".offer"):
+    hook(f"catalog.product{_name}", "fields")(_of_iblock)
+
+
+@method("catalog.catalog.isOffers", "catalog")
+def is_offers(call: Call) -> Any:
+    """Whether a catalogue holds variations: none does here."""
+    find_row(call, FAMILIES["catalog.catalog"], "get")
+    return False
+
+
+@method("crm.requisite.preset.field.availabletoadd", "crm")
+def available_to_add(call: Call) -> Any:
+    """Names of a template's fields that it has not yet."""
+    try:
+        rows = table_of(call, FAMILIES["crm.requisite.preset.field"]).walk()
+    except RestError:
+        raise classic("Template not found.") from None
+    taken = {row["FIELD_NAME"] for row in rows if row["PRESET_ID"] == call.get("preset_id")}
+    names = FAMILIES["crm.requisite"].classic
+    return [name for name in names if name.startswith("RQ_") and name not in taken]
+
+
 @hook("catalog.productPropertySection", "before")
 def follow_properties(call: Call) -> None:
     """Every property has settings of how a section shows it."""

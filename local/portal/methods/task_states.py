@@ -65,8 +65,7 @@ def delegate(call: Call) -> Any:
 
 def _mine(call: Call) -> Row:
     """A task of which the owner keeps something for himself."""
-    number = call.number("id", "taskid")
-    row = call.portal.tasks.get(number)
+    row = call.portal.tasks.get(task_number(call))
     if row is None or not readable(call, row):
         raise RestError("0", "wrong task id")
     return row
@@ -88,6 +87,8 @@ for _name, _what in {
     "stopwatch": ("auditors", False),
     "mute": ("mutedBy", True),
     "unmute": ("mutedBy", False),
+    "pin": ("pinnedBy", True),
+    "unpin": ("pinnedBy", False),
 }.items():
     METHODS[f"tasks.task.{_name}"] = Method(f"tasks.task.{_name}", "task", partial(_watch, *_what))
 

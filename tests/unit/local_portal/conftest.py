@@ -6,6 +6,7 @@ import pytest
 
 import local.portal.methods  # noqa: F401  importing them registers them
 from local.portal.errors import RestError
+from local.portal.items import Actor, add_item
 from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.seed import seed
@@ -39,3 +40,15 @@ def desk():
     return SimpleNamespace(
         portal=portal, webhook=webhook, answer=answer, call=call, refusal=refusal, events=events
     )
+
+
+@pytest.fixture
+def full(desk):
+    """Make a portal in which a row of each family can be made."""
+    for scope in ("catalog", "lists", "task", "userfieldconfig", "user.userfield"):
+        desk.webhook.scopes.add(scope)
+    portal = desk.portal
+    add_item(portal, portal.types[1], {"title": "Lead"}, Actor(), event=False)
+    desk.call("lists.add", IBLOCK_TYPE_ID="lists", IBLOCK_CODE="first", FIELDS={"NAME": "First"})
+    desk.events()
+    return desk

@@ -1,0 +1,90 @@
+"""Small methods of tasks, the catalogue and templates that no family has."""
+
+import pytest
+
+from tests.unit.local_portal.family_requests import SHAPES
+
+RESULT = "tasks.task.result"
+
+
+@pytest.fixture
+def commented(full):
+    """Make a task with two comments."""
+    full.call("tasks.task.add", fields={"TITLE": "One", "RESPONSIBLE_ID": 1})
+    for text in ("First", "Second"):
+        full.call("task.commentitem.add", TASKID=1, FIELDS={"POST_MESSAGE": text})
+    return full
+
+
+def test_comments_become_results_and_leave_them(commented):
+    """The newest result stands first; a comment is a result once."""
+    made = [commented.call(f"{RESULT}.addFromComment", commentId=number) for number in (1, 2)]
+    assert [(one["taskId"], one["commentId"], one["text"]) for one in made] == [
+        (1, 1, "First"),
+        (1, 2, "Second"),
+    ]
+    assert [one["id"] for one in commented.call(f"{RESULT}.list", taskId=1)] == [2, 1]
+    refused = commented.refusal(f"{RESULT}.addFromComment", commentId=1)
+    assert (refused.code, refused.text) == ("0", "Result already exists.")
+    assert commented.call(f"{RESULT}.deleteFromComment", commentId=1) is None
+    assert [one["commentId"] for one in commented.call(f"{RESULT}.list", taskId=1)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code", "text"),
+    [
+        ("addFromComment", {"commentId": 9}, "0", "Comment not found."),
+        ("deleteFromComment", {"commentId": 9}, "0", "Comment not found."),
+        ("list", {"taskId": 9}, "0", "Access denied."),
+        ("list", {"taskId": "x"}, "100", "Invalid value {x} to match with parameter {taskId}."),
+        ("list", {}, "100", "Could not find value for parameter {taskId}"),
+    ],
+)
+def test_results_are_refused_as_their_pages_say(commented, method, params, code, text):
+    """Absent comments and tasks, and what is no number."""
+    refused = commented.refusal(f"{RESULT}.{method}", **params)
+    assert refused.code == code
+    assert refused.text.startswith(text)
+
+
+def test_a_pinned_task_says_so(commented):
+    """Pinned and unpinned again."""
+    for method, pinned in (("pin", "Y"), ("unpin", "N")):
+        commented.call(f"tasks.task.{method}", taskId=1)
+        task = commented.call("tasks.task.get", taskId=1, select=["ID", "IS_PINNED"])["task"]
+        assert task["isPinned"] == pinned
+
+
+def test_products_have_fields_of_a_named_catalogue(full):
+    """Without its number there is nothing to describe."""
+    refused = full.refusal("catalog.product.getFieldsByFilter", filter={"productType": 1})
+    assert (refused.code, refused.text) == ("0", "Required filter fields: iblockId")
+    filter_ = {"iblockId": 1, "productType": 1}
+    answer = full.call("catalog.product.getFieldsByFilter", filter=filter_)
+    assert answer["product"]["name"]["isRequired"] is True
+
+
+def test_what_a_template_has_is_not_offered_again(full):
+    """A field that was added to it leaves the list."""
+    method = "crm.requisite.preset.field"
+    free = full.call(f"{method}.availabletoadd", preset={"ID": 1})
+    full.call(
+        f"{method}.add", preset={"ID": 1}, fields={"FIELD_NAME": free[0], "IN_SHORT_LIST": "N"}
+    )
+    assert full.call(f"{method}.availabletoadd", preset={"ID": 1}) == free[1:]
+
+
+def test_no_catalogue_holds_variations(full):
+    """And one that is absent is refused."""
+    assert full.call("catalog.catalog.isOffers", id=1) is False
+    assert full.refusal("catalog.catalog.isOffers", id=99).status == 400
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["catalog.enum.getRoundTypes", "catalog.enum.getStoreDocumentTypes", "tasks.task.getFields"],
+)
+def test_lists_that_no_call_changes(full, method):
+    """What the pages name is there."""
+    answer = full.call(method)
+    assert [key for key in SHAPES.get(method, {}) if key not in answer] == []
