@@ -70,3 +70,15 @@ def test_failures_expire_with_their_row(record):
         with pytest.raises(ZeroDivisionError):
             record.deliver(FakePortal(), fail)
         assert record.stored().failures == 1
+
+
+def test_the_writes_of_each_method_are_numbered_by_themselves():
+    """A write is known by its method and its number among the writes of that method."""
+    checkpoint = Checkpoint("key")
+    for method in ("crm.item.add", "tasks.task.add", "crm.item.add"):
+        checkpoint.add(method, "digest", 1.0)
+    assert [(one.method, one.number) for one in checkpoint.writes] == [
+        ("crm.item.add", 0),
+        ("tasks.task.add", 0),
+        ("crm.item.add", 1),
+    ]
