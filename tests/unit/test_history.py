@@ -4,7 +4,7 @@ import string
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.errors import NotOursError, RowError, StateError
@@ -34,6 +34,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(before=st.none() | st.dictionaries(st.text(string.ascii_letters), VALUES, max_size=40))
 def test_a_row_has_all_of_a_change(before):
     """A row that is read is the change that was written, whether or not it was compressed."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.history import PastChange, state_before
@@ -134,6 +134,7 @@ FORMS = st.dictionaries(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(old=st.none() | FORMS, new=st.none() | FORMS)
 def test_the_former_state_follows_from_the_later_one(old, new):
     """Of any two readings the row gives back the first, also where the message left fields out."""
