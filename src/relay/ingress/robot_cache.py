@@ -36,13 +36,13 @@ class RobotCache(TokenCache):
             self.members[event.portal] = event.member_id
 
     def call_id(self, call: str, received_at: float) -> tuple[str, float]:
-        """Return the id and the time of a call: those of an equal one shortly before.
+        """Return the id and the time of a call: those of an equal one shortly before or after.
 
         Calls that other processes received share the id within a window on the clock; beyond its
         edge relay.reaction.equal_calls finds them.
         """
         at = self._recent.get(call, received_at)
-        if not 0 <= received_at - at < ROBOT_WINDOW_SECONDS:
+        if abs(received_at - at) >= ROBOT_WINDOW_SECONDS:
             at = received_at
         if len(self._recent) >= MAX_RECENT:
             self._recent.clear()

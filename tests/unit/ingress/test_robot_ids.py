@@ -10,7 +10,16 @@ from tests.robots import DEAL_42, robot_request
 
 
 @pytest.mark.parametrize(
-    ("seconds", "same"), [(0, True), (4.9, True), (9.9, True), (10.1, False), (3600, False)]
+    ("seconds", "same"),
+    [
+        (0, True),
+        (4.9, True),
+        (9.9, True),
+        (10.1, False),
+        (3600, False),
+        (-9.9, True),
+        (-10.1, False),
+    ],
 )
 def test_an_equal_call_within_ten_seconds_has_the_same_id(portal, seconds, same):
     """However the seconds fall on the clock, a second click is the first; a later one is not."""
@@ -24,6 +33,16 @@ def test_an_equal_call_within_ten_seconds_has_the_same_id(portal, seconds, same)
         assert (ids[0] == ids[1]) is same
         times = [json.loads(message["Message"])["time"] for message in portal.published[-2:]]
         assert (times[0] == times[1]) is (same or not seconds)
+
+
+def test_a_call_is_compared_with_the_first_of_equal_ones(portal):
+    """Of calls 6 s apart the third is a new one, with its own time."""
+    for at in (0, 6_000, 12_000):
+        request = robot_request("a=1")
+        request["requestContext"]["timeEpoch"] = 1_766_047_125_000 + at
+        assert portal.ask(request)[0] == 200
+    times = [json.loads(message["Message"])["time"][17:] for message in portal.published]
+    assert times == ["45Z", "45Z", "57Z"]
 
 
 def test_copies_that_do_not_know_of_each_other_give_one_id(portal):

@@ -10,7 +10,7 @@ from relay.event import Event, robot_call_id
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import EqualCalls
+from relay.reaction.equal_calls import EqualCalls, find_key
 from tests.batches import handle
 from tests.samples import load
 
@@ -41,6 +41,8 @@ async def note(event: Event, portal: Portal) -> None:
         (EDGE + 4.999, EDGE - 5, 1),
         (EDGE - 5, EDGE + 5, 2),
         (EDGE + 5, EDGE - 5, 2),
+        (EDGE - 5, EDGE + 9, 2),
+        (EDGE + 9, EDGE - 5, 2),
         (EDGE - 5, EDGE + 3600, 2),
     ],
 )
@@ -81,6 +83,39 @@ def test_an_equal_call_waits_for_the_run_of_the_first(portal):
     portal.sqs.table.rows[row["pk"]["S"]] = row
     assert handle(note, called(EDGE)) == []
     assert len(portal.calls) == 1
+
+
+def test_of_two_runs_that_load_at_once_one_goes_on_with_the_row_of_the_other(portal, monkeypatch):
+    """The run whose transaction fails sends nothing, and stores under the other call's key."""
+    portal.answers[COMMENT] = 7
+    table = portal.sqs.table
+    store = table.transact_write_items
+
+    def later(**request):
+        monkeypatch.setattr(table, "transact_write_items", store)
+        assert handle(note, called(EDGE - 1)) == []
+        return store(**request)
+
+    monkeypatch.setattr(table, "transact_write_items", later)
+    assert handle(note, called(EDGE)) == []
+    assert len(portal.calls) == 1
+    (row,) = (row for key, row in table.rows.items() if key.startswith("done#"))
+    assert row["pk"]["S"] == f"done#note#{robot_call_id(CALL, EDGE - 1)}"
+    assert handle(note, called(EDGE)) == []
+    assert table.rows[row["pk"]["S"]]["called_at"] == {"N": str(int(EDGE * 1000) - 1000)}
+    assert len(portal.calls) == 1
+
+
+def test_the_own_row_counts_more_than_that_of_an_equal_call():
+    """Without an own row that of a call less than 10 s away is taken, before or after."""
+    calls = EqualCalls(("before", "after"), 20_000)
+    near, far = ({"called_at": {"N": str(at)}} for at in (29_999, 30_000))
+    assert find_key("own", calls, {}) == "own"
+    assert find_key("own", None, {"after": near}) == "own"
+    assert find_key("own", calls, {"after": near}) == "after"
+    assert find_key("own", calls, {"before": near, "after": near}) == "before"
+    assert find_key("own", calls, {"before": far, "after": far}) == "own"
+    assert find_key("own", calls, {"own": far, "after": near}) == "own"
 
 
 def test_a_row_of_an_older_version_is_no_equal_call(portal):
