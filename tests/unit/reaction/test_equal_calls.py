@@ -1,5 +1,6 @@
 """relay.reaction.equal_calls: whose checkpoint a robot's event takes."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -21,8 +22,8 @@ COMMENT = "crm.timeline.comment.add"
 
 def called(at, call=CALL, **changes):
     """Return the event of a robot's call that came at a time (epoch s)."""
-    time = datetime.fromtimestamp(at, UTC).isoformat()
-    event = replace(load("sqs_robot_called"), event_id=robot_call_id(call, at), time=time)
+    moment = datetime.fromtimestamp(at, UTC).isoformat()
+    event = replace(load("sqs_robot_called"), event_id=robot_call_id(call, at), time=moment)
     return replace(event, **changes).to_json()
 
 
@@ -104,6 +105,28 @@ def test_of_two_runs_that_load_at_once_one_goes_on_with_the_row_of_the_other(por
     assert handle(note, called(EDGE)) == []
     assert table.rows[row["pk"]["S"]]["called_at"] == {"N": str(int(EDGE * 1000) - 1000)}
     assert len(portal.calls) == 1
+
+
+def test_the_run_of_a_killed_call_is_continued_under_its_key(portal, monkeypatch):
+    """A row that appears after the load, and whose lease is over, is taken with its time."""
+    portal.answers[COMMENT] = 7
+    table = portal.sqs.table
+    store = table.transact_write_items
+    key = f"done#note#{robot_call_id(CALL, EDGE - 1)}"
+    killed = Checkpoint(key, owner="killed", called_at=int(EDGE * 1000) - 1000)
+
+    def later(**request):
+        table.rows.setdefault(key, killed.to_item(time.time()))
+        return store(**request)
+
+    monkeypatch.setattr(table, "transact_write_items", later)
+    for at in (EDGE, EDGE - 1, EDGE):
+        assert handle(note, called(at)) == []
+    assert len(portal.calls) == 1
+    (row,) = (row for name, row in table.rows.items() if name.startswith("done#"))
+    stored = Checkpoint.of("", row, time.time())
+    assert (stored.key, stored.called_at) == (key, killed.called_at)
+    assert [write.result for write in stored.writes] == ["7"]
 
 
 def test_the_own_row_counts_more_than_that_of_an_equal_call():
