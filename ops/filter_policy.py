@@ -20,6 +20,8 @@ def _meets(condition: object, value: object, name: str) -> bool:
 
 def _rule(rule: object, value: object, name: str) -> bool:
     match rule:
+        case {"numeric": ["=", int() | float() as number]}:
+            return value == number and not isinstance(value, bool)
         case {"exists": bool(wanted)}:
             return (value is not None) is wanted
         case {"prefix": str(start)}:

@@ -16,6 +16,7 @@ import typer
 from ops import change_line
 from ops.build import ROOT
 from ops.deployed import Deployed, Stack, client, find_stack
+from ops.filter_policy import Policy, matches
 from ops.mapping import logical_id
 from ops.outcome import print_document
 from ops.portals import open_portal
@@ -24,7 +25,7 @@ from ops.subscription import subscription
 from ops.template_file import read_template
 from ops.temporary_queue import TemporaryQueue, remove_left
 from ops.terminal import console, shown
-from ops.try_reaction import LocalReaction, Tried, set_environment
+from ops.try_reaction import LiveReaction, Tried, set_environment
 from relay.change import Change
 from relay.errors import NotOursError
 from relay.event import TYPE_PREFIXES, Event
@@ -44,7 +45,7 @@ def command(
     """Show live changes until Ctrl-C; run a local reaction on each, dry unless WRITE=1."""
     if write and not run:
         raise SystemExit("WRITE=1 needs RUN=<reaction>: nothing else writes")
-    reaction = LocalReaction(run) if run else None
+    reaction = LiveReaction(run) if run else None
     found = find_stack(stack)
     topic, policy = _subscription(on, run)
     arn = found.outputs[f"{topic}Arn"]
@@ -55,7 +56,7 @@ def command(
         Stop() as stop,
         TemporaryQueue(sqs, sns, arn, f"{prefix}{time.time_ns()}", policy) as queue,
     ):
-        listener = _Listener(found, queue, reaction, wanted=policy.get("type"), write=write)
+        listener = _Listener(found, queue, reaction, policy, write=write)
         console.print("listening; Ctrl-C ends it, and deletes its queue")
         while not stop:
             for message in queue.messages(WAIT_SECONDS):
@@ -89,12 +90,12 @@ class _Listener:
         self,
         stack: Deployed,
         queue: TemporaryQueue,
-        reaction: LocalReaction | None,
+        reaction: LiveReaction | None,
+        policy: Policy,
         *,
-        wanted: object,
         write: bool,
     ) -> None:
-        self._queue, self._reaction, self._wanted, self._write = queue, reaction, wanted, write
+        self._queue, self._reaction, self._policy, self._write = queue, reaction, policy, write
         if write:
             set_environment(stack, queue.url)
         self._portal = cache(lambda name: self._open(stack, name))
@@ -116,8 +117,8 @@ class _Listener:
             console.print(shown(f"a message that is no change: {stray!r:.200}"))
             self._queue.delete(message)
             return
-        if isinstance(self._wanted, list) and document["type"] not in self._wanted:
-            self._queue.delete(message)  # a filter takes up to 15 minutes
+        if not matches(self._policy, document):
+            self._queue.delete(message)  # a new filter takes AWS up to 15 minutes
             return
         console.print(shown(line))
         tried = self._try(message) if self._reaction else None

@@ -36,7 +36,7 @@ class Tried(NamedTuple):
     skipped: bool = False  # it is about other records
 
 
-class LocalReaction:
+class LiveReaction:
     """A reaction's file, loaded anew when it was saved; exits where there is none."""
 
     def __init__(self, name: str) -> None:

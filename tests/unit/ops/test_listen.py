@@ -10,10 +10,11 @@ import pytest
 from ops import listen
 from ops.deployed import Deployed
 from ops.dry_portal import DryPortal
+from ops.filter_policy import matches
 from ops.listen import command
 from ops.temporary_queue import LEFT_SECONDS, TemporaryQueue, remove_left
 from ops.terminal import console
-from ops.try_reaction import LocalReaction
+from ops.try_reaction import LiveReaction
 from relay.portal.fake import FakePortal
 from tests.samples import load
 
@@ -124,7 +125,7 @@ def test_a_local_reaction_says_what_it_would_write(listening):
 
 
 def test_other_changes_do_not_run_it(listening):
-    """ON chooses by type, also while AWS does not obey a new filter yet."""
+    """The filter counts, also while AWS does not obey a new one yet."""
     deleted = replace(WON, action="deleted", after={}, changed=())
     said = listening(deleted.to_json(), WON.to_json(), on="deal.updated")
     assert said.count("CHANGE=") == 1
@@ -175,7 +176,7 @@ def test_an_error_names_the_line_of_the_reaction(monkeypatch):
         raise KeyError("task")
 
     monkeypatch.setattr(DryPortal, "call", call)
-    reaction = LocalReaction("follow_up")
+    reaction = LiveReaction("follow_up")
     tried = reaction.try_dry(WON.to_json(), lambda _name: FakePortal())
     assert re.fullmatch(r"KeyError: 'task' \(follow_up\.py:\d+\)", tried.error)
     assert reaction.try_dry("{", lambda _name: FakePortal()).error.startswith("JSONDecodeError")
@@ -200,3 +201,10 @@ def test_messages_that_nobody_reads_are_kept_for_minutes():
         assert aws.queues[queue.url]["MessageRetentionPeriod"] == "300"
         (subscription,) = aws.subscriptions.values()
         assert json.loads(subscription["FilterPolicy"]) == {"type": ["x"]}
+
+
+@pytest.mark.parametrize(("number", "passes"), [(1, True), (1.0, True), (2, False), (True, False)])
+def test_a_number_of_a_filter_is_compared(number, passes):
+    """`make new` writes numbers as SNS wants them, and a filter is judged here as there."""
+    policy = {"data": {"after": {"categoryId": [{"numeric": ["=", 1]}]}}}
+    assert matches(policy, {"data": {"after": {"categoryId": number}}}) is passes
