@@ -19,7 +19,8 @@ from local.portal.outbox import Delivery
 from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.seed import seed
-from local.portal.state import load, save, seed_from
+from local.portal.seed_file import seed_from
+from local.portal.state import load, save
 from local.portal.time_passing import pass_time
 from local.portal.world import World
 
@@ -140,7 +141,7 @@ class PortalServer:
         return self.run(lambda: run_method(self.portal, self.webhook, method, params)["result"])
 
     def seed(self, path: str | Path) -> None:
-        """Add what a small file lists (local/portal/state.py)."""
+        """Add what a small file lists (seed_file.py)."""
         self.run(lambda: seed_from(self.portal, Path(path)))
 
     def save(self, path: str | Path) -> None:

@@ -22,7 +22,7 @@ function saying (name, step) {
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
   if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '') + (step.reading ? ` (${step.reading})` : '')
   if (name === 'reacted') return [short(step.reaction ?? step.by ?? '').replace('—', ''), step.error, step.at].filter(Boolean).join(' · ')
-  return short(step.comment ?? step.fields?.join?.(', ') ?? step.task ?? step.method ?? '').replace('—', '')
+  return short(step.comment ?? step.fields?.join?.(', ') ?? (step.task && `task/${step.task}`) ?? step.method ?? '').replace('—', '')
 }
 const spent = seconds => seconds < 0 ? '' : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 100 ? `${seconds.toFixed(1)} s` : ''
 

@@ -35,6 +35,17 @@ def test_each_question_sees_what_is_saved_now(mine):
         assert importer.trouble([HANDLER]) == ""
 
 
+def test_a_shared_module_is_imported_anew(mine):
+    """What the process has loaded at its start is not what it judges later."""
+    shared = mine.parents[1] / "reaction.py"
+    shared.write_text("value = 1\n")
+    mine.write_text("from relay.reaction import value as handler\n")
+    with Importer(mine.parents[2], ROOT) as importer:
+        assert "has no handler" in importer.trouble([HANDLER])
+        shared.write_text("def value(): ...\n")
+        assert importer.trouble([HANDLER]) == ""
+
+
 def test_an_import_without_an_end_is_ended(mine):
     """It is told with the seconds that it was given."""
     mine.write_text("while True: pass\n")

@@ -10,10 +10,12 @@ import pytest
 
 from local.portal.call import METHODS
 from local.portal.errors import RestError
+from local.portal.faults import add_fault
 from local.portal.portal import Portal
 from local.portal.run import run_method
+from local.portal.seed_file import seed_from
 from local.portal.snapshot import pack, unpack
-from local.portal.state import from_json, load, save, seed_from, to_json
+from local.portal.state import from_json, load, save, to_json
 from local.portal.time_passing import pass_time
 
 SEED = """
@@ -104,7 +106,8 @@ def test_another_file_is_refused_and_the_portal_stays(desk, saved):
 
 
 @pytest.mark.parametrize(
-    "name", ["os:system", "local.portal.server:PortalServer.call", "local.portal.run:time", "local"]
+    "name",
+    ["os:system", "local.portal.state:Path", "local.portal.run:time", "local", "local.portal.no:X"],
 )
 def test_a_state_makes_objects_of_portals_only(name):
     """A file that names a function, or a class of another package, is refused."""
@@ -158,12 +161,14 @@ def test_a_wrong_seed_is_told_by_its_entry(tmp_path, seed, reason):
 
 
 def test_time_passes_for_all_that_depends_on_it(desk):
-    """The clock, the bucket of requests and the operating time move on."""
+    """The clock, the bucket of requests, the operating time and a fault's end move on."""
     portal = desk.portal
     now, zone = portal.clock.now(), portal.clock.zone
     portal.bucket.level, portal.bucket.at = 50, 1000.0
     portal.operating.of("secret", "crm.deal.list").add(now, 500)
+    fault = add_fault(portal.faults, {"kind": "rate", "for_seconds": 60})
     pass_time(portal, 3600)
+    assert fault.spent
     assert portal.clock.now() - now >= 3600
     assert portal.clock.zone == zone
     assert portal.bucket.admit(1000.0, 50, 2.0)
