@@ -5,12 +5,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
 
 from ops.deployed import aws_errors
 from ops.terminal import console, harmless
+from relay.errors import NewerFormatError, StateError
 
 DONE, LEFT, REFUSED = 0, 1, 2
 
@@ -32,7 +34,7 @@ def ending[**P](command: Callable[P, Outcome | None]) -> Callable[P, None]:
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         try:
-            with aws_errors():
+            with aws_errors(), _tables_errors():
                 outcome = command(*arguments, **options)
         except SystemExit as refusal:
             if not isinstance(refusal.code, str):
@@ -47,6 +49,17 @@ def ending[**P](command: Callable[P, Outcome | None]) -> Callable[P, None]:
         sys.exit(LEFT if outcome and outcome.left else DONE)
 
     return run
+
+
+@contextmanager
+def _tables_errors() -> Iterator[None]:
+    """Raise AWS's own error where a table does not answer, and exit at rows of newer code."""
+    try:
+        yield
+    except StateError as trouble:
+        raise trouble.__cause__ or SystemExit(str(trouble)) from None
+    except NewerFormatError as newer:
+        raise SystemExit(f"{newer}: run the command from the code that is deployed") from None
 
 
 def refuse(sentence: str) -> None:

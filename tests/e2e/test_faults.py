@@ -7,6 +7,8 @@ import pytest
 
 from local.ordeal.plan import Plan
 from local.ordeal.scenario import Scenario
+from ops.deployed import Deployed
+from ops.past import Past
 
 PLAN = Plan(seed=7, edits=1300, seconds=30)
 
@@ -20,6 +22,19 @@ def report(relay):
 def test_no_change_is_lost_or_announced_twice_and_each_effect_happens_once(report):
     """Mirror and portal are equal, a deal's Changes form a chain, a won deal has one task."""
     assert not report.findings, "\n".join(report.findings[:20])
+
+
+def test_every_announced_state_is_known_afterwards(relay, report):
+    """The history leads from the mirror back to each state that was announced, without a gap."""
+    deployed = Deployed("relay", relay.stack.outputs, {}, relay.stack.resources)
+    past = Past(relay.aws.client("dynamodb"), deployed)
+    states = 0
+    for row in past.kind("main", "deal"):
+        timeline = past.timeline(row.key)
+        states += len(list(timeline.steps()))  # each state's checksum is that of its Change
+        for one in timeline.rows:
+            assert (timeline.at(one.at) is None) is (one.action == "deleted")
+    assert states >= report.counts["announced"] / 2
 
 
 def test_it_was_an_ordeal(report):

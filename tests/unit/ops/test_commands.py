@@ -11,6 +11,7 @@ from ops.build import ROOT
 from ops.commands import COMMANDS, run
 from ops.outcome import Outcome, ending
 from ops.terminal import console
+from relay.errors import NewerFormatError, StateError
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +155,35 @@ def test_every_command_takes_options_only(command, capsys):
     """Whatever a command needs is NAME=value: make has no positions."""
     assert status(command, "--help") == 0
     assert f"Usage: relay {command} [OPTIONS]\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (NewerFormatError("deal/1 has format 9"), "run the command from the code that is deployed"),
+        (StateError("the history is throttled"), "the history is throttled"),
+    ],
+)
+def test_a_table_that_is_newer_or_does_not_answer_is_one_sentence(error, text, capsys):
+    """A command that reads the tables by the functions' code exits with 2, without a traceback."""
+
+    def command() -> Outcome:
+        raise error
+
+    with pytest.raises(SystemExit) as exited:
+        ending(command)()
+    assert exited.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_tables_refusal_is_told_as_awss_own(capsys):
+    """The remedy is that of AWS's code."""
+
+    def command() -> Outcome:
+        refusal = ClientError({"Error": {"Code": "AccessDeniedException"}}, "Query")
+        raise StateError("the history") from refusal
+
+    with pytest.raises(SystemExit) as exited:
+        ending(command)()
+    assert exited.value.code == 2
+    assert "docs/production.md has the operator's policy" in capsys.readouterr().err
