@@ -144,7 +144,7 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
 
 def _moved_only_by(notes: list[NoteText], change: Change) -> bool:
     """Return whether each move between stages was noted: a person's may lie between two."""
-    noted = {note.fields.get("stageid") for note in notes}
+    noted = [note.fields.get("stageid") for note in notes]
     return all(step["stageId"] in noted for step in change.steps)
 
 

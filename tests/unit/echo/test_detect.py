@@ -118,6 +118,17 @@ def test_another_value_or_field_is_a_persons(fields, after):
     assert not judge(change, entityTypeId=2, id=5, fields=fields)
 
 
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [(["WON"], True), (["LOSE", "WON"], False), (["WON", "NEW", "WON"], False)],
+)
+def test_a_move_in_between_is_a_persons(stages, expected):
+    """A move to a stage that nobody noted makes the whole change a person's."""
+    steps = tuple({"stageId": stage, "categoryId": 0, "at": NOON} for stage in stages)
+    change = replace(change_of({"stageId": "NEW"}, stageId="WON", **MOVED), steps=steps)
+    assert judge(change, entityTypeId=2, id=5, fields={"stageId": "WON"}) is expected
+
+
 def test_a_truncated_field_is_a_persons():
     """A truncated field is a person's: an emptied one would look the same."""
     change = replace(change_of(title=None, stageId="A"), truncated=("title",))
