@@ -139,6 +139,6 @@ class _Unpacker:
 def _class(name: str) -> type[Any]:
     module, _, path = name.partition(":")
     found = getattr(importlib.import_module(module), path) if module.startswith(_PACKAGE) else None
-    if not isinstance(found, type):
+    if not isinstance(found, type) or found.__module__ != module:
         raise TypeError(f"{name} is no class of a portal")
     return found

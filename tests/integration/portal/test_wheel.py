@@ -48,16 +48,17 @@ def test_the_fixture_comes_with_the_wheel(bin_folder, tmp_path):
 
 
 def test_the_page_comes_with_the_wheel(bin_folder, tmp_path):
-    """The page and its scripts are served."""
+    """The page, with its style, and its scripts are served."""
     text = """
 import urllib.request
 from local.portal.server import PortalServer
 with PortalServer() as server:
-    for path in ("/", "/page/main.js", "/page/style.css", "/admin/board"):
+    for path in ("/", "/page/main.js", "/admin/board"):
         print(urllib.request.urlopen(server.url + path).status)
+    print(b".deal {" in urllib.request.urlopen(server.url).read())
 """
     ended = run([bin_folder / "python", "-c", text], tmp_path)
-    assert ended.stdout.split() == ["200"] * 4, ended.stderr
+    assert ended.stdout.split() == ["200", "200", "200", "True"], ended.stderr
 
 
 def test_what_is_missing_is_named(bin_folder, tmp_path):
