@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from local.aws import LocalAws
 from local.changes import Changes, Readings, step
@@ -15,6 +15,7 @@ from ops.follow import follow
 from ops.terminal import console, shown
 
 POLL_SECONDS = 0.3
+SHOWN = 3  # saved files on a line
 _INDENT = " " * 10
 
 
@@ -48,18 +49,12 @@ class Journal:
             self._show(shown_steps)
 
     def _take(self) -> None:
-        try:
-            taken = self._live.take()
-        except NotTakenError as error:
-            first, lines = "what was saved; the former code goes on:", str(error).splitlines()
-            console.print(f"{_now()}  [red]not running[/] {first}")
-            _indented(lines)
-            self._ask("notice", text=f"{_now()} not running {first}", lines=lines, bad=True)
-            return
-        if taken:
-            text = _words(taken)
-            console.print(f"{_now()}  [green]running[/] {shown(text)}")
-            self._ask("notice", text=f"{_now()} running {text}")
+        if notice := outcome(self._live):
+            color = "red" if notice.bad else "green"
+            console.print(f"{_now()}  [{color}]{notice.verdict}[/] {shown(notice.text)}")
+            _indented(notice.lines)
+            text = f"{_now()} {notice.verdict} {notice.text}"
+            self._ask("notice", text=text, lines=notice.lines, bad=notice.bad)
 
     def _show(self, lines: list[dict[str, Any]]) -> None:
         self._ask("steps", lines=lines)
@@ -72,9 +67,28 @@ class Journal:
             _stray(f"not on the page: {error}")
 
 
+class Notice(NamedTuple):
+    """What became of saved files: a line that begins with a verdict, and the lines of an error."""
+
+    verdict: str
+    text: str
+    lines: list[str]
+    bad: bool
+
+
+def outcome(live: LiveStack) -> Notice | None:
+    """Let a stack take what is saved; return what became of it, None where nothing was saved."""
+    try:
+        taken = live.take()
+    except NotTakenError as error:
+        text = "what was saved; the former code goes on:"
+        return Notice("not running", text, str(error).splitlines(), bad=True)
+    return Notice("running", _words(taken), [], bad=False) if taken else None
+
+
 def _words(taken: Taken) -> str:
-    """Return a line: `src/relay/reactions/x.py in XFunction, after 0.9 s`."""
-    files = ", ".join(taken.files[:3]) + (" and more" if len(taken.files) > 3 else "")  # noqa: PLR2004
+    """Return a text: `src/relay/reactions/x.py in XFunction, after 0.9 s`."""
+    files = ", ".join(taken.files[:SHOWN]) + (" and more" if len(taken.files) > SHOWN else "")
     where = [", ".join(taken.functions)] if taken.functions else []
     where += ["the updated stack"] if taken.is_update else []
     return f"{files} in {' and '.join(where) or 'no function'}, after {taken.seconds:.1f} s"

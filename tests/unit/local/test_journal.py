@@ -1,0 +1,47 @@
+"""local.journal: what is told of code that was saved."""
+
+import pytest
+
+from local.journal import outcome
+from local.live import NotTakenError, Taken
+
+MINE = "src/relay/reactions/mine.py"
+
+
+class Live:
+    """A stack that takes what it is given, or refuses it."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def take(self):
+        """Return the result, or raise it."""
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+@pytest.mark.parametrize(
+    ("taken", "text"),
+    [
+        (Taken((MINE,), ("MineFunction",), False, 0.94), f"{MINE} in MineFunction, after 0.9 s"),
+        (
+            Taken(("a.py", "template.yaml"), ("A", "B"), True, 1.0),
+            "a.py, template.yaml in A, B and the updated stack, after 1.0 s",
+        ),
+        (Taken(("d.json",), (), False, 0.0), "d.json in no function, after 0.0 s"),
+        (Taken(("a", "b", "c", "d"), ("A",), False, 0.0), "a, b, c and more in A, after 0.0 s"),
+    ],
+)
+def test_what_runs_is_told_with_its_functions(taken, text):
+    """The line names the files, the functions that run them now, and the seconds."""
+    notice = outcome(Live(taken))
+    assert (notice.verdict, notice.text, notice.lines, notice.bad) == ("running", text, [], False)
+
+
+def test_what_can_not_run_is_told_with_its_lines():
+    """The lines of the error follow; what is not saved is not told."""
+    notice = outcome(Live(NotTakenError(f"NameError: x\n{MINE}:3 in <module>")))
+    assert (notice.verdict, notice.bad) == ("not running", True)
+    assert notice.lines == ["NameError: x", f"{MINE}:3 in <module>"]
+    assert outcome(Live(None)) is None
