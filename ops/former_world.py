@@ -11,11 +11,13 @@ from ops.past import Past
 from ops.timeline import GapError, Timeline
 from relay.change import Change, Fields
 from relay.errors import PermanentError
-from relay.kinds import TASK, name_of
+from relay.kinds import KINDS, TASK, name_of
+from relay.product_rows import PRODUCT_ROWS
 from relay.reaction.past import changes_before
 from relay.tracking.projection import Form
 from relay.tracking.row import Key, Row
 
+OWNERS = {kind.owner_code: kind.name for kind in KINDS.values() if kind.owner_code}
 _CONDITION = re.compile(r"(!=|!@|!|=|@|)([A-Za-z]\w*)")
 
 type Params = Mapping[str, object]
@@ -45,7 +47,18 @@ class FormerWorld:
                 return {"task": self._one(method, TASK, given.get("taskid"), moment)}
             case "crm.item.list":
                 return {"items": list(self._list(_kind(given), given.get("filter"), moment))}
+            case "crm.item.productrow.list":
+                return {PRODUCT_ROWS: self._product_rows(method, given.get("filter"), moment)}
         raise NotHeldError(method)
+
+    def _product_rows(self, method: str, conditions: object, moment: float) -> object:
+        """Return the rows of one owner, where they are asked for by `=ownerType` and `=ownerId`."""
+        match conditions:
+            case {"=ownerType": str(code), "=ownerId": number, **rest} if (
+                code in OWNERS and not rest
+            ):
+                return self._one(method, OWNERS[code], number, moment)[PRODUCT_ROWS] or []
+        raise NotHeldError(f"{method} with other conditions than one owner")
 
     def with_past(self, change: Change) -> Change:
         """Return a change whose `history()` reads the stack's own."""

@@ -196,14 +196,17 @@ def won(relay, deals):
     return relay.settle()
 
 
-def react(tables, monkeypatch, messages):
-    """Let follow_up handle the Changes as its function does; return the calls of the portal."""
+def react(tables, monkeypatch, messages, reaction=follow_up, answers=None):
+    """Let a reaction handle the Changes as its function does; return the calls of the portal.
+
+    `answers` are the portal's to other methods than those that follow_up calls.
+    """
     numbers = count(1)
-    answers = {
+    made = {
         "tasks.task.add": lambda **_: {"task": {"id": str(next(numbers))}},
         "crm.timeline.comment.add": lambda **_: next(numbers),
     }
-    portal = FakePortal(answers)
+    portal = FakePortal(made | (answers or {}))
     portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)
     sqs = Sqs()
     clients = {"sqs": sqs, "dynamodb": tables}
@@ -212,5 +215,5 @@ def react(tables, monkeypatch, messages):
         patch.setattr(PortalClients, "get", lambda *_: portal)
         for at in range(0, len(messages), 100):
             bodies = [one.to_json() for one in changes(messages[at : at + 100])]
-            assert handle(follow_up, *bodies) == []
+            assert handle(reaction, *bodies) == []
     return portal.calls

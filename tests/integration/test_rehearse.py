@@ -18,8 +18,10 @@ from relay.errors import PermanentError
 from relay.portal import PortalApi
 from relay.reaction import reaction
 from relay.reactions.follow_up import follow_up
+from relay.reactions.hand_over import hand_over
+from relay.reactions.tidy_phone import tidy_phone
 from tests.pasts import STACK, Ordeal, Tables, past_of, react, won
-from tests.tracking_aws import LATER, changes
+from tests.tracking_aws import LATER, OLD, changes
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
@@ -60,6 +62,52 @@ def test_what_is_listed_is_what_was_written(relay, tables, rehearsed, monkeypatc
     listed = [(w["method"], w["params"]) for one in document["changes"] for w in one["writes"]]
     assert sorted(map(str, listed)) == sorted(map(str, calls))
     assert all(one["as_done"] for one in document["changes"])
+
+
+def edit(relay, type_id, entity, number, **fields):
+    """Let an item be edited and read; return the Changes."""
+    relay.portal.put(type_id, number, **fields, updatedTime=LATER)
+    relay.event(number, entity=entity, type_id=type_id)
+    return relay.settle()
+
+
+def test_phones_that_were_tidied_are_tidied_in_a_rehearsal(relay, tables, rehearsed, monkeypatch):
+    """The rows of phones are those of then, with their numbers."""
+    typed = {"id": 1, "typeId": "PHONE", "valueType": "WORK", "value": "8 (495) 123-45-67"}
+    relay.portal.put(3, 1, name="Ada", updatedTime=OLD)
+    relay.baseline()
+    messages = edit(relay, 3, "contact", 1, fm=[typed])
+    updated = {"crm.item.update": {"item": {"id": 1}}}
+    (call,) = react(tables, monkeypatch, messages, tidy_phone, updated)
+    (change,) = rehearsed(tidy_phone, "tidy_phone").document["changes"]
+    assert (change["as_done"], change["writes"][0]["params"]) == (True, call[1])
+    assert call[1]["fields"]["fm"][1]["value"] == "+74951234567"
+
+
+def test_what_was_handed_over_is_listed_as_it_was_then(relay, tables, rehearsed, monkeypatch):
+    """The contacts of a company are those of the moment, also of one that has left it since."""
+    for number in (1, 2, 3):
+        relay.portal.put(3, number, name="x", companyId=7 if number < 3 else 8, updatedTime=OLD)
+    relay.portal.put(4, 7, title="c", assignedById=1, updatedTime=OLD)
+    relay.baseline()
+    messages = edit(relay, 4, "company", 7, assignedById=2)
+
+    def listed(entityTypeId, filter, **_):  # noqa: A002, N803  the portal's names
+        items = relay.portal.items[entityTypeId].values()
+        return {"items": [one for one in items if one.get("companyId") == filter["companyId"]]}
+
+    answers = {"crm.item.list": listed, "crm.item.update": {"item": {"id": 1}}}
+    calls = react(tables, monkeypatch, messages, hand_over, answers)
+    edit(relay, 3, "contact", 2, companyId=9)
+    (change,) = [
+        one
+        for one in rehearsed(hand_over, "hand_over").document["changes"]
+        if one["item"] == "company/7"
+    ]
+    written = [(name, params) for name, params in calls if name == "crm.item.update"]
+    assert [(w["method"], w["params"]) for w in change["writes"]] == written
+    assert [params["id"] for _, params in written] == [1, 2]
+    assert change["as_done"]
 
 
 def test_other_code_differs_where_it_writes_something_else(
@@ -219,6 +267,20 @@ def test_a_change_that_comes_while_the_history_is_read_is_no_gap(relay, tables, 
     happened = Happened(past, "main", since, time.time())
     assert [one.id for one in happened.changes(time.time())].count("2") == 1
     assert happened.gaps == {}
+
+
+def test_product_rows_of_one_owner_are_those_of_then(relay, tables):
+    """As `order_summary` asks for them where they are too many for a message."""
+    relay.portal.put(2, 1, title="a", productRows=[{"id": 1, "price": 5}], updatedTime=OLD)
+    relay.baseline()
+    past = past_of(relay)
+    past.dynamodb = tables
+    world = FormerWorld(past, "main", Happened(past, "main", 0, time.time()), Network())
+    asked = {"filter": {"=ownerType": "D", "=ownerId": 1}}
+    found = world.answer("crm.item.productrow.list", asked, time.time())
+    assert [row["price"] for row in found["productRows"]] == [5]
+    with pytest.raises(NotHeldError):
+        world.answer("crm.item.productrow.list", {"filter": {"=ownerType": "D"}}, time.time())
 
 
 @pytest.mark.parametrize(
