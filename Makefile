@@ -50,7 +50,7 @@ HTTPS_PORT ?= 8025
 run: env ## The whole bundle on this machine; Ctrl-C ends it
 	@PYTHONPATH=src .venv/bin/python -m local.run --aws-port $(AWS_PORT) --portal-port $(PORTAL_PORT) --https-port $(HTTPS_PORT)
 
-portal: .venv/.ready ## The simulated portal alone; Ctrl-C ends it: [SEED=seed.toml] [KEEP=portal.state]
+portal: .venv/.ready ## The simulated portal alone [SEED=seed.toml] [KEEP=…]
 	@.venv/bin/python -m local.portal --port $(PORTAL_PORT) --https-port $(HTTPS_PORT) --state-file .local/portal.json \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(KEEP),--keep "$(KEEP)")
 
@@ -73,16 +73,16 @@ remove: .venv/.ready ## Undo it: make remove NAME=call_ada
 build: env ## Build what is deployed: SAM's build, less to load, compiled
 	$(relay)
 
-deploy-check: env ## Let CloudFormation judge the deploy and explain it; changes nothing
+deploy-check: env ## Let CloudFormation judge the deploy; changes nothing
 	$(relay)
 
 deploy: env ## Build and deploy to AWS (samconfig.toml)
 	$(relay)
 
-connect: env ## Store a portal's token and webhooks, tried first (PORTAL=main)
+connect: env ## Store a portal's token and webhooks, tried first (PORTAL=)
 	$(relay)
 
-robot: env ## An address for robots, and what they start: NAME=… (PORTAL=main, KIND=deal)
+robot: env ## An address for robots: NAME=… (PORTAL=main, KIND=deal)
 	$(relay)
 
 doctor: env ## What works, what does not, what to do about it
@@ -91,25 +91,25 @@ doctor: env ## What works, what does not, what to do about it
 logs: env ## Follow what the functions write, the journal among it
 	$(relay)
 
-listen: env ## Live changes [ON=deal.updated] [RUN=call_ada, dry unless WRITE=1]
+listen: env ## Live changes [ON=deal.updated] [RUN=call_ada [WRITE=1]]
 	$(relay)
 
-sample: env ## An event file of a real change, personal data masked: CHANGE=<id> NAME=…
+sample: env ## A real change as a masked sample: CHANGE=<id> NAME=…
 	$(relay)
 
-trace: env ## From a POST to each effect: ITEM=deal/662, CHANGE=<id> or REQUEST=<id>
+trace: env ## From a POST to each effect: ITEM= CHANGE= or REQUEST=
 	$(relay)
 
-dead: env ## What was given up, by reason [NAME=follow_up] [ONE=<id>] [REASON=<group>]
+dead: env ## What was given up, by reason [NAME=] [ONE=] [REASON=]
 	$(relay)
 
-redrive: env ## Send dead letters back: all, or NAME= ONE= REASON= [RATE=5] [DRY=1]
+redrive: env ## Send it back: all, or NAME= ONE= REASON= [RATE=] [DRY=1]
 	$(relay)
 
-drop: env ## Delete dead letters for good: NAME= ONE= REASON= WHY=… [DRY=1]
+drop: env ## Delete it for good: NAME= ONE= REASON= WHY=… [DRY=1]
 	$(relay)
 
-pause: env ## Take nothing from a function's queue, which keeps: NAME=follow_up
+pause: env ## Take nothing from a queue, which keeps: NAME=follow_up
 	$(relay)
 
 resume: env ## Go on with a paused function: NAME=follow_up
@@ -118,25 +118,25 @@ resume: env ## Go on with a paused function: NAME=follow_up
 release: env ## Believe that what vanished is deleted (PORTAL=main)
 	$(relay)
 
-history: env ## Who changed what, when, from, to: ITEM=deal/662 [FIELD=stageId]
+history: env ## Who changed what, from, to: ITEM=deal/662 [FIELD=stageId]
 	$(relay)
 
 asof: env ## An item as it was: ITEM=deal/662 AT=2026-03-01
 	$(relay)
 
-undo: env ## Write back what changes took away: CHANGE=…, or SINCE= BY= FIELD=; DRY=1, GO=1
+undo: env ## Write back what was taken: CHANGE= or SINCE= … [GO=1]
 	$(relay)
 
-forget: env ## Delete what the history keeps of an item: ITEM=contact/7, GO=1
+forget: env ## Delete what the history keeps of an item: ITEM= [GO=1]
 	$(relay)
 
-rehearse: env ## This folder's code over what happened, writing nothing: NAME=follow_up SINCE=7d
+rehearse: env ## Your code over what happened, dry: NAME= SINCE=7d
 	$(relay)
 
-replay: env ## Send what happened to a reaction again: NAME= SINCE= UNTIL= ONLY=missing RATE= DRY=1
+replay: env ## What happened, to a reaction again: NAME= SINCE= [DRY=1]
 	$(relay)
 
-apply: env ## Send every item of a kind to a reaction: NAME=tidy_phone TO=contact WHERE= RATE= DRY=1
+apply: env ## Every item of a kind, to a reaction: NAME= TO=contact
 	$(relay)
 
 check: env ## Lint, types, template

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -187,3 +188,10 @@ def test_a_tables_refusal_is_told_as_awss_own(capsys):
         ending(command)()
     assert exited.value.code == 2
     assert "docs/production.md has the operator's policy" in capsys.readouterr().err
+
+
+def test_the_help_fits_on_a_terminal_of_80_columns():
+    """Each target is one line."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    lines = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE)
+    assert [name for name, text in lines if len(f"  make {name:12} {text}") > 80] == []
