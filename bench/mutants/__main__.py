@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.mutants.covering import Covering, check_tests, measure
 from bench.mutants.equivalent import Equivalents
 from bench.mutants.operators import Mutant, mutants
-from bench.mutants.trial import HUNG, SURVIVED, ended_with_us, outcome, preload, start
+from bench.mutants.trial import HUNG, SURVIVED, UNKNOWN, ended_with_us, outcome, preload, start
 
 RELAY = Path("src/relay")
 # The parts on which "once" and "whose change" rest.
@@ -32,6 +32,7 @@ SURVIVORS = Path(".local/mutants.survived")
 JOBS = os.cpu_count() or 1
 POLL_SECONDS = 0.02
 NOT_RUN = "run by no test"
+NOT_CAUGHT = {SURVIVED, NOT_RUN, UNKNOWN}
 
 
 def main(
@@ -103,18 +104,18 @@ def _try_all(found: list[Mutant], covering: Covering) -> dict[Mutant, str]:
 
 
 def _not_caught(outcomes: dict[Mutant, str]) -> list[Mutant]:
-    return [mutant for mutant, ended in outcomes.items() if ended in {SURVIVED, NOT_RUN}]
+    return [mutant for mutant, ended in outcomes.items() if ended in NOT_CAUGHT]
 
 
 def _report(outcomes: dict[Mutant, str]) -> None:
     for mutant, ended in outcomes.items():
-        if ended in {NOT_RUN, HUNG}:
+        if ended in {NOT_RUN, UNKNOWN, HUNG}:
             print(f"{ended}: {mutant}")
     by_file: dict[str, Counter[str]] = {}
     for mutant, ended in outcomes.items():
         by_file.setdefault(mutant.path, Counter())[ended] += 1
     for path, counts in sorted(by_file.items()):
-        missed = counts[SURVIVED] + counts[NOT_RUN]
+        missed = sum(counts[ended] for ended in NOT_CAUGHT)
         share = 1 - missed / counts.total()
         print(f"{share:6.1%}  {counts.total() - missed:4} of {counts.total():4}  {path}")
     total = len(outcomes)
