@@ -82,3 +82,11 @@ def test_the_writes_of_each_method_are_numbered_by_themselves():
         ("tasks.task.add", 0),
         ("crm.item.add", 1),
     ]
+
+
+def test_the_order_of_parameters_makes_no_other_call():
+    """A repeated run that builds its parameters in another order makes the same call."""
+    one = {"entityTypeId": 2, "fields": {"title": "я", "opened": "Y"}}
+    other = {"fields": {"opened": "Y", "title": "я"}, "entityTypeId": 2}
+    assert checkpoint.digest_of(one) == checkpoint.digest_of(other)
+    assert checkpoint.digest_of(one) != checkpoint.digest_of(one | {"entityTypeId": 3})
