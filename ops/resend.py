@@ -15,7 +15,7 @@ from ops.deployed import Deployed
 from ops.progress import Progress
 from ops.reactions import LocalReaction
 from ops.stopping import Stop
-from ops.terminal import console, shown
+from ops.terminal import console, numbered, shown
 from relay.change import Change
 from relay.portal.batch import MAX_COMMANDS
 from relay.reaction.checkpoint import Checkpoint
@@ -85,9 +85,8 @@ def show_estimate(found: Sorted, chosen: Sequence[Change], rate: float) -> None:
     if found.done and chosen:
         writes = round(found.writes / len(found.done) * len(chosen))
         requests = -(-writes // MAX_COMMANDS)
-        console.print(
-            f"about {writes} writes in {requests} requests, if they write as the done ones did"
-        )
+        effort = f"{numbered(writes, 'write')} in {numbered(requests, 'request')}"
+        console.print(f"about {effort}, if they write as the done ones did")
     if chosen and rate:
         console.print(f"sent within {len(chosen) / rate:.0f} s, {rate:g} a second")
 

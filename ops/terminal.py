@@ -18,6 +18,11 @@ def _spelt(char: str) -> str:
     return " " if char.isspace() else json.dumps(char)[1:-1]
 
 
+def numbered(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 item`, `2 items`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def shown(text: str) -> str:
     """Return text as rich's markup: brackets in it neither style the output nor break it."""
     return escape(harmless(text))

@@ -19,7 +19,7 @@ from ops.portals import Noted, Writer, open_portal
 from ops.progress import Progress
 from ops.restore import CanNotUndoError, Plan, plan_of, written_names
 from ops.selection import changes_between
-from ops.terminal import console, shown
+from ops.terminal import console, numbered, shown
 from ops.timeline import GapError
 from relay.history import PastChange
 from relay.tracking.row import Key
@@ -160,13 +160,15 @@ def _conclude(plans: Sequence[Plan], refused: Refusals, *, written: bool, many: 
     due = [plan for plan in plans if plan.fields]
     done = [plan for plan in due if plan.item not in refused]
     if written:
-        console.print(f"{len(done)} items written back, {len(refused)} not undone")
+        console.print(f"{numbered(len(done), 'item')} written back, {len(refused)} not undone")
         for plan in due:
             if plan.item in refused:
                 console.print(shown(f"not undone: {plan.item}: {refused[plan.item]}"))
     elif due:
         remedy = "; GO=1 writes them back" if many else ""
-        console.print(f"{len(due)} items would be written, {len(refused)} not undone{remedy}")
+        console.print(
+            f"{numbered(len(due), 'item')} would be written, {len(refused)} not undone{remedy}"
+        )
     else:
         console.print("nothing is to be written")
 

@@ -184,7 +184,7 @@ def test_a_refused_write_is_named_and_costs_only_itself(tracked, capsys):
     outcome = undo.command(since=str_of(since), go=True)
     assert list(outcome.document["refused"]) == [f"deal/{ids[0]}"]
     assert outcome.left
-    assert "1 items written back, 1 not undone" in capsys.readouterr().out
+    assert "1 item written back, 1 not undone" in capsys.readouterr().out
     assert tracked.titles() == {"a": 1}
 
 
