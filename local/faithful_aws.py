@@ -109,7 +109,8 @@ def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable
         config = function.get("config") or function
         seconds, megabytes = run[3] / 1000, config.get("MemorySize", 128)
         target = config["FunctionName"]
-        note(service="run", target=target, body="", seconds=seconds, megabytes=megabytes)
+        note(service="run", target=target, body="", at=time.time(), seconds=seconds,
+             megabytes=megabytes)  # fmt: skip
         return emit(function, *run, **how)
 
     return noted

@@ -118,7 +118,7 @@ def _spill(
     about: dict[str, str] = {
         "event_name": name,
         "request_id": arrival.request_id,
-        "because": _reason(trouble),
+        "reason": _reason(trouble),
     }
     try:
         spill(request, arrival, client("sqs"))
