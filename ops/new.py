@@ -11,8 +11,9 @@ import typer
 from ops.build import ROOT
 from ops.mapping import logical_id, taken, with_entry, without_entry
 from ops.outcome import Outcome
+from ops.samples import sample_batch
 from ops.starter import reaction_and_test
-from ops.subscription import sample_batch, subscription
+from ops.subscription import subscription
 from ops.terminal import console, shown
 
 NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
@@ -54,7 +55,7 @@ def new(root: Path, name: str, on: str, fields: str = "", to: str = "") -> list[
         template: with_entry(text, name, subscribed.topic, json.dumps(subscribed.policy)),
         parts["reaction"]: reaction,
         parts["test"]: test,
-        parts["sample"]: sample_batch(subscribed, f"{logical_id(name)}Queue"),
+        parts["sample"]: sample_batch(subscribed.sample, f"{logical_id(name)}Queue"),
     }
     for path, content in texts.items():
         path.write_text(content, "utf-8")

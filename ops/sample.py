@@ -13,7 +13,7 @@ from ops.masking import Mask
 from ops.new import MAX_LETTERS, NAME
 from ops.outcome import Outcome
 from ops.past import Past
-from ops.subscription import Subscription, sample_batch
+from ops.samples import sample_batch
 from ops.terminal import console, shown
 from ops.timeline import GapError, Step
 from relay.change import Change
@@ -45,7 +45,7 @@ def command(
         raise SystemExit(str(unknown)) from None
     if found is None:
         raise SystemExit(f"{change} is not in the history: it is older, or never was")
-    sample = Subscription("ChangesTopic", {}, masked(found, key.portal, key.entity, str(key.id)))
+    sample = masked(found, key.portal, key.entity, str(key.id))
     path.write_text(sample_batch(sample, f"{logical_id(name)}Queue"), "utf-8")
     file = str(path.relative_to(ROOT))
     console.print(shown(f"{file}: look through it before you commit it"))

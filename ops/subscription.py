@@ -1,16 +1,15 @@
 """The subscription of a reaction: `deal.updated` or an event's code -> topic, filter, sample."""
 
 import difflib
-import json
 import re
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from ops.samples import sample_change, sample_event, sample_robot, sample_schema, sample_value
 from relay.change import ACTIONS, Change
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
 from relay.event import (
-    ROBOT_ACTION,
     ROBOT_NAME,
     ROBOT_PREFIX,
     ROBOT_TYPE_PREFIX,
@@ -19,13 +18,11 @@ from relay.event import (
     Event,
 )
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
-from relay.ingress.recognise import CATALOGUE, to_event
-from relay.kinds import KINDS, TASK, Kind, kind_of
+from relay.ingress.recognise import CATALOGUE
+from relay.kinds import KINDS, Kind, kind_of
 from relay.tracking.parts import STEPS, PartsSetting
-from relay.tracking.schema_watch import Difference, event_of
 
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
-SAMPLE_SECONDS = 1766047125
 PASSED = "passed"  # as FIELD: the stages that an item moved to
 ANY: list[Any] = [{"exists": True}]
 ALL_PARTS = PartsSetting.parse("steps")
@@ -62,11 +59,11 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
         else:
             subscribed = _of_changes(kind, actions, names, _values(names, to))
     elif (robot := on.removeprefix(ROBOT_PREFIX)) != on and ROBOT_NAME.fullmatch(robot):
-        subscribed = _of_robot(robot)
+        subscribed = _of_event(ROBOT_TYPE_PREFIX + robot, sample_robot(robot))
     elif on == SCHEMA_NAME:
-        subscribed = _of_schema()
+        subscribed = _of_event(SCHEMA_TYPE, sample_schema())
     elif on.upper() in CATALOGUE:
-        subscribed = _of_events(on.upper())
+        subscribed = _of_event(f"{EVENT_PREFIX}{on.lower()}", sample_event(on.upper()))
     else:
         raise ValueError(_choices(on))
     if (fields or to) and isinstance(subscribed.sample, Event):
@@ -114,7 +111,7 @@ def _values(names: list[str], to: str) -> list[int | str]:
     for value in values:
         if not re.fullmatch(r"[^\s\"'\\](?:[^\n\"'\\]{0,59})", value):
             raise ValueError(f"TO takes values of up to 60 letters, without quotes; not {value!r}")
-    number = isinstance(_value(names[0], 1), int)
+    number = isinstance(sample_value(names[0], 1), int)
     return [int(one) if number and re.fullmatch(r"-?\d{1,9}", one) else one for one in values]
 
 
@@ -136,35 +133,12 @@ def _of_changes(
             names[0]: [{"numeric": ["=", one]} if isinstance(one, int) else one for one in values]
         }
     policy = {"type": _types(kind, actions), "data": data}
-    sample = _sample(kind, actions[-1], names, values)
+    sample = sample_change(kind, actions[-1], names, values)
     return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
 
 
 def _types(kind: Kind, actions: tuple[str, ...]) -> list[str]:
     return [f"{CHANGE_PREFIX}{kind.name}.{one}" for one in actions]
-
-
-def _sample(kind: Kind, action: str, names: list[str], values: list[int | str]) -> Change:
-    """Return a change of these fields, of the title without any."""
-    person = "responsibleId" if kind.name == TASK else "assignedById"
-    item = {"id": 1, "title": "A sample", person: 1}
-    after = {name: _value(name, 3) for name in names or ["title"]} | item
-    after |= dict.fromkeys(names, values[0]) if values else {}
-    changed = {"added": sorted(after), "updated": sorted(names or ["title"]), "deleted": []}[action]
-    before = {name: _value(name, 2) for name in changed} if action == "updated" else {}
-    return Change(
-        change_id=f"main.{kind.name}.1.{SAMPLE_SECONDS}.2",
-        portal="main",
-        entity=kind.name,
-        entity_type_id=kind.entity_type_id,
-        id="1",
-        action=action,
-        version=2,
-        time="2025-12-18T08:38:45Z",
-        changed=tuple(changed),
-        before=item if action == "deleted" else before,
-        after={} if action == "deleted" else after,
-    )
 
 
 def _of_steps(kind: Kind, actions: tuple[str, ...], stages: list[str]) -> Subscription:
@@ -173,53 +147,15 @@ def _of_steps(kind: Kind, actions: tuple[str, ...], stages: list[str]) -> Subscr
         raise ValueError(f"{kind.name} has no stages that a history tells of; take another FIELD")
     stage = stages[0] if stages else "WON"
     step = {"stageId": stage, "categoryId": 0, "at": "2025-12-18T08:38:40Z"}
-    sample = replace(_sample(kind, actions[-1], [], []), steps=(step,), passed=(stage,))
+    sample = replace(sample_change(kind, actions[-1], [], []), steps=(step,), passed=(stage,))
     # An empty list does not exist to SNS.
     data = {"origin": ["portal"], "passed": stages or ANY}
     policy = {"type": _types(kind, actions), "data": data}
     return Subscription("ChangesTopic", policy, sample, actions, passed=tuple(stages))
 
 
-def _value(name: str, number: int) -> int | str:
-    """Return a value that a field of this name could have."""
-    texts = {"stageId", "previousStageId", "currencyId", "typeId", "sourceId", "originId"}
-    number_like = name.endswith(("Id", "By")) and name not in texts
-    return number if number_like or name in {"opportunity", "taxValue"} else f"sample {number}"
-
-
-def _of_events(name: str) -> Subscription:
-    payload: Any = "1"
-    for key in reversed((CATALOGUE[name]["idPath"] or "data.FIELDS.ID").split(".")[1:]):
-        payload = [payload] if key == "0" else {key: payload}
-    form = {"event": name, "data": payload, "event_handler_id": "1", "auth": {}}
-    sample = to_event(form, "main", "sample-request", SAMPLE_SECONDS)
-    policy = {"type": [f"{EVENT_PREFIX}{name.lower()}"]}
-    return Subscription("EventsTopic", policy, sample)
-
-
-def _of_robot(name: str) -> Subscription:
-    sample = Event(
-        event_id=f"main.robot.{name}.sample.{SAMPLE_SECONDS // 10}",
-        portal="main",
-        name=ROBOT_PREFIX + name,
-        time="2025-12-18T08:38:45Z",
-        entity="deal",
-        action=ROBOT_ACTION,
-        entity_type_id=2,
-        id="1",
-        sent_at=None,
-        domain=None,
-        member_id=None,
-        handler_id=None,
-        payload={"sum": "100"},
-    )
-    return Subscription("EventsTopic", {"type": [ROBOT_TYPE_PREFIX + name]}, sample)
-
-
-def _of_schema() -> Subscription:
-    gone = Difference("DEAL_STAGE_3", "C3:5", "removed", "Contract", "")
-    sample = event_of("main", [gone], SAMPLE_SECONDS)
-    return Subscription("EventsTopic", {"type": [SCHEMA_TYPE]}, sample)
+def _of_event(type_name: str, sample: Event) -> Subscription:
+    return Subscription("EventsTopic", {"type": [type_name]}, sample)
 
 
 def _choices(on: str) -> str:
@@ -232,24 +168,3 @@ def _choices(on: str) -> str:
         f"events: {', '.join(sorted(CATALOGUE))}\n"
         f"robots: robot.<name>; fields and stages: {SCHEMA_NAME}"
     )
-
-
-def sample_batch(subscribed: Subscription, queue: str) -> str:
-    """Return a sample invocation as JSON: an SQS batch of one record, as Lambda gets it."""
-    record = {
-        "messageId": "00000000-0000-4000-8000-000000000000",
-        "receiptHandle": "AQEBsample0",
-        "body": subscribed.sample.to_json(),
-        "attributes": {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": f"{SAMPLE_SECONDS}100",
-            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
-            "ApproximateFirstReceiveTimestamp": f"{SAMPLE_SECONDS}150",
-        },
-        "messageAttributes": {},
-        "md5OfBody": "",
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:relay-{queue}",
-        "awsRegion": "eu-central-1",
-    }
-    return json.dumps({"Records": [record]}, indent=2, ensure_ascii=False) + "\n"

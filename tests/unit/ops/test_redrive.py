@@ -126,7 +126,7 @@ def fill(aws, number=MANY):
 
 
 def test_many_letters_go_back_once_each(aws):
-    """6,500 letters, whose receives take longer than they are hidden at a time, go once each."""
+    """2,500 letters, whose receives take longer than they are hidden at a time, go once each."""
     names = fill(aws)
     assert run(aws) == ({"Journal": MANY}, {})
     assert aws.now > 360
