@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -26,10 +27,10 @@ def begin(portal: Portal, record: Row) -> None:
 def note(record: Row, request: Request, params: Any) -> None:
     """Note a request's parameters; a long body is named by its length only."""
     length = request.headers.get("content-length", "0")
+    record["request"] = f"({length} bytes)"
     if int(length if length.isdigit() else 0) <= LONGEST:
-        record["request"] = json.dumps(params, ensure_ascii=False)
-    else:
-        record["request"] = f"({length} bytes)"
+        with suppress(RecursionError):
+            record["request"] = json.dumps(params)
 
 
 def end(portal: Portal, record: Row, response: Response) -> None:

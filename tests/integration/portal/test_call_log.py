@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import requests
 
 from local.portal.call_log import LONGEST
@@ -68,3 +69,17 @@ def test_a_long_body_is_not_kept(server, admin, http):
     told = requests.get(f"{server.url}/admin/call?number={number}", timeout=10)
     assert told.status_code == 400
     assert "the newest 200 are kept" in told.json()["error"]
+
+
+@pytest.mark.parametrize("root", ["/rest/", "/rest/api/"])
+@pytest.mark.parametrize(
+    "body",
+    ['{"a":' * 400 + "1" + "}" * 400, r'{"filter": {"title": "\ud800 \u0000"}}', "[", "\xff"],
+)
+def test_odd_requests_can_be_looked_into(server, admin, http, root, body):
+    """Deep nesting, half of a character, and what is no JSON leave a readable log."""
+    address = server.webhook_url.replace("/rest/", root) + "tasks.task.list"
+    head = {"Content-Type": "application/json"}
+    http.session.post(address, data=body.encode("latin-1"), headers=head, timeout=10)
+    number = admin("GET", "calls?limit=1")[0]["number"]
+    assert admin("GET", f"call?number={number}")["answer"]
