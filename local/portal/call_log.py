@@ -35,11 +35,11 @@ def note(record: Row, request: Request, params: Any) -> None:
 
 def end(portal: Portal, record: Row, response: Response) -> None:
     """Keep a request with its answer."""
-    asked = record.pop("request", "")
+    request = record.pop("request", "")
     # A little more than is kept, so that no secret is cut where it can't be recognised.
     answered = bytes(response.body[: 2 * LONGEST]).decode(errors="replace")
     kept = portal.activity.bodies
-    kept[record["number"]] = mask(portal, asked)[:LONGEST], mask(portal, answered)[:LONGEST]
+    kept[record["number"]] = mask(portal, request)[:LONGEST], mask(portal, answered)[:LONGEST]
     if len(kept) > MOST:
         del kept[next(iter(kept))]
     portal.activity.calls.append(record)

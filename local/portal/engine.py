@@ -70,8 +70,8 @@ def _described(family: Family, field: Field) -> Row:
     if lines := family.data.get("members", {}).get(field.name):
         inner = (Field(name, name, kind) for name, kind in map(str.split, lines.splitlines()))
         record["definition"] = {one.name: one.describe() for one in inner}
-    beside: Row = family.data.get("more", {}).get(field.name, {})
-    return record | beside
+    added: Row = family.data.get("more", {}).get(field.name, {})
+    return record | added
 
 
 def _merge_members(family: Family, values: Row, old: Row) -> None:

@@ -188,8 +188,8 @@ def _whole(found: dict[str, Row], name: str) -> Row:
     if "also" in own or "without" in own:
         lines = f"{data['fields']}\n{own.get('also', '')}".splitlines()
         by_name = {line.split()[0]: line for line in lines if line.strip()}
-        gone = own.get("without", "").split()
-        data["fields"] = "\n".join(line for one, line in by_name.items() if one not in gone)
+        left_out = own.get("without", "").split()
+        data["fields"] = "\n".join(line for one, line in by_name.items() if one not in left_out)
     return data
 
 

@@ -41,12 +41,12 @@ class Strip:
         self.rows[number] = row
         self._by_subject.setdefault(subject, deque(maxlen=20)).append(number)
         while len(self.rows) > _KEPT:
-            old, gone = self.rows.popitem(last=False)
-            rows = self._by_subject.get(gone["subject"])
+            old, dropped = self.rows.popitem(last=False)
+            rows = self._by_subject.get(dropped["subject"])
             if rows and rows[0] == old:
                 rows.popleft()
                 if not rows:
-                    del self._by_subject[gone["subject"]]
+                    del self._by_subject[dropped["subject"]]
         self._touch(number)
         return row
 

@@ -64,16 +64,16 @@ def _tail(call: V3Call) -> Any:
         raise V3Error("INVALIDFILTEREXCEPTION", f"Unable to recognize filter expression `{text}`")
     falling = str(cursor["order"]).upper() == "DESC"
     after = [[name, "<" if falling else ">", cursor["value"]]]
-    asked: Row = {"filter": [*conditions, *after], "order": {name: "DESC" if falling else "ASC"}}
+    listing: Row = {"filter": [*conditions, *after], "order": {name: "DESC" if falling else "ASC"}}
     select = read_select(call.params)
-    rows = read_list(_ENTRY, asked | {"pagination": {"limit": limit}}, _entries(call))
+    rows = read_list(_ENTRY, listing | {"pagination": {"limit": limit}}, _entries(call))
     return {"items": [_selected(row, select) for row in rows]}
 
 
 def _described(name: str) -> Row:
     kind = _TYPES[name] if _TYPES[name] != "datetime" else "object"
-    asked = {"filterable": name in _ASKED, "sortable": name in _ASKED, "multiple": False}
-    return {"name": name, "type": kind, "title": name, "description": None} | asked
+    abilities = {"filterable": name in _ASKED, "sortable": name in _ASKED, "multiple": False}
+    return {"name": name, "type": kind, "title": name, "description": None} | abilities
 
 
 def _fields(call: V3Call) -> Any:

@@ -81,6 +81,6 @@ def localizations_delete(call: Call) -> Any:
     row = _currency(call)
     if not isinstance(call.get("lids"), list | dict):
         raise classic("The parameter lids is invalid or not defined.")
-    gone = {str(one) for _, one in entries(call.get("lids"))}
-    row["LANG"] = {one: names for one, names in entries(row.get("LANG")) if one not in gone}
+    removed = {str(one) for _, one in entries(call.get("lids"))}
+    row["LANG"] = {one: names for one, names in entries(row.get("LANG")) if one not in removed}
     return True

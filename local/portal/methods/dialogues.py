@@ -18,8 +18,8 @@ def _recent(call: Call) -> list[Row]:
     views = [recent_view(call, chat) for chat in chats if call.user not in chat["hidden"]]
     views.sort(key=lambda view: (view["pinned"], view["date_update"]), reverse=True)
     skipped = {"skip_chat": "chat", "skip_dialog": "user"}
-    gone = {kind for name, kind in skipped.items() if call.flag(name)}
-    views = [view for view in views if view["type"] not in gone]
+    left_out = {kind for name, kind in skipped.items() if call.flag(name)}
+    views = [view for view in views if view["type"] not in left_out]
     return [view for view in views if not call.flag("unread_only") or view["counter"]]
 
 

@@ -86,10 +86,10 @@ def _copy(kind: str, call: Call) -> Any:
 def _delete(kind: str, call: Call) -> Any:
     row = find_object(call, "id", kind)
     _no_root(row, "delete")
-    gone, table = [row["id"]], table_of(call, _OBJECT)
-    for number in gone:  # it grows while it is walked
-        gone += [one["id"] for one in table.walk() if one.get("PARENT_ID") == number]
-    for number in gone:
+    removed, table = [row["id"]], table_of(call, _OBJECT)
+    for number in removed:  # it grows while it is walked
+        removed += [one["id"] for one in table.walk() if one.get("PARENT_ID") == number]
+    for number in removed:
         table.pop(number)
     return True
 

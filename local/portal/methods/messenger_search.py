@@ -63,8 +63,8 @@ def last_get(call: Call) -> Any:
     for chat in chats:
         view = recent_view(call, chat)
         of_chat = {"chat": without(chat_view(call, chat), "searched")}
-        beside = {"user": view["user"]} if view["type"] == "user" else of_chat
-        found.append({name: view[name] for name in names} | beside)
+        subject = {"user": view["user"]} if view["type"] == "user" else of_chat
+        found.append({name: view[name] for name in names} | subject)
     return found
 
 

@@ -65,8 +65,14 @@ def notify_get(call: Call) -> Any:
 def history_search(call: Call) -> Any:
     """Notifications with a text, of a kind or of a day."""
     text = str(call.get("search_text", default="") or "").casefold()
-    beside = ("search_type", "search_date", "search_types", "search_authors", "search_date_from")
-    if len(text) < _SHORTEST and all(call.get(name) is None for name in beside):
+    conditions = (
+        "search_type",
+        "search_date",
+        "search_types",
+        "search_authors",
+        "search_date_from",
+    )
+    if len(text) < _SHORTEST and all(call.get(name) is None for name in conditions):
         raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
     if call.get("last_id") is not None and int_or_none(call.get("last_id")) is None:
         raise RestError("LAST_ID_STRING", "Last notification ID can't be string")

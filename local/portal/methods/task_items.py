@@ -133,7 +133,7 @@ def _allowed(family: str, call: Call) -> Any:
     described = FAMILIES[family]
     if not str(call.get("actionid")).isdigit():
         raise RestError("ERROR_CORE", "WRONG_ARGUMENTS")
-    find_row(call, described, "get")
+    find_row(call, described, "isactionallowed")
     return True
 
 
