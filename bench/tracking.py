@@ -73,7 +73,7 @@ def _fill(relay: TrackingRelay, table: Table) -> list[int]:
         relay.sweep()  # measures the offset of the time filter
         relay.track_queue()
     filled = sum(one.requests for one in spent)
-    table.line("the first filling of 10,000: requests", filled, "", 26)
+    table.line("the first filling of 10,000: requests", filled, "", 28)
     return ids
 
 

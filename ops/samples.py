@@ -6,7 +6,7 @@ from typing import Any
 from relay.change import Change
 from relay.event import ROBOT_ACTION, ROBOT_PREFIX, Event
 from relay.ingress.recognise import CATALOGUE, to_event
-from relay.kinds import TASK, Kind
+from relay.kinds import ACTIVITY, TASK, Kind
 from relay.tracking.schema_watch import Difference, event_of
 
 SECONDS = 1766047125
@@ -15,7 +15,7 @@ TIME = "2025-12-18T08:38:45Z"
 
 def sample_change(kind: Kind, action: str, names: list[str], values: list[int | str]) -> Change:
     """Return a change of these fields, of the title without any."""
-    person = "responsibleId" if kind.name == TASK else "assignedById"
+    person = "responsibleId" if kind.name in {TASK, ACTIVITY} else "assignedById"
     item = {"id": 1, "title": "A sample", person: 1}
     after = {name: sample_value(name, 3) for name in names or ["title"]} | item
     after |= dict.fromkeys(names, values[0]) if values else {}

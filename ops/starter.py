@@ -66,7 +66,7 @@ def reaction_and_test(name: str, on: str, subscribed: Subscription) -> tuple[str
         constants, checks = _checks(subscribed)
         on = ", ".join(f"{sample.entity}.{action}" for action in subscribed.actions)
         side = "before" if sample.action == "deleted" else "after"
-        field = "responsibleId" if sample.entity == "task" else "assignedById"
+        field = "responsibleId" if sample.entity in {"task", "activity"} else "assignedById"
         texts = {
             "module": "change",
             "kind": "Change",

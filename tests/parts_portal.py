@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from relay.errors import PermanentError
-from tests.tracking_portal import PAGE, ItemsPortal
+from tests.tracking_portal import PAGE, ItemsPortal, seconds
 
 BEGIN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 OWNER_TYPES = {"L": 1, "D": 2, "Q": 7, "SI": 31}
@@ -25,6 +25,7 @@ class PartsPortal(ItemsPortal):
         self.last_row = 0
         self.requisites, self.bank_details = [], []
         self.contacts = {}  # (kind, item) -> rows
+        self.activities = {}  # by id
         self.no_arrays = False
         self.refusals = {}  # method -> exception
 
@@ -69,15 +70,36 @@ class PartsPortal(ItemsPortal):
             return {"items": self._steps(params)}
         if method == "crm.item.productrow.list":
             return {"productRows": self._rows(params)}
+        if method.startswith(("crm.requisite.", "crm.activity.")) or "contact.items" in method:
+            return self._around(method, params)
+        return super().answer(method, params)
+
+    def _around(self, method, params):
         if method == "crm.requisite.list":
             kind = params["filter"]["ENTITY_TYPE_ID"]
             rows = [row for row in self.requisites if row["ENTITY_TYPE_ID"] == str(kind)]
             return self._of_owners(rows, params)
         if method == "crm.requisite.bankdetail.list":
             return self._of_owners(self.bank_details, params)
-        if method.endswith(".contact.items.get"):
-            return self.contacts.get((method.split(".")[1], params["id"]), [])
-        return super().answer(method, params)
+        if method == "crm.activity.list":
+            return self._activities(params)
+        if method == "crm.activity.get":
+            if int(params["id"]) not in self.activities:
+                raise PermanentError(method, "", "Not found")
+            return self.activities[int(params["id"])]
+        return self.contacts.get((method.split(".")[1], params["id"]), [])
+
+    def _activities(self, params):
+        rules = params["filter"]
+        since, ids = rules.get(">=LAST_UPDATED"), rules.get("@ID")
+        found = [
+            {name: value for name, value in row.items() if name in params["select"]}
+            for number, row in sorted(self.activities.items())
+            if number > int(rules.get(">ID", 0))
+            and (ids is None or number in ids)
+            and (not since or seconds(row["LAST_UPDATED"]) >= seconds(since))
+        ]
+        return found[:PAGE]
 
     def _of_owners(self, rows, params):
         rules = params["filter"]

@@ -12,7 +12,10 @@ from relay.product_rows import PRODUCT_ROWS, RowChanges, compare_rows
 TYPE_PREFIX = "com.bitrix24."
 ACTIONS = ("added", "updated", "deleted")
 # These fields are no difference by themselves: they follow every edit, or move without one.
-VOLATILE = {"updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"}
+VOLATILE = {
+    *("updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"),
+    *("lastUpdated", "editorId"),  # of an activity
+}
 VOLATILE_PREFIXES = ("lastActivity", "lastCommunication")
 
 
@@ -78,8 +81,8 @@ class Change:
 
     @property
     def portal_url(self) -> str:
-        """The item's page in the portal; empty where its host is not known."""
-        if not self.portal_host:
+        """The item's page in the portal; empty where its host is not known, or it has no page."""
+        if not (self.portal_host and kind_of(self.entity).page):
             return ""
         return f"https://{self.portal_host}{kind_of(self.entity).page}".format(self.id)
 

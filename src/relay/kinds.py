@@ -17,7 +17,7 @@ class Kind(NamedTuple):
     name: str  # in Changes, in filters, in the mirror's keys; `dynamic_<n>`: a smart process
     entity_type_id: int | None  # in `crm.item.*`; None for tasks, which have methods of their own
     event: str  # the beginning of its event codes, before ADD, UPDATE and DELETE
-    page: str  # the path of an item's page in the portal; `{}` stands for the item's id
+    page: str  # the path of an item's page; `{}` stands for its id. Empty where there is none
     owner_code: str = ""  # as the owner of product rows; empty where there are none
     has_own_methods: bool = False  # `crm.<name>.add` and the like, beside `crm.item.*`
     key_fields: tuple[str, ...] = ()  # of a key by which a create is found; empty: none can hold it
@@ -57,6 +57,9 @@ KINDS = {
         ),
     )
 }
+# Mirrored only where the setting `PARTS` asks for them.
+ACTIVITY = "activity"
+OPTIONAL_KINDS = {ACTIVITY: Kind(ACTIVITY, None, "ONCRMACTIVITY", "", updated_field="lastUpdated")}
 _NAMES = {kind.entity_type_id: kind.name for kind in KINDS.values()}
 
 
@@ -65,7 +68,7 @@ def kind_of(name: str) -> Kind:
     number = name.removeprefix(_DYNAMIC)
     if number != name and number.isdecimal() and int(number) >= FIRST_DYNAMIC:
         return _smart_process(int(number))
-    return KINDS[name]
+    return OPTIONAL_KINDS[name] if name in OPTIONAL_KINDS else KINDS[name]
 
 
 def name_of(entity_type_id: int) -> str:

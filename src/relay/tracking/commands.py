@@ -3,9 +3,10 @@
 Methods and shapes of answers: rest-protocol sections 6, 9.3, 9.5 and 15.
 """
 
+import re
 from collections.abc import Mapping
 
-from relay.kinds import TASK, kind_of
+from relay.kinds import ACTIVITY, TASK, kind_of
 from relay.portal.api import Result
 
 PAGE = 50  # items that a list command returns
@@ -23,6 +24,13 @@ START_DATE_PLAN END_DATE_PLAN XML_ID ALLOW_CHANGE_DEADLINE ALLOW_TIME_TRACKING T
 ADD_IN_REPORT TIME_ESTIMATE MATCH_WORK_TIME TAGS UF_CRM_TASK UF_TASK_WEBDAV_FILES
 """
 TASK_FIELDS = _TASK_FIELDS.split()
+# An activity's fields are named in capitals everywhere; here they get the names of other items.
+_ACTIVITY_FIELDS = """
+ID OWNER_ID OWNER_TYPE_ID TYPE_ID PROVIDER_ID PROVIDER_TYPE_ID ASSOCIATED_ENTITY_ID SUBJECT
+DESCRIPTION RESPONSIBLE_ID AUTHOR_ID EDITOR_ID CREATED LAST_UPDATED START_TIME END_TIME DEADLINE
+COMPLETED STATUS PRIORITY DIRECTION LOCATION ORIGINATOR_ID ORIGIN_ID
+"""
+ACTIVITY_FIELDS = _ACTIVITY_FIELDS.split()
 
 
 def read_command(entity: str, ids: list[int]) -> Command:
@@ -32,6 +40,13 @@ def read_command(entity: str, ids: list[int]) -> Command:
             "filter": {"ID": ids},
             "order": {"ID": "asc"},
             "select": TASK_FIELDS,
+            "start": -1,
+        }
+    if entity == ACTIVITY:
+        return "crm.activity.list", {
+            "filter": {"@ID": ids},
+            "order": {"ID": "ASC"},
+            "select": ACTIVITY_FIELDS,
             "start": -1,
         }
     return "crm.item.list", {
@@ -48,6 +63,8 @@ def get_command(entity: str, item_id: int) -> Command:
     """Return the command whose error tells a deleted item from one that may not be read."""
     if entity == TASK:
         return "tasks.task.get", {"taskId": item_id, "select": TASK_FIELDS}
+    if entity == ACTIVITY:
+        return "crm.activity.get", {"id": item_id}
     return "crm.item.get", {
         "entityTypeId": kind_of(entity).entity_type_id,
         "id": item_id,
@@ -64,6 +81,15 @@ def list_command(
     """
     task = entity == TASK
     by_id = {("ID" if task else "@id"): ids} if ids is not None else {}
+    if entity == ACTIVITY:
+        narrowed = {"@ID": ids} if ids is not None else {}
+        since_then = {">=LAST_UPDATED": since} if since else {}
+        return "crm.activity.list", {
+            "filter": {">ID": after, **narrowed, **since_then},
+            "order": {"ID": "ASC"},
+            "select": ["ID", "LAST_UPDATED"],
+            "start": -1,
+        }
     by_time = {(">=CHANGED_DATE" if task else ">=updatedTime"): since} if since else {}
     if task:
         return "tasks.task.list", {
@@ -83,11 +109,22 @@ def list_command(
 
 def items_of(entity: str, result: Result) -> list[Item]:
     """Return the items in the result of a list."""
+    if entity == ACTIVITY:
+        return [named(entity, row) for row in result]
     items: list[Item] = result["tasks" if entity == TASK else "items"]
     return items
 
 
+def named(entity: str, item: Item) -> Item:
+    """Return an item of a list under the names of its kind; an activity's are camel case here."""
+    if entity != ACTIVITY:
+        return item
+    return {re.sub("_(.)", lambda one: one[1].upper(), n.lower()): v for n, v in item.items()}
+
+
 def item_of(entity: str, result: Result) -> Item | None:
     """Return the item in the result of a get; None where there is none."""
+    if entity == ACTIVITY:
+        return named(entity, result) if isinstance(result, dict) and result else None
     item = result.get("task" if entity == TASK else "item") if isinstance(result, dict) else None
     return item or None

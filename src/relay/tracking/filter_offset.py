@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from relay.errors import ItemChangedError
-from relay.kinds import TASK, kind_of
+from relay.kinds import ACTIVITY, TASK, kind_of
 from relay.portal import PortalApi
 from relay.tracking.commands import items_of, list_command
 
@@ -22,7 +22,7 @@ UNKNOWN_SECONDS = -MOST_HOURS * HOUR_SECONDS
 
 def time_filter_of(entity: str) -> str:
     """Return the name under which kinds that read times in a filter alike share an offset."""
-    return TASK if entity == TASK else "crm"
+    return entity if entity in {TASK, ACTIVITY} else "crm"
 
 
 async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetime) -> int | None:

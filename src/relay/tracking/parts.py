@@ -9,13 +9,14 @@ from functools import cache
 from typing import NamedTuple
 
 from relay.errors import ConfigurationError
-from relay.kinds import FIRST_DYNAMIC, kind_of
+from relay.kinds import ACTIVITY, FIRST_DYNAMIC, OPTIONAL_KINDS, kind_of
 from relay.product_rows import PRODUCT_ROWS
 
 STEPS = "steps"  # the moves from stage to stage, out of the portal's history
 PRODUCTS = "products"  # the product rows
 REQUISITES = "requisites"  # of companies and contacts, with their bank details
 CONTACTS = "contacts"  # the contacts of a deal, lead or quote, with their roles and order
+ACTIVITIES = "activities"  # calls, e-mails, to-dos, meetings: a kind of its own
 NONE = "none"
 
 # Of parts that are fields.
@@ -44,6 +45,7 @@ _PARTS: Mapping[str, Callable[[str], bool]] = {
     PRODUCTS: _has_products,
     REQUISITES: lambda entity: kind_of(entity).name in {"company", "contact"},
     CONTACTS: lambda entity: kind_of(entity).name in {"deal", "lead", "quote"},
+    ACTIVITIES: lambda _entity: False,  # no part of other kinds
 }
 
 
@@ -71,6 +73,15 @@ class PartsSetting(NamedTuple):
             frozenset(pair[0] for pair in pairs if len(pair) == 1),
             frozenset((pair[0], pair[1]) for pair in pairs if len(pair) > 1),
         )
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return the optional kinds that are mirrored."""
+        return frozenset({ACTIVITY} if ACTIVITIES in self.everywhere else ())
+
+    def mirrors(self, entity: str) -> bool:
+        """Say whether a kind is mirrored; most are in any case."""
+        return entity not in OPTIONAL_KINDS or entity in self.kinds
 
     def of(self, entity: str) -> frozenset[str]:
         """Return the parts that are read of a kind."""

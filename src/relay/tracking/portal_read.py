@@ -13,7 +13,7 @@ from itertools import batched
 from typing import NamedTuple
 
 from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
-from relay.kinds import TASK
+from relay.kinds import ACTIVITY, TASK
 from relay.portal import PortalApi
 from relay.tracking.commands import (
     PAGE,
@@ -131,9 +131,9 @@ async def _get(portal: PortalApi, key: Key) -> PortalView | Exception:
     except Exception as error:  # noqa: BLE001  only this hint comes back
         if _refusal(error) in _NOT_FOUND:
             return PortalView(TOMBSTONE, None, read_at, confirmed=False)
-        # A task's error is the same whether it is deleted or hidden, so it is no deletion.
-        hidden_task = key.entity == TASK and isinstance(error, PermanentError)
-        if hidden_task or _refusal(error) in _FORBIDDEN:
+        # Their errors are the same for what is deleted and what is hidden, so it is no deletion.
+        hidden = key.entity in {TASK, ACTIVITY} and isinstance(error, PermanentError)
+        if hidden or _refusal(error) in _FORBIDDEN:
             return PortalView(UNREADABLE, None, read_at)
         return error
     return PortalView(UNREADABLE if item is None else ITEM, item, read_at)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from relay.kinds import TASK
+from relay.kinds import ACTIVITY, TASK
 from relay.portal.api import Result
-from relay.tracking.commands import TASK_FIELDS, Item
+from relay.tracking.commands import ACTIVITY_FIELDS, TASK_FIELDS, Item, named
 from relay.unsendable import IN_JSON
 
 type Form = dict[str, Result]
@@ -25,6 +25,11 @@ UPGRADES: dict[int, Callable[[Form, Form], Form]] = {}
 
 # Not stored: made by the portal from other fields, or a short form of another field.
 _DERIVED = {"searchContent", "entityTypeId", "shortName"}
+_ACTIVITY_NAMES = named(ACTIVITY, dict.fromkeys(ACTIVITY_FIELDS)).keys()
+_ACTIVITY_NUMBERS = {
+    *("id", "ownerId", "ownerTypeId", "typeId", "associatedEntityId", "responsibleId"),
+    *("authorId", "editorId", "status", "priority", "direction"),
+}
 _TASK_NAMES = {re.sub("_(.)", lambda one: one[1].upper(), name.lower()) for name in TASK_FIELDS}
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
@@ -44,11 +49,13 @@ def project(entity: str, item: Item) -> Form:
     for name in sorted(item):
         if entity == TASK and name not in _TASK_NAMES and not name.startswith("uf"):
             continue
+        if entity == ACTIVITY and name not in _ACTIVITY_NAMES:
+            continue
         if name in _DERIVED or name.endswith("Short"):
             continue
         value = _tags(item[name]) if name == "tags" and entity == TASK else item[name]
         value = canonical(value)
-        if _LINK.fullmatch(name):
+        if _LINK.fullmatch(name) or (entity == ACTIVITY and name in _ACTIVITY_NUMBERS):
             value = _link(value)
         if value is not None:
             form[name] = value

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from relay.aws_types import Client
 from relay.errors import CallError
 from relay.event import SCHEMA_NAME, Event
-from relay.kinds import TASK, kind_of
+from relay.kinds import OPTIONAL_KINDS, TASK, kind_of
 from relay.portal import PortalApi
 from relay.state_table import key, schema_key
 
@@ -111,7 +111,7 @@ async def watch(
 
 async def read_schema(client: PortalApi, kinds: Iterable[str]) -> Schema:
     """Return the parts that could be read, in one request."""
-    names = sorted(kinds)
+    names = sorted(set(kinds) - OPTIONAL_KINDS.keys())  # the portal lists no fields of those
     calls = [_fields(client, name) for name in names]
     parts = await asyncio.gather(*calls, _statuses(client))
     return {

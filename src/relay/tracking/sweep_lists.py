@@ -8,7 +8,7 @@ from typing import NamedTuple
 from relay.errors import CallError, PermanentError
 from relay.kinds import FIRST_DYNAMIC, KINDS, kind_of, name_of
 from relay.portal import PortalApi
-from relay.tracking.commands import PAGE, Item, list_command
+from relay.tracking.commands import PAGE, Item, list_command, named
 from relay.tracking.projection import is_template, project
 
 PART_ITEMS = 2500  # one request holds so many
@@ -43,9 +43,9 @@ async def list_parts(portal: PortalApi, entity: str, after: int, since: str) -> 
     items: list[Item] = []
     try:
         async for item in portal.list(method, **params):
-            items.append(item)
+            items.append(named(entity, item))
             if len(items) == PART_ITEMS:
-                yield Part(_listed(entity, items), int(item["id"]))
+                yield Part(_listed(entity, items), int(items[-1]["id"]))
                 items = []
     except CallError:
         if items:
@@ -71,13 +71,16 @@ def epoch(updated: str) -> float:
         return 0
 
 
-async def available_kinds(portal: PortalApi, before: Collection[str] = ()) -> set[str]:
+async def available_kinds(
+    portal: PortalApi, before: Collection[str] = (), optional: Collection[str] = ()
+) -> set[str]:
     """Return the names of the kinds that this webhook may list.
 
-    `before` are the kinds of the last answer: if the portal answers neither yes nor no, its smart
-    processes stay, and a kind counts as available, so that its own list shows the error.
+    `optional` are kinds that are only listed where they are asked for. `before` are the kinds of
+    the last answer: if the portal answers neither yes nor no, its smart processes stay, and a kind
+    counts as available, so that its own list shows the error.
     """
-    names = sorted(set(KINDS) | await _smart_processes(portal, before))
+    names = sorted(set(KINDS) | set(optional) | await _smart_processes(portal, before))
     available = await asyncio.gather(*(_is_available(portal, name) for name in names))
     return {name for name, yes in zip(names, available, strict=True) if yes}
 

@@ -70,7 +70,7 @@ class Sweep:
     async def run(self) -> None:
         """Read all lists, those left by an earlier sweep too; raises the first error at the end."""
         if time.time() - self.document.types_asked_at >= KINDS_SECONDS:
-            names = await available_kinds(self.client, self.document.kinds)
+            names = await available_kinds(self.client, self.document.kinds, self.setting.kinds)
             set_kinds(self.document, names, time.time())
         jobs = self._plan()
         # The clock is read before the lists, in the same request: commands run in their order.

@@ -146,13 +146,17 @@ async def _refresh_portal(
     name: str, hints: Hints, remaining: Callable[[], float]
 ) -> dict[Key, Exception]:
     now = time.time()
+    setting = parse_parts(settings.read("PARTS")[0])
+    hints = {key: hint for key, hint in hints.items() if setting.mirrors(key.entity)}
+    if not hints:
+        return {}
     # SSM may hang, and the portals of a batch share this loop.
     portal = await asyncio.to_thread(wiring.portal, name, remaining)
     await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(kind.item_count for kind in document.kinds.values())
     parts = PartRules(
-        setting=parse_parts(settings.read("PARTS")[0]),
+        setting=setting,
         settled=document.settled_step,
         single_owners=_single_owners[name],
     )
