@@ -1,6 +1,7 @@
 """relay.reaction.deadline: what happens when the function's time is over."""
 
 import asyncio
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from relay.change import Change
 from relay.event import Event
 from relay.portal import Portal
 from relay.reaction import Reaction, reaction
-from relay.reaction.deadline import RESERVE_SECONDS
+from relay.reaction.deadline import RESERVE_SECONDS, Deadline, cancel
 from tests.batches import handle
 from tests.samples import change_of, event_of
 
@@ -95,3 +96,37 @@ def test_a_reaction_that_never_ends_is_stopped_in_time(sqs):
     seconds = RESERVE_SECONDS + 0.3
     assert handle(hang, EVENT.to_json(), other.to_json(), seconds=seconds) == ["m0"]
     assert sqs.hidden[0]["ReceiptHandle"] == "r0"
+
+
+def test_a_late_task_is_cancelled_and_may_put_its_things_away():
+    """A cancelled reaction's `finally` runs before its record is handed back."""
+    ended = []
+
+    async def reaction():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("put away")
+
+    async def run():
+        task = asyncio.create_task(reaction())
+        await asyncio.sleep(0)
+        await cancel({task})
+        return list(ended), task.cancelled()
+
+    assert asyncio.run(run()) == (["put away"], True)
+
+
+def test_the_alarm_leaves_the_handler_that_was_there():
+    """A handler of SIGALRM that the process had before is there again after an invocation."""
+    before = signal.getsignal(signal.SIGALRM)
+    own = Deadline("r")
+    own.begin(10)
+
+    async def run():
+        await own.wait({asyncio.create_task(asyncio.sleep(0))})
+
+    asyncio.run(run())
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
