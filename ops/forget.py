@@ -1,12 +1,14 @@
 """`make forget`: delete what the history keeps of an item; a person may ask for that."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import batched
 from typing import Annotated
 
 import typer
 
 from ops.asked import ItemName, key_of
+from ops.audit import open_audit
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
 from ops.past import Past
@@ -31,7 +33,9 @@ def command(
     if not full:
         console.print(shown(f"the history has nothing of {item}"))
     elif go:
+        audit = open_audit(cache(client), deployed.outputs["LogGroup"])
         delete(past, rows)
+        audit.try_to_note("forgotten", [{"subject": item, "portal": portal, "changes": len(full)}])
         console.print(shown(f"{changes} are forgotten; backups have them 35 days"))
     else:
         console.print(shown(f"{changes} would be forgotten for good; GO=1 does it"))

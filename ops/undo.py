@@ -5,12 +5,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import batched
 from typing import Annotated
 
 import typer
 
 from ops.asked import moment_of
+from ops.audit import open_audit
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.history import FieldName, text_of
 from ops.outcome import Outcome
@@ -59,10 +61,12 @@ def command(  # noqa: PLR0913, PLR0917  an option each
     _list(plans, refused)
     write = bool(plans) and not dry and (go or bool(change))
     if write:
-        writer = Writer(
-            open_portal(client("ssm"), dynamodb, deployed, portal), dynamodb, deployed, portal
-        )
-        refused |= asyncio.run(_write(writer, plans))
+        opened = open_portal(client("ssm"), dynamodb, deployed, portal)
+        audit = open_audit(cache(client), deployed.outputs["LogGroup"])
+        refused |= asyncio.run(_write(Writer(opened, dynamodb, deployed, portal), plans))
+        done = (plan for plan in plans if plan.fields and plan.item not in refused)
+        changes = [change_id for plan in done for change_id in plan.changes]
+        audit.try_to_note("undone", [{"change_id": one, "portal": portal} for one in changes])
     _conclude(plans, refused, written=write, many=not change)
     return Outcome(_document(plans, refused, written=write), left=bool(refused))
 

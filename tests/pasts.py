@@ -22,11 +22,19 @@ from tests.tracking_aws import LATER, OLD, announced_from, changes
 
 STACK = Deployed(
     "relay",
-    {},
+    {"LogGroup": "logs"},
     {"HistoryDays": "0"},
     {"History": "History", "Mirror": "Mirror", "StateTable": "State"},
 )
 STAGES = ["NEW", "PREPARATION", "WON", "LOSE"]
+
+
+class Notes(list):
+    """What an operator's command would have noted in the log."""
+
+    def try_to_note(self, message, entries):
+        """Take the entries."""
+        self += [(message, one) for one in entries]
 
 
 class Tables(Dynamo):

@@ -14,7 +14,7 @@ from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
 from relay.tracking import wiring
-from tests.pasts import STACK, Tables
+from tests.pasts import STACK, Notes, Tables
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
@@ -44,6 +44,8 @@ def tracked(relay, server, monkeypatch):
     monkeypatch.setattr(undo, "find_stack", lambda _name: STACK)
     monkeypatch.setattr(undo, "client", lambda _service: Tables(relay))
     monkeypatch.setattr(undo, "open_portal", portal)
+    relay.notes = Notes()
+    monkeypatch.setattr(undo, "open_audit", lambda *_: relay.notes)
 
     def write(method, many):
         async def calls(one):
@@ -109,6 +111,7 @@ def test_an_undo_is_undone_like_any_other_change(tracked):
     assert tracked.titles() == {"a": 1}
     tracked.event(ids[0])
     (restored,) = tracked.settle()
+    assert tracked.notes == [("undone", {"change_id": change["id"], "portal": "main"})]
     assert undo.command(change=restored["id"]).document["items"][0]["fields"]["title"] == {
         "now": "a",
         "then": "b",

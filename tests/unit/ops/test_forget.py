@@ -7,7 +7,7 @@ import pytest
 from ops import forget
 from ops.timeline import GapError
 from relay.tracking.row import Key
-from tests.pasts import STACK, past_of
+from tests.pasts import STACK, Notes, past_of
 from tests.tracking_aws import LATER, OLD
 from tests.unit.tracking.conftest import relay
 
@@ -19,6 +19,8 @@ def deals(relay, monkeypatch):
     """Return a relay with a deal of 28 changes, and one of a single change."""
     monkeypatch.setattr(forget, "find_stack", lambda _name: STACK)
     monkeypatch.setattr(forget, "client", lambda _service: relay.dynamo)
+    relay.notes = Notes()
+    monkeypatch.setattr(forget, "open_audit", lambda *_: relay.notes)
     for number in (1, 2):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()
@@ -42,6 +44,7 @@ def test_without_go_nothing_is_deleted(deals, capsys):
 def test_an_item_is_forgotten_and_its_past_is_no_guess(deals, capsys):
     """One row without content stays; `asof` says that something was forgotten."""
     forget.command("deal/1", go=True)
+    assert deals.notes == [("forgotten", {"subject": "deal/1", "portal": "main", "changes": 28})]
     mine = {key: row for key, row in deals.dynamo.history.items() if key[0] == "main/deal/1"}
     assert len(mine) == 1
     assert "secret" not in str(mine)
