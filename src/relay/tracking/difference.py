@@ -9,12 +9,14 @@ from relay.change import Change, is_volatile
 from relay.kinds import kind_of
 from relay.product_rows import PRODUCT_ROWS, same_rows
 from relay.tracking.parts import PART_OF_FIELD, STEPS
-from relay.tracking.projection import Form, canonical_json, digest, is_digest, upgrade
+from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
 from relay.tracking.steps import MOST_STEPS
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
+STEP_BYTES = 500  # that a step takes at most
+ENVELOPE_BYTES = 4_000
 REST = "*"  # stands for the names in `changed` and `truncated` that do not fit either
 
 
@@ -36,11 +38,11 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         changed = [name for name in changed if _is_in_both(name, old, new)]
         if changed or new.steps:
             after |= {name: None for name in changed if name not in after}
-            return _change(new, "updated", {n: before.get(n) for n in changed}, after, changed)
+            return _change(old, new, "updated", {n: before.get(n) for n in changed}, after, changed)
     elif after is not None:
-        return _change(new, "added", {}, after, difference({}, after))
+        return _change(old, new, "added", {}, after, difference({}, after))
     elif before is not None:
-        return _change(new, "deleted", before, {}, [])
+        return _change(old, new, "deleted", before, {}, [])
     return None
 
 
@@ -77,27 +79,36 @@ def _is_new_field(name: str, before: Form, after: Form) -> bool:
     return (name in before) != (name in after) and value in (0, "0", "N")
 
 
-def _change(row: Row, action: str, before: Form, after: Form, changed: list[str]) -> Change:
+def _change(  # noqa: PLR0913, PLR0917  two versions, and what was made of them
+    old: Row | None, row: Row, action: str, before: Form, after: Form, changed: list[str]
+) -> Change:
     key = row.key
-    return fit_message(
-        Change(
-            change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
-            portal=key.portal,
-            entity=key.entity,
-            entity_type_id=kind_of(key.entity).entity_type_id,
-            id=str(key.id),
-            action=action,
-            version=row.seq,
-            time=datetime.fromtimestamp(row.read_at, UTC).isoformat(timespec="milliseconds"),
-            via=row.via,
-            changed=tuple(changed),
-            before=before,
-            after=after,
-            steps=tuple(step.to_json() for step in row.steps),
-            passed=tuple(dict.fromkeys(step.stage for step in row.steps)),
-            truncated=(STEPS,) if len(row.steps) == MOST_STEPS else (),
-        )
+    change = Change(
+        change_id=f"{key.portal}.{key.entity}.{key.id}.{row.born}.{row.seq}",
+        portal=key.portal,
+        entity=key.entity,
+        entity_type_id=kind_of(key.entity).entity_type_id,
+        id=str(key.id),
+        action=action,
+        version=row.seq,
+        time=datetime.fromtimestamp(row.read_at, UTC).isoformat(timespec="milliseconds"),
+        via=row.via,
+        changed=tuple(changed),
+        before=before,
+        after=after,
+        steps=tuple(step.to_json() for step in row.steps),
+        passed=tuple(dict.fromkeys(step.stage for step in row.steps)),
+        truncated=(STEPS,) if len(row.steps) == MOST_STEPS else (),
     )
+    return change if _is_small(old, row) else fit_message(change)
+
+
+def _is_small(old: Row | None, new: Row) -> bool:
+    """Say whether a Change of these versions fits into a message for certain."""
+    texts = [new.text, new.extra, *((old.text, old.extra) if old else ())]
+    # Each letter has at most four bytes, and each name may stand in `changed` once more.
+    most = 2 * 4 * sum(map(len, texts)) + STEP_BYTES * len(new.steps) + ENVELOPE_BYTES
+    return most <= CHANGE_BYTES and not any(DIGEST in text for text in texts)
 
 
 def fit_message(change: Change) -> Change:

@@ -8,8 +8,10 @@ from relay.tracking.commands import Item
 from relay.tracking.parts import CONTACTS, FIELD_OF_PART, PRODUCTS, REQUISITES
 from relay.tracking.projection import Form, canonical
 
-# Of a product row: its owner has it, and its texts, which may look like numbers.
-_OF_OWNER = {"ownerId", "ownerType"}
+# Of a product row: its owner has it, or the portal makes it from the price, the discount and the
+# tax; and its texts, which may look like numbers.
+_OF_OWNER = {"ownerId", "ownerType", "customized"}
+_DERIVED = {"priceAccount", "priceExclusive", "priceNetto", "priceBrutto"}
 _ROW_TEXTS = {"productName", "measureName", "xmlId", "customized", "taxIncluded"}
 # Of a requisite: its owner has it, or it follows edits rather than being one.
 _OF_REQUISITE = {"ENTITY_TYPE_ID", "ENTITY_ID", "DATE_MODIFY", "MODIFY_BY_ID"}
@@ -26,7 +28,7 @@ def project_rows(rows: Iterable[Item]) -> list[Form]:
     """Return product rows in their order, each in its canonical form, without their owner."""
     forms = []
     for row in rows:
-        kept = {name: value for name, value in row.items() if name not in _OF_OWNER}
+        kept = {name: value for name, value in row.items() if name not in _OF_OWNER | _DERIVED}
         form = {name: _number(name, canonical(kept[name])) for name in sorted(kept)}
         if form.get("productId") == 0:  # a row without a product
             form["productId"] = None
