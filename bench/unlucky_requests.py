@@ -64,6 +64,10 @@ class UnluckyRequests:
         """Let records wait."""
         return {}
 
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        """Say that few records are in flight."""
+        return {"Attributes": {}}
+
     def take(self, _latest: float) -> float:
         """Give a request slot at once."""
         return time.time()
