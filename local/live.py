@@ -72,7 +72,8 @@ class LiveStack:
         paths = self._waiting = self._waiting | new
         is_update = self._template in paths
         if self._source / "requirements.txt" in paths:
-            self._stack, is_update = self._deploy(), True
+            self._deploy()
+            is_update = True
             functions = {name for name in self._stack.resources if name.endswith("Function")}
         else:
             functions = self._take(paths)
@@ -84,9 +85,9 @@ class LiveStack:
         code = paths - {self._template}
         template = self._template.read_text("utf-8")
         handlers = self._handlers
-        needed = set(HANDLER.findall(template)) if self._template in paths else set()
         deployed = set(handlers.values())
-        changed = affected(deployed | needed, code, self._source) if code else set()
+        needed = set(HANDLER.findall(template)) if self._template in paths else deployed
+        changed = affected(needed, code, self._source) if code else set()
         wanted = changed | (needed - deployed)
         if wanted and (trouble := self._importer.trouble(wanted)):
             raise NotTakenError(trouble)
@@ -94,19 +95,18 @@ class LiveStack:
             self._upload()
         functions = {name for name, handler in handlers.items() if handler in changed}
         if self._template in paths:
-            before = self._stack.resources.keys()
-            self._stack = self._update(template)
+            self._update(template)
             self._read_handlers()
-            functions |= {
-                name for name in self._stack.resources.keys() - before if name.endswith("Function")
-            }
-        else:
+            now = self._handlers.items()
+            functions |= {name for name, handler in now if handlers.get(name) != handler}
+        functions &= self._stack.resources.keys()
+        if self._code != self._deployed:
             self._replace_code(functions)
-        return functions & self._stack.resources.keys()
+        return functions
 
     def _read_deployed(self) -> None:
         """Read which package and which handlers are deployed."""
-        self._code = _code(self._aws)
+        self._code = self._deployed = _code(self._aws)
         bucket, key = self._code
         found = self._aws.client("s3").get_object(Bucket=bucket, Key=key)
         self._package = Package(found["Body"].read())
@@ -132,24 +132,25 @@ class LiveStack:
         for name in names:
             client.update_function_code(FunctionName=name, S3Bucket=bucket, S3Key=key)
 
-    def _update(self, template: str) -> Stack:
+    def _update(self, template: str) -> None:
+        """Update the stack; functions keep their code, as their package keeps its address."""
         if CODE_URI not in template:
-            return self._deploy()
-        packaged = template.replace(CODE_URI, f"CodeUri: s3://{'/'.join(self._code)}")
+            self._deploy()
+            return
+        packaged = template.replace(CODE_URI, f"CodeUri: s3://{'/'.join(self._deployed)}")
         try:
-            update(self._aws, packaged, self._code[0], **self._parameters)
+            update(self._aws, packaged, self._deployed[0], **self._parameters)
         except (ClientError, RuntimeError) as error:
             raise NotTakenError(f"template.yaml: {error}"[:2000]) from None
-        return complete(self._aws)
+        self._stack = complete(self._aws)
 
-    def _deploy(self) -> Stack:
+    def _deploy(self) -> None:
         try:
             self._stack = deploy(self._aws, **self._parameters)
         except subprocess.CalledProcessError as error:
             text = f"{error.stdout or ''}{error.stderr or ''}".strip()[-2000:]
             raise NotTakenError(text) from None
         self._read_deployed()
-        return self._stack
 
 
 def _code(aws: LocalAws) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from local.live import LiveStack, NotTakenError
 from ops.build import ROOT
-from ops.new import new
+from ops.new import new, remove
 
 REACTION = "src/relay/reactions/follow_up.py"
 
@@ -83,7 +83,7 @@ def test_code_that_can_not_run_leaves_the_former_code_at_work(relay, project, li
 
 
 def test_a_new_reaction_is_an_update_that_keeps_the_mirror(relay, project, live, await_until):
-    """`make new` beside the running stack: its function reacts, to a change of an older item."""
+    """`make new` and `make remove` beside the running stack; an older item's change is known."""
     deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": "Old"})["item"]["id"]
     change_id = f'"change_id":"main.deal.{deal}.'
     await_until(lambda: change_id in relay.log(), 60)
@@ -95,6 +95,11 @@ def test_a_new_reaction_is_an_update_that_keeps_the_mirror(relay, project, live,
     await_until(
         lambda: f"deal {deal} was updated" in str(relay.portal.admin("notifications", "GET")), 60
     )
+    remove(project, "name_deal")
+    assert await_until(live.take).is_update
+    pages = relay.aws.client("lambda").get_paginator("list_functions").paginate()
+    handlers = [one["Handler"] for page in pages for one in page["Functions"]]
+    assert "relay.reactions.name_deal.handler" not in handlers
 
 
 def test_a_template_that_is_refused_is_told_and_the_stack_stays(relay, project, live, await_until):
