@@ -19,10 +19,7 @@ from relay.tracking.parts import CONTACTS, PRODUCTS, REQUISITES
 from relay.tracking.row import Base, Key
 
 ROWS_METHOD = "crm.item.productrow.list"
-# Rows that an item may have got since it was read. With 19 items a command, 1,000 deals that get
-# their first five rows are read with four requests (bench.tracking).
-ROW_ROOM = 1.25
-FIRST_ROW_ROOM = 2.6
+ROW_ROOM = 1.25  # rows that an item may have got since it was read
 SINGLE_SECONDS = 3600
 _REFUSED_ARRAY = {"ACCESS_DENIED", "OWNER_NOT_FOUND"}
 
@@ -41,9 +38,7 @@ async def _fetch_products(
         if singles.get(key.entity, 0) > time.monotonic():
             return PAGE
         count = bases[key].row_count
-        if count is None:
-            return 1
-        return count + ROW_ROOM if count else FIRST_ROW_ROOM
+        return 1 if count is None else count + ROW_ROOM
 
     async def fetch(chunk: list[Key]) -> Found[Item]:
         ids = [key.id for key in chunk]
