@@ -12,21 +12,16 @@ from starlette.responses import Response
 
 _PAGE = Path(__file__).parent / "page"
 _STYLE = '<link rel="stylesheet" href="page/style.css">'
-_SCRIPT = '<script type="module" src="page/main.js"></script>'
 _HEADERS = {"Cache-Control": "no-cache"}
 
 
 async def index(_request: Request) -> Response:
-    """The page with its style in it; its scripts are named, so that all are asked for at once."""
+    """The page with its style in it."""
     html, style = (
         (_PAGE / "index.html").read_text("utf-8"),
         (_PAGE / "style.css").read_text("utf-8"),
     )
-    scripts = "".join(
-        f'<link rel="modulepreload" href="page/{path.name}">\n'
-        for path in sorted(_PAGE.glob("*.js"))
-    )
-    html = html.replace(_STYLE, f"<style>\n{style}</style>").replace(_SCRIPT, scripts + _SCRIPT)
+    html = html.replace(_STYLE, f"<style>\n{style}</style>")
     return Response(html, media_type="text/html", headers=_HEADERS)
 
 
