@@ -91,6 +91,7 @@ class Sweep:
         await self._hint_moves(steps, moves.result(), clock.result())
         self._finish(jobs)
         await self._measure_filters(clock.result())
+        await self.save(self.document)
         if self.errors:
             raise self.errors[0]
 
