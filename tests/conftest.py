@@ -36,9 +36,10 @@ def pytest_xdist_make_scheduler(config, log):
     return FileScheduling(config, log)
 
 
-def pytest_xdist_auto_num_workers():
-    """Return how many workers `-n auto` starts; the local stack takes minutes of one of them."""
-    return min(4, max(2, os.process_cpu_count()))
+def pytest_xdist_auto_num_workers(config):
+    """Return how many workers `-n auto` starts; one more for the local stack, which mostly waits."""
+    cores = min(4, max(2, os.process_cpu_count()))
+    return cores if all(path.startswith("tests/unit") for path in config.args) else cores + 1
 
 
 @pytest.fixture(autouse=True)
