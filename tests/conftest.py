@@ -37,7 +37,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Return how many workers `-n auto` starts; one more for the local stack, which mostly waits."""
+    """Return how many workers `-n auto` starts: one more for the local stack, which waits."""
     cores = min(4, max(2, os.process_cpu_count()))
     return cores if all(path.startswith("tests/unit") for path in config.args) else cores + 1
 
