@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.tracking.commands import item_of, list_command
+from relay.tracking.commands import item_of, items_of, list_command
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,11 @@ def test_a_list_is_narrowed_by_names_that_its_method_has(entity, names):
 def test_an_empty_item_is_none(result):
     """An answer without fields, however it is spelled, is no item that lost all of them."""
     assert item_of("deal", result) is None
+
+
+def test_an_activity_has_names_like_other_items():
+    """The names in capitals, of a list and of a get, become those of a Change."""
+    row = {"ID": "7", "OWNER_TYPE_ID": "2"}
+    item = {"id": "7", "ownerTypeId": "2"}
+    assert (items_of("activity", [row]), item_of("activity", row)) == ([item], item)
+    assert item_of("activity", []) is None

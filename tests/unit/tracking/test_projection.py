@@ -225,3 +225,11 @@ def test_a_form_has_one_text():
     assert canonical_json({"b": 1, "a": 2}) == '{"a":2,"b":1}'
     mixed, other = (project("deal", {"UF_CRM_1": each}) for each in ([True, 1], [1, True]))
     assert canonical_json(mixed) == canonical_json(other)
+
+
+def test_of_an_activity_chosen_fields_are_stored():
+    """What a provider keeps for itself in an activity is no part of its state."""
+    assert project("activity", {"id": 7, "subject": "Call", "settings": {"a": 1}}) == {
+        "id": 7,
+        "subject": "Call",
+    }

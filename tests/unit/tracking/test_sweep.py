@@ -13,8 +13,9 @@ from relay.errors import (
     OperatorError,
     TransientError,
 )
-from relay.tracking import wiring
+from relay.tracking import sweep, wiring
 from relay.tracking.event_times import is_silent
+from tests.samples import event_of
 from tests.tracking_aws import LATER, OLD, metric
 from tests.tracking_portal import ItemsPortal
 
@@ -85,6 +86,31 @@ def test_changes_without_events_raise_the_alarm(relay, capsys):
     relay.sweep()
     assert '"silent":[1.0]' in capsys.readouterr().out
     assert not is_silent({"deal": now - 60, "missed": now}, now, 6)
+
+
+def test_a_schema_that_changed_is_published(relay, monkeypatch, caplog):
+    """What a sweep finds renamed is an event of the portal on the Events topic."""
+    event = event_of()
+    published = []
+
+    async def found(_portal, _client, _kinds, _store, publish):
+        publish(event)
+        return 1
+
+    monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:events")
+    monkeypatch.setattr(sweep, "watch", found)
+    monkeypatch.setattr(
+        relay.topic, "publish", lambda **message: published.append(message), raising=False
+    )
+    assert relay.sweep() == {"main": "done"}
+    assert published == [
+        {
+            "TopicArn": "arn:events",
+            "Message": event.to_json(),
+            "MessageGroupId": event.portal,
+        }
+    ]
+    assert "schema changed" in caplog.text
 
 
 def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):

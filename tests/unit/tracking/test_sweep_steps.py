@@ -100,6 +100,14 @@ def test_ten_thousand_moves_are_listed_page_by_page(deals):
     assert sorted(announced) == sorted(f"S{second}" for second in range(120))
 
 
+def test_a_history_that_was_never_readable_begins_nowhere(whole):
+    """A kind whose history is refused from the start is swept, and its history begins later."""
+    whole.portal.refusals[HISTORY] = PermanentError(HISTORY, "ACCESS_DENIED")
+    whole.portal.put(2, 1, title="a", stageId="NEW", updatedTime=OLD)
+    whole.baseline()
+    assert settled(whole) is None
+
+
 def test_a_refused_history_is_not_asked_for_each_time(deals):
     """A portal that gives no history costs nothing until its kinds are asked for again."""
     error = PermanentError(HISTORY, "ENTITY_TYPE_NOT_SUPPORTED")
