@@ -157,8 +157,8 @@ test: env judges ## Everything: unit, integration, end to end on a local stack
 	.venv/bin/coverage report --fail-under=100 --include='src/relay/ingress/*,src/relay/portal/*,src/relay/tracking/*'
 
 bench: env judges ## Measure, and print tables
-	.venv/bin/python -m bench.ingress
-	-.venv/bin/python -m bench.portal
+	PYTHONPATH=src .venv/bin/python -m bench.ingress
+	-PYTHONPATH=src .venv/bin/python -m bench.portal
 	-PYTHONPATH=src .venv/bin/python -m bench.client
 	-PYTHONPATH=src .venv/bin/python -m bench.tracking
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
