@@ -16,6 +16,7 @@ from relay.portal import Portal
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.equal_calls import EqualCalls, find_key
 from relay.reaction.lease import Lease
+from relay.reaction.lookup import Lookup
 from relay.reaction.newest import Newest
 from relay.reaction.portal import OncePortal
 from relay.reaction.record import Record
@@ -59,6 +60,7 @@ class BatchStore:
         self._requests = requests
         self._logger = logger
         self._batch = StateBatch(requests)
+        self._lookups: dict[Portal, Lookup] = {}
         self._ledger = Ledger(self._batch, reaction, self.counts)
         token = uuid4().hex
         self._tokens = (f"{token}.{number}" for number in count())
@@ -83,9 +85,10 @@ class BatchStore:
         """Return the portal that a record's reaction gets."""
         user_id, token = portal.webhook.user_id, run.lease.token
         name = record.payload.portal
-        return OncePortal(
-            portal, run, WriteNotes(self._ledger, name, record.id, token, user_id, run.log)
-        )
+        if portal not in self._lookups:
+            self._lookups[portal] = Lookup(portal)
+        notes = WriteNotes(self._ledger, name, record.id, token, user_id, run.log)
+        return OncePortal(portal, run, self._lookups[portal], notes)
 
     async def store(self, one: RunningRecord) -> None:
         """Store what a run has done, and how its record ended."""

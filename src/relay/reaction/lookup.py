@@ -16,67 +16,52 @@ administrator, or an operator decides.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from relay.echo.calls import Params
-from relay.echo.same_value import plain
 from relay.echo.stamps import Stamp, fields_of
 from relay.errors import MayHaveRunError
 from relay.portal import PortalApi
+from relay.reaction.task_lookup import TaskLookup
 
 _MAYBE_HIDDEN = (
     "it was not found, but the webhook's user is no administrator and may not see it (give the "
     "writing webhook a user who may read everything)"
 )
-CLOCK = timedelta(minutes=5)  # how far the portal's clock may be from ours
-SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-protocol section 15)
 
 
-async def find(
-    portal: PortalApi, method: str, params: Params, stamp: Stamp, since: float
-) -> object:
-    """Return the result of a create that has run since a time (epoch s); None if it has not.
+class Lookup:
+    """The lookups in one portal during one batch of records."""
 
-    Raises MayHaveRunError where the portal's answers can't decide.
-    """
-    found = await _search(portal, method, params, stamp, since)
-    if found is None:
-        profile = await portal.call("profile")
-        if not isinstance(profile, Mapping) or profile.get("ADMIN") is not True:
-            raise MayHaveRunError(method, "UNSEEN", _MAYBE_HIDDEN)
-    return found
+    def __init__(self, portal: PortalApi) -> None:
+        self._portal = portal
+        self._tasks = TaskLookup(portal)
 
+    async def find(self, method: str, params: Params, stamp: Stamp, since: float) -> object:
+        """Return the result of a create that has run since a time (epoch s); None if it has not.
 
-async def _search(
-    portal: PortalApi, method: str, params: Params, stamp: Stamp, since: float
-) -> object:
-    by_stamp = {f"={name}": value for name, value in stamp.fields.items()}
-    if method.lower() == "crm.item.add":
-        others = {name: value for name, value in params.items() if name != fields_of(params)[0]}
-        async for item in portal.list("crm.item.list", **others, filter=by_stamp, select=["*"]):
-            return {"item": item}
-    elif method.lower() == "tasks.task.add":
-        return await _find_task(portal, params, stamp, since)
-    else:
-        list_method = method.lower().removesuffix("add") + "list"
-        async for row in portal.list(list_method, filter=by_stamp, select=["ID"]):
-            return int(row["ID"])
-    return None
+        The caller must know that the create is not running any more.
 
+        Raises MayHaveRunError where the portal's answers can't decide.
+        """
+        found = await self._search(method, params, stamp, since)
+        if found is None:
+            profile = await self._portal.call("profile")
+            if not isinstance(profile, Mapping) or profile.get("ADMIN") is not True:
+                raise MayHaveRunError(method, "UNSEEN", _MAYBE_HIDDEN)
+        return found
 
-async def _find_task(portal: PortalApi, params: Params, stamp: Stamp, since: float) -> object:
-    given = {plain(name): value for name, value in (fields_of(params)[1] or {}).items()}
-    title = str(given.get("title"))
-    begin = datetime.fromtimestamp(since, UTC) - CLOCK
-    by_time = {">=CREATED_DATE": (begin - SHIFT).isoformat(timespec="seconds")}
-    is_unclear = False
-    select = ["ID", "TITLE", "XML_ID", "CREATED_DATE"]
-    async for task in portal.list("tasks.task.list", filter=by_time, select=select):
-        if task.get("xmlId") == stamp.fields["XML_ID"]:
-            return {"task": task}
-        same = str(task.get("title")) == title and not task.get("xmlId")
-        is_unclear |= same and datetime.fromisoformat(task["createdDate"]) >= begin
-    if is_unclear:
-        text = "a task of this title without a stamp was made since; is it this one?"
-        raise MayHaveRunError("tasks.task.add", "UNCLEAR", text)
-    return None
+    async def _search(self, method: str, params: Params, stamp: Stamp, since: float) -> object:
+        name, fields = fields_of(params)
+        by_stamp = {f"={field}": value for field, value in stamp.fields.items()}
+        if method.lower() == "tasks.task.add":
+            return await self._tasks.find(fields or {}, stamp, since)
+        if method.lower() == "crm.item.add":
+            others = {key: value for key, value in params.items() if key != name}
+            items = self._portal.list("crm.item.list", **others, filter=by_stamp, select=["*"])
+            async for item in items:
+                return {"item": item}
+        else:
+            list_method = method.lower().removesuffix("add") + "list"
+            async for row in self._portal.list(list_method, filter=by_stamp, select=["ID"]):
+                return int(row["ID"])
+        return None

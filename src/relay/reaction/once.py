@@ -17,8 +17,8 @@ from relay.errors import CallError, ConditionFailedError, MayHaveRunError, Trans
 from relay.portal import PortalApi
 from relay.portal.api import Result
 from relay.portal.ids import ids_of
-from relay.reaction import lookup
 from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Checkpoint, Write, digest_of
+from relay.reaction.lookup import Lookup
 from relay.reaction.run import NEEDS_OPERATOR, Run
 from relay.reaction.write_notes import WriteNotes
 from relay.reaction.writes import is_harmless, replay, send, to_text
@@ -37,9 +37,12 @@ class Attempt(NamedTuple):
 class OnceWriter:
     """The writes of one run through one portal; `notes` is None in tests only."""
 
-    def __init__(self, portal: PortalApi, run: Run, notes: WriteNotes | None = None) -> None:
+    def __init__(
+        self, portal: PortalApi, run: Run, lookup: Lookup, notes: WriteNotes | None
+    ) -> None:
         self._portal = portal
         self._run = run
+        self._lookup = lookup
         self._notes = notes
         self._lost: dict[Write, TransientError] = {}
 
@@ -139,7 +142,7 @@ class OnceWriter:
                 return None
             raise _needs_operator(write, "nothing that it makes can be looked up")
         try:
-            result = await lookup.find(self._portal, call.method, call.params, stamp, write.at)
+            result = await self._lookup.find(call.method, call.params, stamp, write.at)
         except MayHaveRunError as unclear:
             if is_confirmed:
                 return None

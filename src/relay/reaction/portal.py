@@ -9,6 +9,7 @@ from relay.portal import PortalApi
 from relay.portal.api import Result
 from relay.portal.batch import BATCH, raise_first
 from relay.portal.idempotent import is_read
+from relay.reaction.lookup import Lookup
 from relay.reaction.once import OnceWriter
 from relay.reaction.run import Run
 from relay.reaction.write_notes import WriteNotes
@@ -17,10 +18,16 @@ from relay.reaction.write_notes import WriteNotes
 class OncePortal:
     """The portal that a reaction gets; it has the methods of `relay.portal.Portal`."""
 
-    def __init__(self, portal: PortalApi, run: Run, notes: WriteNotes | None = None) -> None:
+    def __init__(
+        self,
+        portal: PortalApi,
+        run: Run,
+        lookup: Lookup | None = None,
+        notes: WriteNotes | None = None,
+    ) -> None:
         self._portal = portal
         self._run = run
-        self._writer = OnceWriter(portal, run, notes)
+        self._writer = OnceWriter(portal, run, lookup or Lookup(portal), notes)
 
     @property
     def requests(self) -> int:
