@@ -239,6 +239,7 @@ COUNTED = {
     "a lost event": (GATEWAY, "5xx", {"ApiId": "Api"}, DAY, 1, "GatewayErrorsAlarm", 2),
     "a forged flood": (OURS, "throttled", {}, 1, 1, "ThrottledAlarm", 2),
     "lost rights": (OURS, "unreadable", {"service": "track"}, DAY, 1, "UnreadableAlarm", 61),
+    "a row never kept": (OURS, "unkept", {"service": "announce"}, DAY, 1, "UnkeptAlarm", 6),
     "a mass disappearance": (OURS, "held", {"service": "track"}, 900, 5, "HeldAlarm", 61),
     "no events for 24 h": (OURS, "silent", {"service": "sweep"}, 300, 1, "SilentAlarm", 61),
     "sweeps that fail": (OURS, "unfinished", {"service": "sweep"}, 300, 1, "UnfinishedAlarm", 181),
