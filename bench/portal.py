@@ -6,7 +6,6 @@ brackets.
 
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import requests
 from playwright.sync_api import sync_playwright
+
+from local.demo import DemoPortal
 
 _ROUNDS = 9
 _SEEDED = 10_000
@@ -35,20 +36,11 @@ _WATCH_FRAMES = """() => {
 
 def main() -> int:
     """Measure in a process of its own, so that its memory is the portal's."""
-    command = [sys.executable, "-m", "local.portal", "--plan", "unlimited", "--port", "0"]
-    with subprocess.Popen(  # noqa: S603  our own program
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    ) as process:
-        try:
-            assert process.stdout is not None  # noqa: S101  for the reader: it is a pipe
-            url = process.stdout.readline().split()[1]
-            missed = _measure(url)
-            peak = _peak_megabytes(process.pid)
-            print(f"{'memory at its highest':42} {peak:8.0f} MB   ({_MAX_MEGABYTES})")
-            return 1 if missed or peak > _MAX_MEGABYTES else 0
-        finally:
-            process.terminate()
-            process.wait()
+    with DemoPortal(plan="unlimited") as portal:
+        missed = _measure(f"{portal.url}/")
+        peak = _peak_megabytes(portal.process.pid)
+    print(f"{'memory at its highest':42} {peak:8.0f} MB   ({_MAX_MEGABYTES})")
+    return 1 if missed or peak > _MAX_MEGABYTES else 0
 
 
 def _measure(url: str) -> int:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -19,7 +20,7 @@ class Program(ABC):
     """A context manager: starts a process, waits until it is ready, ends it, removes its folder.
 
     The process leads a session of its own: Ctrl-C is for the launcher, which ends its programs in
-    order, each with all that it started.
+    order, each with all that it started. SIGTERM, as of `kill`, ends the launcher as Ctrl-C does.
     """
 
     NAME: ClassVar[str]
@@ -47,6 +48,7 @@ class Program(ABC):
 
     def __enter__(self) -> Self:
         """Start the process; raises RuntimeError with the end of its log where it is not ready."""
+        _end_as_ctrl_c_does()
         self.folder = Path(tempfile.mkdtemp(prefix="relay-"))
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603  our own command
@@ -93,3 +95,10 @@ class Program(ABC):
     def log(self) -> str:
         """Return all that the process has printed."""
         return (self.folder / "log").read_text("utf-8", errors="replace")
+
+
+def _end_as_ctrl_c_does() -> None:
+    """Let SIGTERM raise KeyboardInterrupt where it would end this process without any cleaning."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,8 +1,10 @@
 """local.program: a process in a folder of its own, of which nothing is left."""
 
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,28 @@ def test_an_interrupted_start_leaves_nothing(monkeypatch):
         starting.__enter__()
     assert not is_alive(starting.process)
     assert not starting.folder.exists()
+
+
+def test_a_launcher_that_is_ended_by_sigterm_leaves_nothing():
+    """SIGTERM ends the program and removes its folder, as Ctrl-C does."""
+    launcher = (
+        "import os, pathlib, signal\n"
+        "from test_program import READY, Python\n"
+        "with Python(READY) as running:\n"
+        "    print(running.process.pid, running.folder, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    signal.pause()\n"
+    )
+    here = Path(__file__).parent
+    ended = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", launcher],
+        env={"PYTHONPATH": f"{here}:{here.parents[2]}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    process, folder = ended.stdout.split()
+    assert "KeyboardInterrupt" in ended.stderr
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process), 0)
