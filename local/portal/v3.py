@@ -20,11 +20,12 @@ from local.portal.run import time_block
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, unknown_method
 from local.portal.v3_log import LOG_METHODS
+from local.portal.v3_results import RESULT_METHODS
 from local.portal.v3_tasks import METHODS, V3Call
 from local.portal.webhooks import IncomingWebhook
 
 _MAX_COMMANDS = 50
-METHODS |= LOG_METHODS
+METHODS |= LOG_METHODS | RESULT_METHODS
 
 
 def _refuse(name: str) -> None:

@@ -45,6 +45,12 @@ def invalid(*fields: tuple[str, str]) -> V3Error:
     return V3Error("VALIDATION_REQUESTVALIDATIONEXCEPTION", text, HTTPStatus.BAD_REQUEST, *fields)
 
 
+def unfilled(name: str, text: str) -> V3Error:
+    """A field of a record that was not filled, or can't be."""
+    code, words = "VALIDATION_DTOVALIDATIONEXCEPTION", "Error during object validation"
+    return V3Error(code, words, HTTPStatus.BAD_REQUEST, (name, text))
+
+
 def missing(name: str) -> V3Error:
     """A field without which nothing goes."""
     return invalid((name, f"Required field `{name}` is missing"))
@@ -53,6 +59,12 @@ def missing(name: str) -> V3Error:
 def wrong_type(name: str, kind: str) -> V3Error:
     """A value that is not of its field's type."""
     return invalid((name, f"Field `{name}` requires data type `{kind}` for this request"))
+
+
+def unknown_field(name: str, record: str) -> V3Error:
+    """A kind of record has no such field."""
+    text = f"Unknown field `{name}` for entity `{record}`"
+    return V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
 
 
 def unknown_method(name: str) -> V3Error:

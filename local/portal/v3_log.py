@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, missing
+from local.portal.v3_errors import V3Error
+from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, read_list, read_select
 from local.portal.v3_tasks import V3Call
 
@@ -15,7 +16,10 @@ _TYPES |= {"siteId": "string", "userId": "int", "guestId": "int", "description":
 _ASKED = frozenset({"id", "timestampX", "auditTypeId", "userId", "guestId"})
 _ENTRY = Dto("EventLogDto", _TYPES, _ASKED, _ASKED, lambda row, name: row[name])
 _MOST = 1000
-_NO_FIELD = "BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION"
+_LINES = [
+    f"{name} {kind.replace('datetime', 'object')} {'fs' if name in _ASKED else ''}"
+    for name, kind in _TYPES.items()
+]
 
 
 def _entries(call: V3Call) -> list[Row]:
@@ -70,32 +74,8 @@ def _tail(call: V3Call) -> Any:
     return {"items": [_selected(row, select) for row in rows]}
 
 
-def _described(name: str) -> Row:
-    kind = _TYPES[name] if _TYPES[name] != "datetime" else "object"
-    abilities = {"filterable": name in _ASKED, "sortable": name in _ASKED, "multiple": False}
-    return {"name": name, "type": kind, "title": name, "description": None} | abilities
-
-
-def _fields(call: V3Call) -> Any:
-    _entries(call)
-    select = read_select(call.params)
-    return {"items": [_selected(_described(name), select) for name in _TYPES]}
-
-
-def _field(call: V3Call) -> Any:
-    _entries(call)
-    name = call.params.get("name")
-    if name is None:
-        raise missing("name")
-    if name not in _TYPES:
-        raise V3Error(_NO_FIELD, f"Field `{name}` not found")
-    return {"item": _selected(_described(name), read_select(call.params))}
-
-
 LOG_METHODS: dict[str, Callable[[V3Call], Any]] = {
     "main.eventlog.get": _get,
     "main.eventlog.list": _list,
     "main.eventlog.tail": _tail,
-    "main.eventlog.field.list": _fields,
-    "main.eventlog.field.get": _field,
-}
+} | field_methods("main.eventlog", _LINES, _entries)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, invalid, wrong_type
+from local.portal.v3_errors import V3Error, invalid, unknown_field, wrong_type
 
 Test = Callable[[Row], bool]
 _OPERATORS = {"=", "!=", ">", ">=", "<", "<=", "in", "between"}
@@ -101,8 +101,7 @@ def _condition(dto: Dto, given: Any) -> Test:
         case _:
             raise V3Error("INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
     if name not in dto.types:
-        text = f"Unknown field `{name}` for entity `{dto.name}`"
-        raise V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
+        raise unknown_field(name, dto.name)
     if operator not in _OPERATORS:
         raise V3Error("UNKNOWNFILTEROPERATOREXCEPTION", f"Unknown operator `{operator}`")
     if name not in dto.filtered:

@@ -14,8 +14,9 @@ from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
+from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, read_list, read_select
-from local.portal.v3_view import BLANK, FIELDS, SORTED, describe, stored, value_of, view
+from local.portal.v3_view import BLANK, FIELD_LINES, FIELDS, SORTED, stored, value_of, view
 from local.portal.webhooks import IncomingWebhook
 
 _TYPES = dict.fromkeys(BLANK, "any") | {name: kind for name, (_, kind) in FIELDS.items()}
@@ -100,12 +101,6 @@ def _list(call: V3Call) -> Any:
     return {"items": [call.show(row, select) for row in rows]}
 
 
-def _fields(call: V3Call) -> Any:
-    select = read_select(call.params)
-    rows = [describe(name) for name in {**FIELDS, **BLANK}]
-    return {"items": [{k: v for k, v in row.items() if not select or k in select} for row in rows]}
-
-
 def _scopes(_call: V3Call) -> Any:
     names = [name for name in METHODS if "." in name]
     return {"items": [{"method": name, "scope": name.partition(".")[0]} for name in names]}
@@ -127,8 +122,7 @@ METHODS: dict[str, Callable[[V3Call], Any]] = {
     "tasks.task.update": _update,
     "tasks.task.delete": _delete,
     "tasks.task.list": _list,
-    "tasks.task.field.list": _fields,
     "rest.scope.list": _scopes,
     "rest.documentation.openapi": _openapi,
     "documentation": _openapi,
-}
+} | field_methods("tasks.task", FIELD_LINES)

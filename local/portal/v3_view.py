@@ -8,7 +8,7 @@ from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.task_view import TEMPLATE
-from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
+from local.portal.v3_errors import invalid, missing, unknown_field, wrong_type
 
 BLANK: Row = json.loads((DATA / "task_v3.json").read_text(encoding="utf-8"))
 _STATUSES = {"2": "pending", "3": "in_progress", "4": "supposedly_completed", "5": "completed"}
@@ -55,6 +55,23 @@ _USER = {"id", "name", "role", "image", "gender", "email", "externalAuthId", "ri
 # By default nothing of what a task is linked to
 _HIDDEN = {"creatorId", "created", "responsibleId", "groupId", "stageId", "changedById"}
 _HIDDEN |= {"statusChangedById", "closedById", "accomplices", "auditors"}
+_KINDS = {bool: "bool", int: "int", list: "array", dict: "object"}
+
+
+def _line(name: str, kind: str) -> str:
+    """A field as `field_methods` reads it; times are objects there."""
+    editable = name in FIELDS and name not in _UNWRITTEN | {"creatorId"}
+    marks = "f" * (name == "id") + "s" * (name in SORTED) + "e" * editable
+    return f"{name} {'object' if kind == 'datetime' else kind} {marks}"
+
+
+FIELD_LINES = [_line(name, kind) for name, (_, kind) in FIELDS.items()]
+FIELD_LINES += [_line(name, "object") for name in _PEOPLE]
+FIELD_LINES += [
+    _line(name, _KINDS.get(type(value), "string"))
+    for name, value in BLANK.items()
+    if name not in FIELDS
+]
 
 
 def value_of(row: Row, name: str) -> Any:
@@ -72,16 +89,16 @@ def view(portal: Portal, reader: int, row: Row, select: list[str] | None) -> Row
     """Show a task; an unknown field of it is left out, one of what it is linked to is an error."""
     whole = BLANK | {name: value_of(row, name) for name in FIELDS}
     whole["link"] = f"/company/personal/user/{reader}/tasks/task/view/{row['id']}/"
-    if select is None:
-        return {name: value for name, value in whole.items() if name not in _HIDDEN}
-    shown: Row = {name: whole[name] for name in select if name in whole}
-    for name in select:
+    asked = [name for name in select or () if "." not in name]
+    if not asked:  # people that are asked for come beside the rest
+        asked = [name for name in whole if name not in _HIDDEN]
+    shown: Row = {name: whole[name] for name in asked if name in whole}
+    for name in select or ():
         link, dot, inner = name.partition(".")
         if link not in _PEOPLE or not dot:
             continue
         if inner not in _USER:
-            text = f"Unknown field `{inner}` for entity `UserDto`"
-            raise V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
+            raise unknown_field(inner, "UserDto")
         person = _person(portal, value_of(row, _PEOPLE[link]))
         shown[link] = shown.get(link, {}) | {inner: person[inner]}
     return shown
@@ -132,15 +149,3 @@ def _taken(name: str, value: Any) -> Any:
 
 def _upper(name: str) -> str:
     return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)
-
-
-def describe(name: str) -> Row:
-    """Describe a field as `tasks.task.field.list` does."""
-    return {
-        "name": name,
-        "type": FIELDS.get(name, ("", "any"))[1],
-        "title": name,
-        "filterable": name == "id",
-        "sortable": name in SORTED,
-        "editable": name in FIELDS and name not in _UNWRITTEN | {"creatorId"},
-    }

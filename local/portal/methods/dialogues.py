@@ -30,14 +30,14 @@ def recent_get(call: Call) -> Any:
 
 
 @method("im.recent.list", "im")
-def recent_list(call: Call) -> Any:
-    """Recent dialogues by pages."""
+def recent_list(call: Call) -> Page:
+    """Recent dialogues by pages; they are not counted."""
     views, offset = _recent(call), call.number("offset")
     end = offset + (call.number("limit") or _MOST)
     more = end < len(views)
     found: Row = {"items": views[offset:end], "hasMorePages": more, "hasMore": more}
     copilot: Row = {"chats": None, "messages": None, "roles": {}, "recommendedRoles": []}
-    return found | {"copilot": copilot, "messagesAutoDeleteConfigs": []}
+    return Page(found | {"copilot": copilot, "messagesAutoDeleteConfigs": []}, -1)
 
 
 @method("im.counters.get", "im")

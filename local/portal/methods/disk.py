@@ -133,22 +133,31 @@ def _add_folder(kind: str, call: Call) -> Any:
 
 def _upload(kind: str, call: Call) -> Any:
     folder, name = _folder(call, kind), _name(call)
+    if kind == "folder" and call.get("filecontent") is None:  # a form is sent there
+        address = f"https://{call.portal.domain}/rest/upload.json?token=disk%7C{folder['id']}"
+        return {"field": "file", "uploadUrl": address}
     if not name:
         text = "Error: required parameter NAME (DISK_BASE_SERVICE_22001)"
         raise RestError("DISK_BASE_SERVICE_22001", text)
-    given = [value for _, value in entries(call.get("filecontent"))]
-    content = str(given[-1]) if given else ""
-    try:
-        size = len(base64.b64decode(content, validate=True))
-    except (ValueError, binascii.Error):
-        size = 0
-    if not size:
-        raise RestError("ERROR_COULD_NOT_SAVE_FILE", "Could not save file")
+    content, size = _content(call)
     if call.flag("generateuniquename"):
         name = _unique(call, folder["id"], name)
     more = {"FILE_ID": call.portal.add_file(name, content), "SIZE": size}
     row = put_object(call, folder, "file", name, more | {"GLOBAL_CONTENT_VERSION": 1})
     return view_object(row, fresh=True)
+
+
+def _content(call: Call) -> tuple[str, int]:
+    """Base64 of a request and its size in bytes; an ellipsis in it, as in samples, is left out."""
+    given = [str(value) for _, value in entries(call.get("filecontent"))]
+    content = given[-1].replace("...", "").rstrip("=") if given else ""
+    try:
+        size = len(base64.b64decode(content + "=" * (-len(content) % 4), validate=True))
+    except (ValueError, binascii.Error):
+        size = 0
+    if not size:
+        raise RestError("ERROR_COULD_NOT_SAVE_FILE", "Could not save file")
+    return content, size
 
 
 def _unique(call: Call, folder: int, name: str) -> str:

@@ -165,10 +165,12 @@ def message_share(call: Call) -> Any:
 
 @method("im.message.command", "im")
 def message_command(call: Call) -> Any:
-    """Press a key of a bot; there are no bots here."""
+    """Press a key of a bot; it is told nothing, as no bot is simulated."""
     _message(call, own=False)
     if not call.number("bot_id"):
         raise RestError("BOT_ID_ERROR", "Bot ID can't be empty")
     if not call.get("command"):
         raise RestError("COMMAND_ERROR", "Command can't be empty")
-    raise RestError("PARAMS_ERROR", "Incorrect params")
+    if isinstance(call.get("command_params"), list | dict):
+        raise RestError("PARAMS_ERROR", "Incorrect params")
+    return True

@@ -108,7 +108,7 @@ def check_elapsed(call: Call, values: Row, _old: Row | None) -> None:
     """Minutes follow from seconds."""
     _task(call, "task.elapseditem", values["TASKID"])
     if "SECONDS" in values:
-        values["MINUTES"] = int(values["SECONDS"]) // 60
+        values["MINUTES"] = int(values["SECONDS"] or 0) // 60
 
 
 def _elapsed_get(call: Call) -> Any:

@@ -5,9 +5,9 @@ from local.portal.errors import RestError
 from local.portal.php import int_or_none
 
 
-def task_number(call: Call) -> int:
+def task_number(call: Call, *names: str) -> int:
     """Read the number of a task where the older core reads it."""
-    given = call.get("taskid", "id")
+    given = call.get(*(names or ("taskid", "id")))
     if given is None:
         text = "CTaskItem All parameters in the constructor must have real class type"
         raise RestError("100", text)

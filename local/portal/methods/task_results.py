@@ -7,6 +7,7 @@ from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.methods.tasks import readable
 from local.portal.php import int_or_none
+from local.portal.portal import Portal
 from local.portal.rows import table_of
 from local.portal.table import Row, Table
 
@@ -22,8 +23,18 @@ def _number(call: Call, name: str) -> int:
     return number
 
 
-def _results(call: Call) -> Table:
-    return call.portal.tables.setdefault("tasks.result", Table())
+def results(portal: Portal) -> Table:
+    """The results of all tasks."""
+    return portal.tables.setdefault("tasks.result", Table())
+
+
+def keep_result(portal: Portal, user: int, task: int, text: str, comment: int = 0) -> Row:
+    """Keep a new result of a task, made of a comment or of a text."""
+    number, now = results(portal).next_id(), portal.clock.stamp()
+    row: Row = {"id": number, "taskId": task, "commentId": comment, "createdBy": user}
+    row |= {"createdAt": now, "updatedAt": now, "status": 0, "text": text}
+    results(portal).put(number, row | {"formattedText": text, "files": None})
+    return results(portal).rows[number]
 
 
 def _comment(call: Call) -> Row:
@@ -37,7 +48,7 @@ def _comment(call: Call) -> Row:
 
 
 def _of_comment(call: Call, comment: Row) -> Row | None:
-    rows = _results(call).walk()
+    rows = results(call.portal).walk()
     return next((row for row in rows if row["commentId"] == comment["id"]), None)
 
 
@@ -47,12 +58,8 @@ def add(call: Call) -> Any:
     comment = _comment(call)
     if _of_comment(call, comment):
         raise RestError("0", "Result already exists.")
-    number, now = _results(call).next_id(), call.portal.clock.stamp()
-    row: Row = {"id": number, "taskId": comment["TASKID"], "commentId": comment["id"]}
-    row |= {"createdBy": call.user, "createdAt": now, "updatedAt": now, "status": 0}
-    text = comment["POST_MESSAGE"]
-    _results(call).put(number, row | {"text": text, "formattedText": text, "files": None})
-    return _results(call).rows[number]
+    text, task = comment["POST_MESSAGE"], comment["TASKID"]
+    return keep_result(call.portal, call.user, task, text, comment["id"])
 
 
 @method("tasks.task.result.deleteFromComment", "task")
@@ -60,7 +67,7 @@ def delete(call: Call) -> Any:
     """Let a comment be no result any more."""
     row = _of_comment(call, _comment(call))
     if row is not None:
-        _results(call).pop(row["id"])
+        results(call.portal).pop(row["id"])
 
 
 @method("tasks.task.result.list", "task")
@@ -70,5 +77,5 @@ def list_results(call: Call) -> Any:
     task = call.portal.tasks.get(number)
     if task is None or not readable(call, task):
         raise _DENIED
-    rows = _results(call).walk_back()
+    rows = results(call.portal).walk_back()
     return [row | {"files": []} for row in rows if row["taskId"] == number]

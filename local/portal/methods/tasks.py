@@ -100,11 +100,7 @@ def add(call: Call) -> Any:
 def task_of(call: Call) -> Row:
     """The task of the request, if the owner may see it."""
     names = ["taskid", "id"] if call.portal.settings.task_get_takes_id else ["taskid"]
-    if call.get(*names) is None:
-        raise RestError("100", "Could not find value for parameter {taskId} (internal error)")
-    if int_or_none(call.get(*names)) is None:
-        raise RestError("0", "wrong task id")
-    row = call.portal.tasks.get(call.number(*names))
+    row = call.portal.tasks.get(task_number(call, *names))
     if row is None or not readable(call, row):
         raise RestError("0", "Task not found or not accessible")
     return row

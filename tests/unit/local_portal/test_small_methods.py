@@ -88,3 +88,29 @@ def test_lists_that_no_call_changes(full, method):
     """What the pages name is there."""
     answer = full.call(method)
     assert [key for key in SHAPES.get(method, {}) if key not in answer] == []
+
+
+def test_an_event_recurs_and_is_a_meeting_as_its_page_says(full):
+    """Days become a map, an end has three forms, and a meeting's switches are in capitals."""
+    rule = {"FREQ": "WEEKLY", "BYDAY": ["MO", "WE"], "INTERVAL": 1, "UNTIL": "2026-12-24"}
+    times = {"from_ts": 1_733_932_740, "to_ts": 1_733_936_340, "meeting": {"notify": True}}
+    beside = {"type": "user", "ownerId": 1, "name": "One", "crm_fields": ["L_5"]}
+    number = full.call("calendar.event.add", **beside, **times, rrule=rule)
+    event = full.call("calendar.event.getbyid", id=number)
+    assert event["RRULE"] == rule | {
+        "BYDAY": {"MO": "MO", "WE": "WE"},
+        "UNTIL": "12/24/2026",
+        "~UNTIL": "12/24/2026",
+        "UNTIL_TS": event["RRULE"]["UNTIL_TS"],
+    }
+    assert (event["DT_LENGTH"], event["DATE_FROM_TS_UTC"]) == (3600, "1733932740")
+    assert (event["MEETING"]["NOTIFY"], "HOST_NAME" in event["MEETING"]) == (True, True)
+    full.portal.users[1]["external"] = True
+    assert full.refusal("calendar.event.getbyid", id=number).text == "Access denied"
+
+
+def test_a_calendar_without_an_owner_is_the_callers(full):
+    """[calendar-section-add.md] Where it is a user's."""
+    number = full.call("calendar.section.add", type="user", name="One")
+    rows = full.call("calendar.section.get", type="user", ownerId=1)
+    assert [row["ID"] for row in rows] == [str(number)]

@@ -1,0 +1,169 @@
+"""What hangs on a task in REST 3.0: results, files, rights, its chat [api-reference/tasks/]."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from local.portal.errors import RestError
+from local.portal.methods.task_results import keep_result, results
+from local.portal.table import Row
+from local.portal.v3_errors import (
+    V3Error,
+    invalid,
+    missing,
+    unfilled,
+    unknown_field,
+    wrong_type,
+)
+from local.portal.v3_fields import field_methods
+from local.portal.v3_query import Dto, read_list, read_select
+from local.portal.v3_tasks import V3Call
+from local.portal.v3_view import BLANK
+
+_TYPES = dict.fromkeys(("id", "taskId", "authorId", "messageId"), "int")
+_TYPES |= {"createdAt": "datetime", "updatedAt": "datetime", "text": "string", "status": "string"}
+_TYPES |= {"fileIds": "array", "rights": "object"}
+_NAMES = frozenset(_TYPES)
+_STATES = ("open", "closed")
+_RESULT = Dto("ResultDto", _TYPES, _NAMES, _NAMES, lambda row, name: _view(row)[name])
+
+
+def _view(row: Row) -> Row:
+    return {
+        "id": row["id"],
+        "taskId": row["taskId"],
+        "text": row["text"],
+        "authorId": row["createdBy"],
+        "createdAt": row["createdAt"],
+        "updatedAt": row["updatedAt"] if row.get("edited") else None,
+        "status": _STATES[row["status"]],
+        "fileIds": row["files"] or [],
+        "rights": {"edit": True, "remove": True},
+        "messageId": row["commentId"] or None,
+    }
+
+
+def _denied() -> V3Error:
+    return V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+
+
+def _fields(call: V3Call, *needed: str) -> Row:
+    """The request's `fields`: those that are needed, filled and of their types."""
+    fields = call.params.get("fields")
+    if not isinstance(fields, dict):
+        raise missing("fields")
+    if "fileIds" in fields:
+        raise unfilled("fileIds", "Field `fileIds` is not available for filling")
+    for name in sorted(fields.keys() - {*needed}):
+        raise unknown_field(name, _RESULT.name)
+    for name in needed:
+        if fields.get(name) in (None, ""):
+            raise unfilled(name, f'The required field "{name}" is not filled')
+        if not isinstance(fields[name], int if _TYPES[name] == "int" else str):
+            raise wrong_type(name, _TYPES[name])
+    return fields
+
+
+def _task(call: V3Call, number: Any) -> Row:
+    row = call.portal.tasks.get(number) if isinstance(number, int) else None
+    if row is None:
+        raise _denied()
+    call.old("tasks.task.get", taskId=number, select=["ID"])
+    return row
+
+
+def _add(call: V3Call) -> Any:
+    fields = _fields(call, "taskId", "text")
+    task = _task(call, fields["taskId"])
+    made = keep_result(call.portal, call.webhook.user, task["id"], fields["text"])
+    return {"item": _view(made)}
+
+
+def _add_from_message(call: V3Call) -> Any:
+    number = _fields(call, "messageId")["messageId"]
+    try:
+        made = call.old("tasks.task.result.addFromComment", commentId=number)
+    except RestError as error:
+        raise invalid(("messageId", "Message is not from task chat")) from error
+    return {"item": _view(made)}
+
+
+def _result(call: V3Call) -> Row:
+    if ("id" in call.params) is ("filter" in call.params):
+        both = "id" in call.params
+        text = "Only one of the values must be provided" if both else "At least one is required"
+        raise invalid(("id", f"{text}: `id`, `filter`"))
+    row = results(call.portal).get(call.number())
+    if row is None:
+        raise _denied()
+    return row
+
+
+def _update(call: V3Call) -> Any:
+    row, fields = _result(call), _fields(call, "text")
+    row |= {"text": fields["text"], "formattedText": fields["text"], "edited": True}
+    row["updatedAt"] = call.portal.clock.stamp()
+    return {"item": _view(row)}
+
+
+def _delete(call: V3Call) -> Any:
+    results(call.portal).pop(_result(call)["id"])
+    return {"result": True}
+
+
+def _list(call: V3Call) -> Any:
+    given, select = call.params.get("filter"), read_select(call.params)
+    for name in select or ():
+        if name not in _NAMES:
+            raise unknown_field(name, _RESULT.name)
+    if not given:
+        raise invalid(("filter", "The field value cannot be empty"))
+    rows = read_list(_RESULT, call.params, results(call.portal).walk())
+    if not any(isinstance(one, list) and one[:1] == ["taskId"] for one in given):
+        text = "A filter for the required field `taskId` must be specified"
+        code = "VALIDATION_REQUESTFILTERVALIDATIONEXCEPTION"
+        raise V3Error(code, text, HTTPStatus.BAD_REQUEST, ("filter.taskId", text))
+    views = map(_view, rows)
+    return {"items": [{k: v for k, v in one.items() if k in (select or one)} for one in views]}
+
+
+def _attach(call: V3Call) -> Any:
+    """Attach files of the disk to a task."""
+    for name, kind, word in (("taskId", int, "int"), ("fileIds", list, "array")):
+        if call.params.get(name) is None:
+            raise missing(name)
+        if not isinstance(call.params[name], kind):
+            raise wrong_type(name, word)
+    row = _task(call, call.params["taskId"])
+    files = [*row.get("ufTaskWebdavFiles", []), *(f"n{one}" for one in call.params["fileIds"])]
+    call.old("tasks.task.update", taskId=row["id"], fields={"UF_TASK_WEBDAV_FILES": files})
+    return {"result": True}
+
+
+def _send(call: V3Call) -> Any:
+    """Write to a task's chat, which holds its comments."""
+    fields = _fields(call, "taskId", "text")
+    task, text = _task(call, fields["taskId"])["id"], fields["text"]
+    call.old("task.commentitem.add", TASKID=task, FIELDS={"POST_MESSAGE": text})
+    return {"result": True}
+
+
+def _access(call: V3Call) -> Any:
+    _task(call, call.number())
+    return BLANK["rights"]
+
+
+RESULT_METHODS: dict[str, Callable[[V3Call], Any]] = {
+    "tasks.task.result.add": _add,
+    "tasks.task.result.addfromchatmessage": _add_from_message,
+    "tasks.task.result.update": _update,
+    "tasks.task.result.delete": _delete,
+    "tasks.task.result.list": _list,
+    "tasks.task.file.attach": _attach,
+    "tasks.task.chat.message.send": _send,
+    "tasks.task.access.get": _access,
+}
+RESULT_METHODS |= field_methods("tasks.task.access", ["id int fs"])
+RESULT_METHODS |= field_methods("tasks.task.file", ["taskId int", "fileIds array"])
+_MESSAGE = ("id int fs", "taskId int", "text string")
+RESULT_METHODS |= field_methods("tasks.task.chat.message", _MESSAGE)
