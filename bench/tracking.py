@@ -122,7 +122,7 @@ def _whole(relay: TrackingRelay, table: Table, ids: list[int]) -> None:
         track_all(events_of(ids))
     relay.stream.new()
     for name, stage, limit in (
-        ("their first five rows", "PREPARATION", 5),
+        ("their first five rows", "PREPARATION", 4),
         ("other rows", "EXECUTING", 4),
     ):
         rows = [{"productName": f"{name} {at}", "price": at} for at in range(1, ROWS + 1)]
@@ -190,7 +190,7 @@ def _sweeps(relay: TrackingRelay, table: Table, ids: list[int]) -> None:
     table.line("a sweep that finds 10,000 changed: requests", found.requests, "", 5)
     with _silent():
         read = relay.spend(relay.track_queue)
-    table.line("reading them: requests", read.requests, "", 18)
+    table.line("reading them: requests", read.requests, "", 10)
     table.line("until all are put", read.seconds, "s")
 
 

@@ -118,6 +118,7 @@ class PartsPortal(ItemsPortal):
             and not one["hidden"]
             and one["row"]["ID"] > int(rules.get(">ID", 0))
             and (not owners or one["row"]["OWNER_ID"] in owners)
+            and one["row"]["ID"] not in rules.get("!@ID", ())
         ]
         falling = params.get("order", {}).get("ID") == "DESC"
         return sorted(found, key=lambda row: row["ID"], reverse=falling)[:PAGE]

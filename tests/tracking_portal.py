@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from itertools import batched
 
 import boto3
 
@@ -78,23 +79,30 @@ class ItemsPortal:
     async def call(self, method, /, **params):
         """Answer a call together with all others that wait at the same time."""
         self.calls.append((method, params))
+        return await self._wait_for(lambda _room: self.answer(method, params))
+
+    async def _wait_for(self, work):
+        """Return what some work gives in the next request; it gets the commands it may have."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
-        self._waiting.append((method, params, done))
+        self._waiting.append((work, done))
         if len(self._waiting) == 1:
             loop.call_later(0, loop.call_soon, self._flush)
         return await done
 
     def _flush(self):
         waiting, self._waiting = self._waiting, []
-        self.requests += -(-len(waiting) // BATCH)
-        for method, params, done in waiting:
-            if done.cancelled():
-                continue
-            try:
-                done.set_result(self.answer(method, params))
-            except Exception as error:  # noqa: BLE001  whatever the test wants
-                done.set_exception(error)
+        for request in batched(waiting, BATCH, strict=False):
+            self.requests += 1
+            lists = sum(work.__name__ == "pages" for work, _ in request)
+            room = 1 + (BATCH - len(request)) // max(lists, 1)
+            for work, done in request:
+                if done.cancelled():
+                    continue
+                try:
+                    done.set_result(work(room))
+                except Exception as error:  # noqa: BLE001  whatever the test wants
+                    done.set_exception(error)
 
     def answer(self, method, params):
         """Return what a method answers now."""
@@ -157,13 +165,14 @@ class ItemsPortal:
             for item in page:
                 yield item
 
-    async def _chain(self, pages):
-        """Run a chain of pages in one request; later pages refer to earlier ones."""
-        await asyncio.sleep(0)
-        self.requests += 1
-        return list(
-            self.run(pages.commands([f"p{at}" for at in range(pages.max_commands)])).values()
-        )
+    async def _chain(self, chain):
+        """Run a chain of pages; later pages refer to earlier ones, and share the request."""
+
+        def pages(room):
+            names = [f"p{at}" for at in range(min(room, chain.max_commands))]
+            return list(self.run(chain.commands(names)).values())
+
+        return await self._wait_for(pages)
 
     def run(self, commands):
         """Run commands in order; an error is the result of its command."""

@@ -70,23 +70,31 @@ def test_the_first_filling_costs_twelve_requests_more_at_most(relay, monkeypatch
     assert whole - without <= MORE_REQUESTS
 
 
-def test_a_thousand_whole_changes_are_four_requests(relay):
+@pytest.mark.parametrize(("rows_before", "rows", "moved", "most"), [
+    (5, 5, True, 4),
+    (0, 5, True, 4),  # nothing shows that they have rows now
+    (0, 0, False, 1),
+])  # fmt: skip
+def test_a_thousand_whole_changes_are_four_requests(relay, rows_before, rows, moved, most):
     """A thousand changed deals with a move and five product rows each are four requests at most."""
     portal, numbers = relay.portal, range(1, 1001)
     for number in numbers:
         portal.put(2, number, title="a", stageId="NEW", updatedTime=OLD)
-        portal.set_rows(2, number, *({"productName": f"P{n}"} for n in range(5)))
+        portal.step(2, number, "NEW")
+        portal.set_rows(2, number, *({"productName": f"P{n}"} for n in range(rows_before)))
     relay.baseline()
     for number in numbers:
-        portal.move(2, number, "WON", 1)
-        portal.set_rows(2, number, *({"productName": f"Q{n}"} for n in range(5)))
+        portal.put(2, number, title="b")
+        if moved:
+            portal.move(2, number, "WON", 1)
+        portal.set_rows(2, number, *({"productName": f"Q{n}"} for n in range(rows)))
         relay.event(number)
     before = portal.requests
     announced = changes(relay.settle())
-    assert portal.requests - before <= 4
+    assert portal.requests - before <= most
     assert len(announced) == len(numbers)
-    assert {change.passed for change in announced} == {("WON",)}
-    assert {len(change.after["productRows"]) for change in announced} == {5}
+    assert {change.passed for change in announced} == ({("WON",)} if moved else {()})
+    assert {len(change.after["productRows"] or ()) for change in announced} == {rows}
 
 
 def test_ten_thousand_moves_in_bursts_are_told_once_each_and_in_order(relay):

@@ -98,11 +98,12 @@ class Sender:
     def _plan(self, calls: list[PendingCall]) -> Plan:
         """Return each call with its commands by key; lists of pages share the room that is left."""
         lists = sum(call.max_commands > 1 for call in calls)
-        share = max(self.batch_size() - len(calls), 0) // max(lists, 1)
+        share, more = divmod(max(self.batch_size() - len(calls), 0), max(lists, 1))
         plan: Plan = []
         used = 0
         for call in calls:
-            count = min(call.max_commands, 1 + share)
+            count = min(call.max_commands, 1 + share + (more > 0))
+            more -= call.max_commands > 1
             plan.append((call, call.commands([f"c{used + at}" for at in range(count)])))
             used += count
         return plan

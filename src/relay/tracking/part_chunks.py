@@ -1,11 +1,22 @@
-"""Keys of items in chunks, each for one command of a part; all chunks are fetched together."""
+"""Keys of items in chunks, each for one command of a part; all chunks are fetched together.
+
+A command holds as many items as probably fill one page with their rows. Items that probably have
+none share the commands that the requests have room for in any case.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import batched
 
 from relay.errors import OperatorError, PermanentError
+from relay.portal.batch import MAX_COMMANDS
 from relay.tracking.commands import PAGE
 from relay.tracking.row import Key
+
+LEAST_OWNERS, MOST_OWNERS = 25, 200  # in a command for items that probably have no rows
+
+type Chunks = list[list[Key]]
 
 # By item: its rows of a part, the error for which its hint comes back, or None where it is refused.
 type Found[T] = dict[Key, list[T] | Exception | None]
@@ -32,16 +43,38 @@ def _is_refused(error: Exception) -> bool:
     return scope or isinstance(error, PermanentError)
 
 
-def chunks_of(keys: Iterable[Key], weight: Callable[[Key], float]) -> Iterator[list[Key]]:
+def chunks_of(weights: Mapping[str, Mapping[Key, float]], commands: int) -> dict[str, Chunks]:
+    """Return the chunks of each part; `weights` has the rows that each item probably has of it.
+
+    `commands` is the number of other commands that are sent with them.
+    """
+    chunks = {part: list(_pages(of_part)) for part, of_part in weights.items()}
+    empty: dict[tuple[str, str], list[Key]] = defaultdict(list)
+    for part, of_part in weights.items():
+        for key, rows in of_part.items():
+            if not rows:
+                empty[part, key.entity].append(key)
+    room = -(commands + sum(map(len, chunks.values()))) % MAX_COMMANDS
+    if room < sum(-(-len(keys) // MOST_OWNERS) for keys in empty.values()):
+        room += MAX_COMMANDS
+    # One command of each kind may hold less than the others.
+    size = -(-sum(map(len, empty.values())) // max(room - len(empty), 1))
+    size = min(max(size, LEAST_OWNERS), MOST_OWNERS)
+    for (part, _), keys in empty.items():
+        chunks[part] += map(list, batched(keys, size, strict=False))
+    return chunks
+
+
+def _pages(weights: Mapping[Key, float]) -> Iterator[list[Key]]:
     """Yield keys of one kind that together probably fill at most one page."""
     chunk: list[Key] = []
     room: float = PAGE
-    for key in keys:
-        need = weight(key)
-        if chunk and (need > room or key.entity != chunk[0].entity):
+    for key, rows in weights.items():
+        if chunk and rows and (rows > room or key.entity != chunk[0].entity):
             yield chunk
             chunk, room = [], PAGE
-        chunk.append(key)
-        room -= need
+        if rows:
+            chunk.append(key)
+            room -= rows
     if chunk:
         yield chunk

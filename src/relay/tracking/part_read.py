@@ -3,8 +3,6 @@
 A part that can't be read is None, never empty:
   refused          the right, the catalogue or the method is missing: the part is left unread
   anything else    the portal is busy or away: the item comes back with its hint
-
-Commands hold as many items as probably fill one page.
 """
 
 import asyncio
@@ -17,14 +15,16 @@ from typing import NamedTuple
 from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.tracking import steps
-from relay.tracking.commands import Item
-from relay.tracking.part_chunks import Found, chunks_of, fetch_together
-from relay.tracking.part_rows import FETCH
+from relay.tracking.commands import PAGE, Item
+from relay.tracking.part_chunks import Chunks, Found, chunks_of, fetch_together
+from relay.tracking.part_rows import FETCH, weigh
 from relay.tracking.parts import NOTHING, STEPS, PartsSetting
 from relay.tracking.row import Base, Key
 from relay.tracking.steps import Step, StepLog
 
 STEP_ROOM = 1.25  # steps that an item may have made since it was read
+# Steps that were told are not read again: of items with a few of them, and so many in a command.
+FEW_TOLD, MOST_TOLD = 2, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +59,31 @@ async def fetch_parts(
     `added` says of an item whether it would be announced as added.
     """
     by_entity: dict[str, list[Key]] = defaultdict(list)
-    for key in bases:
+    for key in sorted(bases):
         by_entity[key.entity].append(key)
     # Before anything is read: what is settled meanwhile may not be in the answers.
     settled = {entity: rules.settled(entity) for entity in by_entity}
+    wanted = {entity: rules.setting.of(entity) for entity in by_entity}
     logs: dict[Key, StepLog] = {}
-    by_part: dict[str, list[Key]] = {part: [] for part in FETCH}
+    for key, base in bases.items():
+        if STEPS in wanted[key.entity]:
+            log = _log(base, settled[key.entity], added=added(key))
+            logs |= {key: log} if log is not None else {}
+    weights: dict[str, dict[Key, float]] = {STEPS: _weigh_steps(logs)}
+    weights |= {part: {} for part in FETCH}
     for entity, keys in by_entity.items():
-        parts = rules.setting.of(entity)
-        if STEPS in parts:
-            start = settled[entity]
-            begins = ((key, _log(bases[key], start, added=added(key))) for key in keys)
-            logs |= {key: log for key, log in begins if log is not None}
-        for part in parts & FETCH.keys():
-            by_part[part] += keys
+        for part in wanted[entity] & FETCH.keys():
+            for key in keys:
+                weights[part][key] = weigh(part, key, bases[key], rules.single_owners)
+    pages = sum(-(-len(keys) // PAGE) for keys in by_entity.values())
+    chunks = chunks_of(weights, pages)
     found_steps, found = await asyncio.gather(
-        _fetch_steps(portal, logs, bases),
+        _fetch_steps(portal, logs, chunks[STEPS]),
         asyncio.gather(
-            *(
-                FETCH[part](portal, keys, bases, rules.single_owners)
-                for part, keys in by_part.items()
-            )
+            *(fetch(portal, chunks[part], rules.single_owners) for part, fetch in FETCH.items())
         ),
     )
-    found_rows = dict(zip(by_part, found, strict=True))
+    found_rows = dict(zip(FETCH, found, strict=True))
     views: PartViews = {}
     for key in bases:
         moves = found_steps.get(key)
@@ -106,32 +107,36 @@ def _log(base: Base, settled: int | None, *, added: bool) -> StepLog | None:
     return None if settled is None else StepLog(settled)
 
 
-async def _fetch_steps(
-    portal: PortalApi, logs: Mapping[Key, StepLog], bases: Mapping[Key, Base]
-) -> Found[Step]:
-    """Return the rows of the stage history above the floor of each item's log."""
+def _weigh_steps(logs: Mapping[Key, StepLog]) -> dict[Key, float]:
+    """Return how many steps of each item a command would read; a new item has its first."""
     # Together with items of like floors: a command reads from the lowest of them on.
     keys = sorted(logs, key=lambda key: (key.entity, logs[key].floor, key.id))
+    return {
+        key: 0 if log.floor and len(log.above) <= FEW_TOLD else len(log.above) + STEP_ROOM
+        for key in keys
+        for log in (logs[key],)
+    }
 
-    def weight(key: Key) -> float:
-        log = bases[key].step_log
-        return 1 if log is None else len(log.above) + STEP_ROOM
+
+async def _fetch_steps(
+    portal: PortalApi, logs: Mapping[Key, StepLog], chunks: Chunks
+) -> Found[Step]:
+    """Return the rows of the stage history above the floor of each item's log."""
 
     async def fetch(chunk: list[Key]) -> Found[Step]:
-        rows = [
-            row
-            async for row in portal.list(
-                steps.METHOD,
-                entityTypeId=kind_of(chunk[0].entity).entity_type_id,
-                filter={
-                    "@OWNER_ID": [key.id for key in chunk],
-                    ">ID": min(logs[key].floor for key in chunk),
-                },
-            )
-        ]
+        told = sorted(number for key in chunk for number in logs[key].above)[:MOST_TOLD]
+        found = portal.list(
+            steps.METHOD,
+            entityTypeId=kind_of(chunk[0].entity).entity_type_id,
+            filter={
+                "@OWNER_ID": [key.id for key in chunk],
+                ">ID": min(logs[key].floor for key in chunk),
+                **({"!@ID": told} if told else {}),
+            },
+        )
         by_owner: dict[int, list[Step]] = defaultdict(list)
-        for row in rows:
+        async for row in found:
             by_owner[int(row["OWNER_ID"])].append(Step.of(row))
         return {key: by_owner[key.id] for key in chunk}
 
-    return await fetch_together(fetch, chunks_of(keys, weight))
+    return await fetch_together(fetch, chunks)

@@ -14,7 +14,7 @@ from relay.errors import PermanentError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.tracking.commands import PAGE, Item
-from relay.tracking.part_chunks import Found, chunks_of, fetch_together
+from relay.tracking.part_chunks import Chunks, Found, fetch_together
 from relay.tracking.parts import CONTACTS, PRODUCTS, REQUISITES
 from relay.tracking.row import Base, Key
 
@@ -24,21 +24,21 @@ SINGLE_SECONDS = 3600
 _REFUSED_ARRAY = {"ACCESS_DENIED", "OWNER_NOT_FOUND"}
 
 # By kind: until when one owner a command is asked for, in seconds of the monotonic clock.
-type Fetch = Callable[
-    [PortalApi, list[Key], Mapping[Key, Base], dict[str, float]], Awaitable[Found[Item]]
-]
+type Singles = dict[str, float]
+type Fetch = Callable[[PortalApi, Chunks, Singles], Awaitable[Found[Item]]]
 
 
-async def _fetch_products(
-    portal: PortalApi, keys: list[Key], bases: Mapping[Key, Base], singles: dict[str, float]
-) -> Found[Item]:
+def weigh(part: str, key: Key, base: Base, singles: Singles) -> float:
+    """Return how many rows of a part an item probably has; a page for one that is asked alone."""
+    if part == REQUISITES:
+        return ROW_ROOM
+    if part == CONTACTS or singles.get(key.entity, 0) > time.monotonic():
+        return PAGE
+    return base.row_count + ROW_ROOM if base.row_count else 0
+
+
+async def _fetch_products(portal: PortalApi, chunks: Chunks, singles: Singles) -> Found[Item]:
     """Return the product rows of each item."""
-
-    def weight(key: Key) -> float:
-        if singles.get(key.entity, 0) > time.monotonic():
-            return PAGE
-        count = bases[key].row_count
-        return 1 if count is None else count + ROW_ROOM
 
     async def fetch(chunk: list[Key]) -> Found[Item]:
         ids = [key.id for key in chunk]
@@ -61,12 +61,10 @@ async def _fetch_products(
             by_owner[int(row["ownerId"])].append(row)
         return {key: by_owner[key.id] for key in chunk}
 
-    return await fetch_together(fetch, chunks_of(_ordered(keys), weight))
+    return await fetch_together(fetch, chunks)
 
 
-async def _fetch_requisites(
-    portal: PortalApi, keys: list[Key], _bases: Mapping[Key, Base], _singles: dict[str, float]
-) -> Found[Item]:
+async def _fetch_requisites(portal: PortalApi, chunks: Chunks, _singles: Singles) -> Found[Item]:
     """Return the requisites of each company or contact, each with its bank details."""
 
     async def fetch(chunk: list[Key]) -> Found[Item]:
@@ -87,12 +85,10 @@ async def _fetch_requisites(
             by_owner[int(row["ENTITY_ID"])].append(whole)
         return {key: by_owner[key.id] for key in chunk}
 
-    return await fetch_together(fetch, chunks_of(_ordered(keys), lambda _key: ROW_ROOM))
+    return await fetch_together(fetch, chunks)
 
 
-async def _fetch_contacts(
-    portal: PortalApi, keys: list[Key], _bases: Mapping[Key, Base], _singles: dict[str, float]
-) -> Found[Item]:
+async def _fetch_contacts(portal: PortalApi, chunks: Chunks, _singles: Singles) -> Found[Item]:
     """Return the contacts of each item; the method takes one item a command."""
 
     async def fetch(chunk: list[Key]) -> Found[Item]:
@@ -100,11 +96,7 @@ async def _fetch_contacts(
         method = f"crm.{key.entity}.contact.items.get"
         return {key: list(await portal.call(method, id=key.id))}
 
-    return await fetch_together(fetch, ([key] for key in _ordered(keys)))
-
-
-def _ordered(keys: list[Key]) -> list[Key]:
-    return sorted(keys, key=lambda key: (key.entity, key.id))
+    return await fetch_together(fetch, chunks)
 
 
 FETCH: Mapping[str, Fetch] = {

@@ -102,6 +102,22 @@ def test_lists_that_are_read_together_share_requests(wire, clock, webhook):
     assert [len(body["cmd"]) for _, body in wire.requests] == [6, 50]
 
 
+def test_lists_that_share_a_request_leave_no_room_in_it(wire, clock, webhook):
+    """Thirty lists of three pages have their other sixty pages in two requests, not in three."""
+    wire.answer = Table(range(1, 131))
+    portal = Portal(webhook)
+
+    async def thirty():
+        async def one():
+            return [item async for item in portal.list("crm.item.list")]
+
+        return await asyncio.gather(*(one() for _ in range(30)))
+
+    assert [len(result) for result in clock.run(thirty())] == [130] * 30
+    assert [len(body["cmd"]) for _, body in wire.requests[:2]] == [30, 50]
+    assert len(wire.requests) == 3
+
+
 def test_a_page_that_fails_within_a_chain_is_read_again(wire, clock, webhook):
     """Pages before a failed one are kept, and every item is returned once."""
     table = Table(range(1, 1001))

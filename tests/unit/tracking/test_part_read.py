@@ -53,6 +53,17 @@ def test_the_steps_in_between_are_told(deals):
     assert announced(deals) == []
 
 
+def test_steps_that_were_told_are_not_read_again(deals):
+    """A further move asks the portal for all steps but those that the row knows."""
+    deals.portal.calls.clear()
+    for second, stage in enumerate(("PREPARATION", "WON"), 1):
+        deals.portal.move(2, 1, stage, second)
+        deals.event(1)
+        assert [change.passed for change in announced(deals)] == [(stage,)]
+    asked = [params["filter"] for method, params in deals.portal.calls if method == HISTORY]
+    assert [one.get("!@ID") for one in asked] == [None, [4]]
+
+
 def test_a_change_that_moved_nowhere_has_no_steps(deals):
     """Steps and passed are empty where no move is known."""
     edit(deals, title="b")
