@@ -17,7 +17,12 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5})
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"total_max_attempts": 5},
+    max_pool_connections=16,  # as many threads ask at once
+)
 LOCAL = Path(__file__).parents[1] / ".local/stack.json"  # there while `make run` is up
 NO_STACK = "ValidationError"  # CloudFormation's code for a stack that does not exist
 # What a refusal of AWS means: the first pattern that is in its code.

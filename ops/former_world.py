@@ -4,12 +4,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from ops.happened import Happened
 from ops.offline import Network
 from ops.past import Past
-from ops.timeline import GapError, Timeline
-from relay.change import Change, Fields
+from ops.timeline import GapError, Timeline, born_at
+from relay.change import Change, Fields, is_volatile
 from relay.errors import PermanentError
 from relay.kinds import KINDS, TASK, name_of
 from relay.product_rows import PRODUCT_ROWS
@@ -35,7 +36,8 @@ class FormerWorld:
         self._past, self._portal, self._happened = past, portal, happened
         self._network = network
         self._rows: dict[str, dict[int, Row]] = {}
-        self._values: dict[tuple[str, str], dict[str, list[int]]] = {}
+        self._values: dict[tuple[str, str], dict[str, set[int]]] = {}
+        self._begins: dict[str, float] = {}
 
     def answer(self, method: str, params: Params, moment: float) -> dict[str, object]:
         """Return the result of a read; raises NotHeldError, and the portal's error of no item."""
@@ -87,6 +89,11 @@ class FormerWorld:
 
     def _list(self, entity: str, conditions: object, moment: float) -> Iterator[Fields]:
         rules = list(rules_of(conditions))
+        for _, name, _ in rules:
+            if is_volatile(name):
+                raise NotHeldError(f"crm.item.list by {name}, of which the history has no past")
+        if moment < self._filled(entity):
+            raise NotHeldError(f"crm.item.list of a time before the mirror had every {entity}")
         for number in sorted(self._candidates(entity, rules)):
             try:
                 state = self._state(entity, number, moment)
@@ -97,23 +104,44 @@ class FormerWorld:
                 yield Fields(state)
 
     def _candidates(self, entity: str, rules: list[Rule]) -> set[int]:
-        """Return the ids of items that may meet the rules: by one rule, or changed since."""
-        rows = self._of_kind(entity)
-        changed = {key.id for key in self._happened.timelines if key.entity == entity}
+        """Return the ids of items that may have met the rules: by one rule, or with a gap."""
+        unsure = {
+            key.id
+            for key, one in self._happened.timelines.items()
+            if one.item in self._happened.gaps and key.entity == entity
+        }
         for operator, name, values in rules:
             if operator in {"", "=", "@"}:
                 index = self._index(entity, name)
-                return changed | {number for one in values for number in index.get(one, [])}
-        return changed | set(rows)
+                return unsure.union(*(index[one] for one in values if one in index))
+        return unsure | self._of_kind(entity).keys()
 
-    def _index(self, entity: str, name: str) -> dict[str, list[int]]:
+    def _index(self, entity: str, name: str) -> dict[str, set[int]]:
+        """Return by a field's value the ids of the items that have it, or had it since."""
         if (entity, name) not in self._values:
-            found: dict[str, list[int]] = defaultdict(list)
+            found: dict[str, set[int]] = defaultdict(set)
             for number, row in self._of_kind(entity).items():
-                for text in _texts((row.form or {}).get(name)):
-                    found[text].append(number)
+                timeline = self._happened.timelines.get(row.key)
+                befores = [one.before or {} for one in timeline.rows] if timeline else []
+                values = [(row.form or {}).get(name), *(b[name] for b in befores if name in b)]
+                for text in chain.from_iterable(map(_texts, values)):
+                    found[text].add(number)
             self._values[entity, name] = found
         return self._values[entity, name]
+
+    def _filled(self, entity: str) -> float:
+        """Return from when on (epoch s) the mirror has had each item that was in the portal."""
+        if entity not in self._begins:
+            self._begins[entity] = max(
+                (born_at(row) for row in self._of_kind(entity).values() if self._is_old(row)),
+                default=0.0,
+            )
+        return self._begins[entity]
+
+    def _is_old(self, row: Row) -> bool:
+        """Return whether an item was in the portal before the mirror had it."""
+        timeline = self._happened.timelines.get(row.key)
+        return not (timeline and timeline.rows and timeline.rows[-1].before is None)
 
     def _of_kind(self, entity: str) -> dict[int, Row]:
         if entity not in self._rows:

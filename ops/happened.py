@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import batched
 
@@ -17,6 +18,7 @@ from relay.tracking.projection import Form
 from relay.tracking.row import Key, Row
 
 READ = 100  # BatchGetItem's limit
+THREADS = 8  # requests at once
 
 
 class Happened:
@@ -25,19 +27,21 @@ class Happened:
     def __init__(self, past: Past, portal: str, since: float, now: float) -> None:
         self.gaps: dict[str, str] = {}
         self._past, self._now = past, now
-        rows = changes_between(past, portal, since, now)
+        self.rows = changes_between(past, portal, since, now)
         self._rows: dict[Key, list[PastChange]] = defaultdict(list)
-        for one in reversed(rows):
+        for one in reversed(self.rows):
             self._rows[key_of_change(one)].append(one)
         self.timelines = dict(self._load())
 
     def _load(self) -> Iterator[tuple[Key, Timeline]]:
         progress = Progress("items read")
-        for at, page in enumerate(batched(self._rows, READ, strict=False)):
-            progress.at(at * READ, len(self._rows))
-            for row in self._past.rows(page):
-                timeline = Timeline(row.key, row, _of_life(row, self._rows[row.key]), 0.0)
-                yield row.key, self._fresh(timeline)
+        with ThreadPoolExecutor(THREADS) as threads:
+            pages = threads.map(self._past.rows, batched(self._rows, READ, strict=False))
+            for at, page in enumerate(pages):
+                progress.at(at * READ, len(self._rows))
+                for row in page:
+                    timeline = Timeline(row.key, row, _of_life(row, self._rows[row.key]), 0.0)
+                    yield row.key, self._fresh(timeline)
 
     def _fresh(self, timeline: Timeline) -> Timeline:
         """Return a timeline to which a change that came meanwhile is added."""

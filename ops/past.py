@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from ops.deployed import Deployed
@@ -18,19 +19,21 @@ class Past:
         self.history_table, self.mirror_table = stack.resource("History"), stack.resource("Mirror")
         self.dynamodb = dynamodb
         self.history = History(dynamodb, self.history_table)
-        self._begins: float | None = None
         self._days = int(stack.parameters.get("HistoryDays", "0"))
 
-    def begins(self) -> float:
-        """Return from when on (epoch s) the history has each change; asks AWS once."""
-        if self._begins is None:
-            self._begins = self._ask_begins()
-        return self._begins
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.dynamodb.describe_table(TableName=self.history_table)["Table"]
+        return found
 
-    def _ask_begins(self) -> float:
-        table = self.dynamodb.describe_table(TableName=self.history_table)["Table"]
-        made: float = table["CreationDateTime"].timestamp()
+    def begins(self) -> float:
+        """Return from when on (epoch s) the history has each change."""
+        made: float = self._table["CreationDateTime"].timestamp()
         return max(made, time.time() - self._days * DAY_SECONDS) if self._days else made
+
+    def count(self) -> int:
+        """Return how many changes the history has, as AWS counted them some hours ago."""
+        return int(self._table.get("ItemCount", 0))
 
     def row(self, key: Key) -> Row:
         """Return the mirror's row of an item; exits where it never had the item."""
@@ -44,15 +47,17 @@ class Past:
             )
         return Row.of(found["Item"])
 
-    def rows(self, keys: Sequence[Key]) -> Iterator[Row]:
-        """Yield the mirror's rows of at most 100 items; items that it never had are left out."""
+    def rows(self, keys: Sequence[Key]) -> list[Row]:
+        """Return the mirror's rows of at most 100 items; items that it never had are left out."""
         ask: dict[str, Any] = {
             self.mirror_table: {"Keys": [key.to_item() for key in keys], "ConsistentRead": True}
         }
+        found: list[Row] = []
         while ask:
             answer = self.dynamodb.batch_get_item(RequestItems=ask)
-            yield from map(Row.of, answer["Responses"].get(self.mirror_table, []))
+            found += map(Row.of, answer["Responses"].get(self.mirror_table, []))
             ask = answer.get("UnprocessedKeys") or {}
+        return found
 
     def kind(self, portal: str, entity: str) -> Iterator[Row]:
         """Yield the mirror's rows of a kind of items."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -20,13 +20,12 @@ from ops.outcome import Outcome
 from ops.past import Past
 from ops.progress import Progress
 from ops.reactions import LocalReaction, find_reaction
+from ops.recorded import checkpoints_of
 from ops.rehearsal import RehearsalPortal
 from ops.terminal import console, shown
 from relay.change import Change
 from relay.echo.calls import Call
 from relay.reaction.checkpoint import Checkpoint, Write, digest_of
-from relay.state_requests import StateRequests
-from relay.state_table import checkpoint_key
 
 SHOWN = 20  # changes whose writes are shown; JSON=1 lists all
 
@@ -52,8 +51,7 @@ def command(
     happened = Happened(past, portal, begin, now)
     end = moment_of(until, "UNTIL") if until else now
     changes = [one for one in happened.changes(end) if reaction.gets(one)]
-    requests = StateRequests(dynamodb, deployed.resource("StateTable"))
-    done = _checkpoints(requests, name, changes)
+    done = checkpoints_of(dynamodb, deployed, name, changes)
     network = Network()
     world = FormerWorld(past, portal, happened, network)
     with network.closed():
@@ -61,20 +59,10 @@ def command(
     return rehearsal.report(happened.gaps)
 
 
-def _checkpoints(
-    requests: StateRequests, name: str, changes: Sequence[Change]
-) -> dict[str, list[Write]]:
-    keys = {checkpoint_key(name, one.change_id): one.change_id for one in changes}
-    now = time.time()
-    return {
-        keys[key]: Checkpoint.of(key, row, now).writes for key, row in requests.load(keys).items()
-    }
-
-
 async def _rehearse(
     reaction: LocalReaction,
     changes: Sequence[Change],
-    done: dict[str, list[Write]],
+    done: Mapping[str, Checkpoint],
     world: FormerWorld,
     network: Network,
 ) -> "Rehearsal":
@@ -84,7 +72,7 @@ async def _rehearse(
         progress.at(at, len(changes))
         error: Exception | None = None
         moment = datetime.fromisoformat(change.time).timestamp()
-        made = done.get(change.change_id, [])
+        made = done[change.change_id].writes
         portal = RehearsalPortal(world, moment, made)
         network.refused = False
         try:

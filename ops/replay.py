@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated
@@ -17,11 +16,11 @@ from ops.former_world import NotHeldError, Rule, holds, rules_of
 from ops.happened import Happened
 from ops.outcome import Outcome
 from ops.past import Past
-from ops.progress import Progress
 from ops.reactions import LocalReaction, find_reaction
 from ops.redrive import Dry, Rate
 from ops.rehearse import ReactionName
 from ops.resend import counts, queue_of, send, show_estimate, sort_changes
+from ops.selection import last_versions_of
 from ops.stopping import Stop
 from ops.terminal import console, shown
 from relay.change import Change
@@ -34,7 +33,6 @@ from relay.tracking.row import ITEM, Row
 Where = Annotated[str, typer.Option(help="Only items with these values: stageId=WON,closed!=Y")]
 CONDITION = re.compile(r"\s*(\w+)\s*(!?=)(.*)")
 DAY_SECONDS = 24 * 3600
-THREADS = 16
 
 
 def replay_command(  # noqa: PLR0913, PLR0917  an option each
@@ -138,12 +136,9 @@ def _existing(past: Past, rows: Iterator[Row], rules: Sequence[Rule]) -> Iterato
         for row in rows
         if row.kind == ITEM and (state := row.form) and all(holds(rule, state) for rule in rules)
     ]
-    progress = Progress("items looked at")
-    with ThreadPoolExecutor(THREADS) as threads:
-        versions = threads.map(past.last_version, (row for row, _ in found))
-        for at, ((row, state), version) in enumerate(zip(found, versions, strict=True)):
-            progress.at(at, len(found))
-            yield _as_added(row, state, version)
+    versions = last_versions_of(past, [row for row, _ in found])
+    for (row, state), version in zip(found, versions, strict=True):
+        yield _as_added(row, state, version)
 
 
 def _as_added(row: Row, state: Form, version: int) -> Change:

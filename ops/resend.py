@@ -14,13 +14,11 @@ from ops.audit import Audit
 from ops.deployed import Deployed
 from ops.progress import Progress
 from ops.reactions import LocalReaction
+from ops.recorded import checkpoints_of
 from ops.stopping import Stop
 from ops.terminal import console, numbered, shown
 from relay.change import Change
 from relay.portal.batch import MAX_COMMANDS
-from relay.reaction.checkpoint import Checkpoint
-from relay.state_requests import StateRequests
-from relay.state_table import checkpoint_key
 
 BATCH, BATCH_BYTES = 10, 1_000_000  # of a SendMessageBatch; it takes 1 MiB, other fields included
 DONE, MISSING, FAILED = "done", "missing", "failed"
@@ -61,12 +59,10 @@ def queue_of(reaction: LocalReaction, stack: Deployed) -> str:
 def sort_changes(dynamodb: Any, stack: Deployed, name: str, changes: Sequence[Change]) -> Sorted:
     """Return changes by what is recorded of them for a reaction."""
     found = Sorted([], [], [], 0)
-    requests = StateRequests(dynamodb, stack.resource("StateTable"))
-    rows = requests.load(checkpoint_key(name, one.change_id) for one in changes)
-    now, writes = time.time(), 0
+    writes = 0
+    recorded = checkpoints_of(dynamodb, stack, name, changes)
     for change in changes:
-        key = checkpoint_key(name, change.change_id)
-        checkpoint = Checkpoint.of(key, rows.get(key), now)
+        checkpoint = recorded[change.change_id]
         done = [one for one in checkpoint.writes if one.done]
         writes += len(done)
         if checkpoint.failures or len(done) < len(checkpoint.writes):

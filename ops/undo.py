@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import batched
 from typing import Annotated
@@ -14,20 +13,19 @@ import typer
 from ops.asked import moment_of
 from ops.audit import open_audit
 from ops.deployed import PortalName, Stack, client, find_stack
+from ops.happened import Happened
 from ops.history import FieldName, text_of
 from ops.outcome import Outcome
 from ops.past import Past
 from ops.portals import Noted, Writer, open_portal
 from ops.progress import Progress
 from ops.restore import CanNotUndoError, Plan, plan_of, written_names
-from ops.selection import changes_between
 from ops.terminal import console, numbered, shown
-from ops.timeline import GapError
+from ops.timeline import GapError, Timeline
 from relay.history import PastChange
 from relay.tracking.row import Key
 
 TOGETHER = 500  # items whose calls wait at the same time: ten requests
-THREADS = 16
 NAME = "undo"  # in the ledger and the history, as a reaction's
 
 type Refusals = dict[str, str]  # why, by item or change
@@ -53,11 +51,14 @@ def command(  # noqa: PLR0913, PLR0917  an option each
     if change:
         key, version = past.change(change)
         portal, wanted = key.portal, {key: {version: change}}
+        timelines = {key: past.timeline(key)}
     else:
-        end = moment_of(until, "UNTIL") if until else time.time()
-        found = changes_between(past, portal, moment_of(since, "SINCE"), end)
-        wanted = chosen(found, by)
-    plans, refused = plans_of(past, wanted, field, many=not change)
+        now = time.time()
+        end = moment_of(until, "UNTIL") if until else now
+        happened = Happened(past, portal, moment_of(since, "SINCE"), now)
+        wanted = chosen((one for one in happened.rows if one.at <= end), by)
+        timelines = happened.timelines
+    plans, refused = plans_of(timelines, wanted, field, many=not change)
     _list(plans, refused)
     write = bool(plans) and not dry and (go or bool(change))
     if write:
@@ -86,36 +87,30 @@ def chosen(changes: Iterable[PastChange], by: str) -> dict[Key, dict[int, str]]:
 
 
 def plans_of(
-    past: Past, wanted: dict[Key, dict[int, str]], field: str, *, many: bool
+    timelines: Mapping[Key, Timeline], wanted: dict[Key, dict[int, str]], field: str, *, many: bool
 ) -> tuple[list[Plan], Refusals]:
     """Return a plan an item, and why others have none.
 
     Of many changes those that set nothing to be written back are left out.
     """
-    progress = Progress("items looked at")
-    past.begins()  # asked once for all
-
-    def plan(key: Key) -> Plan | str | None:
-        return _plan(past, key, wanted[key], field, many=many)
-
     plans: list[Plan] = []
     refused: Refusals = {}
-    with ThreadPoolExecutor(THREADS) as threads:
-        for at, (key, found) in enumerate(zip(wanted, threads.map(plan, wanted), strict=True)):
-            progress.at(at, len(wanted))
-            if isinstance(found, Plan):
-                plans.append(found)
-            elif found:
-                refused[f"{key.entity}/{key.id}"] = found
+    for key, versions in wanted.items():
+        found = _plan(timelines.get(key), versions, field, many=many)
+        if isinstance(found, Plan):
+            plans.append(found)
+        elif found:
+            refused[f"{key.entity}/{key.id}"] = found
     return plans, refused
 
 
 def _plan(
-    past: Past, key: Key, versions: dict[int, str], field: str, *, many: bool
+    timeline: Timeline | None, versions: dict[int, str], field: str, *, many: bool
 ) -> Plan | str | None:
     """Return the plan of an item, or why it has none; None where nothing is to be done."""
+    if timeline is None:
+        return f"the mirror no longer has the item of {max(versions.values())}"
     try:
-        timeline = past.timeline(key)
         steps = []
         for step in timeline.steps():
             if step.past.version < min(versions):
@@ -129,8 +124,8 @@ def _plan(
             )
         if many:
             steps = [one for one in steps if not one.after or written_names(one, field)]
-        return plan_of(key, timeline.state, steps, field) if steps else None
-    except (CanNotUndoError, GapError, SystemExit) as refusal:
+        return plan_of(timeline.key, timeline.state, steps, field) if steps else None
+    except (CanNotUndoError, GapError) as refusal:
         return str(refusal)
 
 

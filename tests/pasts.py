@@ -49,10 +49,15 @@ class Tables(Dynamo):
         return getattr(self._relay, name)
 
     def scan(self, *, Segment, TotalSegments, ExpressionAttributeValues, **_):  # noqa: N803
-        """Return a part of the history's rows of a time."""
-        since, until = (float(ExpressionAttributeValues[n]["N"]) for n in (":since", ":until"))
+        """Return a part of the history's rows: of a portal or a kind, and of a time."""
+        of, asked = ExpressionAttributeValues[":of"]["S"], ExpressionAttributeValues
+        since, until = (float(asked.get(n, {}).get("N", 0)) for n in (":since", ":until"))
         mine = list(self._relay.history.values())[Segment::TotalSegments]
-        rows = [one for one in mine if since <= float(one["at"]["N"]) <= until]
+        rows = [
+            one
+            for one in mine
+            if one["pk"]["S"].startswith(of) and since <= float(one["at"]["N"]) <= (until or 1e12)
+        ]
         return {"Items": rows, "ScannedCount": len(mine)}
 
     def batch_get_item(self, RequestItems):  # noqa: N803

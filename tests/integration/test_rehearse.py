@@ -283,6 +283,44 @@ def test_product_rows_of_one_owner_are_those_of_then(relay, tables):
         world.answer("crm.item.productrow.list", {"filter": {"=ownerType": "D"}}, time.time())
 
 
+def test_a_list_looks_at_those_items_that_had_the_value(relay, rehearsed, monkeypatch):
+    """Of sixty deals that changed only those of the company are put together, whoever it is now."""
+    looked_at, found = [], {}
+    state = FormerWorld._state  # noqa: SLF001
+
+    def counted(world, entity, number, moment):
+        looked_at.append(number)
+        return state(world, entity, number, moment)
+
+    monkeypatch.setattr(FormerWorld, "_state", counted)
+
+    @reaction
+    async def guest(change: Change, portal: PortalApi) -> None:
+        items = portal.list("crm.item.list", entityTypeId=2, filter={"companyId": 50})
+        found[change.id, change.version] = [item["id"] async for item in items]
+
+    won(relay, 60)
+    for company in (50, 51):
+        edit(relay, 2, "deal", 7, companyId=company)
+    rehearsed(guest)
+    assert {one for one, ids in found.items() if ids} == {("7", 3)}
+    assert found["7", 3] == [7]
+    assert set(looked_at) == {7}
+
+
+def test_a_list_of_a_time_before_the_mirror_was_filled_is_not_answered(relay, tables):
+    """What was in the portal then is not known."""
+    began = time.time() - 1
+    won(relay, 2)
+    past = past_of(relay)
+    past.dynamodb = tables
+    world = FormerWorld(past, "main", Happened(past, "main", 0, time.time()), Network())
+    asked = {"entityTypeId": 2, "filter": {"stageId": "WON"}}
+    with pytest.raises(NotHeldError, match="before the mirror had every deal"):
+        world.answer("crm.item.list", asked, began)
+    assert len(world.answer("crm.item.list", asked, time.time())["items"]) == 2
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [
@@ -290,6 +328,7 @@ def test_product_rows_of_one_owner_are_those_of_then(relay, tables):
         ("crm.item.list", {"entityTypeId": 2, "filter": {">opportunity": 5}}),
         ("crm.item.list", {"entityTypeId": 2, "filter": {"0": {"logic": "OR"}}}),
         ("crm.item.list", {"filter": {}}),
+        ("crm.item.list", {"entityTypeId": 2, "filter": {"updatedBy": 5}}),
     ],
 )
 def test_a_read_that_is_not_understood_is_not_answered(relay, tables, method, params):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ops import replay, resend
+from ops.past import Past
 from ops.reactions import LocalReaction, find_reaction
 from ops.terminal import console
 from relay.change import Change
@@ -185,8 +186,10 @@ def test_a_reaction_is_applied_to_what_exists(relay, queue, monkeypatch):
     assert replay.apply_command("follow_up", "deal", where="stageId=WON").document["sent"] == 1
 
 
-def test_a_reading_that_changed_nothing_does_not_make_an_item_new(relay, queue, monkeypatch):
-    """A deal that was handled once is done, however often it is read after that."""
+@pytest.mark.parametrize("kept", [0, 10**9])
+def test_a_reading_that_changed_nothing_does_not_make_an_item_new(relay, queue, monkeypatch, kept):
+    """A deal that was handled once is done, however often it is read; in a history of any size."""
+    monkeypatch.setattr(Past, "count", lambda _past: kept)
     react(queue.tables, monkeypatch, won(relay, 2))
     relay.portal.put(2, 3, title="old", stageId="WON", stageSemanticId="S", assignedById=1)
     relay.event(3)
