@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.mutants.covering import Covering, check_tests, measure
 from bench.mutants.equivalent import Equivalents
 from bench.mutants.operators import Mutant, mutants
-from bench.mutants.trial import HUNG, SURVIVED, UNKNOWN, ended_with_us, outcome, preload, start
+from bench.mutants.trial import HUNG, SURVIVED, UNKNOWN, Trial, ended_with_us, preload
 
 RELAY = Path("src/relay")
 # The parts on which "once" and "whose change" rest.
@@ -79,7 +79,7 @@ def _files(paths: list[Path] | None) -> list[Path]:
 def _try_all(found: list[Mutant], covering: Covering) -> dict[Mutant, str]:
     """Return the outcome of each mutant."""
     outcomes: dict[Mutant, str] = {}
-    running: dict[int, tuple[Mutant, float]] = {}
+    running: list[Trial] = []
     waiting = list(reversed(found))
     with Console(stderr=True).status("") as status, ended_with_us(running):
         while waiting or running:
@@ -87,17 +87,17 @@ def _try_all(found: list[Mutant], covering: Covering) -> dict[Mutant, str]:
                 mutant = waiting.pop()
                 tests = covering.tests_of(Path(mutant.path), mutant.line)
                 if tests:
-                    running[start(mutant, tests)] = mutant, time.monotonic()
+                    running.append(Trial(mutant, tests))
                 else:
                     outcomes[mutant] = NOT_RUN
             time.sleep(POLL_SECONDS)
-            for process, (mutant, began) in list(running.items()):
-                ended = outcome(process, began)
+            for trial in list(running):
+                ended = trial.outcome()
                 if ended:
-                    outcomes[mutant] = ended
-                    del running[process]
+                    outcomes[trial.mutant] = ended
+                    running.remove(trial)
                     if ended == SURVIVED:
-                        print(f"survived: {mutant}", flush=True)
+                        print(f"survived: {trial.mutant}", flush=True)
             left = len(_not_caught(outcomes))
             status.update(f"{len(outcomes)} of {len(found)} mutants, {left} not caught")
     return outcomes

@@ -15,12 +15,15 @@ from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import NoReturn
 
 import pytest
 
 from bench.mutants.operators import Mutant
 
-TIMEOUT_SECONDS = 400.0  # a test that then still runs hangs because of the mutant
+# Tests that have computed so long, or waited so long for something, hang because of the mutant.
+MOST_CPU_SECONDS = 120.0
+MOST_IDLE_SECONDS = 30.0
 BROKEN = 99  # no answer of pytest
 CAUGHT, SURVIVED, HUNG = "caught", "survived", "hung"
 UNKNOWN = "not tried"  # pytest itself failed
@@ -33,11 +36,58 @@ def preload() -> None:
         __import__(name)
 
 
-def start(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Start the trial of a mutant in a process of its own; return the process's id."""
-    process = os.fork()
-    if process:
-        return process
+class Trial:
+    """A mutant that is being tried in a process of its own."""
+
+    def __init__(self, mutant: Mutant, tests: Sequence[str]) -> None:
+        self.mutant = mutant
+        self._cpu_seconds, self._changed_at = 0.0, time.monotonic()
+        self._process = os.fork()
+        if not self._process:
+            _run(mutant, tests)
+
+    def outcome(self) -> str | None:
+        """Return the outcome, None while the tests run."""
+        ended, status = os.waitpid(self._process, os.WNOHANG)
+        if not ended:
+            if not self._hangs():
+                return None
+            self.kill()
+            return HUNG
+        code = os.waitstatus_to_exitcode(status)
+        # With some mutants a test can't even be found: its parameters come from the mutated code.
+        if code in {
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.INTERRUPTED,
+            pytest.ExitCode.USAGE_ERROR,
+        }:
+            return CAUGHT
+        return SURVIVED if code == pytest.ExitCode.OK else UNKNOWN
+
+    def kill(self) -> None:
+        """End the tests, and what they have started."""
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
+            os.killpg(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+
+    def _hangs(self) -> bool:
+        """Return whether the tests compute without an end, or wait for what never comes."""
+        # Processor time says so on a busy machine too.
+        seconds = _cpu_seconds(self._process)
+        if seconds > self._cpu_seconds:
+            self._cpu_seconds, self._changed_at = seconds, time.monotonic()
+        idle = time.monotonic() - self._changed_at
+        return self._cpu_seconds > MOST_CPU_SECONDS or idle > MOST_IDLE_SECONDS
+
+
+def _cpu_seconds(process: int) -> float:
+    """Return the processor time that a process of Linux has taken."""
+    _, _, after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")
+    user, system = after_name.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _run(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -63,28 +113,8 @@ def _own_first(mutant: Mutant, tests: Sequence[str]) -> list[Sequence[str]]:
     return [part for part in (first, others) if part]
 
 
-def outcome(process: int, began: float) -> str | None:
-    """Return the outcome of a trial, None while it runs."""
-    ended, status = os.waitpid(process, os.WNOHANG)
-    if ended:
-        code = os.waitstatus_to_exitcode(status)
-        # With some mutants a test can't even be found: its parameters come from the mutated code.
-        if code in {
-            pytest.ExitCode.TESTS_FAILED,
-            pytest.ExitCode.INTERRUPTED,
-            pytest.ExitCode.USAGE_ERROR,
-        }:
-            return CAUGHT
-        return SURVIVED if code == pytest.ExitCode.OK else UNKNOWN
-    if time.monotonic() - began > TIMEOUT_SECONDS:
-        os.killpg(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        return HUNG
-    return None
-
-
 @contextmanager
-def ended_with_us(processes: Iterable[int]) -> Iterator[None]:
+def ended_with_us(trials: Iterable[Trial]) -> Iterator[None]:
     """Kill the trials that still run when this process is told to end."""
 
     def end(*_: object) -> None:
@@ -95,10 +125,8 @@ def ended_with_us(processes: Iterable[int]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        for process in processes:
-            with suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
-                os.killpg(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+        for trial in trials:
+            trial.kill()
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
