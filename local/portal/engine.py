@@ -31,7 +31,11 @@ def _values(call: Call, family: Family, operation: str) -> Row:
     for name, value in _given(call, family, operation).items():
         name = family.alias.get(name, name)  # noqa: PLW2901
         field = family.find(name) or (family.lower.get(name) if family.data.get("flat") else None)
-        if field is None or field.readonly or (operation == "update" and "i" in field.flags):
+        if field is None or field.readonly:
+            if f"{operation}.unknown" in family.data.get("errors", {}):
+                raise family.error(operation, "unknown", name)
+            continue
+        if operation == "update" and "i" in field.flags:
             continue
         try:
             if field.multiple:

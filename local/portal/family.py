@@ -24,7 +24,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `order`       names of the fields that a list without an order is sorted by
 `modules`     names that a request's `moduleId` may have
 `rights`      `admin`: only administrators write
-`free`        operations that ask for no rights
+`free`        operations that ask for no rights: `fields`, where nothing else is said
 `event`       prefix of its events, or `events` by operation; `event_fields` (or, for one of
               them, `event_fields_add`, …): names in them and the fields they hold; `flat_event`:
               these stand in `data` itself
@@ -35,7 +35,9 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
               only what is true; `more`: what it tells of some of them beside
 `members`     of objects, a line a member; `fields` lists them, and a write that names some leaves
               the others as they were
-`unknown`     error of a list that is asked for a field which the family has not
+`unknown`     error of a list that is asked for a field which the family has not; in `errors`
+              `update.unknown`, of a write that names one, or one that it can't set
+`whole`       a list takes neither filter nor order
 `bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total
 `rules`       what values must be [rules.py]
 `rows`        what a new portal has of it

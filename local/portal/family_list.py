@@ -30,7 +30,7 @@ def allow(call: Call, family: Family, operation: str) -> None:
         check_module(call, family)
     if family.data.get("intranet"):
         intranet_only(call)
-    free = operation in family.data.get("free", "").split()
+    free = operation in family.data.get("free", "fields").split()
     if not free and family.scope in {"crm", "catalog"} and call.portal.denied(call.user):
         raise family.error(operation, "denied")
     writes = operation in {"add", "update", "delete"}
@@ -44,7 +44,7 @@ def list_rows(call: Call, family: Family) -> Any:
     table, where = table_of(call, family), HOOKS.get((family.table, "where"))
     maps: dict[str, Any] = {}
     for name, names in (("filter", ("filter",)), ("order", _ORDERS)):
-        maps[name] = call.get(*names, default={})
+        maps[name] = {} if family.data.get("whole") else call.get(*names, default={})
         if not isinstance(maps[name], list | dict):
             raise family.error("list", "array", name)
     given = dict(entries(maps["filter"])) | within(call, family, "list")

@@ -41,6 +41,14 @@ def _owner(call: Call, kind: Any, number: Any) -> tuple[int, Row]:
     return code, row
 
 
+def _readable(call: Call, kind: Any, number: Any) -> tuple[int, Row]:
+    """The item whose rows are asked for; those of what is not there nobody may read."""
+    try:
+        return _owner(call, kind, number)
+    except RestError:
+        raise access_denied() from None
+
+
 @hook("crm.item.productrow", "check")
 def check_row(call: Call, values: Row, old: Row | None) -> None:
     """Find the owner, name the product, work the sums out."""
@@ -86,11 +94,11 @@ def of_owners(call: Call, given: Row) -> Callable[[Row], bool]:
     number = names["ownerId"]
     several = [v for _, v in entries(number)]
     if several:
-        first = _table(call, names["ownerType"])[1].get(1) or {}
-        if not call.portal.may_read(call.user, _table(call, names["ownerType"])[0], first):
+        code, table = _table(call, names["ownerType"])
+        if not call.portal.may_read(call.user, code, table.get(1) or {}):
             raise access_denied()
     else:
-        _owner(call, names["ownerType"], number)
+        _readable(call, names["ownerType"], number)
     wanted = {int(str(one)) for one in several or [number] if str(one).isdigit()}
     return lambda row: row["ownerId"] in wanted
 
@@ -105,7 +113,10 @@ def _replace(call: Call, kind: str, number: Any, given: Any, *, upper: bool) -> 
             keys = (f for f in fields if (upper_snake(f.name) if upper else f.name) == name)
             field = next(keys, None)
             if field is not None and not field.readonly and not name.lower().startswith("owner"):
-                values[field.key] = read_value(call.portal, field, value)
+                try:
+                    values[field.key] = read_value(call.portal, field, value)
+                except RestError as error:
+                    raise RestError("" if upper else "0", error.text) from None
         if upper:
             check_discount(values)
         check_row(call, values, None)
@@ -131,7 +142,7 @@ def set_rows(call: Call) -> Any:
 def available_for_payment(call: Call) -> Any:
     """Rows that nobody paid yet: all of them here."""
     kind, number = call.need("ownerType"), call.need("ownerId")
-    _owner(call, kind, number)
+    _readable(call, kind, number)
     return {"productRows": [show(_FAMILY, row) for row in _rows_of(call, kind, number)]}
 
 

@@ -132,9 +132,8 @@ for _name in ("", ".service", ".sku", ".offer"):
 
 @method("catalog.catalog.isOffers", "catalog")
 def is_offers(call: Call) -> Any:
-    """Whether a catalogue holds variations: none does here."""
-    find_row(call, FAMILIES["catalog.catalog"], "get")
-    return False
+    """Whether a catalogue holds the variations of another one."""
+    return find_row(call, FAMILIES["catalog.catalog"], "get").get("productIblockId") is not None
 
 
 @method("crm.requisite.preset.field.availabletoadd", "crm")

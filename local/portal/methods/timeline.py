@@ -26,6 +26,17 @@ def owner_of(call: Call, kind: str, number: int) -> Row:
     return row
 
 
+def _named_owner(call: Call) -> tuple[str, int] | None:
+    """The item of `ownerTypeId` and `ownerId`, where a request names one."""
+    if call.get("ownertypeid") is None and call.get("ownerid") is None:
+        return None
+    entity = call.portal.types.get(call.number("ownertypeid"))
+    if entity is None:
+        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
+    owner_of(call, entity.code, call.number("ownerid"))
+    return entity.code, call.number("ownerid")
+
+
 def _files(call: Call, given: Any, kept: Row) -> Row:
     files, portal = dict(kept), call.portal
     author = call.owner()
@@ -63,6 +74,8 @@ def check_comment(call: Call, values: Row, old: Row | None) -> None:
         values["bindings"] = [(kind, number)]
         if not values.get("author"):
             values["author"] = call.user
+    else:
+        _named_owner(call)
     given = dict(entries(call.get("fields"))).get("FILES", [])
     values["files"] = _files(call, given, (old or {}).get("files", {}))
 
@@ -87,10 +100,24 @@ def updated_comment(call: Call, row: Row) -> None:
     _emit(call, "UPDATE", row)
 
 
+@hook("comments", "deleting")
+def deleting_comment(call: Call, row: Row) -> None:
+    """A comment on several items is taken from the one that a request names."""
+    owner, bindings = _named_owner(call), row["bindings"]
+    if owner is None and len(bindings) > 1:
+        raise RestError("MULTIPLE_BINDINGS", "Comment is bound to several items")
+    if owner is not None and owner not in bindings:
+        raise not_found()
+
+
 @hook("comments", "delete")
 def deleted_comment(call: Call, row: Row) -> None:
-    """Say that a comment went."""
-    _emit(call, "DELETE", row)
+    """Say that a comment went; where other items have it, it stays with them."""
+    others = [one for one in row["bindings"] if one != _named_owner(call)]
+    if len(row["bindings"]) > 1:
+        call.portal.comments.put(row["id"], row | {"bindings": others})
+    else:
+        _emit(call, "DELETE", row)
 
 
 @hook("comments", "show")

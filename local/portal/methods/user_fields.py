@@ -18,21 +18,8 @@ from local.portal.user_field_names import check_name
 _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
 _EVENT_FIELDS = ("ID", "ENTITY_ID", "FIELD_NAME")
-_SETTINGS: dict[str, Row] = {
-    "string": {"SIZE": 20, "ROWS": 1, "REGEXP": "", "MIN_LENGTH": 0, "MAX_LENGTH": 0}
-    | {"DEFAULT_VALUE": ""},
-    "integer": {"SIZE": 20, "MIN_VALUE": 0, "MAX_VALUE": 0, "DEFAULT_VALUE": ""},
-    "double": {"PRECISION": 2, "SIZE": 20, "MIN_VALUE": 0, "MAX_VALUE": 0, "DEFAULT_VALUE": ""},
-    "boolean": {"DEFAULT_VALUE": 0, "DISPLAY": "CHECKBOX", "LABEL": ["", ""]}
-    | {"LABEL_CHECKBOX": ""},
-    "enumeration": {"DISPLAY": "LIST", "LIST_HEIGHT": 1, "CAPTION_NO_VALUE": ""}
-    | {"SHOW_NO_VALUE": "Y"},
-    "date": {"DEFAULT_VALUE": {"TYPE": "NONE", "VALUE": ""}},
-    "datetime": {"DEFAULT_VALUE": {"TYPE": "NONE", "VALUE": ""}, "USE_SECOND": "Y"},
-    "crm": {"LEAD": "N", "CONTACT": "N", "COMPANY": "N", "DEAL": "N"},
-    "crm_status": {"ENTITY_TYPE": "STATUS"},
-    "address": {"SHOW_MAP": "Y"},
-}
+_SETTINGS: dict[str, Row] = FAMILIES["userfieldconfig"].data["settings"]
+_SHOWN_ALONE = {"SIZE", "REGEXP", "MIN_LENGTH", "MAX_LENGTH", "MIN_VALUE", "MAX_VALUE"}
 
 
 def _type_of(portal: Portal, entity_id: str) -> EntityType | None:
@@ -59,7 +46,7 @@ def follow_types(call: Call) -> None:
                 number = table.next_id()
                 row: Row = {"id": number, "ENTITY_ID": _entity_id(entity), "FIELD_NAME": name}
                 row |= {"USER_TYPE_ID": field.type, "MULTIPLE": "Y" if field.multiple else "N"}
-                row |= {"SETTINGS": _SETTINGS.get(field.type, {})}
+                row |= {"SETTINGS": _SETTINGS.get(field.type) or []}
                 table.put(number, row | dict.fromkeys(LABELS, field.title))
 
 
@@ -84,7 +71,7 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
             values.setdefault(one, label)
     kind = str((old or values)["USER_TYPE_ID"])
     settings = (old or {}).get("SETTINGS") or _SETTINGS.get(kind, {})
-    values["SETTINGS"] = settings | dict(entries(values.get("SETTINGS")))
+    values["SETTINGS"] = settings | dict(entries(values.get("SETTINGS"))) or []
     given = values.pop("ENUM", None) or values.get("LIST")
     if kind == "enumeration" and given is not None:
         values["LIST"] = _merged(portal, (old or {}).get("LIST") or [], given)
@@ -156,5 +143,22 @@ def deleted_field(call: Call, row: Row) -> None:
 def get_types(call: Call) -> Any:
     """Types that a field may have."""
     check_module(call, FAMILIES["userfieldconfig"])
-    rows = [*_SETTINGS, "money", "url", "file", "employee", "iblock_section", "iblock_element"]
-    return {"types": {one: {"userTypeId": one, "description": one.capitalize()} for one in rows}}
+    types = {one: {"userTypeId": one, "description": one.capitalize()} for one in _SETTINGS}
+    return {"types": types}
+
+
+@method("crm.userfield.settings.fields", "crm")
+def settings_fields(call: Call) -> Any:
+    """Settings that a request may give a field of one type."""
+    kind = str(call.get("type") or "")
+    if not kind:
+        raise classic("Parameter 'type' is not specified or empty.")
+    types = {"int": "int", "dict": "object", "list": "array"}
+    return {
+        name: {
+            "type": kind if value == "" else types.get(type(value).__name__, "string"),
+            "title": name.replace("_", " ").title(),
+        }
+        for name, value in _SETTINGS.get(kind, {}).items()
+        if name not in _SHOWN_ALONE
+    }

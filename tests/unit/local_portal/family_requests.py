@@ -25,6 +25,8 @@ GIVEN = {
     "crm.timeline.logo": {"code": "one", "fileContent": "bG9nbw=="},
     "lists.field": {"NAME": "Colour", "TYPE": "S", "CODE": "COLOUR"},
     "department": {"NAME": "Sales", "PARENT": 1, "UF_HEAD": 1},
+    "crm.requisite.link": {"ENTITY_TYPE_ID": 2, "ENTITY_ID": 1, "REQUISITE_ID": 0}
+    | dict.fromkeys(("BANK_DETAIL_ID", "MC_REQUISITE_ID", "MC_BANK_DETAIL_ID"), 0),
     "crm.requisite": {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "One"},
     "catalog.priceTypeLang": {"catalogGroupId": 1, "lang": "de", "name": "Preis"},
     "catalog.productProperty": {"name": "Colour", "propertyType": "L", "iblockId": 1},

@@ -74,9 +74,9 @@ def test_what_a_template_has_is_not_offered_again(full):
     assert full.call(f"{method}.availabletoadd", preset={"ID": 1}) == free[1:]
 
 
-def test_no_catalogue_holds_variations(full):
-    """And one that is absent is refused."""
-    assert full.call("catalog.catalog.isOffers", id=1) is False
+def test_a_catalogue_of_variations_says_so(full):
+    """One of products does not; one that is absent is refused."""
+    assert [full.call("catalog.catalog.isOffers", id=n) for n in (1, 24)] == [False, True]
     assert full.refusal("catalog.catalog.isOffers", id=99).status == 400
 
 
@@ -114,3 +114,38 @@ def test_a_calendar_without_an_owner_is_the_callers(full):
     number = full.call("calendar.section.add", type="user", name="One")
     rows = full.call("calendar.section.get", type="user", ownerId=1)
     assert [row["ID"] for row in rows] == [str(number)]
+
+
+def test_a_comment_on_two_deals_goes_from_one_by_name(full):
+    """Without a name it is refused; the last deal's comment is deleted."""
+    method = "crm.timeline.comment.delete"
+    fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "Hello"}
+    number = full.call("crm.timeline.comment.add", fields=fields)
+    second = {"OWNER_ID": number, "ENTITY_ID": 2, "ENTITY_TYPE": "deal"}
+    full.call("crm.timeline.bindings.bind", fields=second)
+    assert full.refusal(method, id=number).code == "MULTIPLE_BINDINGS"
+    named = {"id": number, "ownerTypeId": 2}
+    assert full.refusal(method, **named, ownerId=999).code == "OWNER_NOT_FOUND"
+    assert full.refusal(method, **named, ownerId=3).code == "NOT_FOUND"
+    full.call(method, **named, ownerId=1)
+    bound = full.call("crm.timeline.bindings.list", filter={"OWNER_ID": number})
+    assert [row["ENTITY_ID"] for row in bound] == ["2"]
+    full.call(method, id=number)
+    assert full.refusal("crm.timeline.comment.get", id=number).text == "Not found."
+
+
+def test_settings_of_a_type_of_field(full):
+    """Those that a request may give, with their types."""
+    answer = full.call("crm.userfield.settings.fields", type="double")
+    assert {name: one["type"] for name, one in answer.items()} == {
+        "PRECISION": "int",
+        "DEFAULT_VALUE": "double",
+    }
+
+
+def test_a_row_that_names_an_unknown_field_is_not_updated(full):
+    """The page says so of product rows alone."""
+    row = {"ownerType": "D", "ownerId": 1, "productName": "Chair", "price": 5}
+    number = full.call("crm.item.productrow.add", fields=row)["productRow"]["id"]
+    refused = full.refusal("crm.item.productrow.update", id=number, fields={"colour": "red"})
+    assert refused.code == "INVALID_ARG_VALUE"
