@@ -30,18 +30,23 @@ class Runs:
         if not self.seconds:
             return 0.0
         fast = sorted(self.seconds)[: max(len(self.seconds) // 10, 1)]
-        waited = statistics.mean(fast) * len(self.seconds)
+        # A run's seconds have those in it that it computed, on a whole processor here.
+        waited = max(statistics.mean(fast) * len(self.seconds) - processor_seconds, 0)
         share = min(self.megabytes / MOST_MEGABYTES, 1)
         return (waited + processor_seconds / share) * self.megabytes / 1024
 
 
 @dataclass(slots=True)
 class Usage:
-    """What was consumed: by the names of PRICES, the runs by function, messages that came."""
+    """What was consumed: by the names of PRICES, the runs by function, messages that came.
+
+    `grouped` are those of them that have a group, which makes their queue a fair one.
+    """
 
     amounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     runs: defaultdict[str, Runs] = field(default_factory=lambda: defaultdict(Runs))
     messages: int = 0
+    grouped: int = 0
 
 
 def size_of(value: Any) -> int:
@@ -108,6 +113,7 @@ def _count_published(found: Usage, form: Mapping[str, str]) -> None:
     messages = [text for name, text in form.items() if name.endswith("Message")]
     kind = "publish" if form["Action"] == "Publish" else "publish_batch"
     found.messages += len(messages) * (kind == "publish_batch")
+    found.grouped += sum(name.endswith("MessageGroupId") for name in form)
     length = sum(len(text.encode()) for text in messages)
     found.amounts["SNS, requests of 64 KB"] += max(math.ceil(length / 65536), 1)
     found.amounts["SNS, GB of bodies that filters read"] += length * FILTERS[kind] / GB

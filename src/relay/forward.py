@@ -29,7 +29,7 @@ TIME_BYTES = 14  # counted by EventBridge for an entry's time
 RETRY_CODES = {"InternalFailure", "InternalException", "ThrottlingException"}
 INVALID_REQUEST = "ValidationException"
 
-logger = Logger(service="forward")
+logger = Logger(service="forward", location=None)
 metrics = Metrics(service="forward")
 
 

@@ -37,6 +37,10 @@ for _logger in ("", *(f".{name}" for name in _LOGGERS_WITH_SECRETS)):
     logging.getLogger(f"botocore{_logger}").setLevel(logging.INFO)
 
 
+# The name of a task in each log line tells nobody anything. typeshed does not know the switch.
+logging.logAsyncioTasks = False  # type: ignore[attr-defined]
+
+
 def keep_every_line() -> None:
     """Let stdout escape what UTF-8 can't encode.
 

@@ -36,7 +36,7 @@ from relay.ingress.robot_cache import RobotCache
 from relay.ingress.robots import ROUTE, is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 
-logger = Logger(service="ingress")
+logger = Logger(service="ingress", location=None)
 metrics = Metrics(service="ingress")
 token_cache = TokenCache()
 robot_cache = RobotCache()
@@ -72,7 +72,7 @@ def receive(
         try:
             event = _accept(accepting, robots if by_robot else tokens)
             robots.learn(event)
-            publish(event, client("sns"))
+            publish(event, client("sns"), alone=tokens.of_one_portal)
         except (NoTokensError, BotoCoreError, ClientError) as trouble:
             return _spill(request, arrival, name, trouble, client)
         return _published(event, arrival)
@@ -93,7 +93,10 @@ def _accept(accepting: Callable[[], Event], secrets: TokenCache) -> Event:
 
 def _published(event: Event, arrival: Arrival) -> Answer:
     metrics.add_metric("published", MetricUnit.Count, 1)
-    logger.info("published", extra=log_fields(event) | {"request_id": arrival.request_id})
+    about = log_fields(event)
+    if arrival.request_id != event.event_id:
+        about["request_id"] = arrival.request_id
+    logger.info("published", extra=about)
     return _answer(200, id=event.event_id)
 
 

@@ -14,17 +14,20 @@ from relay.ingress.robots import is_robot_call, spillable
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
 
 
-def publish(event: Event, sns: Client) -> None:
+def publish(event: Event, sns: Client, *, alone: bool) -> None:
     """Publish an event on the Events topic; raises botocore's errors, after 6 s at the latest.
 
-    Raises RequestTooLargeError where the event's JSON is larger than SNS takes.
+    `alone`: its portal is the stack's only one. Raises RequestTooLargeError where the event's JSON
+    is larger than SNS takes.
     """
     (topic_arn,) = settings.read("EVENTS_TOPIC_ARN")
     message = event.to_json()
     if len(message.encode()) > MAX_MESSAGE_BYTES:
         raise RequestTooLargeError(f"an event may have {MAX_MESSAGE_BYTES} bytes as JSON")
     # The group makes the queues behind the topic fair: one portal's flood does not delay another.
-    sns.publish(TopicArn=topic_arn, Message=message, MessageGroupId=event.portal)
+    # SQS bills it with each request.
+    group = {} if alone else {"MessageGroupId": event.portal}
+    sns.publish(TopicArn=topic_arn, Message=message, **group)
 
 
 def spill(request: Request, arrival: Arrival, sqs: Client) -> None:

@@ -25,7 +25,7 @@ from relay.ingress.robots import is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 from relay.queue import Unhandled, hand_back
 
-logger = Logger(service="republish")
+logger = Logger(service="republish", location=None)
 metrics = Metrics(service="republish")
 token_cache = TokenCache()
 robot_cache = RobotCache()
@@ -51,7 +51,7 @@ def republish(
     for record in map(SQSRecord, batch["Records"]):
         try:
             event = _event_of(record, tokens, robots)
-            publish(event, client("sns"))
+            publish(event, client("sns"), alone=tokens.of_one_portal)
         except (RelayError, BotoCoreError, ClientError) as error:
             _count_refusal(error)
             unhandled.append(Unhandled(record, error))

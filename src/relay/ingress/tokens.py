@@ -53,6 +53,11 @@ class TokenCache:
         """The last read's error, None where it worked."""
         return self._cache.error
 
+    @property
+    def of_one_portal(self) -> bool:
+        """Whether the tokens that were read last are those of one portal."""
+        return len(self._tokens) == 1
+
     def tokens(self) -> Tokens:
         """Return the tokens by portal; empty where none is stored or none could ever be read."""
         return self._read(KEEP_SECONDS if any(self._tokens.values()) else REFRESH_SECONDS)

@@ -5,12 +5,13 @@ relay.portal.slots), `pushed`, the time of the last 503 that moved it, both in m
 `refused`, the number of 503.
 
 A slot is one conditional write where this copy guesses right whether the bucket is idle, and two
-where it does not: an update has no max(). It guesses what was right after its last pause. The order
-of the writes is the order of the slots. A missing row counts as a full bucket: what is in it is not
-known.
+where it does not: an update has no max(). It guesses what was right after its last pause. A copy
+whose requests come in pairs reserves both slots of an idle bucket in one write. The order of the
+writes is the order of the slots. A missing row counts as a full bucket: what is in it is not known.
 """
 
 import logging
+import threading
 import time
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +25,7 @@ ATTEMPTS = 40  # to write; all failed ones but the first mean that another copy 
 WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
 COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
 PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
+PAIR_SECONDS = 1.0  # between two requests of a pair; CLOCK_SECONDS allows for requests so late
 _logger = logging.getLogger("relay.portal")
 
 
@@ -44,9 +46,16 @@ class SharedSlots:
         self._table_retry_at = 0.0
         self._empty_at = _milliseconds(time.time())  # as it was seen last; of a new copy in use
         self._expects_idle = True  # after a pause; a reaction comes a second after track, in use
+        self._lock = threading.Lock()
+        self._takes_pairs = False  # as the second request of the last pair came in time
+        self._pair_ends = 0.0  # epoch s
+        self._second: float | None = None  # slot of a pair
 
     def take(self, latest: float) -> float:
         """Reserve the next slot and return it (epoch s); TransientError if after `latest`."""
+        second = self._second_of_pair()
+        if second is not None:
+            return second
         if self._own is None or time.time() >= self._table_retry_at:
             try:
                 slot = self._take(latest)
@@ -59,8 +68,19 @@ class SharedSlots:
                 return slot
         return self._own.take(latest)
 
+    def _second_of_pair(self) -> float | None:
+        """Return the slot that is reserved already, None if there is none or it is too old."""
+        with self._lock:
+            second, self._second = self._second, None
+            in_time = time.time() <= self._pair_ends
+            self._pair_ends = 0.0
+            if in_time or second is not None:
+                self._takes_pairs = in_time
+            return second if in_time else None
+
     def refused(self) -> None:
         """Count a 503 and move the next slots back, once for all requests refused together."""
+        self._second = None
         now = _milliseconds(time.time())
         full = now + _milliseconds(self._pace.full)
         push = _milliseconds(PUSH_SECONDS)
@@ -93,11 +113,13 @@ class SharedSlots:
             limit = max(_milliseconds(latest) + room - step, now)
             was_alone = self._empty_at < rest  # unless another copy has called the portal since
             is_idle = was_alone and self._expects_idle
+            more = step if is_idle and self._takes_pairs and room >= 2 * step else 0
             if is_idle:
                 # No condition on the value just read: of copies that wake up together all but one
                 # would fail, each time. With this one the second copy finds a bucket in use.
+                next_at = now + step + more
                 answer = self._update(
-                    "SET empty_at = :next", "empty_at < :rest", next=now + step, rest=rest
+                    "SET empty_at = :next", "empty_at < :rest", next=next_at, rest=rest
                 )
             else:
                 answer = self._update(
@@ -109,7 +131,10 @@ class SharedSlots:
                 )
             if isinstance(answer, int):
                 self._empty_at = answer
-                return (answer - room) / 1000
+                if is_idle:
+                    self._pair_ends = now / 1000 + PAIR_SECONDS
+                    self._second = (answer - room) / 1000 if more else None
+                return (answer - more - room) / 1000
             if "empty_at" not in answer:
                 full = now + _milliseconds(self._pace.full)
                 self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)

@@ -46,7 +46,7 @@ class Reaction:
         self._react = react
         self._record_type, self._wants_portal = read_signature(react)
         self.name = react.__name__
-        self._logger = Logger(service=self.name)
+        self._logger = Logger(service=self.name, location=None)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
         self._deadline = deadline.Deadline(self.name)
         self._portals = PortalResolver(PortalClients("write", self.remaining_seconds))

@@ -5,7 +5,7 @@ from aws_lambda_powertools.logging import Logger
 from relay.event import Event
 from relay.reaction import reaction
 
-logger = Logger(service="journal")
+logger = Logger(service="journal", location=None)
 
 
 @reaction

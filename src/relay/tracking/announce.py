@@ -49,7 +49,7 @@ _NEVER = {
 }
 _NOT_NOW = (ConfigurationError, StateError, BotoCoreError, ClientError)
 
-logger = Logger(service="announce")
+logger = Logger(service="announce", location=None)
 metrics = Metrics(service="announce")
 
 

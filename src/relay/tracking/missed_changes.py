@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.change import Change
@@ -16,25 +15,17 @@ CACHE_SECONDS = 60
 # A move to another funnel raises no event for an outgoing webhook (rest-protocol section 15).
 FUNNEL = "categoryId"
 
-logger = Logger(service="announce")
 metrics = Metrics(service="announce")
 _last_events: dict[str, tuple[float, dict[str, float]]] = {}
 
 
 def count(announced: Sequence[Change]) -> None:
-    """Log and count the published Changes, and those that an event should have reported."""
+    """Count the published Changes, and those that an event should have reported."""
     metrics.add_metric("announced", MetricUnit.Count, len(announced))
     missed: Counter[str] = Counter()
     now = time.time()
     for change in announced:
         is_update = change.action == "updated"
-        fields = f" {', '.join(change.changed)}" * is_update
-        logger.info(
-            "%s",
-            f"{change.entity} {change.id} {change.action}{fields}, {change.via}",
-            change_id=change.change_id,
-            portal=change.portal,
-        )
         if change.via == SWEEP and not (is_update and FUNNEL in change.changed):
             times = _event_times(change.portal)
             missed[change.portal] += is_subscribed(times, change.entity, now)

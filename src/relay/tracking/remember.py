@@ -21,7 +21,7 @@ from relay.tracking.set_aside import Entry
 
 NO = (None, 0, "0", "N")  # a field may come to all items, or leave them, with such a value
 
-logger = Logger(service="announce")
+logger = Logger(service="announce", location=None)
 metrics = Metrics(service="announce")
 
 

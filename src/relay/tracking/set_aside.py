@@ -17,7 +17,7 @@ from relay.queue import dead_letter
 
 QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 
-logger = Logger(service="announce")
+logger = Logger(service="announce", location=None)
 metrics = Metrics(service="announce")
 
 

@@ -26,7 +26,7 @@ from relay.tracking.sweep_state import SweepDocument
 
 DONE = "done"
 
-logger = Logger(service="sweep")
+logger = Logger(service="sweep", location=None)
 metrics = Metrics(service="sweep")
 
 

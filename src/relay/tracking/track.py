@@ -39,14 +39,14 @@ from relay.tracking.sweep_state import SweepDocument
 MOST_ITEMS = 2500  # one request can read so many; more would not be put in the function's time
 # Of the function's time: to put what was read, and to hand 1,000 messages back even where SQS hangs
 # (two attempts of 3 s).
-RESERVE_SECONDS = 25.0
+RESERVE_SECONDS = 45.0
 MOST_REMEMBERED = 10_000
 DOCUMENT_SECONDS = 60
 NOTE_SECONDS = 60  # between two notes of a kind's events; what is made of them counts in hours
 
 type Hints = Mapping[Key, Hint]
 
-logger = Logger(service="track")
+logger = Logger(service="track", location=None)
 metrics = Metrics(service="track")
 _counts: Counter[str] = Counter()  # one number each: Metrics flushes early beyond a hundred
 _documents: dict[str, tuple[float, SweepDocument]] = {}

@@ -7,6 +7,7 @@ from functools import cache
 from relay import settings
 from relay.aws_types import Client, Context
 from relay.portal import Portal
+from relay.portal.shared_slots import SharedSlots
 from relay.portal_clients import make_client, shared_slots
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import LastEvents
@@ -45,9 +46,15 @@ def _table(setting: str) -> tuple[Client, str]:
     return settings.client("dynamodb", read_seconds=5, connections=THREADS), table
 
 
+@cache
+def _slots(portal: str) -> SharedSlots:
+    """Return the slots of a portal; what they have learned saves a write in each run."""
+    return shared_slots(portal)
+
+
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     """Return a client of a portal through its reading webhook."""
-    return make_client(settings.webhook_url("read", name), shared_slots(name), remaining_seconds)
+    return make_client(settings.webhook_url("read", name), _slots(name), remaining_seconds)
 
 
 def deadline(context: Context, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:
@@ -58,5 +65,5 @@ def deadline(context: Context, reserve: float = RESERVE_SECONDS) -> Callable[[],
 
 def forget() -> None:
     """Drop all objects; tests begin with new ones."""
-    for part in (mirror, sweep_state, last_events, brake):
+    for part in (mirror, sweep_state, last_events, brake, _slots):
         part.cache_clear()

@@ -87,6 +87,42 @@ def test_a_slot_costs_one_write_where_the_bucket_is_as_after_the_last_pause(tabl
     assert writes == [1, 2, 1, *[1, 1, 1] * 3]
 
 
+def writes_of_pairs(slots, table, clock, gaps):
+    """Return the writes of two requests after each long pause, so many seconds apart."""
+    writes = []
+    for gap in gaps:
+        clock.now += 100
+        before = table.writes
+        assert slots.take(clock.now + 10) <= clock.now
+        clock.now += gap
+        assert slots.take(clock.now + 10) <= clock.now
+        writes.append(table.writes - before)
+    return writes
+
+
+def test_two_requests_after_a_pause_cost_one_write_once_they_have_come_together(table, clock):
+    """The second of a pair has its slot in the row, a later request has a slot of its own."""
+    (slots,) = copies(table, 1)
+    take_and_wait(slots, clock)
+    assert writes_of_pairs(slots, table, clock, [0.5, 0.5, 1.0]) == [2, 1, 1]
+    assert int(table.row()["empty_at"]["N"]) == round(clock.now * 1000)  # two steps, a second ago
+    assert writes_of_pairs(slots, table, clock, [1.1])[0] > 1
+    clock.now += 100
+    slots.take(clock.now + 10)
+    assert int(table.row()["empty_at"]["N"]) == round(clock.now * 1000) + 500  # one at a time again
+
+
+def test_a_refusal_takes_the_second_slot_of_a_pair_back(table, clock):
+    """After a 503 the second request waits as every other one."""
+    (slots,) = copies(table, 1)
+    take_and_wait(slots, clock)
+    writes_of_pairs(slots, table, clock, [0.5])
+    clock.now += 100
+    slots.take(clock.now + 10)
+    slots.refused()
+    assert slots.take(clock.now + 100) > clock.now
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_copies_whose_clocks_differ_by_two_seconds_do_not_overrun(table, clock, seed):
     """Six copies with wrong clocks, in random order, never overfill the portal's bucket."""

@@ -13,6 +13,7 @@ def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     asked = []
+    wiring.forget()
 
     def url(kind, name):
         asked.append((kind, name))
@@ -20,6 +21,8 @@ def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
 
     monkeypatch.setattr(settings, "webhook_url", url)
     portal = wiring.portal("main", wiring.deadline(Context))
-    assert asked == [("read", "main")]
+    wiring.portal("main", wiring.deadline(Context))
+    assert asked == [("read", "main")] * 2
+    assert wiring._slots.cache_info().misses == 1  # noqa: SLF001  what slots learn is kept
     assert portal.webhook.user_id == 1
     assert 290 < wiring.deadline(Context)() <= 295
