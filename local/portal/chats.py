@@ -1,6 +1,7 @@
 """Chats: how one is found and opened, and what is said in it [api-reference/chats/]."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from local.portal.call import Call
@@ -10,6 +11,8 @@ from local.portal.portal import Portal
 from local.portal.table import Row, Table
 
 _STRANGER = RestError("ACCESS_ERROR", "You do not have access to the specified dialog", 403)
+
+_DAY = 86400
 
 
 def table(portal: Portal, name: str) -> Table:
@@ -63,6 +66,23 @@ def chat_of_id(call: Call) -> Row:
     if row is None:
         raise RestError("ACCESS_ERROR", "Action unavailable", 403)
     return row
+
+
+def moment(call: Call, value: Any) -> float | None:
+    """Seconds since 1970 of a parameter, nothing where it is none."""
+    try:
+        return datetime.fromisoformat(call.portal.clock.parse(value)).timestamp()
+    except (ValueError, TypeError):
+        return None
+
+
+def in_period(call: Call, seconds: float, name: str) -> bool:
+    """Whether a time is of the day `name`, or from `name_from` to `name_to`."""
+    day = moment(call, call.get(name))
+    first, last = (moment(call, call.get(f"{name}_{end}")) for end in ("from", "to"))
+    if day is not None:
+        first, last = day, day + _DAY
+    return (first is None or seconds >= first) and (last is None or seconds <= last)
 
 
 def say(portal: Portal, chat: Row, author: int, text: str, number: int = 0) -> Row:

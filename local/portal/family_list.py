@@ -31,7 +31,7 @@ def allow(call: Call, family: Family, operation: str) -> None:
     if family.data.get("intranet"):
         intranet_only(call)
     free = operation in family.data.get("free", "fields").split()
-    if not free and family.scope in {"crm", "catalog"} and call.portal.denied(call.user):
+    if not free and family.scope in {"crm", "catalog", "lists"} and call.portal.denied(call.user):
         raise family.error(operation, "denied")
     writes = operation in {"add", "update", "delete"}
     if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):

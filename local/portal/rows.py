@@ -105,10 +105,10 @@ def find_row(call: Call, family: Family, operation: str) -> Row:
     """The row of the request's id, or the family's error."""
     if family.key_fields:
         return _row_of_key(call, family, operation)
+    table = table_of(call, family)
     value = call.get(*(name.lower() for name in family.id_names))
     if value is None or value == "" or isinstance(value, list | dict | bool):
         raise family.error(operation, "id", family.id_names[0])
-    table = table_of(call, family)
     if family.text_key:
         row = next((r for r in table.walk() if str(r.get(family.key)) == str(value)), None)
     else:

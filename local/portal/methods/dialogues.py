@@ -1,16 +1,17 @@
 """Recent dialogues, what was said in them and what was read [api-reference/chats/]."""
 
+from datetime import datetime
 from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.chat_views import chat_view, message_view, person, recent_view
-from local.portal.chats import chat_of, chat_of_id, messages_of, table
+from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, table
 from local.portal.errors import RestError
 from local.portal.listing import Page
-from local.portal.php import int_or_none
+from local.portal.php import entries, int_or_none
 from local.portal.table import Row
 
-_LIMIT, _MOST = 20, 50
+_LIMIT, _MOST, _FOUND = 20, 50, 200
 
 
 def _recent(call: Call) -> list[Row]:
@@ -20,6 +21,15 @@ def _recent(call: Call) -> list[Row]:
     skipped = {"skip_chat": "chat", "skip_dialog": "user"}
     left_out = {kind for name, kind in skipped.items() if call.flag(name)}
     views = [view for view in views if view["type"] not in left_out]
+    views = [view for view in views if not call.flag("only_openlines")]
+    since = moment(call, call.get("last_update", "last_sync_date"))
+    until = moment(call, call.get("last_message_date"))
+    at = [datetime.fromisoformat(view["date_update"]).timestamp() for view in views]
+    views = [
+        view
+        for view, when in zip(views, at, strict=True)
+        if (since is None or when >= since) and (until is None or when < until)
+    ]
     return [view for view in views if not call.flag("unread_only") or view["counter"]]
 
 
@@ -73,11 +83,17 @@ def dialog_get(call: Call) -> Any:
 @method("im.dialog.users.list", "im")
 def dialog_users(call: Call) -> Page:
     """People in a chat, in full."""
-    users = chat_of(call, call.get("dialog_id"))["users"]
+    users = [one for one in chat_of(call, call.get("dialog_id"))["users"] if _is_shown(call, one)]
     offset, limit = call.number("offset"), call.number("limit") or _MOST
     more = offset + limit if offset + limit < len(users) else None
     views = [person(call.portal, user) for user in users[offset : offset + limit]]
     return Page(views, len(users), more)
+
+
+def _is_shown(call: Call, user: int) -> bool:
+    """Whether a page has somebody: those after the last one that was read, guests on demand."""
+    external = call.portal.users.get(user, {}).get("external")
+    return user > call.number("last_id") and not (external and call.flag("skip_external"))
 
 
 @method("im.dialog.messages.get", "im")
@@ -116,8 +132,14 @@ def dialog_search(call: Call) -> Any:
     rows = messages_of(call.portal, chat_of_id(call))
     text = str(call.get("search_message", default="") or "").casefold()
     rows = [row for row in rows if text in row["message"].casefold()]
+    rows = [row for row in rows if in_period(call, row["time"], "date")]
+    rising = str(dict(entries(call.get("order"))).get("ID", "DESC")).upper() == "ASC"
+    last = call.number("last_id")
+    if last:
+        rows = [row for row in rows if (row["id"] > last if rising else row["id"] < last)]
+    rows = rows[::-1] if rising else rows
     views = []
-    for row in rows[: min(call.number("limit") or _LIMIT, _MOST)]:
+    for row in rows[: min(call.number("limit") or _MOST, _FOUND)]:
         view = message_view(row)
         names: Row = {"chatId": row["chat"], "authorId": row["author"], "isSystem": False}
         names |= {"forward": None, "viewedByOthers": False, "block": None, "viewed": True}

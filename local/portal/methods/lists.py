@@ -3,26 +3,18 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError
+from local.portal.errors import RestError, access_denied
 from local.portal.family import FAMILIES, Family
+from local.portal.filters import FilterCompiler, Predicate
 from local.portal.php import entries
-from local.portal.rows import hook, show, table_of
+from local.portal.rows import hook, table_of
+from local.portal.shape import Field, Shape
 from local.portal.table import Row
 
-_FIELD, _ELEMENT = FAMILIES["lists.field"], FAMILIES["lists.element"]
-_TYPES = {"S": "Text", "N": "Number", "L": "List", "F": "File", "G": "Section", "E": "Element"}
-_TYPES |= {"S:Date": "Date", "S:DateTime": "Date and time", "S:HTML": "Text with marks"}
-_TYPES |= {
-    "S:Money": "Money",
-    "S:employee": "Employee",
-    "S:ECrm": "CRM item",
-    "N:Sequence": "Counter",
-}
-_TYPES |= {"S:DiskFile": "File of the disk", "E:EList": "Element of a list"}
-_SYSTEM = (
-    *("SORT", "ACTIVE_FROM", "ACTIVE_TO", "PREVIEW_PICTURE", "PREVIEW_TEXT", "DETAIL_PICTURE"),
-    *("DETAIL_TEXT", "CREATED_BY", "TIMESTAMP_X", "MODIFIED_BY"),
-)
+_LISTS, _FIELD = FAMILIES["lists"], FAMILIES["lists.field"]
+_ELEMENT = FAMILIES["lists.element"]
+_MARKS = "!<>=%@"
+_NOBODY = 2**53  # a number that no row has
 
 
 def _missing(name: str) -> RestError:
@@ -31,26 +23,94 @@ def _missing(name: str) -> RestError:
 
 
 def _iblock(call: Call) -> Row:
-    """The list of `IBLOCK_ID` or `IBLOCK_CODE`; the id is put among the parameters."""
-    number, code = call.number("iblock_id"), call.get("iblock_code")
-    if not number and not code:
+    """The list of `IBLOCK_ID` or `IBLOCK_CODE`."""
+    table = table_of(call, _LISTS)
+    if not call.number("iblock_id"):
         raise _missing("IBLOCK_ID")
-    for row in table_of(call, FAMILIES["lists"]).walk():
-        if row["id"] == number or (not number and row.get("CODE") == code):
-            call.params = {**call.params, "iblock_id": row["id"]}
-            return row
-    raise RestError("ERROR_IBLOCK_NOT_FOUND", "Iblock not found")
+    row = table.get(call.number("iblock_id"))
+    if row is None:
+        raise RestError("ERROR_IBLOCK_NOT_FOUND", "Iblock not found")
+    return row
 
 
-def _typed(call: Call) -> Row:
+def _number_of_code(call: Call, table: str, word: str, within: Row) -> None:
+    """Put the number of what a code names among the parameters, where no number is given."""
+    code = call.get(f"{word}_code")
+    if code is not None and not call.number(f"{word}_id"):
+        wanted = within | {"CODE": str(code)}
+        rows = (row for row in call.portal.tables[table].walk() if wanted.items() <= row.items())
+        number = next((row["id"] for row in rows), _NOBODY)
+        call.params = {**call.params, f"{word}_id": number}
+
+
+@hook("lists", "before")
+def list_of_code(call: Call) -> None:
+    """A list has a number and a code."""
+    _number_of_code(call, "lists", "iblock", {})
+
+
+def list_of(call: Call) -> Row:
     """The list, and the type that it is said to be of."""
     if not call.get("iblock_type_id"):
         raise _missing("IBLOCK_TYPE_ID")
-    return _iblock(call)
+    row = _iblock(call)
+    if call.portal.denied(call.user):
+        raise access_denied()
+    call.params = {**call.params, "iblock_id": row["id"]}
+    return row
 
 
-for _name in ("lists.section", "lists.element", "lists.field"):
-    hook(_name, "before")(_typed)
+hook("lists.field", "before")(list_of)
+
+
+@hook("lists.section", "before")
+def section_of_code(call: Call) -> None:
+    """A section has a number and a code."""
+    _number_of_code(call, "lists.section", "section", {"IBLOCK_ID": list_of(call)["id"]})
+
+
+@hook("lists.element", "before")
+def element_of_code(call: Call) -> None:
+    """An element has a number and a code."""
+    _number_of_code(call, "lists.element", "element", {"IBLOCK_ID": list_of(call)["id"]})
+
+
+@hook("lists", "where")
+def lists_of_group(call: Call, given: Row) -> None:
+    """Lists of a group."""
+    if call.get("socnet_group_id") is not None:
+        given["=SOCNET_GROUP_ID"] = call.get("socnet_group_id")
+
+
+@hook("lists.section", "where")
+def list_conditions(call: Call, given: Row) -> Predicate | None:
+    """Conditions on the list that the sections are in."""
+    names = [name for name in given if name.lstrip(_MARKS)[:7] == "IBLOCK_" and name[-2:] != "ID"]
+    own = {name.replace("IBLOCK_", ""): given.pop(name) for name in names}
+    own = {name.replace("TYPE", "IBLOCK_TYPE_ID"): value for name, value in own.items()}
+    test = FilterCompiler(call.portal, _LISTS, "classic").compile(own)
+    fits = test is None or test(_iblock(call))
+    return None if fits else lambda _row: False
+
+
+@hook("lists.element", "where")
+def property_conditions(call: Call, given: Row) -> Predicate | None:
+    """Conditions on the list's own fields: one value of a field fits, or none for `!`."""
+    names = [name for name in given if name.lstrip(_MARKS).startswith("PROPERTY_")]
+    own, shape = {name: given.pop(name) for name in names}, Shape()
+    for name in names:
+        key, number = name.lstrip(_MARKS), isinstance(own[name], int | float)
+        shape.add_field(Field(key, key, "double" if number else "string"))
+    test = FilterCompiler(call.portal, shape, "classic").compile(own)
+    return test and (
+        lambda row: test({key: _first(row, field) for key, field in shape.fields.items()})
+    )
+
+
+def _first(row: Row, field: Field) -> Any:
+    value: Any = next(iter((row.get(field.key) or {}).values()), None)
+    number = field.type == "double" and str(value).replace(".", "", 1).isdigit()
+    return float(value) if number else value
 
 
 @hook("lists", "check")
@@ -63,7 +123,8 @@ def check_list(call: Call, values: Row, old: Row | None) -> None:
         if any(row.get("CODE") == code for row in call.portal.tables["lists"].walk()):
             raise RestError("ERROR_IBLOCK_ALREADY_EXISTS", "Iblock already exists")
         values["CODE"] = str(code)
-    shown = FAMILIES["lists"].classic
+        values["SOCNET_GROUP_ID"] = call.number("socnet_group_id") or None
+    shown = _LISTS.classic
     values |= {k: str(v) for k, v in entries(call.get("messages")) if k in shown}
 
 
@@ -91,6 +152,8 @@ def check_element(call: Call, values: Row, old: Row | None) -> None:
         if any(same.items() <= row.items() for row in table_of(call, _ELEMENT).walk()):
             raise RestError("ERROR_ELEMENT_ALREADY_EXISTS", "Element already exists")
         values["IBLOCK_SECTION_ID"] = call.number("iblock_section_id") or None
+        owner = call.owner()
+        values["CREATED_USER_NAME"] = f"{owner['name']} {owner['lastName']}"
     for name, value in entries(call.get("fields")):
         if name.startswith("PROPERTY_"):
             given = entries(value) if isinstance(value, list | dict) else [("", value)]
@@ -104,45 +167,6 @@ def show_element(_family: Family, row: Row, view: Row, _operation: str) -> None:
     view |= {name: value for name, value in row.items() if name.startswith("PROPERTY_")}
 
 
-@hook("lists.field", "check")
-def check_field(call: Call, values: Row, old: Row | None) -> None:
-    """Name a field, and number the values of a list."""
-    if old is None:
-        kind = str(values["TYPE"])
-        if kind in _SYSTEM:
-            values["FIELD_ID"] = kind
-        elif not values.get("CODE"):
-            raise RestError("ERROR_SAVE_FIELD", "Please fill the code fields")
-        else:
-            values["FIELD_ID"] = f"PROPERTY_{call.portal.tables['lists.field'].last_id + 1}"
-        plain, _, special = kind.partition(":")
-        values |= {"PROPERTY_TYPE": plain, "PROPERTY_USER_TYPE": special or False}
-    names = [str(dict(entries(one)).get("VALUE", "")) for _, one in entries(values.get("LIST"))]
-    names += str(values.get("LIST_TEXT_VALUES") or "").split()
-    if names:
-        numbers = [str(call.portal.next_multi_field_id()) for _ in names]
-        values["DISPLAY_VALUES_FORM"] = dict(zip(numbers, names, strict=True))
-
-
-@method("lists.field.get", "lists")
-def field_get(call: Call) -> Any:
-    """Fields of a list by their names, or one of them by its type."""
-    table, wanted = table_of(call, _FIELD), call.get("field_id")
-    rows = [row for row in table.walk() if row["IBLOCK_ID"] == call.number("iblock_id")]
-    if wanted is not None:
-        return {r["TYPE"]: show(_FIELD, r) for r in rows if r["FIELD_ID"] == str(wanted)} or []
-    name = {"FIELD_ID": "NAME", "SORT": 10, "NAME": "Name", "IS_REQUIRED": "Y", "MULTIPLE": "N"}
-    name |= {"DEFAULT_VALUE": "", "TYPE": "NAME"}
-    return {"NAME": name} | {row["FIELD_ID"]: show(_FIELD, row) for row in rows}
-
-
-@method("lists.field.type.get", "lists")
-def field_types(call: Call) -> Any:
-    """Types that a field of a list may have."""
-    _typed(call)
-    return {name: name.replace("_", " ").capitalize() for name in _SYSTEM} | _TYPES
-
-
 @method("lists.get.iblock.type.id", "lists")
 def iblock_type(call: Call) -> Any:
     """What kind of list a list is."""
@@ -152,11 +176,14 @@ def iblock_type(call: Call) -> Any:
 @method("lists.element.get.file.url", "lists")
 def file_url(call: Call) -> Any:
     """Addresses of an element's files."""
+    element_of_code(call)
     for name in ("ELEMENT_ID", "FIELD_ID"):
         if call.get(name.lower()) is None:
             raise _missing(name)
-    row = table_of(call, FAMILIES["lists.element"]).get(call.number("element_id"))
+    row = table_of(call, _ELEMENT).get(call.number("element_id"))
+    if row is None:
+        raise _ELEMENT.error("get", "missing")
     name = f"PROPERTY_{str(call.get('field_id')).removeprefix('PROPERTY_')}"
-    files = (row or {}).get(name) or {}
+    files = row.get(name) or {}
     head = f"/company/lists/{call.number('iblock_id')}/file/0/{call.number('element_id')}/{name}"
     return [f"{head}/{number}/?ncc=y&download=y" for number in files.values()]

@@ -36,6 +36,7 @@ def _notify(call: Call, kind: str) -> Any:
         "author": call.user if kind == "personal" else 0,
         "message": message,
         "tag": tag,
+        "sub_tag": str(call.get("sub_tag", default="") or ""),
         "time": portal.clock.now(),
     }
     portal.activity.notifications.append(row)

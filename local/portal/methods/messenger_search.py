@@ -59,7 +59,8 @@ def last_get(call: Call) -> Any:
     """What was searched for lately."""
     chats = [table(call.portal, "chat").rows[number] for number in _last(call)]
     names = ("id", "type", "avatar", "title")
-    found = []
+    found, skipped = [], {"P": "skip_dialog"}
+    chats = [one for one in chats if not call.flag(skipped.get(one["kind"], "skip_chat"))]
     for chat in chats:
         view = recent_view(call, chat)
         of_chat = {"chat": without(chat_view(call, chat), "searched")}

@@ -4,6 +4,7 @@ from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.chat_views import person
+from local.portal.chats import in_period
 from local.portal.errors import RestError
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row
@@ -27,7 +28,7 @@ def _view(call: Call, row: Row) -> Row:
         "notify_module": "rest",
         "notify_event": "rest_notify",
         "notify_tag": row["tag"],
-        "notify_sub_tag": row.get("sub_tag", ""),
+        "notify_sub_tag": row["sub_tag"],
         "notify_title": "",
         "setting_name": "rest|rest_notify",
         "text": row["message"],
@@ -76,7 +77,17 @@ def history_search(call: Call) -> Any:
         raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
     if call.get("last_id") is not None and int_or_none(call.get("last_id")) is None:
         raise RestError("LAST_ID_STRING", "Last notification ID can't be string")
-    rows = [row for row in _own(call) if text in row["message"].casefold()]
+    kinds = {str(v) for _, v in entries(call.get("search_types"))}
+    kinds |= {str(call.get("search_type"))} if call.get("search_type") else set()
+    authors = {int_or_none(v) for _, v in entries(call.get("search_authors"))}
+    rows = [
+        row
+        for row in _own(call)
+        if text in row["message"].casefold()
+        and (not kinds or kinds & {"rest", "rest|rest_notify"})
+        and (not authors or row["author"] in authors)
+        and in_period(call, row["time"], "search_date")
+    ]
     return {"chat_id": call.user, "total_results": len(rows)} | _shown(call, rows)
 
 
@@ -130,11 +141,17 @@ def read_list(call: Call) -> Any:
 @method("im.notify.delete", "im")
 def delete(call: Call) -> Any:
     """Take a notification away, by its number or by its tag."""
-    number, tag = call.number("id"), call.get("tag") or call.get("sub_tag")
-    if not number and not tag:
+    number, tag, sub_tag = call.number("id"), call.get("tag"), call.get("sub_tag")
+    if not number and not tag and not sub_tag:
         raise RestError("PARAMS_ERROR", "Incorrect params")
     rows = call.portal.activity.notifications
-    kept = [r for r in rows if r["id"] != number and (not tag or r["tag"] != str(tag))]
+    kept = [
+        row
+        for row in rows
+        if row["id"] != number
+        and (not tag or row["tag"] != str(tag))
+        and (not sub_tag or row["sub_tag"] != str(sub_tag))
+    ]
     rows.clear()
     rows.extend(kept)
     return True

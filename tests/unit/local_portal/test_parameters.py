@@ -1,0 +1,116 @@
+"""Parameters that pages name: codes, groups and own fields of lists, searches of the messenger."""
+
+import pytest
+
+from local.portal.portal import Denial
+
+LIST = {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "cars"}
+
+
+@pytest.fixture
+def cars(full):
+    """Make a list of a group with a section and two elements, all of them known by codes."""
+    full.call("lists.add", **LIST, SOCNET_GROUP_ID=3, FIELDS={"NAME": "Cars"})
+    full.call("lists.section.add", **LIST, SECTION_CODE="old", FIELDS={"NAME": "Old"})
+    for name, price in (("One", 9), ("Two", 10)):
+        fields = {"NAME": name, "PROPERTY_1": price}
+        full.call("lists.element.add", **LIST, ELEMENT_CODE=name, FIELDS=fields)
+    return full
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "names"),
+    [
+        ("lists", {}, ["Cars"]),
+        ("lists", {"SOCNET_GROUP_ID": 4}, []),
+        ("lists.section", {"SECTION_CODE": "old"}, ["Old"]),
+        ("lists.section", {"SECTION_CODE": "new"}, []),
+        ("lists.section", {"FILTER": {"IBLOCK_NAME": "Cars", "!IBLOCK_TYPE": "x"}}, ["Old"]),
+        ("lists.section", {"FILTER": {"IBLOCK_NAME": "Bikes"}}, []),
+        ("lists.element", {"ELEMENT_CODE": "Two"}, ["Two"]),
+        ("lists.element", {"FILTER": {"PROPERTY_1": "9"}}, ["One"]),
+        ("lists.element", {"FILTER": {">PROPERTY_1": 9}}, ["Two"]),
+        ("lists.element", {"FILTER": {"!PROPERTY_1": "9", "PROPERTY_2": ""}}, ["Two"]),
+    ],
+)
+def test_lists_are_found_by_codes_groups_and_fields_of_their_own(cars, method, params, names):
+    """A code stands for a number; a list's own fields and the list itself are conditions."""
+    rows = cars.call(f"{method}.get", **LIST | params)
+    assert [row["NAME"] for row in rows] == names
+
+
+def test_an_element_is_changed_by_its_code(cars):
+    """What nobody selects stays away; a list that nobody may read is refused."""
+    cars.call("lists.element.update", **LIST, ELEMENT_CODE="Two", FIELDS={"NAME": "2"})
+    select = ["NAME", "BP_PUBLISHED", "CREATED_USER_NAME", "PROPERTY_1"]
+    row = cars.call("lists.element.get", **LIST, ELEMENT_CODE="Two", SELECT=select)[0]
+    assert row.keys() == {"ID", *select}
+    assert (row["NAME"], row["BP_PUBLISHED"], row["CREATED_USER_NAME"]) == ("2", "N", "Ann Lee")
+    missing = cars.refusal("lists.element.delete", **LIST, ELEMENT_CODE="Three")
+    assert missing.code == "ERROR_ELEMENT_NOT_FOUND"
+    cars.portal.denials.add(Denial(1))
+    for method in ("lists.field.get", "lists.element.get", "lists.get"):
+        assert cars.refusal(method, **LIST).code == "ACCESS_DENIED"
+
+
+@pytest.fixture
+def talk(full):
+    """Have a chat with a guest in it, and three messages a day apart."""
+    full.portal.add_user("Guest", "One", id=9)
+    full.portal.users[9]["external"] = True
+    full.call("im.chat.add", TITLE="Room", USERS=[2, 9])
+    for text in ("first", "second", "third"):
+        full.call("im.message.add", DIALOG_ID="chat1", MESSAGE=f"The {text}")
+        full.call("im.notify.personal.add", USER_ID=1, MESSAGE=f"The {text}", SUB_TAG=text)
+        full.portal.clock.skew_seconds += 86400
+    full.day = full.portal.clock.stamp(full.portal.clock.now() - 2 * 86400)[:10]
+    return full
+
+
+@pytest.mark.parametrize(
+    ("params", "texts"),
+    [
+        ({}, ["third", "second", "first"]),
+        ({"ORDER": {"ID": "ASC"}}, ["first", "second", "third"]),
+        ({"ORDER": {"ID": "ASC"}, "LAST_ID": 1}, ["second", "third"]),
+        ({"LAST_ID": 3}, ["first"]),
+        ({"DATE": True}, ["second"]),
+        ({"DATE_FROM": True}, ["third", "second"]),
+        ({"DATE_TO": True}, ["first"]),
+    ],
+)
+def test_messages_are_searched_by_time_and_in_an_order(talk, params, texts):
+    """A day, a period, and what comes after the last message that was read."""
+    params = {name: talk.day if value is True else value for name, value in params.items()}
+    found = talk.call("im.dialog.messages.search", CHAT_ID=1, **params)["messages"]
+    assert [row["text"] for row in found] == [f"The {text}" for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("params", "count"),
+    [
+        ({"SEARCH_TEXT": "second"}, 1),
+        ({"SEARCH_TYPE": "rest|rest_notify"}, 3),
+        ({"SEARCH_TYPE": "tasks"}, 0),
+        ({"SEARCH_AUTHORS": [1]}, 3),
+        ({"SEARCH_AUTHORS": [2]}, 0),
+        ({"SEARCH_DATE": True}, 1),
+    ],
+)
+def test_notifications_are_searched_by_kind_author_and_day(talk, params, count):
+    """Conditions are joined."""
+    params = {name: talk.day if value is True else value for name, value in params.items()}
+    assert talk.call("im.notify.history.search", **params)["total_results"] == count
+
+
+def test_guests_and_kinds_of_chats_are_left_out_on_demand(talk):
+    """Of people in a chat, of what was searched for lately, of recent dialogues."""
+    people = talk.call("im.dialog.users.list", DIALOG_ID="chat1", SKIP_EXTERNAL="Y", LAST_ID=1)
+    assert [one["id"] for one in people] == [2]
+    for dialog in ("chat1", "2"):
+        talk.call("im.search.last.add", DIALOG_ID=dialog)
+    assert [one["type"] for one in talk.call("im.search.last.get", SKIP_CHAT="Y")] == ["user"]
+    assert talk.call("im.recent.get", ONLY_OPENLINES="Y") == []
+    assert talk.call("im.recent.get", LAST_UPDATE="2099-01-01") == []
+    assert talk.call("im.notify.delete", SUB_TAG="second") is True
+    assert talk.call("im.notify.get")["total_count"] == 2
