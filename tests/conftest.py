@@ -1,5 +1,6 @@
 """What every suite needs: an environment of its own and the sample events."""
 
+import gc
 import json
 import logging
 import os
@@ -9,17 +10,31 @@ from urllib.parse import urlencode
 
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
+# What the template sets, and no way to a real AWS.
+ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": None,
+    "AWS_PROFILE": None,
+    "AWS_LAMBDA_FUNCTION_NAME": None,
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "SECRETS_PREFIX": "/relay/test",
+}
 # Powertools' Metrics reads it when a module is imported; without it nothing could be counted.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Relay/test"
 
-settings.register_profile("quick", max_examples=20, database=None)  # of `make unit`
+# Of `make unit`; a slow draw is a busy machine's.
+settings.register_profile(
+    "quick", max_examples=20, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 TOKEN = "faketoken0faketoken1faketoken200"
 EVENTS = Path(__file__).parents[1] / "events"
 DATA = Path(__file__).parent / "data"
+LOGGERS = set()  # the names of those that write to Stdout, if they are Powertools'
 
 
 class FileScheduling(LoadFileScheduling):
@@ -42,20 +57,6 @@ def pytest_xdist_auto_num_workers(config):
     return cores if all(path.startswith("tests/unit") for path in config.args) else cores + 1
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """Set what the template sets, and no way to a real AWS."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_LAMBDA_FUNCTION_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "SECRETS_PREFIX": "/relay/test",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-
 class Stdout:
     """Whatever stands for stdout when something is written."""
 
@@ -67,13 +68,27 @@ class Stdout:
         """Leave it to stdout."""
 
 
-@pytest.fixture(autouse=True)
-def logs_on_stdout(monkeypatch):
-    """Let Powertools' loggers, made when modules were imported, write to where the test reads."""
-    for logger in logging.Logger.manager.loggerDict.values():
-        for handler in getattr(logger, "handlers", []):
+def pytest_collection_finish():
+    """Collect garbage less often, and never what the imported modules hold."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def pytest_runtest_setup():
+    """Set the environment, and let Powertools' loggers write to where the running test reads."""
+    for name, value in ENVIRONMENT.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    loggers = logging.Logger.manager.loggerDict
+    if len(loggers) == len(LOGGERS):
+        return
+    for name in loggers.keys() - LOGGERS:  # of modules imported since the last test
+        for handler in getattr(loggers[name], "handlers", []):
             if isinstance(handler.formatter, LambdaPowertoolsFormatter):
-                monkeypatch.setattr(handler, "stream", Stdout())
+                handler.stream = Stdout()
+    LOGGERS.update(loggers)
 
 
 @pytest.fixture

@@ -1,13 +1,23 @@
 """The sample events and the template's filters: which sample is whose."""
 
 import json
+import re
 from pathlib import Path
 
 from relay.change import Change, Fields
 from relay.event import TYPE_PREFIXES, Event
 from relay.kinds import kind_of
 
-EVENTS = Path(__file__).parents[1] / "events"
+ROOT = Path(__file__).parents[1]
+EVENTS = ROOT / "events"
+
+
+def short_template():
+    """Return template.yaml without its parameters and what its resources are made of."""
+    text = (ROOT / "template.yaml").read_text("utf-8")
+    mappings, _, resources = text[text.index("\nMappings:") :].partition("\nResources:\n")
+    names = re.findall(r"^  \S.*\n|^    - .*\n", resources.partition("\nOutputs:")[0], re.MULTILINE)
+    return f"{mappings.partition('\nGlobals:')[0]}\nResources:\n{''.join(names)}"
 
 
 def bodies(name):

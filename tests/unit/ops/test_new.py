@@ -1,18 +1,14 @@
 """ops.new: a reaction is made whole or not at all, and unmade exactly."""
 
 import json
-import shutil
 from difflib import SequenceMatcher
-from pathlib import Path
 
 import pytest
 
 from ops.new import files, new, remove
 from ops.template_file import read_template
 from relay.change import Change
-from tests.samples import passes
-
-ROOT = Path(__file__).parents[3]
+from tests.samples import passes, short_template
 
 
 @pytest.fixture
@@ -20,7 +16,7 @@ def root(tmp_path):
     """Return a folder with the files that `make new` reads and writes."""
     for path in files(tmp_path, "any").values():
         path.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "template.yaml", tmp_path)
+    (tmp_path / "template.yaml").write_text(short_template(), "utf-8")
     (tmp_path / "src/relay/reactions/journal.py").write_text("", "utf-8")
     return tmp_path
 

@@ -2,12 +2,10 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
 from ops import robot
-from ops.build import ROOT
 from ops.deployed import Deployed
 from ops.new import files
 from ops.robot import address, command, ensure_reaction, fields_of, with_secret
@@ -16,7 +14,7 @@ from ops.template_file import read_template
 from relay.ingress.robots import ROUTE
 from relay.kinds import kind_of
 from relay.portal.fake import FakePortal
-from tests.samples import load, passes
+from tests.samples import load, passes, short_template
 
 HOOK = "https://abc.execute-api.eu-central-1.amazonaws.com/bitrix24"
 
@@ -26,7 +24,7 @@ def root(tmp_path):
     """Return a folder with what `make new` reads and writes."""
     for path in files(tmp_path, "any").values():
         path.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "template.yaml", tmp_path)
+    (tmp_path / "template.yaml").write_text(short_template(), "utf-8")
     return tmp_path
 
 
