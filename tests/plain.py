@@ -1,64 +1,67 @@
 """Everything that is stored or published, in plain text: what a test greps must be readable.
 
 Rows are zlib, spilled bodies base64, messages JSON within JSON: a secret in one of them is
-nowhere in the bytes as they lie there.
+nowhere in the bytes as they lie there, and an address may be percent-encoded or escaped.
 """
 
 import base64
 import binascii
+import codecs
 import json
 import re
 import zlib
 from collections.abc import Mapping
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_URL_SAFE = str.maketrans("-_", "+/")
-MOST_LAYERS = 8
+MOST_LAYERS = 6
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_ESCAPE = re.compile(rb"(\\(?:[\\'\"abfnrtv]|x[0-9a-fA-F]{2}))|\\")
+_UNICODE_ESCAPES = re.compile(rb"(?:\\u[0-9a-fA-F]{4})+")
+_ZLIB, _GZIP, _DEFLATE = zlib.MAX_WBITS, zlib.MAX_WBITS | 16, -zlib.MAX_WBITS
 
 
-def plain(value, layers=MOST_LAYERS):
-    """Return a value and all that is packed into it as one text."""
-    if not layers:
-        return ""
+def plain(value):
+    """Return a value and all that is packed, escaped or encoded in it as one text."""
     if isinstance(value, Mapping):
         value = [*value, *value.values()]
     if isinstance(value, list | tuple | set | frozenset):
-        return "\n".join(plain(one, layers) for one in value)
+        return "\n".join(map(plain, value))
     if hasattr(value, "value"):  # boto3's Binary
         value = value.value
-    if isinstance(value, bytes | bytearray):
-        return _of_bytes(bytes(value), layers)
-    return _of_text(str(value), layers) if value is not None else ""
+    raw = value if isinstance(value, bytes | bytearray) else str(value).encode("utf-8", "replace")
+    found = new = {bytes(raw)}
+    for _ in range(MOST_LAYERS):
+        new = {inside for one in new for inside in _decoded(one)} - found
+        found = found | new
+    return "\n".join(one.decode("utf-8", "replace") for one in found)
 
 
-def _of_bytes(value, layers):
-    for window in (zlib.MAX_WBITS, zlib.MAX_WBITS | 16):  # zlib, gzip
+def _decoded(raw):
+    """Yield what bytes hold one layer below."""
+    if b"%" in raw or b"+" in raw:
+        yield unquote_to_bytes(raw.replace(b"+", b" "))
+    if b"\\" in raw:
+        yield codecs.escape_decode(_ESCAPE.sub(lambda known: known[1] or rb"\\", raw))[0]
+        yield _UNICODE_ESCAPES.sub(_characters, raw)
+    yield from _decompressed(raw, _ZLIB, _GZIP)
+    for run in _BASE64.findall(raw):
+        digits = run.rstrip(b"=").translate(_STANDARD)
         try:
-            inside = zlib.decompressobj(window).decompress(value)
-        except zlib.error:
-            continue
-        if inside:
-            return plain(inside, layers - 1)
-    return _of_text(value.decode("utf-8", "replace"), layers)
-
-
-def _of_text(text, layers):
-    parts = [text]
-    try:
-        inside = json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    else:
-        if isinstance(inside, str | list | dict):  # a number's text is there already
-            parts.append(plain(inside, layers - 1))
-    if "%" in text:
-        parts.append(unquote_plus(text))
-    for found in _BASE64.findall(text):
-        digits = found.rstrip("=").translate(_URL_SAFE)
-        try:
-            inside = base64.b64decode(digits + "=" * (-len(digits) % 4))
+            inside = base64.b64decode(digits + b"=" * (-len(digits) % 4))
         except binascii.Error:
             continue
-        parts.append(plain(inside, layers - 1))
-    return "\n".join(parts)
+        yield inside
+        yield from _decompressed(inside, _DEFLATE)
+
+
+def _characters(escapes):
+    return json.loads(f'"{escapes[0].decode()}"').encode("utf-8", "replace")
+
+
+def _decompressed(raw, *windows):
+    for window in windows:
+        try:
+            yield zlib.decompressobj(window).decompress(raw)
+        except zlib.error:
+            continue
