@@ -8,6 +8,7 @@ from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES, Family, title_of, upper_snake
 from local.portal.family_list import allow, list_rows
+from local.portal.listing import Page
 from local.portal.php import entries
 from local.portal.rows import find_row, insert, run_hook, show, table_of, within
 from local.portal.rules import check_deletion, check_rules
@@ -157,7 +158,8 @@ def wrapped(family: Family, row: Row, name: str = "") -> Any:
 
 def _get(call: Call, family: Family) -> Any:
     allow(call, family, "get")
-    return wrapped(family, find_row(call, family, "get"))
+    view = wrapped(family, find_row(call, family, "get"))
+    return Page(view, 0) if family.data.get("counted") else view
 
 
 _RUN: dict[str, Callable[[Call, Family], Any]] = {

@@ -38,7 +38,8 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `unknown`     error of a list that is asked for a field which the family has not; in `errors`
               `update.unknown`, of a write that names one, or one that it can't set
 `whole`       a list takes neither filter nor order
-`bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total
+`bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total;
+              `counted`: get has one, 0
 `rules`       what values must be [rules.py]
 `rows`        what a new portal has of it
 

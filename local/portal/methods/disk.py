@@ -1,7 +1,5 @@
 """The disk: storages, folders and files of people [api-reference/disk/]."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +13,7 @@ from local.portal.rows import hook, insert, show, table_of
 from local.portal.table import Row
 
 _STORAGE, _OBJECT = FAMILIES["disk.storage"], FAMILIES["disk.object"]
+_VERSION = FAMILIES["disk.version"]
 _UNSEARCHED = {"CREATED_BY", "UPDATED_BY", "DELETED_BY", "GLOBAL_CONTENT_VERSION", "FILE_ID"}
 _UNSEARCHED |= {"SIZE", "REAL_OBJECT_ID", "MODULE_ID", "ROOT_OBJECT_ID"}
 _OF_FILES = {"GLOBAL_CONTENT_VERSION", "FILE_ID", "SIZE"}
@@ -84,7 +83,7 @@ def find_object(call: Call, name: str, kind: str, at: int = 0) -> Row:
     return row
 
 
-def _folder(call: Call, kind: str) -> Row:
+def folder_of(call: Call, kind: str) -> Row:
     """The folder that something is put in: that of the request, or its storage's own."""
     row = find_object(call, "id", kind)
     return table_of(call, _OBJECT).rows[row["ROOT_OBJECT_ID"]] if kind == "storage" else row
@@ -107,9 +106,16 @@ def put_object(call: Call, folder: Row, kind: str, name: str, more: Row) -> Row:
     row["DETAIL_URL"] = f"{base}/company/personal/user/{call.user}/disk/path/{name}"
     if kind == "file":
         row["DOWNLOAD_URL"] = f"{base}/rest/download.json?token=disk%7C{row['id']}"
+        keep_version(call, row)
     else:
         row["REAL_OBJECT_ID"] = row["id"]
     return row
+
+
+def keep_version(call: Call, row: Row) -> None:
+    """Keep what a file holds now as a version of it."""
+    names = ("NAME", "SIZE", "GLOBAL_CONTENT_VERSION", "FILE_ID", "DOWNLOAD_URL")
+    insert(call, _VERSION, {name: row[name] for name in names} | {"OBJECT_ID": row["id"]})
 
 
 def check_free(call: Call, folder: int, name: str, kind: str, own: int = 0) -> None:
@@ -119,57 +125,21 @@ def check_free(call: Call, folder: int, name: str, kind: str, own: int = 0) -> N
             raise RestError("DISK_OBJ_22000", f"A {kind} with this name already exists")
 
 
-def _name(call: Call) -> str:
+def given_name(call: Call) -> str:
+    """The name that a request gives in `data`."""
     data = call.get("data")
     return str(dict(entries(data)).get("NAME") or "") if isinstance(data, dict) else ""
 
 
 def _add_folder(kind: str, call: Call) -> Any:
-    folder, name = _folder(call, kind), _name(call)
+    folder, name = folder_of(call, kind), given_name(call)
     if not name:
         raise bad_argument(1)
     return view_object(put_object(call, folder, "folder", name, {}), fresh=True)
 
 
-def _upload(kind: str, call: Call) -> Any:
-    folder, name = _folder(call, kind), _name(call)
-    if kind == "folder" and call.get("filecontent") is None:  # a form is sent there
-        address = f"https://{call.portal.domain}/rest/upload.json?token=disk%7C{folder['id']}"
-        return {"field": "file", "uploadUrl": address}
-    if not name:
-        text = "Error: required parameter NAME (DISK_BASE_SERVICE_22001)"
-        raise RestError("DISK_BASE_SERVICE_22001", text)
-    content, size = _content(call)
-    if call.flag("generateuniquename"):
-        name = _unique(call, folder["id"], name)
-    more = {"FILE_ID": call.portal.add_file(name, content), "SIZE": size}
-    row = put_object(call, folder, "file", name, more | {"GLOBAL_CONTENT_VERSION": 1})
-    return view_object(row, fresh=True)
-
-
-def _content(call: Call) -> tuple[str, int]:
-    """Base64 of a request and its size in bytes; an ellipsis in it, as in samples, is left out."""
-    given = [str(value) for _, value in entries(call.get("filecontent"))]
-    content = given[-1].replace("...", "").rstrip("=") if given else ""
-    try:
-        size = len(base64.b64decode(content + "=" * (-len(content) % 4), validate=True))
-    except (ValueError, binascii.Error):
-        size = 0
-    if not size:
-        raise RestError("ERROR_COULD_NOT_SAVE_FILE", "Could not save file")
-    return content, size
-
-
-def _unique(call: Call, folder: int, name: str) -> str:
-    taken = {r["NAME"] for r in table_of(call, _OBJECT).walk() if r.get("PARENT_ID") == folder}
-    stem, dot, end = name.rpartition(".") if "." in name else (name, "", "")
-    numbers = range(1, len(taken) + 2)
-    others = (f"{stem} ({number}){dot}{end}" for number in numbers)
-    return name if name not in taken else next(one for one in others if one not in taken)
-
-
 def _children(kind: str, call: Call) -> Any:
-    call.params = {**call.params, "parent": _folder(call, kind)["id"]}
+    call.params = {**call.params, "parent": folder_of(call, kind)["id"]}
     return list_rows(call, _OBJECT)
 
 
@@ -190,8 +160,6 @@ def _fields(shown: str, _call: Call) -> Any:
 for _name_of, _run, _kind in (
     ("storage.addFolder", _add_folder, "storage"),
     ("folder.addSubFolder", _add_folder, "folder"),
-    ("storage.uploadFile", _upload, "storage"),
-    ("folder.uploadFile", _upload, "folder"),
     ("storage.getChildren", _children, "storage"),
     ("folder.getChildren", _children, "folder"),
     ("storage.getFields", _fields, "storage"),

@@ -8,7 +8,7 @@ from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler, compile_order
-from local.portal.listing import Page
+from local.portal.listing import PAGE, Page
 from local.portal.php import entries, int_or_none
 from local.portal.rows import find_row, hook, show, table_of
 from local.portal.table import Row
@@ -116,17 +116,23 @@ def _elapsed_get(call: Call) -> Any:
 
 
 def _elapsed_list(call: Call) -> Page:
-    """Order and filter, after the task or, with no task, alone."""
+    """Order, filter, select and page, after the task or, with no task, alone."""
     values = [value for _, value in entries(call.params)]
     task = int_or_none(values.pop(0)) if values and not isinstance(values[0], dict | list) else None
     maps = [one for one in values if isinstance(one, dict | list)]
-    order, given = [*maps, {}, {}][:2]
+    order, given, select, more = [*maps, *([], [], [], [])][:4]
     test = FilterCompiler(call.portal, _ELAPSED, "classic").compile(given)
     rows = [row for row in table_of(call, _ELAPSED).walk() if task in (None, row["TASKID"])]
     rows = [row for row in rows if test is None or test(row)]
     for key, falling in reversed(compile_order(_ELAPSED, order, "classic")):
         rows.sort(key=lambda row: (row.get(key) is not None, row.get(key)), reverse=falling)
-    return Page([show(_ELAPSED, row) for row in rows], len(rows))
+    total, pages = len(rows), dict(entries(dict(entries(more)).get("NAV_PARAMS")))
+    size = min(int_or_none(pages.get("nPageSize")) or PAGE, PAGE)
+    start = max((int_or_none(pages.get("iNumPage")) or 1) - 1, 0) * size
+    rows = rows[start : start + size] if pages else rows
+    names = {str(name).upper() for _, name in entries(select)} - {"*", ""}
+    views = [show(_ELAPSED, row) for row in rows]
+    return Page([{k: v for k, v in one.items() if k in (names or one)} for one in views], total)
 
 
 def _allowed(family: str, call: Call) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from local.portal.batch import run_batch
 
 PNG = ["note.txt", "aGVsbG8="]
+UPLOAD = {"id": 2, "data": {"NAME": "a"}, "fileContent": PNG}
 
 
 @pytest.fixture
@@ -105,6 +106,15 @@ def test_what_is_thrown_away_can_be_had_back(desk, folder):
             "ERROR_COULD_NOT_SAVE_FILE",
         ),
         ("file.rename", {"id": 1}, "ERROR_NOT_FOUND"),
+        ("file.uploadVersion", {"id": 1}, "ERROR_NOT_FOUND"),
+        ("folder.shareToUser", {"id": 1}, "ERROR_ARGUMENT"),
+        ("folder.shareToUser", {"id": 1, "userId": 2, "taskName": "x"}, "ACCESS_DENIED"),
+        ("storage.uploadFile", UPLOAD | {"rights": "x"}, ""),
+        ("file.search", {}, "ERROR_ARGUMENT"),
+        ("file.search", {"QUERY": "ab"}, "INVALID_QUERY"),
+        ("file.search", {"QUERY": "abc", "TYPE": "x"}, "INVALID_TYPE"),
+        ("file.search", {"QUERY": "abc", "FILTER": {"X": 1}}, "INVALID_FILTER"),
+        ("file.search", {"QUERY": "abc", "FILTER": {"STORAGE_ID": 99}}, "NOT_FOUND"),
         ("folder.rename", {"id": 1, "newName": " "}, "0"),
     ],
 )
@@ -128,3 +138,50 @@ def test_files_do_not_come_in_batches(desk):
     command = "disk.storage.uploadFile?id=2&data[NAME]=a"
     answer = asyncio.run(run_batch(desk.portal, desk.webhook, {"cmd": {"a": command}}))
     assert answer["result"]["result_error"]["a"]["error"] == "ERROR_BATCH_METHOD_NOT_ALLOWED"
+
+
+def test_a_file_has_versions_and_goes_back_to_one(desk, folder):
+    """New content is a version; an old one can be read, found and brought back."""
+    new = {"id": folder, "data": {"NAME": "a.png"}, "fileContent": PNG}
+    file = desk.call("disk.folder.uploadFile", **new)["ID"]
+    changed = desk.call("disk.file.uploadVersion", id=file, fileContent=["a.png", "YWJj"])
+    assert (changed["GLOBAL_CONTENT_VERSION"], changed["SIZE"]) == (2, "3")
+    rows = desk.call("disk.file.getVersions", id=file, filter={"NAME": "%.png"})
+    assert [row["GLOBAL_CONTENT_VERSION"] for row in rows] == ["2", "1"]
+    first = desk.call("disk.version.get", id=rows[1]["ID"])
+    back = desk.call("disk.file.restoreFromVersion", id=file, versionId=first["ID"])
+    assert (back["SIZE"], back["GLOBAL_CONTENT_VERSION"]) == (first["SIZE"], 3)
+    found = desk.call("disk.file.search", QUERY="a.png", FILTER={"FOLDER_ID": folder})
+    assert [row["ID"] for row in found] == [str(file)]
+    assert desk.call("disk.file.search", QUERY="a.png", TYPE="folder") == []
+    other = desk.call("disk.folder.uploadFile", **new, generateUniqueName=True)["ID"]
+    strange = desk.refusal("disk.file.restoreFromVersion", id=other, versionId=first["ID"])
+    assert strange.code == "DISK_FILE_22004"
+    shared = {"id": folder, "userId": 2, "taskName": "disk_access_read"}
+    assert desk.call("disk.folder.shareToUser", **shared) is True
+    attached = desk.call("tasks.task.files.attach", taskId=1, fileId=file)["attachmentId"]
+    assert desk.call("disk.attachedObject.get", id=attached)["NAME"] == "a.png"
+
+
+def test_a_form_is_sent_to_an_address(desk, folder):
+    """Without content a folder answers where to send it."""
+    answer = desk.call("disk.folder.uploadFile", id=folder)
+    assert answer["field"] == "file"
+    assert answer["uploadUrl"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("disk.file.uploadVersion", {}, "ERROR_ARGUMENT"),
+        ("disk.file.uploadVersion", {"fileContent": ["a", ""]}, "DISK_FILE_22002"),
+        ("disk.file.restoreFromVersion", {}, "ERROR_ARGUMENT"),
+        ("disk.file.restoreFromVersion", {"versionId": 99}, "ERROR_NOT_FOUND"),
+        ("tasks.task.files.attach", {"taskId": 1, "fileId": "x"}, "100"),
+        ("tasks.task.files.attach", {"taskId": 1, "fileId": 99}, "ERROR_CORE"),
+    ],
+)
+def test_versions_and_attachments_are_refused_as_documented(desk, folder, method, params, code):
+    """[disk/file/, tasks-task-files-attach.md] What is not there, what is no number."""
+    file = put(desk, folder)["ID"]
+    assert desk.refusal(method, **{"id": file} | params).code == code
