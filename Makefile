@@ -1,7 +1,8 @@
 # Bitrix24 Relay. `make` alone prints what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect robot doctor logs \
+.PHONY: help env judges lock run portal portal-wheel invoke new remove build deploy-check deploy connect rotate disconnect \
+  portals robot doctor logs \
   listen sample trace dead redrive drop pause resume release history asof undo forget \
   rehearse replay apply \
   check format test bench unit clean
@@ -79,7 +80,16 @@ deploy-check: env ## Let CloudFormation judge the deploy; changes nothing
 deploy: env ## Build and deploy to AWS (samconfig.toml)
 	$(relay)
 
-connect: env ## Store a portal's token and webhooks, tried first (PORTAL=)
+connect: env ## Store a portal's token and webhooks, tried first [PROVE=1]
+	$(relay)
+
+rotate: env ## A new token or webhook, no event lost [PROVE=1] [FINISH=1]
+	$(relay)
+
+disconnect: env ## Remove a portal's secrets: PORTAL=second [GO=1]
+	$(relay)
+
+portals: env ## Connected portals: what is stored, and does it work
 	$(relay)
 
 robot: env ## An address for robots: NAME=… (PORTAL=main, KIND=deal)

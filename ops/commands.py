@@ -4,8 +4,10 @@ A command is a function with typer's options that returns an Outcome; each has a
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from inspect import signature
+from typing import cast
 
 import typer
 
@@ -14,6 +16,7 @@ from ops import (
     connect,
     dead,
     deploy,
+    disconnect,
     doctor,
     drop,
     forget,
@@ -22,11 +25,13 @@ from ops import (
     logs,
     new,
     pause,
+    portal_list,
     redrive,
     rehearse,
     release,
     replay,
     robot,
+    rotate,
     sample,
     trace,
     undo,
@@ -41,6 +46,9 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "deploy-check": deploy.check_command,
     "deploy": deploy.command,
     "connect": connect.command,
+    "rotate": rotate.command,
+    "disconnect": disconnect.command,
+    "portals": portal_list.command,
     "robot": robot.command,
     "doctor": doctor.command,
     "logs": logs.command,
@@ -62,11 +70,13 @@ COMMANDS: dict[str, Callable[..., Outcome | None]] = {
     "apply": replay.apply_command,
 }
 VARIABLE = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
+OPTION = re.compile(r"'?--([a-z][a-z-]*)'?")
+# The base of what typer raises for arguments; it does not export it.
+USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 app = typer.Typer(
     help="Operate a deployed relay. Each command takes --json (JSON=1).",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -79,7 +89,23 @@ def run(arguments: Sequence[str]) -> None:
     if "--json" in arguments or "JSON=1" in arguments:
         console.quiet = True
     rest = [one for one in arguments if one not in {"--json", "JSON=1", "JSON=0"}]
-    app([*rest[:1], *(_option(rest[0], one) for one in rest[1:])], prog_name="relay")
+    options = [_option(rest[0], one) for one in rest[1:]]
+    try:
+        status = app(
+            [*(rest[:1] or ["--help"]), *options], prog_name="relay", standalone_mode=False
+        )
+    except USAGE_ERROR as error:
+        named = rest[0] if rest[0] in COMMANDS else ""
+        refuse(f"{_sentence(error)}; `./relay {named} --help` lists them".replace("  ", " "))
+    sys.exit(status)
+
+
+def _sentence(error: typer.BadParameter) -> str:
+    """Return what is wrong with the arguments, with options spelt as make has them."""
+    text = OPTION.sub(
+        lambda found: found[1].upper().replace("-", "_") + "=", error.format_message()
+    )
+    return text[:1].lower() + text[1:].rstrip(".")
 
 
 def _option(command: str, argument: str) -> str:

@@ -21,13 +21,18 @@ MAX_OLD_PAGES = 3  # on end, of letters that were yielded before
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
+def count_of(sqs: Any, url: str) -> int:
+    """Return SQS's estimate of a queue's messages, hidden ones too."""
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
+    return sum(int(counts[name]) for name in COUNTS)
+
+
 class DeadLetters:
     """A queue of dead letters; `counted` is SQS's estimate of their number at the start."""
 
     def __init__(self, sqs: Any, url: str) -> None:
         self._sqs, self._url = sqs, url
-        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
-        self.counted = sum(int(counts[name]) for name in COUNTS)
+        self.counted = count_of(sqs, url)
         self._held: dict[str, str] = {}  # message id -> last receipt handle
         self._deleted: set[str] = set()
 

@@ -103,7 +103,11 @@ def find_stack(name: str) -> Deployed:
     except ClientError as error:
         if error.response["Error"]["Code"] != NO_STACK:
             raise
-        raise SystemExit(f"there is no stack {name} here; run `make deploy` first") from None
+        region = boto3.session.Session().region_name
+        raise SystemExit(
+            f"there is no stack {name} in {region}; run `make deploy` first, or give STACK= and "
+            "AWS_REGION"
+        ) from None
     if not stack.outputs:
         raise SystemExit(f"stack {name} is not deployed whole; `make deploy` says why")
     return stack
@@ -146,7 +150,9 @@ def aws_errors() -> Iterator[None]:
     except ClientError as error:
         raise SystemExit(f"AWS refuses: {error}; {_remedy(error)}") from None
     except BotoCoreError as error:
-        raise SystemExit(f"{error}; are region and credentials set?") from None
+        raise SystemExit(
+            f"{str(error).rstrip('.')}; are AWS_REGION and credentials set, or is `make run` up?"
+        ) from None
 
 
 def _remedy(error: ClientError) -> str:

@@ -47,7 +47,10 @@ def command(  # noqa: PLR0913  a command has options
                 letters.release()
             if stop:
                 break
-    console.print(f"{dropped} dropped; the log keeps why" + ", stopped" * bool(stop))
+    if dropped or stop:
+        console.print(f"{dropped} dropped; the log keeps why" + ", stopped" * bool(stop))
+    else:
+        console.print("no dead letter is chosen by that; `make dead` lists all")
     return Outcome({"dropped": dropped, "why": why}, left=bool(stop) or not dropped)
 
 

@@ -31,7 +31,7 @@ def command(
     full = [one for one in rows if one.action != FORGOTTEN]
     changes = f"{item}: {len(full)} changes"
     if not full:
-        console.print(shown(f"the history has nothing of {item}"))
+        console.print(shown(f"the history has nothing of {item} of portal {portal}"))
     elif go:
         audit = open_audit(cache(client), deployed.outputs["LogGroup"])
         delete(past, rows)

@@ -56,8 +56,8 @@ class Writer:
         self._portal, self._name = portal, name
         self._requests = StateRequests(dynamodb, stack.resource("StateTable"))
 
-    async def write(self, by: str, calls: Sequence[Noted]) -> list[Exception | None]:
-        """Note calls in the ledger, then send them together; return the error of each, or None."""
+    async def write(self, by: str, calls: Sequence[Noted]) -> list[object]:
+        """Note calls in the ledger, then send them together; return the result or error of each."""
         batch = StateBatch(self._requests)
         ledger = Ledger(batch, by, Counter())
         token = uuid4().hex
@@ -80,7 +80,7 @@ class Writer:
 
     async def _call(
         self, notes: WriteNotes, write: Write, call: Call, error: Exception | None
-    ) -> Exception | None:
+    ) -> object:
         if error:
             return error
         try:
@@ -89,7 +89,7 @@ class Writer:
             await notes.failed(write, trouble)
             return trouble
         await notes.after(write, call, result)
-        return None
+        return result
 
 
 async def _note(one: tuple[WriteNotes, Write, Call]) -> Exception | None:

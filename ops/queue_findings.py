@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ops.ages import age
-from ops.dead_letters import COUNTS, PAGE, SUFFIX
+from ops.dead_letters import PAGE, SUFFIX, count_of
 from ops.findings import BAD, LOOK, OK, Finding
 from ops.letter import sent_at
 from ops.pause import REMIND_SECONDS, paused
@@ -16,8 +16,7 @@ def queue_findings(sqs: Any, resources: Mapping[str, str], now: float) -> Iterat
     for name, url in sorted(resources.items()):
         if "://" not in url or not name.endswith(("Queue", SUFFIX)):
             continue  # the subscriptions of functions end so too
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=COUNTS)["Attributes"]
-        number = sum(int(attributes[count]) for count in COUNTS)
+        number = count_of(sqs, url)
         if number and name.endswith(SUFFIX):
             dead += number
             oldest = _oldest_seconds(sqs, url, now)

@@ -87,6 +87,8 @@ class Redrive:
         sent = self._sent.total()
         stay = sum((one.total() for one in self._stay.values()), self._unread.total())
         console.print(f"{sent} sent back" + f", {stay} stay" * (stay > 0))
+        if any(self._chosen) and not sent and not stay:
+            console.print("no dead letter is chosen by that; `make dead` lists all")
         if self._stop:
             console.print("stopped; what was sent is no dead letter any more, the others stay")
         document = {"sent": self._sent, "stay": self._stay, "unread": self._unread}

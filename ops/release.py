@@ -6,18 +6,16 @@ import boto3
 
 from ops.deployed import PortalName, Stack, find_stack
 from ops.outcome import Outcome
+from ops.swept import check_swept
 from ops.terminal import console
 from relay.tracking.brake import RELEASE_SECONDS, Brake
-from relay.tracking.sweep_state import SweepState
 
 
 def command(portal: PortalName = "main", stack: Stack = "relay") -> Outcome:
     """Announce held disappearances as deletions, and all those of the next day."""
-    table = find_stack(stack).resource("StateTable")
-    client = boto3.client("dynamodb")
-    if not SweepState(client, table).read(portal).kinds:
-        raise SystemExit(f"no portal {portal!r} was ever swept in stack {stack}; PORTAL=…?")
-    held = Brake(client, table).release(portal, time.time())
+    deployed, client = find_stack(stack), boto3.client("dynamodb")
+    check_swept(client, deployed, portal)
+    held = Brake(client, deployed.resource("StateTable")).release(portal, time.time())
     if held:
         console.print(
             f"{portal}: the items that disappeared are announced as deleted within half an hour"

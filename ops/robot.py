@@ -57,7 +57,7 @@ def with_secret(stored: list[str], *, rotate: bool, replace: bool) -> list[str]:
     if stored and not rotate and not replace:
         return stored
     fresh = random_secrets.token_hex(SECRET_BYTES)
-    return [fresh] if replace else with_token(fresh, stored).splitlines()
+    return [fresh] if replace else with_token(fresh, stored)
 
 
 def address(hook_url: str, portal: str, secret: str, name: str) -> str:

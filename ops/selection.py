@@ -19,7 +19,10 @@ PAGE_ROWS = 3000  # of 1 MB, about
 
 
 def changes_between(past: Past, portal: str, since: float, until: float) -> list[PastChange]:
-    """Return a portal's changes from one time (epoch s) to another, by time."""
+    """Return a portal's changes from one time (epoch s) to another, by time.
+
+    Exits where there is none, and no such portal.
+    """
     ask = {
         "FilterExpression": "#at BETWEEN :since AND :until AND begins_with(pk, :of)",
         "ExpressionAttributeNames": {"#at": "at"},
@@ -29,7 +32,10 @@ def changes_between(past: Past, portal: str, since: float, until: float) -> list
             ":of": {"S": f"{portal}/"},
         },
     }
-    return sorted(_rows(past, ask, PastChange.of), key=lambda one: (one.at, one.change_id))
+    found = list(_rows(past, ask, PastChange.of))
+    if not found:
+        past.check_portal(portal)
+    return sorted(found, key=lambda one: (one.at, one.change_id))
 
 
 def last_versions_of(past: Past, rows: Sequence[Row]) -> list[int]:

@@ -29,12 +29,22 @@ def subscribed_robots(root: Path = ROOT) -> set[str]:
     }
 
 
+def reactions_on(event: str, root: Path = ROOT) -> set[str]:
+    """Return the reactions that subscribe to an event's code, by their names without dividers."""
+    wanted = f"{TYPE_PREFIX}{event.lower()}"
+    return {name.lower() for name, types in _filters(root).items() if wanted in types}
+
+
 def _types(root: Path) -> list[str]:
     """Return the types in the filters of the reactions that are switched on."""
+    return [kind for types in _filters(root).values() for kind in types]
+
+
+def _filters(root: Path) -> dict[str, list[str]]:
+    """Return the types of each reaction that is switched on, by its name in the template."""
     template = read_template(root / "template.yaml")
     _, switched_on, _ = template["Resources"]["Fn::ForEach::React"]
-    return [
-        kind
+    return {
+        name: json.loads(template["Mappings"]["Reaction"][name]["Filter"]).get("type", [])
         for name in switched_on
-        for kind in json.loads(template["Mappings"]["Reaction"][name]["Filter"]).get("type", [])
-    ]
+    }

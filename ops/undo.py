@@ -138,9 +138,11 @@ async def _write(writer: Writer, plans: Sequence[Plan]) -> Refusals:
         calls = [
             (plan, Noted(f"{plan.changes[0]} {stamp}", *c)) for plan in page for c in plan.calls()
         ]
-        errors = await writer.write(NAME, [call for _, call in calls])
+        results = await writer.write(NAME, [call for _, call in calls])
         refused |= {
-            plan.item: str(error) for (plan, _), error in zip(calls, errors, strict=True) if error
+            plan.item: str(error)
+            for (plan, _), error in zip(calls, results, strict=True)
+            if isinstance(error, Exception)
         }
         progress.at(at * TOGETHER + len(page), len(due))
     return refused

@@ -107,7 +107,7 @@ def test_connect_says_what_to_do_without_a_stack(run):
     """A missing stack exits with its name and the command that makes it."""
     done = run("connect", "--stack", "nowhere")
     assert done.returncode != 0
-    assert "there is no stack nowhere here; run `make deploy` first" in done.stderr
+    assert "there is no stack nowhere in eu-central-1; run `make deploy` first" in done.stderr
 
 
 def test_doctor_says_what_works_and_what_does_not(relay, run, token_kept):

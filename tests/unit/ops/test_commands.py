@@ -29,19 +29,28 @@ def status(*arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "text"),
     [
-        ("redrive", "NMAE=x"),
-        ("redrive", "--nmae=x"),
-        ("nothing",),
-        ("release", "surplus"),
-        ("new", "NAME=call_ada"),
+        (("redrive", "NMAE=x"), "no such option: NMAE= (Possible options: NAME=, "),
+        (("redrive", "--nmae=x"), "; `./relay redrive --help` lists them"),
+        (("nothing",), "no such command 'nothing'; `./relay --help` lists them"),
+        (("release", "surplus"), "got unexpected extra argument(s) (surplus)"),
+        (("new", "NAME=call_ada"), "missing option ON="),
+        (("redrive", "RATE=fast"), "invalid value for RATE=: Input should be a valid number"),
     ],
 )
-def test_what_is_misspelt_is_refused(arguments, capsys):
+def test_what_is_misspelt_is_refused(arguments, text, capsys):
     """A wrong command or option, a surplus or missing one, exits with 2 and does nothing."""
     assert status(*arguments) == 2
-    assert "Error" in capsys.readouterr().err
+    assert text in capsys.readouterr().err
+    assert status(*arguments, "JSON=1") == 2
+    assert text in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_without_a_command_all_are_listed(capsys):
+    """`./relay` alone is the help."""
+    assert status() == 0
+    assert "portals" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

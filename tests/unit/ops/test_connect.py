@@ -1,10 +1,11 @@
-"""ops.connect: a token or webhook of another portal is refused before anything is stored."""
+"""ops.connect, ops.credentials: what is another portal's is refused before anything is stored."""
 
 import io
 
 import pytest
 
-from ops.connect import ask_token, check_hosts, command
+from ops.connect import command
+from ops.credentials import ask_token, check_hosts
 from ops.secrets import TOKENS
 
 A = "https://a.bitrix24.ru/rest/1/secretsecret/"
@@ -20,6 +21,12 @@ def typed(monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
 
     return set_lines
+
+
+def test_an_optional_token_may_be_left_out(typed):
+    """`make rotate` takes an empty line for no new token."""
+    typed("")
+    assert not ask_token("main", SECRETS, optional=True)
 
 
 @pytest.mark.parametrize("token", ["new", "old", " older "])
@@ -67,6 +74,15 @@ def test_another_portal_under_a_used_name_needs_a_yes(typed):
         typed(answer)
         with pytest.raises(SystemExit, match=r"main stays b\.bitrix24\.ru"):
             check_hosts("main", A, A, B)
+
+
+def test_another_portal_under_the_name_of_a_disconnected_one_needs_a_yes(typed):
+    """Its mirror is there, and would be compared with the other portal's items."""
+    typed("yes")
+    check_hosts("main", A, A, "", has_mirror=True)
+    typed("")
+    with pytest.raises(SystemExit, match="main stays disconnected; connect another portal under"):
+        check_hosts("main", A, A, "", has_mirror=True)
 
 
 def test_a_bad_name_of_a_portal_is_refused():

@@ -66,13 +66,16 @@ def refusal(code):
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (refusal("ValidationError"), "there is no stack relay here; run `make deploy` first"),
+        (
+            refusal("ValidationError"),
+            "there is no stack relay in eu-central-1; run `make deploy` first",
+        ),
         (refusal("AccessDenied"), "AWS refuses: .*AccessDenied.*the operator's policy"),
         (refusal("ExpiredTokenException"), "credentials have expired: sign in again"),
         (refusal("ThrottlingException"), "run the command again in a minute"),
         (refusal("AWS.SimpleQueueService.NonExistentQueue"), "half deleted"),
         (refusal("SomethingElse"), "right account and region"),
-        (NoCredentialsError(), "are region and credentials set"),
+        (NoCredentialsError(), "are AWS_REGION and credentials set"),
         (None, "stack relay is not deployed whole"),
     ],
 )

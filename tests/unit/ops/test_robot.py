@@ -14,6 +14,7 @@ from ops.template_file import read_template
 from relay.ingress.robots import ROUTE
 from relay.kinds import kind_of
 from relay.portal.fake import FakePortal
+from tests.parameter_store import ParameterStore
 from tests.samples import load, passes, short_template
 
 HOOK = "https://abc.execute-api.eu-central-1.amazonaws.com/bitrix24"
@@ -28,32 +29,12 @@ def root(tmp_path):
     return tmp_path
 
 
-class Store:
-    """Parameter Store in memory."""
-
-    def __init__(self, **parameters):
-        self.parameters = dict(parameters)
-
-    def get_paginator(self, _name):
-        """Return this object: it is the paginator too."""
-        return self
-
-    def paginate(self, *, Path, WithDecryption):  # noqa: N803  boto3's names
-        """Return one page with the parameters below a path."""
-        assert WithDecryption
-        found = {name: text for name, text in self.parameters.items() if name.startswith(Path)}
-        return [{"Parameters": [{"Name": name, "Value": text} for name, text in found.items()]}]
-
-    def put_parameter(self, *, Name, Value, Type, Overwrite):  # noqa: N803  boto3's names
-        """Store a parameter."""
-        assert (Type, Overwrite) == ("SecureString", True)
-        self.parameters[Name] = Value
-
-
 @pytest.fixture
 def store(monkeypatch, root):
     """Return the secrets of a deployed stack with a connected portal that does not answer."""
-    store = Store(**{"/relay/relay/webhook-urls/read/main": "https://a.example/rest/1/secretsec/"})
+    store = ParameterStore(
+        **{"/relay/relay/webhook-urls/read/main": "https://a.example/rest/1/secretsec/"}
+    )
     stack = Deployed("relay", {"HookUrl": HOOK, "SecretsPrefix": "/relay/relay"}, {}, {})
     monkeypatch.setattr(robot, "find_stack", lambda _name: stack)
     monkeypatch.setattr(robot.boto3, "client", lambda _service: store)

@@ -1,0 +1,170 @@
+"""ops.rotate: new credentials beside the older ones, then without them; no secret is printed."""
+
+import io
+
+import pytest
+
+from ops import credentials, rotate
+from ops.deployed import Deployed
+from ops.prove import Proof
+from ops.webhook import TriedWebhook
+from relay.errors import OperatorError
+from tests.parameter_store import ParameterStore
+from tests.pasts import Notes
+
+URL, OTHER = "https://a.example/rest/1/oldsecret1/", "https://a.example/rest/2/newsecret2/"
+PREFIX = "/relay/relay"
+TOKENS = f"{PREFIX}/application-tokens/main"
+READ, WRITE = f"{PREFIX}/webhook-urls/read/main", f"{PREFIX}/webhook-urls/write/main"
+
+
+class Queues:
+    """SQS with so many requests in the spill queue."""
+
+    spilled = 0
+
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
+        """Return half of them as hidden."""
+        assert QueueUrl == "spill"
+        half = self.spilled // 2
+        return {"Attributes": dict(zip(AttributeNames, (half, self.spilled - half), strict=True))}
+
+
+@pytest.fixture
+def stack(monkeypatch):
+    """Return a connected portal's store, with `enter`, `queues` and `notes`."""
+    store = ParameterStore(**{TOKENS: "old-token", READ: URL, WRITE: URL})
+    store.queues, store.notes = Queues(), Notes()
+    deployed = Deployed(
+        "relay", {"SecretsPrefix": PREFIX, "LogGroup": "logs"}, {}, {"SpillQueue": "spill"}
+    )
+    monkeypatch.setattr(rotate, "find_stack", lambda _name: deployed)
+    monkeypatch.setattr(rotate, "client", lambda _service: store.queues)
+    monkeypatch.setattr(rotate.boto3, "client", lambda _service: store)
+    monkeypatch.setattr(rotate, "open_audit", lambda *_: store.notes)
+    monkeypatch.setattr(rotate, "run_proof", lambda *_: store.proof)
+    works = TriedWebhook("a.example", "Ann", [], admin=True)
+    monkeypatch.setattr(credentials, "try_webhook", lambda *_, **__: works)
+
+    def enter(*lines):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    store.enter = enter
+    return store
+
+
+def test_a_new_token_stands_beside_the_older_one(stack, capsys):
+    """Both are accepted; the second step is told, who did it is logged, no secret is shown."""
+    stack.enter("new-token")
+    outcome = rotate.command()
+    assert stack.parameters == {TOKENS: "new-token\nold-token", READ: URL, WRITE: URL}
+    assert outcome.document == {"portal": "main", "tokens": 2, "changed": ["token"]}
+    printed = capsys.readouterr().out
+    assert "`make rotate PORTAL=main FINISH=1`" in printed
+    assert stack.notes == [("rotated", {"portal": "main", "changed": ["token"]})]
+    assert "-token" not in printed + str(stack.notes)
+
+
+def test_a_webhook_alone_is_replaced(stack, capsys):
+    """The other one and the token stay; when to delete the older one is told."""
+    stack.enter("", "", OTHER)
+    outcome = rotate.command()
+    assert stack.parameters == {TOKENS: "old-token", READ: URL, WRITE: OTHER}
+    assert outcome.document["changed"] == ["webhook-urls/write"]
+    printed = capsys.readouterr().out
+    assert "in 20 minutes" in printed
+    assert "newsecret2" not in printed
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ((), "nothing was entered, so nothing was changed"),
+        (("", "https://b.example/rest/1/secretsecret/"), "reading is from b.example, writing to a"),
+        (("two words",), "not an application token"),
+    ],
+)
+def test_what_can_not_be_the_portal_s_changes_nothing(stack, lines, reason):
+    """Nothing entered, a webhook of another portal and a bad token exit with the reason."""
+    before = dict(stack.parameters)
+    stack.enter(*lines)
+    with pytest.raises(SystemExit, match=reason):
+        rotate.command()
+    assert stack.parameters == before
+
+
+def test_a_webhook_that_does_not_work_changes_nothing(stack, monkeypatch):
+    """Not even the token that was entered before it; in a pipe nobody is asked again."""
+
+    def fails(*_, **__):
+        raise OperatorError("profile", "INVALID_CREDENTIALS")
+
+    monkeypatch.setattr(credentials, "try_webhook", fails)
+    stack.enter("new-token", OTHER)
+    with pytest.raises(SystemExit, match=r"INVALID_CREDENTIALS.*; nothing was stored"):
+        rotate.command()
+    assert stack.parameters[TOKENS] == "old-token"
+
+
+def test_a_token_that_was_stored_meanwhile_stays(stack):
+    """What is added to is read after everything was entered, not before."""
+    stack.enter("new-token")
+    entered = rotate.ask_webhook
+
+    def other_operator(*arguments, **options):
+        stack.parameters[TOKENS] = "others\nold-token"
+        return entered(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rotate, "ask_webhook", other_operator)
+        rotate.command()
+    assert stack.parameters[TOKENS] == "new-token\nothers\nold-token"
+
+
+def test_a_rotation_that_is_run_again_changes_nothing_more(stack):
+    """A command that was killed between its writes is repeated whole."""
+    for _ in range(2):
+        stack.enter("new-token", OTHER, OTHER)
+        rotate.command()
+    assert stack.parameters == {TOKENS: "new-token\nold-token", READ: OTHER, WRITE: OTHER}
+
+
+def test_the_second_step_keeps_the_newest_token(stack, capsys):
+    """Older ones are dropped; once more it finds none."""
+    stack.parameters[TOKENS] = "new\nold\nolder"
+    for changed in (["older tokens"], []):
+        outcome = rotate.command(finish=True)
+        assert outcome.document == {"portal": "main", "tokens": 1, "changed": changed}
+        assert stack.parameters[TOKENS] == "new"
+    printed = capsys.readouterr().out
+    assert "2 older token(s) are refused after 5 minutes" in printed
+    assert "main has no older token" in printed
+
+
+def test_the_second_step_waits_for_the_spill_queue(stack):
+    """A stored request bears the token that it came with, for up to 14 days."""
+    stack.parameters[TOKENS] = "new\nold"
+    stack.queues.spilled = 3
+    with pytest.raises(SystemExit, match="3 requests wait in SpillQueue and may bear an older"):
+        rotate.command(finish=True)
+    assert stack.parameters[TOKENS] == "new\nold"
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_portal_that_is_not_connected_is_refused():
+    """The error names those that are."""
+    with pytest.raises(SystemExit, match=r"second is not connected: .*; connected: main"):
+        rotate.command(portal="second")
+    with pytest.raises(SystemExit, match="PROVE=1 then"):
+        rotate.command(finish=True, prove=True)
+
+
+@pytest.mark.parametrize("seconds", [1.5, None])
+def test_a_proof_needs_nothing_new(stack, seconds):
+    """`make rotate PROVE=1` with empty lines proves what is stored; its failure is the status."""
+    stack.proof = Proof("contact/7", seconds, "", deleted=True)
+    stack.enter()
+    outcome = rotate.command(prove=True)
+    assert outcome.document["proof"]["seconds"] == seconds
+    assert outcome.left is (seconds is None)
+    assert stack.notes == []
