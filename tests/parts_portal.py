@@ -75,6 +75,10 @@ class PartsPortal(ItemsPortal):
         return super().answer(method, params)
 
     def _around(self, method, params):
+        if method.startswith("crm.requisite.") and "@ID" in params["filter"]:
+            rows = self.requisites if method == "crm.requisite.list" else self.bank_details
+            ids = {str(one) for one in params["filter"]["@ID"]}
+            return [{n: row[n] for n in params["select"]} for row in rows if row["ID"] in ids]
         if method == "crm.requisite.list":
             kind = params["filter"]["ENTITY_TYPE_ID"]
             rows = [row for row in self.requisites if row["ENTITY_TYPE_ID"] == str(kind)]

@@ -41,7 +41,7 @@ def relay(monkeypatch):
         "PARTS": "steps,products",
     }.items():
         monkeypatch.setenv(name, value)
-    for state in (track._documents, track._failures, missed_changes._last_events):  # noqa: SLF001
+    for state in (track._documents, missed_changes._last_events):  # noqa: SLF001
         state.clear()
     wiring.forget()
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))

@@ -8,6 +8,7 @@ from relay.errors import NotOursError
 from relay.event import ROBOT_ACTION, TYPE_PREFIXES, Event
 from relay.kinds import kind_of, name_of
 from relay.portal.api import Result
+from relay.tracking.parts import BANK_DETAIL, REQUISITE
 from relay.tracking.row import MOST_ID, Key
 
 _HINT = "com.bitrix24.relay.hint"
@@ -83,12 +84,14 @@ def _of_sweep(message_id: str, message: Mapping[str, Result]) -> list[Hint]:
 
 def _of_event(message_id: str, event: Event) -> list[Hint]:
     entity = str(event.entity)
-    if not event.id or event.action not in ACTIONS:
-        return []
+    of_owner = entity in {REQUISITE, BANK_DETAIL}
+    if not event.id or event.action not in ACTIONS or (of_owner and event.action == "delete"):
+        return []  # what is deleted names no owner any more
     try:
         if event.entity_type_id is not None:  # of two kinds called invoice only 31 is mirrored
             entity = name_of(int(event.entity_type_id))
-        kind_of(entity)
+        if not of_owner:
+            kind_of(entity)
     except KeyError:
         return []
     except (ValueError, TypeError) as error:
@@ -97,7 +100,8 @@ def _of_event(message_id: str, event: Event) -> list[Hint]:
         Hint(
             Key(str(event.portal), entity, _item_id(event.id)),
             via=EVENT,
-            by_webhook=event.action != ROBOT_ACTION,
+            # The silence of a kind is judged by its own events.
+            by_webhook=event.action != ROBOT_ACTION and not of_owner,
             added=event.action == "add",
             deleted=event.action == "delete",
             messages={message_id},

@@ -31,13 +31,13 @@ async def fetch_together[T](
         try:
             return await fetch(chunk)
         except Exception as error:  # noqa: BLE001  only the hints of this command come back
-            return dict.fromkeys(chunk, None if _is_refused(error) else error)
+            return dict.fromkeys(chunk, None if is_refused(error) else error)
 
     found = await asyncio.gather(*(guard(chunk) for chunk in chunks))
     return {key: value for part in found for key, value in part.items()}
 
 
-def _is_refused(error: Exception) -> bool:
+def is_refused(error: Exception) -> bool:
     """Say whether the portal does not give a part to this webhook; it gave the items."""
     scope = isinstance(error, OperatorError) and error.code.lower() == "insufficient_scope"
     return scope or isinstance(error, PermanentError)

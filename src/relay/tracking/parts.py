@@ -19,6 +19,10 @@ CONTACTS = "contacts"  # the contacts of a deal, lead or quote, with their roles
 ACTIVITIES = "activities"  # calls, e-mails, to-dos, meetings: a kind of its own
 NONE = "none"
 
+# Events about them are hints of their owners; they are no items themselves.
+REQUISITE, BANK_DETAIL = "requisite", "bank_detail"
+REQUISITE_OWNERS = {3: "contact", 4: "company"}  # by entityTypeId
+
 # Of parts that are fields.
 FIELD_OF_PART = {
     PRODUCTS: PRODUCT_ROWS,
@@ -43,7 +47,7 @@ def _has_products(entity: str) -> bool:
 _PARTS: Mapping[str, Callable[[str], bool]] = {
     STEPS: _has_steps,
     PRODUCTS: _has_products,
-    REQUISITES: lambda entity: kind_of(entity).name in {"company", "contact"},
+    REQUISITES: lambda entity: kind_of(entity).name in REQUISITE_OWNERS.values(),
     CONTACTS: lambda entity: kind_of(entity).name in {"deal", "lead", "quote"},
     ACTIVITIES: lambda _entity: False,  # no part of other kinds
 }
@@ -80,7 +84,9 @@ class PartsSetting(NamedTuple):
         return frozenset({ACTIVITY} if ACTIVITIES in self.everywhere else ())
 
     def mirrors(self, entity: str) -> bool:
-        """Say whether a kind is mirrored; most are in any case."""
+        """Say whether hints of a kind are heeded; those of most are in any case."""
+        if entity in {REQUISITE, BANK_DETAIL}:
+            return any(REQUISITES in self.of(owner) for owner in REQUISITE_OWNERS.values())
         return entity not in OPTIONAL_KINDS or entity in self.kinds
 
     def of(self, entity: str) -> frozenset[str]:

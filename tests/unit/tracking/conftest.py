@@ -5,7 +5,7 @@ import time
 import pytest
 
 from relay import settings
-from relay.tracking import announce, missed_changes, sweep, track, wiring
+from relay.tracking import announce, missed_changes, sweep, track, track_messages, wiring
 from tests.parts_portal import PartsPortal
 from tests.tracking_aws import Relay
 from tests.tracking_dynamo import FakeDynamo
@@ -40,7 +40,7 @@ def relay(monkeypatch):
     wiring.forget()
     track._documents.clear()  # noqa: SLF001  as in a new environment
     track._noted.clear()  # noqa: SLF001
-    track._failures.clear()  # noqa: SLF001  as in a new environment
+    track_messages._failures.clear()  # noqa: SLF001  as in a new environment
     track._single_owners.clear()  # noqa: SLF001  as in a new environment
     missed_changes._last_events.clear()  # noqa: SLF001  as in a new environment
     yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))

@@ -12,6 +12,7 @@ from relay.errors import (
     StateError,
     TransientError,
 )
+from relay.tracking import track_messages
 from relay.tracking.hint import to_message
 from tests.tracking_aws import OLD, logged, metric
 from tests.tracking_queues import URL
@@ -229,18 +230,18 @@ def test_a_table_that_does_not_answer_uses_up_no_attempt(relay, monkeypatch):
 
 def test_the_memory_of_failures_is_bounded(relay, monkeypatch):
     """A forgotten failure gives a message more attempts, and no fewer."""
-    monkeypatch.setattr(relay.track, "MOST_REMEMBERED", 1)
+    monkeypatch.setattr(track_messages, "MOST_REMEMBERED", 1)
     relay.portal.trouble["crm.item.list", 2] = ZeroDivisionError("a bug")
     relay.event(1)
     relay.event(2)
     for _ in range(9):
         relay.track_all()
-    assert len(relay.track._failures) == 1  # noqa: SLF001  its memory
+    assert len(track_messages._failures) == 1  # noqa: SLF001  its memory
 
 
 def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatch):
     """A message beyond the limit of items comes back after one second, at any receive."""
-    monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
+    monkeypatch.setattr(track_messages, "MOST_ITEMS", 1)
     relay.received = {"2": 500}
     for number in (1, 2):
         relay.portal.put(2, number, title="a")
@@ -252,7 +253,7 @@ def test_a_batch_of_too_many_items_leaves_the_rest_to_the_next(relay, monkeypatc
 
 def test_a_message_of_more_items_than_a_batch_may_have_is_read_alone(relay, monkeypatch):
     """A message that no batch has room for would come back for ever."""
-    monkeypatch.setattr(relay.track, "MOST_ITEMS", 1)
+    monkeypatch.setattr(track_messages, "MOST_ITEMS", 1)
     for number in (1, 2):
         relay.portal.put(2, number, title="a")
     relay.send(to_message("main", "deal", [1, 2], baseline=True))
