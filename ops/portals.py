@@ -15,7 +15,7 @@ from relay.portal import Portal, Webhook
 from relay.portal.shared_slots import SharedSlots
 from relay.portal.slots import Pace
 from relay.reaction.checkpoint import Write, digest_of
-from relay.reaction.write_notes import Ledger, WriteNotes
+from relay.reaction.write_notes import Author, Ledger, WriteNotes
 from relay.state_batch import StateBatch
 from relay.state_requests import StateRequests
 
@@ -60,12 +60,13 @@ class Writer:
         """Note calls in the ledger, then send them together; return the result or error of each."""
         batch = StateBatch(self._requests)
         ledger = Ledger(batch, by, Counter())
-        token = uuid4().hex
+        token, user_id = uuid4().hex, self._portal.webhook.user_id
         tries = [
             (
                 WriteNotes(
-                    ledger, self._name, one.record_id, f"{token}.{at}",
-                    self._portal.webhook.user_id, lambda *_, **__: None,
+                    ledger,
+                    Author(self._name, one.record_id, f"{token}.{at}", user_id),
+                    lambda *_, **__: None,
                 ),
                 Write(one.method, 0, digest_of(one.params), time.time()),
                 Call(one.method, one.params),

@@ -6,7 +6,7 @@ remove a row; a row without it stays.
 | key | holds | written by | at |
 |---|---|---|---|
 | `done#<reaction>#<id>` | writes of a reaction for one change or event | lease owner | 30 days |
-| `newest#<reaction>#<portal>#<item>` | version handled last | the reaction | 30 days |
+| `newest#<reaction>#<portal>#<item>` | version handled last, some writes | the reaction | 30 days |
 | `echo#<portal>#<item>#<hour>` | what reactions set, and their budget | reactions | 25 hours |
 | `made#<portal>#<item or stamp>` | that a reaction made it | reactions | 25 hours |
 | `gone#<portal>#<item>` | that a reaction deleted it | reactions | 25 hours |

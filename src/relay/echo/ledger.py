@@ -12,8 +12,9 @@ reading that can be held against the note. An id alone proves nothing of a call 
 deletions and creates without a stamp are noted when they have run; their event, a reading and the
 stream take longer.
 
-The row of an item also holds the budget: the ids of the writes of each reaction in this hour. A
-loop through somebody else (an automation rule that answers every edit) goes on no faster than that.
+The row of an item also holds the budget: the ids of the writes of each reaction in this hour, less
+those that it counts elsewhere (relay.reaction.newest). A loop through somebody else (an automation
+rule that answers every edit) goes on no faster than that.
 
 A note of more than NOTE_BYTES has no fields, and a row takes no notes beyond ROW_BYTES: such a
 write is counted, and its change passes for a person's.
@@ -65,6 +66,7 @@ class Note:
     write_id: str  # the same whenever the write is tried, in any copy: the budget counts it once
     text: str  # that of the NoteText
     now: float  # epoch s
+    elsewhere: int = 0  # writes of this reaction to the item in this hour that no row here has
 
     @property
     def budget(self) -> str:
@@ -78,7 +80,7 @@ class Note:
     def is_over_budget(self, row: Item | None) -> bool:
         """Return whether the row that refused the note has no budget for it alone."""
         used = row.get(self.budget, {}).get("SS", []) if row else []
-        return len(used) >= BUDGET and self.write_id not in used
+        return len(used) + self.elsewhere >= BUDGET and self.write_id not in used
 
     def is_too_large(self, row: Item | None) -> bool:
         """Return whether the row that refused the note has no room for its text."""
@@ -93,7 +95,8 @@ def add_notes(notes: Sequence[Note]) -> Update:
     Raises ConditionFailedError for more writes than a budget has.
     """
     write_ids = {note.write_id for note in notes}
-    if len(write_ids) > BUDGET:
+    most = BUDGET - len(write_ids) - max(note.elsewhere for note in notes)
+    if most < 0:
         raise ConditionFailedError
     texts: dict[str, str] = {}
     for note in notes:
@@ -103,7 +106,7 @@ def add_notes(notes: Sequence[Note]) -> Update:
     names = {"#ids": first.budget, "#expires": "expires"}
     values: dict[str, Value] = {
         ":ids": {"SS": sorted(write_ids)},
-        ":most": {"N": str(BUDGET - len(write_ids))},
+        ":most": {"N": str(most)},
         ":expires": {"N": str(int(first.now + LEDGER_SECONDS))},
     }
     sets, adds = ["#expires = :expires"], ["#ids :ids"]

@@ -20,9 +20,9 @@ from relay.reaction.lookup import Lookup
 from relay.reaction.newest import Newest
 from relay.reaction.portal import OncePortal
 from relay.reaction.record import Record
-from relay.reaction.run import Run
+from relay.reaction.run import Log, Run
 from relay.reaction.running import RunningRecord
-from relay.reaction.write_notes import Ledger, Log, WriteNotes
+from relay.reaction.write_notes import Author, Ledger, OwnItem, WriteNotes
 from relay.retry_policy import Policy, policy_of
 from relay.state_batch import StateBatch
 from relay.state_requests import StateRequests
@@ -81,13 +81,15 @@ class BatchStore:
                 latest = Newest.of(item_key, rows.get(item_key))
                 one.newest = newest.setdefault(item_key, latest)
 
-    def portal_of(self, record: Record, run: Run, portal: Portal) -> OncePortal:
+    def portal_of(self, one: RunningRecord, run: Run, portal: Portal) -> OncePortal:
         """Return the portal that a record's reaction gets."""
-        user_id, token = portal.webhook.user_id, run.lease.token
-        name = record.payload.portal
+        payload, own = one.record.payload, None
+        if one.newest and isinstance(payload, Change):
+            own = OwnItem(payload.subject, one.newest)
         if portal not in self._lookups:
             self._lookups[portal] = Lookup(portal)
-        notes = WriteNotes(self._ledger, name, record.id, token, user_id, run.log)
+        author = Author(payload.portal, one.record.id, run.lease.token, portal.webhook.user_id)
+        notes = WriteNotes(self._ledger, author, run.log, own)
         return OncePortal(portal, run, self._lookups[portal], notes)
 
     async def store(self, one: RunningRecord) -> None:
@@ -98,9 +100,9 @@ class BatchStore:
 
     async def _store_newest(self, one: RunningRecord, run: Run) -> None:
         change = one.record.payload
-        if one.is_handled and one.newest and isinstance(change, Change):
+        if one.newest and isinstance(change, Change):
             try:
-                await one.newest.store(change, self._batch)
+                await one.newest.store(change, self._batch, handled=one.is_handled)
             except RelayError as trouble:
                 run.log("not noted", reason=str(trouble))
 

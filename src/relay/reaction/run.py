@@ -1,12 +1,13 @@
 """One run of a reaction for one record: the state that its calls share."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import NamedTuple
 
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
-from relay.reaction.write_notes import Log
+
+type Log = Callable[..., None]  # writes a warning about one record, with fields beside it
 
 NEEDS_OPERATOR = "UNDECIDED"  # the code of an error that asks for an operator's decision
 

@@ -158,7 +158,7 @@ class Reaction:
             late = one.is_superseded
             payload = replace(payload, portal_host=host, superseded=late, past=past)
         if portal and store and one.run:
-            return [payload, store.portal_of(one.record, one.run, portal)]
+            return [payload, store.portal_of(one, one.run, portal)]
         return [payload]
 
     def _conclude(

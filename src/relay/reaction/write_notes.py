@@ -9,15 +9,19 @@ counted twice:
   stand for seconds; a record that they stop waits for the hour's end like any other.
 - Writes noted together that have no room together are noted one by one: as many as fit pass.
 - The hour turns: a note takes its id back from the row that it was added to.
+- The first writes to the change's own item that set no field are counted at the run's end, with
+  what it has handled (relay.reaction.newest). Killed before, they are not: such a loop goes on no
+  faster than leases end. Copies that count at the same time count one for both.
 """
 
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
+from typing import NamedTuple
 
 from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
@@ -25,12 +29,12 @@ from relay.echo.ledger import BUDGET, Note, add_notes, fact, stamped, take_back_
 from relay.echo.note_text import NoteText
 from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
+from relay.reaction.newest import Newest
+from relay.reaction.run import Log
 from relay.reaction.writes import was_not_sent
 from relay.state_batch import StateBatch
 from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, made_key
 from relay.state_writes import Put
-
-type Log = Callable[..., None]  # writes a warning about one record, with fields beside it
 
 
 @dataclass(slots=True)
@@ -82,16 +86,31 @@ class Ledger:
         await self.batch.write(f"{note.key} {note.reaction} unsent", note, take_back_notes)
 
 
-@dataclass(slots=True)
-class WriteNotes:
-    """What one run notes for a record; `token` is the run's own, `user_id` the webhook's user."""
+class Author(NamedTuple):
+    """Who writes: `token` is the run's own, `user_id` the webhook's user."""
 
-    ledger: Ledger
     portal: str
     record_id: str
     token: str
     user_id: int
+
+
+class OwnItem(NamedTuple):
+    """The item of a change, and the row in which its first writes of an hour are counted."""
+
+    item: str
+    row: Newest
+
+
+@dataclass(slots=True)
+class WriteNotes:
+    """What one run notes for a record."""
+
+    ledger: Ledger
+    author: Author
     log: Log
+    own: OwnItem | None = None  # of a change
+    _counted: Counter[Write] = field(default_factory=Counter)  # in the row of the own item
     _noted: defaultdict[Write, list[Note]] = field(default_factory=lambda: defaultdict(list))
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -103,33 +122,42 @@ class WriteNotes:
             if written := written_item(*command):
                 jobs.append(self._add(write, written, str(at), now))
             if (created := created_item(*command)) and created.stamp:
-                row = stamped(self.portal, created, self.user_id, now, by=self.ledger.reaction)
+                row = stamped(
+                    self.author.portal,
+                    created,
+                    self.author.user_id,
+                    now,
+                    by=self.ledger.reaction,
+                )
                 jobs.append(self.ledger.put(row))
         await asyncio.gather(*jobs)
 
     async def failed(self, write: Write, error: BaseException) -> None:
         """Take back the notes of a write if it was not sent."""
         # A table that does not answer changes nothing: the next try has the same write ids.
-        notes = self._noted.pop(write, [])
+        notes, counted = self._noted.pop(write, []), self._counted.pop(write, 0)
         if was_not_sent(error):
+            if self.own:
+                self.own.row.take_back(counted)
             await self._all(map(self.ledger.take_back, notes), "not taken back", write)
 
     async def after(self, write: Write, call: Call, result: object) -> None:
         """Note what only the result of a call proves: deletions, new items, items by reference."""
         self._noted.pop(write, None)
+        self._counted.pop(write, None)
         jobs: list[Awaitable[None]] = []
         now = time.time()
         for at, done in enumerate(call.finished(result)):
             written = written_item(done.method, done.resolved)
             if written and written.deleted:
-                row_key = gone_key(self.portal, written.item)
+                row_key = gone_key(self.author.portal, written.item)
                 jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
             refers = done.resolved is not done.params
             if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
-                row_key = made_key(self.portal, f"{created.entity}/{number}")
+                row_key = made_key(self.author.portal, f"{created.entity}/{number}")
                 jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
         await self._all(jobs, "not noted", write)
 
@@ -140,14 +168,20 @@ class WriteNotes:
                 self.log(message, method=write.method, reason=str(error))
 
     async def _add(self, write: Write, written: WrittenItem, which: str, now: float) -> None:
-        text = f"{self.record_id} {write.method} {write.number} {which}"
+        text = NoteText.of(written, self.author.user_id, now).to_json()
+        own = self.own.row if self.own and self.own.item == written.item else None
+        if own and not text and own.count(now):
+            self._counted[write] += 1
+            return
+        name = f"{self.author.record_id} {write.method} {write.number} {which}"
         note = Note(
-            key=ledger_key(self.portal, written.item, now),
+            key=ledger_key(self.author.portal, written.item, now),
             item=written.item,
             reaction=self.ledger.reaction,
-            token=f"{self.token}.{next(self._numbers)}",
-            write_id=sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-            text=NoteText.of(written, self.user_id, now).to_json(),
+            token=f"{self.author.token}.{next(self._numbers)}",
+            write_id=sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+            text=text,
             now=now,
+            elsewhere=own.writes_in(now) if own else 0,
         )
         self._noted[write].append(await self.ledger.add(note))

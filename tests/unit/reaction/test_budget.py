@@ -8,6 +8,7 @@ from relay.echo.ledger import BUDGET
 from relay.errors import OperatorError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.reaction import reaction
+from relay.reaction.newest import Newest
 from tests.batches import handle
 from tests.samples import change_of
 
@@ -105,6 +106,61 @@ def test_a_note_that_can_not_be_taken_back_counts_once(portal):
     portal.answers["crm.item.update"] = {"item": {}}
     assert handle(tidy, CHANGE.to_json()) == []
     assert budget_of(table) == [1]
+
+
+@reaction
+async def comment(change: Change, portal: Portal) -> None:
+    """Write a comment into the item that changed, which sets none of its fields."""
+    fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": change.id, "COMMENT": "a"}
+    await portal.call("crm.timeline.comment.add", fields=fields)
+    if change.origin == "relay":
+        raise ZeroDivisionError
+
+
+def test_comments_on_the_item_of_a_change_use_up_the_same_budget(portal, monkeypatch, capsys):
+    """The first half costs no row of its own; the thirty-first waits for the hour's end."""
+    clock = [1_772_366_400.0]
+    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    portal.answers["crm.timeline.comment.add"] = 7
+    for number in range(BUDGET // 2):
+        assert handle(comment, change_of(version=number).to_json()) == []
+    assert budget_of(portal.sqs.table, "comment") == []
+    for number in range(BUDGET // 2, BUDGET):
+        assert handle(comment, change_of(version=number).to_json()) == []
+    assert budget_of(portal.sqs.table, "comment") == [BUDGET - BUDGET // 2]
+    assert handle(comment, change_of(version=BUDGET).to_json()) == ["m0"]
+    assert len(portal.calls) == BUDGET
+    assert "comment has written to deal 5 30 times within an hour" in capsys.readouterr().out
+    clock[0] += 3600
+    assert handle(comment, change_of(version=BUDGET).to_json()) == []
+
+
+def test_records_of_one_item_in_a_batch_share_its_budget(portal):
+    """Forty changes of one item at once write thirty comments."""
+    portal.answers["crm.timeline.comment.add"] = 7
+    back = handle(comment, *(change_of(version=number).to_json() for number in range(40)))
+    assert (len(portal.calls), len(back)) == (BUDGET, 40 - BUDGET)
+
+
+@pytest.mark.parametrize("error", [*NOT_SENT, None])
+def test_a_comment_that_was_sent_counts_though_its_record_fails(portal, error):
+    """What did not leave counts nothing; what was sent counts, whether it is handled or not."""
+    portal.answers["crm.timeline.comment.add"] = error or 7
+    handle(comment, change_of(version=2, origin="portal" if error else "relay").to_json())
+    (row,) = (row for key, row in portal.sqs.table.rows.items() if key.startswith("newest#"))
+    assert row.get("writes") == (None if error else {"N": "1"})
+    assert int(row["version"]["N"]) < 2
+
+
+def test_an_hour_that_turns_during_a_call_takes_back_no_more_than_was_counted():
+    """A write that was not sent is taken back from the hour's count, which is never below zero."""
+    row = Newest("newest#r#main#deal/5")
+    assert row.count(0.0)
+    row.take_back(1)
+    row.take_back(1)
+    assert row.writes_in(0.0) == 0
+    assert row.count(3600.0)
+    assert (row.writes_in(3600.0), row.writes_in(0.0)) == (1, 0)
 
 
 @pytest.mark.parametrize("before", [0, 10, BUDGET])

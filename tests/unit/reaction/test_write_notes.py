@@ -11,7 +11,7 @@ from relay.echo.calls import BatchResult, Call
 from relay.echo.ledger import BUDGET, ROW_BYTES
 from relay.errors import LoopError
 from relay.reaction.checkpoint import Write
-from relay.reaction.write_notes import Ledger, WriteNotes
+from relay.reaction.write_notes import Author, Ledger, WriteNotes
 from tests.dynamo import Dynamo
 from tests.runs import batch_of
 
@@ -27,7 +27,7 @@ class Run:
         self.numbers = count()
         self.write = Write("", 0, "digest", 0.0)
         ledger = Ledger(batch_of(self.table), reaction, self.counts)
-        self.notes = WriteNotes(ledger, "main", "main.deal.5.b.2", "t", USER_ID, self.log)
+        self.notes = WriteNotes(ledger, Author("main", "main.deal.5.b.2", "t", USER_ID), self.log)
 
     def log(self, message, **fields):
         """Keep a log line."""
