@@ -1,16 +1,13 @@
 """What parts cost in requests, and that ten thousand moves arrive, once each and in order."""
 
 import random
-import time
 
 import pytest
 
-from relay import settings
-from relay.tracking import announce, missed_changes, sweep, track, wiring
+from relay.tracking import track
 from tests.parts_portal import PartsPortal
-from tests.tracking_aws import OLD, Relay, changes
-from tests.tracking_dynamo import FakeDynamo
-from tests.tracking_queues import URL, FakeQueues, FakeTopic
+from tests.tracking_aws import OLD, changes
+from tests.tracking_relay import joined
 
 ITEMS = 10_000
 MORE_REQUESTS = 12  # for the first filling
@@ -20,32 +17,8 @@ MOVES = 10_000
 @pytest.fixture
 def relay(monkeypatch):
     """Return the handlers, joined, with a portal of parts."""
-    dynamo, queues, topic, portal = FakeDynamo(), FakeQueues(), FakeTopic(), PartsPortal((2,))
-    portal.clock = time.time
-    clients = {"dynamodb": dynamo, "sqs": queues, "sns": topic}
-    monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
-    monkeypatch.setattr(settings, "secrets", lambda _branch: {"main": "a URL"})
-    monkeypatch.setattr(wiring, "portal", lambda _name, _remaining: portal)
-    for name, value in {
-        "MIRROR_TABLE": "Mirror",
-        "STATE_TABLE": "State",
-        "QUEUE_URL": URL + "track",
-        "TRACK_QUEUE_URL": URL + "track",
-        "DEAD_LETTERS_URL": URL + "dead",
-        "CHANGES_TOPIC_ARN": "arn:changes",
-        "HISTORY_TABLE": "History",
-        "HISTORY_DAYS": "0",
-        "RECONCILE_DAYS": "7",
-        "GRACE_SECONDS": "0",
-        "SILENT_HOURS": "6",
-        "PARTS": "steps,products",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for state in (track._documents, missed_changes._last_events):  # noqa: SLF001
-        state.clear()
-    wiring.forget()
-    yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
-    wiring.forget()
+    with joined(monkeypatch, PartsPortal((2,)), PARTS="steps,products") as relay:
+        yield relay
 
 
 def requests_of_filling(relay, parts, monkeypatch):
