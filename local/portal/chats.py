@@ -31,6 +31,19 @@ def new_chat(portal: Portal, owner: int, users: list[int], **more: Any) -> Row:
     return chats.rows[number]
 
 
+def task_chat(portal: Portal, task: Row) -> Row:
+    """The chat of a task, opened when it is asked for first; its people are the task's."""
+    people = (task["createdBy"], task["responsibleId"], *task.get("auditors", ()))
+    users = {int_or_none(one) or 0 for one in (*people, *task.get("accomplices", ()))} - {0}
+    names = {"entity_type": "TASKS_TASK", "entity_id": str(task["id"])}
+    chats = table(portal, "chat").walk()
+    chat = next((row for row in chats if names.items() <= row.items()), None)
+    if chat is None:
+        chat = new_chat(portal, int(task["createdBy"]), [], title=task["title"], **names)
+    chat["users"] = sorted({*chat["users"], *users})
+    return chat
+
+
 def chat_of(call: Call, dialog: Any) -> Row:
     """The chat behind `chat5` or behind the number of a person; ACCESS_ERROR where none is."""
     text, portal = str(dialog or ""), call.portal

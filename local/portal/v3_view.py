@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from local.portal.chats import task_chat
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.schema import DATA
@@ -51,7 +52,6 @@ SORTED |= {"endPlan", "groupId", "priority", "status", "started", "changed", "cl
 SORTED |= {"activity", "mark"}
 _UNWRITTEN = {"id", "created", "changed", "guid"}
 _PEOPLE = {"creator": "creatorId", "responsible": "responsibleId", "changedBy": "changedById"}
-_USER = {"id", "name", "role", "image", "gender", "email", "externalAuthId", "rights"}
 # By default nothing of what a task is linked to
 _HIDDEN = {"creatorId", "created", "responsibleId", "groupId", "stageId", "changedById"}
 _HIDDEN |= {"statusChangedById", "closedById", "accomplices", "auditors"}
@@ -95,13 +95,22 @@ def view(portal: Portal, reader: int, row: Row, select: list[str] | None) -> Row
     shown: Row = {name: whole[name] for name in asked if name in whole}
     for name in select or ():
         link, dot, inner = name.partition(".")
-        if link not in _PEOPLE or not dot:
+        if not dot or link not in {*_PEOPLE, "chat"}:
             continue
-        if inner not in _USER:
-            raise unknown_field(inner, "UserDto")
-        person = _person(portal, value_of(row, _PEOPLE[link]))
-        shown[link] = shown.get(link, {}) | {inner: person[inner]}
+        linked = (
+            _chat(portal, row) if link == "chat" else _person(portal, value_of(row, _PEOPLE[link]))
+        )
+        if inner not in linked:
+            raise unknown_field(inner, "ChatDto" if link == "chat" else "UserDto")
+        shown[link] = shown.get(link, {}) | {inner: linked[inner]}
+    if "chatId" in (select or ()):
+        shown["chatId"] = _chat(portal, row)["id"]
     return shown
+
+
+def _chat(portal: Portal, row: Row) -> Row:
+    number = task_chat(portal, row)["id"]
+    return {"id": number, "entityId": row["id"], "entityType": "TASKS_TASK"}
 
 
 def _person(portal: Portal, number: Any) -> Row:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method
+from local.portal.chats import say, task_chat
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler, compile_order
@@ -94,7 +95,9 @@ def _comment_event(action: str, call: Call, row: Row) -> None:
 
 @hook("task.commentitem", "add")
 def added_comment(call: Call, row: Row) -> None:
-    """A comment is a write to its task."""
+    """A comment is a write to its task, and a message of the task's chat."""
+    task, author = call.portal.tasks.rows[row["TASKID"]], row.get("AUTHOR_ID") or call.user
+    say(call.portal, task_chat(call.portal, task), author, row["POST_MESSAGE"], row["id"])
     _comment_event("ADD", call, row)
     call.wrote(f"task/{row['TASKID']}", comment=row["POST_MESSAGE"][:200])
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
+from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page
 from local.portal.methods.task_numbers import task_number
@@ -79,7 +80,8 @@ def _watch(key: str, on: bool, call: Call) -> Any:
         row = change_task(call.portal, row, {key: people}, call.actor)
     else:
         row[key] = people
-    return {"task": detail(call.portal, row)}
+    shown = {"chatId": task_chat(call.portal, row)["id"]} if key == "pinnedBy" else {}
+    return {"task": detail(call.portal, row) | shown}
 
 
 for _name, _what in {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
+from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page, candidates, cut, read_start
 from local.portal.methods.task_numbers import task_number
@@ -130,8 +131,10 @@ def get(call: Call) -> Any:
             files = key == "ufTaskWebdavFiles"
             view[key] = [int(one.lstrip("n")) for one in found] if files else found
             view["ufMailMessage"] = None
+    if "CHAT_ID" in wanted:
+        view["chatId"] = task_chat(call.portal, row)["id"]
     if wanted and "*" not in wanted:
-        keep = {NAMES.get(name, "") for name in wanted}
+        keep = {NAMES.get(name, "chatId") for name in wanted}
         always = {"id", "descriptionInBbcode", "favorite", "group", "action", "ufMailMessage"}
         keep |= always | {"creator" if "createdBy" in keep else ""}
         keep |= {"responsible" if "responsibleId" in keep else ""}

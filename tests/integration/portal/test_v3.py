@@ -73,6 +73,8 @@ def test_without_a_select_no_people_come_along(call, task):
     people = {"creator": {"id": 1, "name": "Ann Lee"}}
     assert get(call, task, "id", "creator.name", "creator.id") == {"id": task} | people
     assert get(call, task, "creator.name", "creator.id") == whole | people
+    chat = get(call, task, "chatId", "chat.id", "chat.entityId")
+    assert chat == {"chatId": 1, "chat": {"id": 1, "entityId": task}}
 
 
 @pytest.mark.parametrize(

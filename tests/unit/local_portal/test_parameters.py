@@ -114,3 +114,26 @@ def test_guests_and_kinds_of_chats_are_left_out_on_demand(talk):
     assert talk.call("im.recent.get", LAST_UPDATE="2099-01-01") == []
     assert talk.call("im.notify.delete", SUB_TAG="second") is True
     assert talk.call("im.notify.get")["total_count"] == 2
+
+
+def test_what_a_comments_event_names_is_a_message_of_the_tasks_chat(full):
+    """[tasks-new.md] The chat is a task's own, and both have one number."""
+    made = full.call("tasks.task.add", fields={"TITLE": "One", "RESPONSIBLE_ID": 2})["task"]["id"]
+    full.call("task.commentitem.add", TASKID=made, FIELDS={"POST_MESSAGE": "Hello"})
+    told = full.portal.outbox.waiting[-1].fields()["data"]["FIELDS_AFTER"]
+    task = full.call("tasks.task.get", taskId=made, select=["ID", "CHAT_ID"])["task"]
+    found = full.call("im.dialog.messages.get", DIALOG_ID=f"chat{task['chatId']}")["messages"]
+    assert [(row["id"], row["text"]) for row in found] == [(told["MESSAGE_ID"], "Hello")]
+    assert full.call("tasks.task.pin", taskId=made)["task"]["chatId"] == task["chatId"]
+    assert full.call("im.chat.user.list", CHAT_ID=task["chatId"]) == [1, 2]
+
+
+def test_elapsed_time_is_selected_and_paged(full):
+    """[task-elapsed-item-get-list.md] Order, filter, select, page."""
+    full.call("tasks.task.add", fields={"TITLE": "One", "RESPONSIBLE_ID": 2})
+    for seconds in (60, 120, ""):
+        full.call("task.elapseditem.add", TASKID=1, ARFIELDS={"SECONDS": seconds})
+    arguments = [1, {"ID": "desc"}, {}, ["ID"], {"NAV_PARAMS": {"nPageSize": 1, "iNumPage": 2}}]
+    given = {str(at): value for at, value in enumerate(arguments)}
+    answer = full.answer("task.elapseditem.getlist", **given)
+    assert (answer["result"], answer["total"]) == ([{"ID": "2"}], 3)
