@@ -9,6 +9,7 @@ from itertools import batched
 from ops.past import Past
 from ops.progress import Progress
 from ops.selection import changes_between
+from ops.swept import check_swept
 from ops.timeline import GapError, Step, Timeline
 from relay.change import Change, is_volatile
 from relay.history import FORGOTTEN, PastChange, keys_of
@@ -32,6 +33,11 @@ class Happened:
         for one in reversed(self.rows):
             self._rows[key_of_change(one)].append(one)
         self.timelines = dict(self._load())
+
+    def check(self, portal: str) -> None:
+        """Exit where nothing happened because no such portal ever was."""
+        if not self.timelines:
+            check_swept(self._past.dynamodb, self._past.stack, portal)
 
     def _load(self) -> Iterator[tuple[Key, Timeline]]:
         progress = Progress("items read")

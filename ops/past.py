@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 from ops.deployed import Deployed
-from ops.swept import check_swept
 from ops.timeline import Timeline
 from relay.errors import NotOursError
 from relay.history import DAY_SECONDS, History, keys_of
@@ -18,7 +17,7 @@ class Past:
 
     def __init__(self, dynamodb: Any, stack: Deployed) -> None:
         self.history_table, self.mirror_table = stack.resource("History"), stack.resource("Mirror")
-        self.dynamodb, self._stack = dynamodb, stack
+        self.dynamodb, self.stack = dynamodb, stack
         self.history = History(dynamodb, self.history_table)
         self._days = int(stack.parameters.get("HistoryDays", "0"))
 
@@ -91,10 +90,6 @@ class Past:
             if keys_of(past.change_id)[1].partition(".")[0] == row.born and past.version <= row.seq
         ]
         return Timeline(key, row, rows, self.begins())
-
-    def check_portal(self, portal: str) -> None:
-        """Exit where no portal of this name was ever swept."""
-        check_swept(self.dynamodb, self._stack, portal)
 
     def change(self, change_id: str) -> tuple[Key, int]:
         """Return the item and the version of a change's id; exits where it is no such id."""

@@ -49,6 +49,7 @@ def command(
     past = Past(dynamodb, deployed)
     begin, now = moment_of(since, "SINCE"), time.time()
     happened = Happened(past, portal, begin, now)
+    happened.check(portal)
     end = moment_of(until, "UNTIL") if until else now
     changes = [one for one in happened.changes(end) if reaction.gets(one)]
     done = checkpoints_of(dynamodb, deployed, name, changes)

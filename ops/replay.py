@@ -57,6 +57,7 @@ def replay_command(  # noqa: PLR0913, PLR0917  an option each
         )
     end = moment_of(until, "UNTIL") if until else now
     happened = Happened(Past(client("dynamodb"), deployed), portal, begin, now)
+    happened.check(portal)
     changes = [one for one in happened.changes(end) if reaction.gets(one)]
     for gap in happened.gaps.values():
         console.print(shown(gap))

@@ -56,6 +56,7 @@ def command(  # noqa: PLR0913, PLR0917  an option each
         now = time.time()
         end = moment_of(until, "UNTIL") if until else now
         happened = Happened(past, portal, moment_of(since, "SINCE"), now)
+        happened.check(portal)
         wanted = chosen((one for one in happened.rows if one.at <= end), by)
         timelines = happened.timelines
     plans, refused = plans_of(timelines, wanted, field, many=not change)

@@ -276,7 +276,7 @@ FAULTS = {
         "gone",
         "make deploy",
     ),
-    "AWS away": (lambda: refused("unreachable"), "Could not connect", "region and credentials"),
+    "AWS away": (lambda: refused("unreachable"), "Could not connect", "AWS_REGION and credentials"),
     "half-deleted stack": (part_missing, "has no StateTable", "make deploy"),
 }
 
