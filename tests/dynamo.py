@@ -114,6 +114,8 @@ class Dynamo:
         return reason | ({"Item": copied(row)} if returned else {})
 
     def _holds(self, row, part):
+        if "ConditionExpression" not in part:
+            return True
         names, values = (
             part.get("ExpressionAttributeNames", {}),
             part.get("ExpressionAttributeValues"),

@@ -40,9 +40,9 @@ def store(table, build, *notes):
     return error
 
 
-def rows_of(*notes):
+def rows_of(*notes, build=add_notes):
     """Return the rows of the State table with these notes, by their keys."""
     table = Dynamo()
     for note in notes:
-        assert store(table, add_notes, note) is None
+        assert store(table, build, note) is None
     return table.rows

@@ -144,8 +144,9 @@ class StateRequests:
         """Return a request with its table and its condition."""
         request["TableName"] = self._table
         if by:
-            request["ConditionExpression"] = by.expression
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+            if by.expression:
+                request["ConditionExpression"] = by.expression
+                request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
             if by.names:
                 request["ExpressionAttributeNames"] = by.names
             if by.values:

@@ -8,7 +8,7 @@ remove a row; a row without it stays.
 | `done#<reaction>#<id>` | writes of a reaction for one change or event | lease owner | 30 days |
 | `newest#<reaction>#<portal>#<item>` | version handled last, some writes | the reaction | 30 days |
 | `echo#<portal>#<item>#<hour>` | what reactions set, and their budget | reactions | 25 hours |
-| `made#<portal>#<item or stamp>` | that a reaction made it | reactions | 25 hours |
+| `made#<portal>#<ids or stamp>` | that a reaction made it | reactions | 25 hours |
 | `gone#<portal>#<item>` | that a reaction deleted it | reactions | 25 hours |
 | `slots#<portal>` | when the bucket of requests is empty | whoever calls the portal | |
 | `sweep#<portal>` | lease and progress of the sweeps | lease owner | |
@@ -22,7 +22,7 @@ remove a row; a row without it stays.
 | state_requests | BatchWriteItem | none: a row has one owner, or is the same for all writers |
 | state_requests | PutItem | `done#`: no row, or the owner that was read |
 | state_requests | TransactWriteItems | of a robot's call also: no equal call within ten seconds |
-| state_requests | UpdateItem | `echo#`: budget and room; the stamp is there, to take it back |
+| state_requests | UpdateItem | `echo#`: budget and room, or ids to take back; `made#`: none |
 | portal.shared_slots | UpdateItem | `empty_at` is within the bucket |
 | tracking.sweep_state | UpdateItem | the lease is over |
 | tracking.sweep_state | PutItem | the lease is this sweep's |
@@ -56,6 +56,7 @@ DAY_SECONDS = 24 * 3600
 CHECKPOINT_SECONDS = 30 * DAY_SECONDS  # queue and dead-letter queue keep a message 14 days each
 LEDGER_SECONDS = 25 * 3600  # a stream that stood still for a day still finds them
 HOUR_SECONDS = 3600
+MADE_IDS = 32  # in a row; with names of 20 letters less than 1 KB, a write unit
 
 
 def checkpoint_key(reaction: str, record_id: str) -> str:
@@ -76,6 +77,11 @@ def ledger_key(portal: str, item: str, at: float) -> str:
 def made_key(portal: str, item_or_stamp: str) -> str:
     """Return the key of the row that says that a reaction made an item, or stamped one."""
     return f"made#{portal}#{item_or_stamp}"
+
+
+def made_block_key(portal: str, entity: str, number: int) -> str:
+    """Return the key of the row that says of neighbouring ids which of them a reaction made."""
+    return f"made#{portal}#{entity}/{number - number % MADE_IDS}+"
 
 
 def gone_key(portal: str, item: str) -> str:

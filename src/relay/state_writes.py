@@ -8,7 +8,10 @@ from relay.aws_types import Item
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition in DynamoDB's words, with the names and values that its request uses."""
+    """A condition in DynamoDB's words, with the names and values that its request uses.
+
+    An empty expression is no condition.
+    """
 
     expression: str
     names: dict[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
 from relay.echo.note_text import NoteText
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
-from relay.state_table import gone_key, made_key
+from relay.state_table import gone_key, made_block_key, made_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call
@@ -47,14 +47,15 @@ def mark_echoes(
     for change, some in zip(changes, keys, strict=True):
         found = {key: rows[key] for key in some if key in rows}
         ours = is_echo(found, change, (former_readings or {}).get(change.change_id, 0.0))
-        echo = replace(change, origin="relay", reaction=_writers(found)) if ours else change
+        echo = replace(change, origin="relay", reaction=_writers(found, change)) if ours else change
         marked.append(echo)
     return marked
 
 
-def _writers(rows: Rows) -> str:
+def _writers(rows: Rows, change: Change) -> str:
     """Return the reactions that wrote an item in these rows' time; empty where none is noted."""
     names = {row["by"]["S"] for row in rows.values() if "by" in row}
+    names |= {row[change.id]["S"] for row in rows.values() if change.id in row}
     names |= {one.removeprefix(SENT) for row in rows.values() for one in row if one[:5] == SENT}
     return " or ".join(sorted(names))
 
@@ -67,7 +68,9 @@ def _keys(change: Change) -> list[str]:
     if change.action == "added":
         texts = (str(change.after.get(name) or "") for name in ("originId", "xmlId"))
         stamps = [made_key(portal, text) for text in texts if text.startswith(PREFIX)]
-        return [made_key(portal, item), *stamps]
+        # Older code had a row for each item.
+        made = [made_block_key(portal, change.entity, int(change.id)), made_key(portal, item)]
+        return [*made, *stamps]
     times = (_saved_at(change), _read_at(change))
     return list(dict.fromkeys(key for at in times for key in keys_around(portal, item, at)))
 
@@ -77,12 +80,19 @@ def is_echo(rows: Rows, change: Change, former_reading: float = 0.0) -> bool:
     if change.action == "deleted":
         return bool(rows)
     if change.action == "added":
-        return any("entity" not in row or _is_author(row, change) for row in rows.values())
+        return any(_has_made(row, change) for row in rows.values())
     saved_by = change.after.get("changedBy" if change.entity == "task" else "updatedBy")
     # A person may set what a reaction has set within the same minutes.
     since = former_reading - CALL_SECONDS
     notes = [note for note in notes_of(rows.values(), change) if note.at >= since]
     return _explain([note for note in notes if str(note.user) == str(saved_by)], change)
+
+
+def _has_made(row: Item, change: Change) -> bool:
+    """Return whether a row says that a reaction made this item."""
+    if "by" not in row:  # one of many ids
+        return change.id in row
+    return "entity" not in row or _is_author(row, change)
 
 
 def _is_author(row: Item, change: Change) -> bool:

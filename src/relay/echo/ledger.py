@@ -4,7 +4,7 @@
 |---|---|---|---|
 | a write to an item | `echo#` of this item and hour | before it is sent | fields, user, time |
 | a create with a stamp | `made#` of the stamp | before it is sent | kind, user, reaction |
-| any other create | `made#` of the new item | after its answer | reaction |
+| any other create | `made#` of the new id and its neighbours | after its answer | reaction |
 | a deletion | `gone#` of the item | after its answer | reaction |
 
 A write is noted before it is sent, so that no change is announced before its note. That needs a
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from relay.aws_types import Item, Value
 from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
-from relay.state_table import LEDGER_SECONDS, key, ledger_key, made_key
+from relay.state_table import LEDGER_SECONDS, key, ledger_key, made_block_key, made_key
 from relay.state_writes import Condition, Put, Update
 
 BUDGET = 30  # writes of one reaction to one item in an hour
@@ -53,6 +53,34 @@ def stamped(portal: str, created: CreatedItem, user_id: int, now: float, *, by: 
     """Return the row of a stamped create. Kind and user: a conversion copies stamps elsewhere."""
     row_key = made_key(portal, created.stamp)
     return fact(row_key, now, by=by, entity=created.entity, user=created.author(user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new item of a reaction, on its way into the ledger."""
+
+    key: str
+    id: str
+    reaction: str
+    now: float  # epoch s
+
+    @classmethod
+    def of(cls, portal: str, entity: str, number: str, now: float, *, by: str) -> "Made":
+        """Return it with the key of its row."""
+        return cls(made_block_key(portal, entity, int(number)), str(int(number)), by, now)
+
+
+def add_made(made: Sequence[Made]) -> Update:
+    """Return the update that notes new items with neighbouring ids of one reaction."""
+    ids = {one.id for one in made}  # a name twice would be refused
+    names = {"#expires": "expires"} | {f"#n{at}": name for at, name in enumerate(sorted(ids))}
+    values: dict[str, Value] = {
+        ":expires": {"N": str(int(made[0].now + LEDGER_SECONDS))},
+        ":by": {"S": made[0].reaction},
+    }
+    sets = ", ".join(f"#n{at} = :by" for at in range(len(ids)))
+    change = f"SET #expires = :expires, {sets}"
+    return Update(made[0].key, change, Condition("", names, values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,16 @@ from typing import NamedTuple
 
 from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
-from relay.echo.ledger import BUDGET, Note, add_notes, fact, stamped, take_back_notes
+from relay.echo.ledger import (
+    BUDGET,
+    Made,
+    Note,
+    add_made,
+    add_notes,
+    fact,
+    stamped,
+    take_back_notes,
+)
 from relay.echo.note_text import NoteText
 from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
@@ -33,7 +42,7 @@ from relay.reaction.newest import Newest
 from relay.reaction.run import Log
 from relay.reaction.writes import was_not_sent
 from relay.state_batch import StateBatch
-from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, made_key
+from relay.state_table import HOUR_SECONDS, gone_key, ledger_key
 from relay.state_writes import Put
 
 
@@ -157,8 +166,9 @@ class WriteNotes:
                 jobs.append(self._add(write, written, f"late {at}", now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
-                row_key = made_key(self.author.portal, f"{created.entity}/{number}")
-                jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
+                by = self.ledger.reaction
+                made = Made.of(self.author.portal, created.entity, number, now, by=by)
+                jobs.append(self.ledger.batch.write(made.key, made, add_made))
         await self._all(jobs, "not noted", write)
 
     async def _all(self, jobs: Iterable[Awaitable[None]], message: str, write: Write) -> None:

@@ -8,7 +8,15 @@ import pytest
 from relay.change import Fields
 from relay.echo.detect import CALL_SECONDS, is_echo, mark_echoes
 from relay.echo.effects import created_item
-from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, fact, keys_around, stamped
+from relay.echo.ledger import (
+    CLOCK_SECONDS,
+    NOTED_SECONDS,
+    Made,
+    add_made,
+    fact,
+    keys_around,
+    stamped,
+)
 from relay.state_table import gone_key, made_key
 from tests import samples
 from tests.ledger import note_of as noted
@@ -360,6 +368,17 @@ def test_a_new_item_is_recognised_by_its_id():
     assert origin_of(added("task"), row) == "portal"
     assert origin_of(added(number="6", originId="quote/5"), row) == "portal"  # another's key
     assert origin_of(added()) == "portal"
+
+
+def test_new_items_with_neighbouring_ids_are_recognised_one_by_one():
+    """A row tells of each of its ids apart, and who made it; other kinds have rows of their own."""
+    notes = [Made.of("main", "quote", number, NOW, by="tidy") for number in ("5", "31", "05")]
+    rows = rows_of(*notes, build=add_made)
+    changes = [added(number=number) for number in ("5", "31", "6", "32")]
+    marked = mark_echoes([*changes, added("task")], loading(rows))
+    assert [one.origin for one in marked] == ["relay", "relay", "portal", "portal", "portal"]
+    assert [one.reaction for one in marked] == ["tidy", "tidy", "", "", ""]
+    assert len(rows) == 1
 
 
 @pytest.mark.parametrize("name", ["originId", "xmlId"])

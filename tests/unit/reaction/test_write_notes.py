@@ -79,10 +79,10 @@ def test_a_deletion_is_noted_when_it_has_run(run):
 @pytest.mark.parametrize(
     ("method", "params", "result", "key"),
     [
-        ("crm.item.add", {"entityTypeId": 7}, {"item": {"id": 9}}, "made#main#quote/9"),
-        ("crm.item.add", {"entityTypeId": 128}, {"item": {"id": 9}}, "made#main#dynamic_128/9"),
-        ("crm.deal.add", {}, 9, "made#main#deal/9"),
-        ("tasks.task.add", {}, {"task": {"id": "9"}}, "made#main#task/9"),
+        ("crm.item.add", {"entityTypeId": 7}, {"item": {"id": 9}}, "made#main#quote/0+"),
+        ("crm.item.add", {"entityTypeId": 128}, {"item": {"id": 9}}, "made#main#dynamic_128/0+"),
+        ("crm.deal.add", {}, 9, "made#main#deal/0+"),
+        ("tasks.task.add", {}, {"task": {"id": "9"}}, "made#main#task/0+"),
     ],
 )
 def test_a_create_without_a_stamp_is_noted_by_its_id(run, method, params, result, key):
@@ -92,8 +92,8 @@ def test_a_create_without_a_stamp_is_noted_by_its_id(run, method, params, result
     assert run.table.rows == {}
     run.after(call, result)
     assert run.keys == [key]
-    assert run.table.rows[key].keys() == {"pk", "expires", "by"}
-    assert run.table.rows[key]["by"] == {"S": "tidy"}
+    assert run.table.rows[key].keys() == {"pk", "expires", "9"}
+    assert run.table.rows[key]["9"] == {"S": "tidy"}
 
 
 @pytest.mark.parametrize("result", [None, {}, {"item": None}, {"item": {"id": "x"}}, [], True])
@@ -134,7 +134,9 @@ def test_reads_of_a_batch_are_no_writes(run):
         task = {"task": {"id": str(number)}}
         run.after(call, results(task=task, read=task, known=task))
     assert run.counted == {}
-    assert len(run.keys) == BUDGET + 10
+    made = [name for row in run.table.rows.values() for name in row if name.isdecimal()]
+    assert sorted(map(int, made)) == list(range(BUDGET + 10))
+    assert run.keys == ["made#main#task/0+", "made#main#task/32+"]
 
 
 def test_a_reference_is_noted_when_its_batch_has_run(run):
@@ -163,7 +165,7 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
     run.after(call, results(**answers))
     written = ("lead/70", "lead/8", "deal/9", "lead/3", "lead/4", "lead/9")
     assert run.counted == dict.fromkeys(written, 1)
-    assert run.keys == ["gone#main#lead/4", "made#main#deal/9"]
+    assert run.keys == ["gone#main#lead/4", "made#main#deal/0+"]
 
 
 def test_the_budget_ends_a_loop(run):
