@@ -57,6 +57,7 @@ def main() -> None:
     _replace(lambda_svc, "_poll_dynamodb_streams", lambda _: poll_streams)
     _replace(lambda_svc, "_sqs_esm_concurrency", counting)
     _replace(cloudwatch_logs, "_filter_log_events", paging)
+    _replace(lambda_svc, "_emit_lambda_logs", naming)
     _replace(apigateway, "handle_execute", limiting)
     handlers = sqs._HANDLERS
     for action, by in (
@@ -114,6 +115,17 @@ def noting_runs(emit: Callable[..., Any], note: Callable[..., None]) -> Callable
         return emit(function, *run, **how)
 
     return noted
+
+
+def naming(emit: Callable[..., Any]) -> Callable[..., Any]:
+    """Put the function's name into the name of a log stream, as AWS does in a shared group."""
+
+    def named(function: dict[str, Any], *run: Any, **how: Any) -> Any:
+        config = function.get("config") or function
+        version = f"{config['FunctionName']}[{config.get('Version', '$LATEST')}]"
+        return emit({"config": config | {"Version": version}}, *run, **how)
+
+    return named
 
 
 # Gateway

@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from local.trace import frames_of_error, lines
+from local.trace import frames_of_error, lines, own
 
 SECONDS = 20
-MOST_BYTES = 60_000  # less than a pipe holds
+MOST_LETTERS = 1000  # of an error: a pipe holds 64 KiB
 _POLL_SECONDS = 0.01
 
 
@@ -47,8 +47,8 @@ class Importer:
         self._process.terminate()
         self._process.communicate()
 
-    def trouble(self, handlers: Iterable[str]) -> str:
-        """Return why the first handler can't be loaded, with its traceback; empty where all can."""
+    def troubles(self, handlers: Iterable[str]) -> dict[str, list[str]]:
+        """Return each error at the import of handlers, with its traceback: {text: handlers}."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise RuntimeError("the importing process has no pipes")
@@ -57,7 +57,8 @@ class Importer:
         answer = stdout.readline()
         if not answer:
             raise RuntimeError("the process that imports what is saved has ended; start anew")
-        return str(json.loads(answer))
+        found: dict[str, list[str]] = json.loads(answer)
+        return found
 
 
 def load(handler: str) -> None:
@@ -68,16 +69,23 @@ def load(handler: str) -> None:
         raise TypeError(f"{module} has no {name}; its last line is {name} = <reaction>.{name}")
 
 
-def trouble(handlers: Iterable[str]) -> str:
-    """Import handlers here; return the error of the first that fails, and its lines in our code."""
+def troubles(handlers: Iterable[str]) -> dict[str, list[str]]:
+    """Import handlers here; return each error and its lines in our code, with its handlers."""
+    texts: dict[object, str] = {}
+    found: dict[str, list[str]] = {}
     for handler in handlers:
         try:
             load(handler)
         except (Exception, SystemExit) as error:  # noqa: BLE001  each means that Lambda can't either
-            text = error.msg if isinstance(error, SyntaxError) else error
+            said = (
+                f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+            )
             ours = [one for one in frames_of_error(error) if one.file.startswith("src/")]
-            return "\n".join([f"{type(error).__name__}: {text}", *lines(ours)])
-    return ""
+            inner = ours[-1:]  # the same of each handler that meets the error
+            places = [line for one in dict.fromkeys([*inner, *own(ours)]) for line in lines([one])]
+            text = texts.setdefault((said, *inner), "\n".join([said, *places])[:MOST_LETTERS])
+            found.setdefault(text, []).append(handler)
+    return found
 
 
 def _forget_ours() -> None:
@@ -87,14 +95,14 @@ def _forget_ours() -> None:
 
 
 def _answer(handlers: list[str], seconds: float) -> str:
-    """Return the trouble that a fork finds, which has no module of ours yet."""
+    """Return the troubles that a fork finds, which has no module of ours yet, as JSON."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what a module prints
             _forget_ours()
-            os.write(writing, trouble(handlers).encode()[:MOST_BYTES])
+            os.write(writing, json.dumps(troubles(handlers)).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -104,10 +112,11 @@ def _answer(handlers: list[str], seconds: float) -> str:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(reading)
-            return f"{', '.join(handlers)}: the import takes more than {seconds:g} s"
+            told = f"{', '.join(handlers)}: the import takes more than {seconds:g} s"
+            return json.dumps({told: handlers})
         time.sleep(_POLL_SECONDS)
     with os.fdopen(reading, encoding="utf-8") as pipe:
-        return pipe.read()
+        return pipe.read() or json.dumps({"an import ended the process": handlers})
 
 
 def main(seconds: float) -> None:
@@ -121,7 +130,7 @@ def main(seconds: float) -> None:
         ):
             importlib.import_module(module)
     for line in sys.stdin:
-        print(json.dumps(_answer(line.split(), seconds)), flush=True)
+        print(_answer(line.split(), seconds), flush=True)
 
 
 if __name__ == "__main__":

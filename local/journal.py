@@ -1,14 +1,14 @@
 """What happens in the local stack, line by line on the terminal and step by step on the page."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from local.aws import LocalAws
 from local.changes import Changes, Readings, step
 from local.changes import words as change_words
 from local.demo import DemoPortal
-from local.live import LiveStack, NotTakenError, Taken
+from local.live import LiveStack, Taken
 from local.log_lines import clock, steps, traceback_of, words
 from local.stack import Stack
 from ops.follow import follow
@@ -49,7 +49,7 @@ class Journal:
             self._show(shown_steps)
 
     def _take(self) -> None:
-        if notice := outcome(self._live):
+        for notice in notices(self._live.take()):
             color = "red" if notice.bad else "green"
             console.print(f"{_now()}  [{color}]{notice.verdict}[/] {shown(notice.text)}")
             _indented(notice.lines)
@@ -76,14 +76,13 @@ class Notice(NamedTuple):
     bad: bool
 
 
-def outcome(live: LiveStack) -> Notice | None:
-    """Let a stack take what is saved; return what became of it, None where nothing was saved."""
-    try:
-        taken = live.take()
-    except NotTakenError as error:
-        text = "what was saved; the former code goes on:"
-        return Notice("not running", text, str(error).splitlines(), bad=True)
-    return Notice("running", _words(taken), [], bad=False) if taken else None
+def notices(taken: Taken | None) -> Iterator[Notice]:
+    """Yield what became of saved files: what does not run last."""
+    if taken and (taken.files or not taken.trouble):
+        yield Notice("running", _words(taken), [], bad=False)
+    if taken and taken.trouble:
+        text = "with this error; the former code goes on:"
+        yield Notice("not running", text, taken.trouble.splitlines(), bad=True)
 
 
 def _words(taken: Taken) -> str:

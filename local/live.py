@@ -5,7 +5,7 @@ Nothing is deployed anew, so the portal, the mirror and the queues keep what the
 
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -33,12 +33,14 @@ class Taken:
     """What was saved, relative to the project, and the functions that run it now.
 
     `functions` are logical ids. `seconds` run from the moment in which the save was noticed.
+    `trouble` is a text for the author of what does not run; `files` has none of that.
     """
 
     files: tuple[str, ...]
     functions: tuple[str, ...]
     is_update: bool
     seconds: float
+    trouble: str = ""
 
 
 class LiveStack:
@@ -47,8 +49,9 @@ class LiveStack:
     def __init__(self, aws: LocalAws, stack: Stack, root: Path = ROOT, **parameters: str) -> None:
         self._aws, self._stack, self._root, self._parameters = aws, stack, root, parameters
         self._source, self._template = root / "src", root / "template.yaml"
+        self._requirements = self._source / "requirements.txt"
         self._saved = SavedFiles(self._source, self._template)
-        self._waiting: set[Path] = set()  # what was saved and can't run yet
+        self._waiting: set[Path] = set()  # the template, for the code of a function that it adds
         self._importer = Importer(self._source, ROOT)
         self._read_deployed()
 
@@ -64,45 +67,65 @@ class LiveStack:
     def take(self) -> Taken | None:
         """Run what was saved since the last call; return None where nothing was.
 
-        Raises NotTakenError with a text for its author where it can't run.
+        A file that can't run holds back no other: the functions that load it keep what they have.
         """
-        if not (new := self._saved.new()):
+        if not (saved := self._saved.new()):
             return None
         started = time.monotonic()
-        paths = self._waiting = self._waiting | new
-        is_update = self._template in paths
-        if self._source / "requirements.txt" in paths:
-            self._deploy()
-            is_update = True
+        paths, self._waiting = saved | self._waiting, set()
+        troubles: list[str] = []
+        if self._requirements in paths and self._heeds(troubles, self._deploy):
             functions = {name for name in self._stack.resources if name.endswith("Function")}
         else:
-            functions = self._take(paths)
-        names = sorted(str(path.relative_to(self._root)) for path in paths)
-        seconds, self._waiting = time.monotonic() - started, set()
-        return Taken(tuple(names), tuple(sorted(functions)), is_update, seconds)
+            paths, functions = self._take(paths - {self._requirements}, troubles)
+        return Taken(
+            files=tuple(sorted(str(path.relative_to(self._root)) for path in paths)),
+            functions=tuple(sorted(functions)),
+            is_update=bool({self._template, self._requirements} & paths),
+            seconds=time.monotonic() - started,
+            trouble="\n".join(troubles),
+        )
 
-    def _take(self, paths: set[Path]) -> set[str]:
-        code = paths - {self._template}
-        template = self._template.read_text("utf-8")
+    def _take(self, paths: set[Path], troubles: list[str]) -> tuple[set[Path], set[str]]:
+        """Return the files that run now, and the functions that run them; note what does not."""
+        code, template = paths - {self._template}, self._template.read_text("utf-8")
         handlers = self._handlers
         deployed = set(handlers.values())
         needed = set(HANDLER.findall(template)) if self._template in paths else deployed
         changed = affected(needed, code, self._source) if code else set()
         wanted = changed | (needed - deployed)
-        if wanted and (trouble := self._importer.trouble(wanted)):
-            raise NotTakenError(trouble)
+        errors = self._importer.troubles(wanted) if wanted else {}
+        troubles += errors
+        bad = {handler for refused in errors.values() for handler in refused}
+        good = changed - bad
+        taken = {
+            path
+            for path in code
+            if affected(good, {path}, self._source) or not affected(bad, {path}, self._source)
+        }
+        functions = {name for name, handler in handlers.items() if handler in good}
         if code:
             self._upload()
-        functions = {name for name, handler in handlers.items() if handler in changed}
-        if self._template in paths:
-            self._update(template)
+            self._replace_code(functions)
+        if self._template in paths and bad - deployed:
+            self._waiting = {self._template}
+        elif self._template in paths and self._heeds(troubles, lambda: self._update(template)):
             self._read_handlers()
             now = self._handlers.items()
-            functions |= {name for name, handler in now if handlers.get(name) != handler}
-        functions &= self._stack.resources.keys()
-        if self._code != self._deployed:
-            self._replace_code(functions)
-        return functions
+            new = {name for name, handler in now if handlers.get(name) != handler}
+            if self._code != self._deployed:
+                self._replace_code(new)
+            taken, functions = taken | {self._template}, (functions & self._handlers.keys()) | new
+        return taken, functions
+
+    def _heeds(self, troubles: list[str], step: Callable[[], None]) -> bool:
+        """Return whether the stack takes a step; note why where it does not."""
+        try:
+            step()
+        except NotTakenError as error:
+            troubles.append(str(error))
+            return False
+        return True
 
     def _read_deployed(self) -> None:
         """Read which package and which handlers are deployed."""

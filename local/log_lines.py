@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from local.trace import Frame, frames_of_log, lines
+from ops.printed import own_words
 from ops.terminal import shown
 
 _RELAY = ("ingress", "republish", "track", "sweep", "announce", "forward")  # no reactions
@@ -19,23 +20,30 @@ def clock(line: dict[str, Any]) -> str:
 
 def words(line: dict[str, Any]) -> str | None:
     """Return a log line as rich's markup; None for a line that is not shown."""
-    service, message = shown(str(line.get("service"))), line["message"]
-    reason = shown(str(line.get("reason") or line.get("because")))
+    service = str(line.get("service"))
+    color, text = ("blue", str(line["message"])) if line.get("printed") else _relays_words(line)
+    if not text and service not in {"None", "journal", *_RELAY}:
+        color, text = "blue", own_words(line)
+    return f"[{color}]{shown(service)}[/] {shown(text)}" if color else shown(text) or None
+
+
+def _relays_words(line: dict[str, Any]) -> tuple[str, str]:
+    """Return color and text of a line of the relay's code; no text for one that is not shown."""
+    service, message = line.get("service"), line["message"]
+    reason = str(line.get("reason") or line.get("because"))
     if not isinstance(message, str):
-        return None
+        return "", ""
     if service == "journal" and "payload" in line:
-        text = f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
-        return shown(text)
+        return "", f"{message}  {line.get('entity') or ''} {line.get('item_id') or ''}".rstrip()
     if message == "handled" and service != "journal":
-        handled = shown(str(line.get("event_id") or line.get("change_id")))
-        return f"[green]{service}[/] handled {handled}"
+        return "green", f"handled {line.get('event_id') or line.get('change_id')}"
     if message in {"dead-lettered", "comes back"}:
-        error = shown(str(line.get("error") or ""))
+        error = str(line.get("error") or "")
         said = ": ".join(part for part in (error, reason) if part and part != "None")
-        return f"[red]{service}[/] {message}: {said}"
-    if message in {"refused", "spilled", "lost", "waiting"}:
-        return f"[yellow]{service}[/] {message}: {reason}"
-    return None
+        return "red", f"{message}: {said}"
+    if message in {"refused", "spilled", "lost", "waiting"} and service in _RELAY:
+        return "yellow", f"{message}: {reason}"
+    return "", ""
 
 
 def traceback_of(line: dict[str, Any]) -> list[str]:
@@ -50,6 +58,8 @@ def traceback_of(line: dict[str, Any]) -> list[str]:
 def steps(line: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the steps of the page's strip (local/portal/README.md) in a log line."""
     service, message = line.get("service"), line["message"]
+    if line.get("printed"):
+        return []
     names: tuple[str, ...] = ()
     detail: dict[str, Any] = {"by": service}
     if message == "published":

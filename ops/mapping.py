@@ -12,6 +12,11 @@ def logical_id(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def reaction_name(logical: str) -> str:
+    """Return what `logical_id` was made of: follow_up for FollowUp."""
+    return re.sub(r"\B(?=[A-Z])", "_", logical).lower()
+
+
 def taken(template: str, name: str) -> bool:
     """Return whether the template has an entry or a resource of a reaction's name."""
     entry = logical_id(name)

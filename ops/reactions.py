@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ops.filter_policy import Policy, matches
 from ops.mapping import logical_id
+from ops.printed import Printed
 from ops.template_file import read_template
 from relay.change import Change
 from relay.reaction import Reaction
@@ -45,7 +46,8 @@ def find_reaction(name: str, root: Path = ROOT) -> LocalReaction:
             if one["Topic"] == "ChangesTopic"
         )
         raise SystemExit(f"there is no reaction {name!r}; NAME is one of {names}")
-    module = import_module(f"relay.reactions.{name}")
+    with Printed(name).taken():
+        module = import_module(f"relay.reactions.{name}")
     reaction: Reaction = getattr(module, name)
     record, wants_portal = read_signature(unwrap(reaction))
     if record is not Change:

@@ -18,6 +18,7 @@ from ops.history import text_of
 from ops.offline import Network
 from ops.outcome import Outcome
 from ops.past import Past
+from ops.printed import Printed
 from ops.progress import Progress
 from ops.reactions import LocalReaction, find_reaction
 from ops.recorded import checkpoints_of
@@ -68,7 +69,7 @@ async def _rehearse(
     network: Network,
 ) -> "Rehearsal":
     rehearsal = Rehearsal(reaction.name)
-    progress = Progress("changes rehearsed")
+    progress, printed = Progress("changes rehearsed"), Printed(reaction.name)
     for at, change in enumerate(changes):
         progress.at(at, len(changes))
         error: Exception | None = None
@@ -77,7 +78,8 @@ async def _rehearse(
         portal = RehearsalPortal(world, moment, made)
         network.refused = False
         try:
-            await reaction.run(world.with_past(change), portal)
+            with printed.taken():
+                await reaction.run(world.with_past(change), portal)
         except Exception as raised:  # noqa: BLE001  whatever the reaction raises is told
             error = raised
         # A reaction may have caught the error of what it asked for.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ops.deployed import Deployed
 from ops.dry_portal import DryPortal
+from ops.printed import Printed
 from relay.change import Change
 from relay.errors import NotOursError
 from relay.event import Event
@@ -40,9 +41,10 @@ class LiveReaction:
     """A reaction's file, loaded anew when it was saved; exits where there is none."""
 
     def __init__(self, name: str) -> None:
-        os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "ERROR")  # its lines are Lambda's
+        self._printed = Printed(name)
         try:
-            self._module = import_module(f"relay.reactions.{name}")
+            with self._printed.taken():
+                self._module = import_module(f"relay.reactions.{name}")
         except ModuleNotFoundError:
             folder = "src/relay/reactions"
             raise SystemExit(f"there is no {folder}/{name}.py; `make new NAME={name}`") from None
@@ -62,6 +64,10 @@ class LiveReaction:
 
     def try_dry(self, body: str, portal_of: Callable[[str], Portal]) -> Tried:
         """Run it for a message; it reads the portal and lists what it would write."""
+        with self._printed.taken():
+            return self._try_dry(body, portal_of)
+
+    def _try_dry(self, body: str, portal_of: Callable[[str], Portal]) -> Tried:
         try:
             reaction = self._load()
             record_type, wants_portal = read_signature(getattr(reaction, "__wrapped__"))  # noqa: B009
@@ -80,7 +86,8 @@ class LiveReaction:
     def run(self, message: Mapping[str, Any], queue: str) -> Tried:
         """Run its handler for a message, each write once; what fails comes back into the queue."""
         try:
-            answer = self._load().handler({"Records": [_lambda_record(message)]}, _Context())
+            with self._printed.taken():
+                answer = self._load().handler({"Records": [_lambda_record(message)]}, _Context())
         except Exception as error:  # noqa: BLE001  the reaction's own, or AWS's
             return Tried([], _told(error))
         waits = bool(answer["batchItemFailures"])

@@ -2,23 +2,10 @@
 
 import pytest
 
-from local.journal import outcome
-from local.live import NotTakenError, Taken
+from local.journal import notices
+from local.live import Taken
 
 MINE = "src/relay/reactions/mine.py"
-
-
-class Live:
-    """A stack that takes what it is given, or refuses it."""
-
-    def __init__(self, result):
-        self.result = result
-
-    def take(self):
-        """Return the result, or raise it."""
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
 
 
 @pytest.mark.parametrize(
@@ -35,13 +22,16 @@ class Live:
 )
 def test_what_runs_is_told_with_its_functions(taken, text):
     """The line names the files, the functions that run them now, and the seconds."""
-    notice = outcome(Live(taken))
+    (notice,) = notices(taken)
     assert (notice.verdict, notice.text, notice.lines, notice.bad) == ("running", text, [], False)
 
 
 def test_what_can_not_run_is_told_with_its_lines():
-    """The lines of the error follow; what is not saved is not told."""
-    notice = outcome(Live(NotTakenError(f"NameError: x\n{MINE}:3 in <module>")))
+    """The lines of the error follow, after what runs; what is not saved is not told."""
+    trouble = f"NameError: x\n{MINE}:3 in <module>"
+    (notice,) = notices(Taken((), (), False, 0.1, trouble))
     assert (notice.verdict, notice.bad) == ("not running", True)
     assert notice.lines == ["NameError: x", f"{MINE}:3 in <module>"]
-    assert outcome(Live(None)) is None
+    both = list(notices(Taken(("a.py",), ("A",), False, 0.1, trouble)))
+    assert [one.verdict for one in both] == ["running", "not running"]
+    assert list(notices(None)) == []

@@ -18,6 +18,12 @@ from local.log_lines import clock, steps, words
             {"service": "follow_up", "message": "comes back", "change_id": "c", "reason": "so"},
             "follow_up[/] comes back: so",
         ),
+        ({"service": "mine", "message": "[x]", "printed": True}, "[blue]mine[/] \\[x]"),
+        ({"service": "mine", "message": "no phone", "deal": 5}, "[blue]mine[/] no phone  deal=5"),
+        (
+            {"service": "mine", "message": {"a": 1}, "level": "WARNING", "location": "mine:1"},
+            '[blue]mine[/] WARNING {"a": 1}',
+        ),
     ],
 )
 def test_changes_and_what_handled_them_are_told_apart(line, shown):
@@ -71,3 +77,4 @@ def test_a_failed_reaction_is_a_step_with_its_line():
         "at": "src/relay/reactions/mine.py:7 in mine",
     }
     assert steps({**line, "service": "track"}) == []
+    assert steps({**line, "printed": True}) == []

@@ -6,7 +6,7 @@ import logging
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from local.importing import load, trouble
+from local.importing import load, troubles
 from local.log_lines import traceback_of
 from local.trace import Frame, lines, own
 
@@ -67,8 +67,8 @@ def test_a_trace_of_another_shape_is_passed_over(trace):
 
 def test_a_handler_that_lambda_could_not_load_is_refused():
     """A missing module and a missing handler are told with their names, an existing one passes."""
-    assert trouble(["relay.reactions.follow_up.handler"]) == ""
-    said = trouble(["relay.reactions.gone.handler"])
-    assert said.strip() == "ModuleNotFoundError: No module named 'relay.reactions.gone'"
+    gone = "relay.reactions.gone.handler"
+    errors = troubles(["relay.reactions.follow_up.handler", gone])
+    assert errors == {"ModuleNotFoundError: No module named 'relay.reactions.gone'": [gone]}
     with pytest.raises(TypeError, match=r"relay\.change has no handler; its last line is"):
         load("relay.change.handler")

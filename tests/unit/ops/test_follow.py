@@ -63,7 +63,30 @@ def test_equal_lines_of_two_functions_are_two_lines(logs):
 
 
 def test_lines_of_the_platform_are_left_out(logs):
-    """Only JSON objects with a message are lines of the functions."""
-    for line in ("START RequestId: 1", "[1]", "5", {"_aws": {}}, {"message": "mine"}):
+    """Starts, ends and metrics are no lines of the functions' code."""
+    for line in ("START RequestId: 1", "INIT_START Runtime", "\n", {"_aws": {}}):
         logs.add(1_000_000, line)
+    logs.add(1_000_000, {"message": "mine"})
     assert new_lines(follow(logs, "group", 0)) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "2026/05/04/shop-CallAdaFunction-1Ab[$LATEST]9f",
+        "2026/05/04/[shop-CallAdaFunction-1Ab[1]]9f",
+    ],
+)
+def test_what_is_printed_has_the_reaction_s_name(logs, stream):
+    """print() gives no JSON; its lines come out, equal ones too, with time and reaction."""
+    for line in ("x = 1\n", "x = 1\n", '{"a": 1}', {"message": "m", "service": "CallAda"}):
+        logs.add(1_000_000, line, stream)
+    lines = list(itertools.takewhile(bool, follow(logs, "group", 0)))
+    assert [line["message"] for line in lines] == ["x = 1", "x = 1", '{"a": 1}', "m"]
+    assert {line["service"] for line in lines} == {"call_ada"}
+    assert lines[0] == {
+        "timestamp": "1970-01-01 00:16:40",
+        "service": "call_ada",
+        "message": "x = 1",
+        "printed": True,
+    }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 from dataclasses import replace
 
@@ -15,10 +16,27 @@ from ops.listen import command
 from ops.temporary_queue import LEFT_SECONDS, TemporaryQueue, remove_left
 from ops.terminal import console
 from ops.try_reaction import LiveReaction
+from relay import reactions
 from relay.portal.fake import FakePortal
 from tests.samples import load
 
 WON = load("sqs_deal_won")
+PRINTING = """
+from aws_lambda_powertools import Logger
+from relay.change import Change
+from relay.reaction import reaction
+
+logger = Logger(service="printing")
+print("loaded")
+
+@reaction
+async def printing(change: Change) -> None:
+    print("[deal]")
+    logger.info("no phone", extra={"deal": change.id})
+    print("half a line", end="")
+
+handler = printing.handler
+"""
 STACK = Deployed("relay", {"ChangesTopicArn": "changes", "EventsTopicArn": "events"}, {}, {})
 
 
@@ -83,12 +101,6 @@ class Aws:
         self.deleted.append(1)
 
 
-@pytest.fixture(autouse=True)
-def quiet_reactions(monkeypatch):
-    """Restore the level of reactions' logs after each test."""
-    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
-
-
 @pytest.fixture
 def listening(monkeypatch, capsys):
     """Return the function that listens to these messages, and returns what was printed."""
@@ -107,6 +119,15 @@ def listening(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def printing(monkeypatch, tmp_path):
+    """Put a reaction that prints and logs among the others."""
+    (tmp_path / "printing.py").write_text(PRINTING, "utf-8")
+    monkeypatch.setattr(reactions, "__path__", [*reactions.__path__, str(tmp_path)])
+    yield monkeypatch
+    sys.modules.pop("relay.reactions.printing", None)
+
+
 def test_a_change_is_shown_and_the_queue_goes(listening):
     """A line says what changed and by whom, the next one its id; no queue is left behind."""
     said = listening(WON.to_json())
@@ -122,6 +143,16 @@ def test_a_local_reaction_says_what_it_would_write(listening):
     assert "Follow-up: task (new)" in said
     assert "handled, " in said
     assert portal.calls == []
+
+
+def test_what_a_reaction_prints_and_logs_is_shown_with_its_name(listening, printing):
+    """Each line has the name; a program that reads JSON gets none of them."""
+    said = listening(WON.to_json(), run="printing", on="deal")
+    shown = [line.strip() for line in said.splitlines() if line.startswith("          printing: ")]
+    texts = ("loaded", "[deal]", f"no phone  deal={WON.id}", "half a line")
+    assert shown == [f"printing: {text}" for text in texts]
+    printing.setattr(console, "quiet", True)
+    assert len(listening(WON.to_json(), run="printing", on="deal").splitlines()) == 1
 
 
 def test_other_changes_do_not_run_it(listening):
