@@ -12,6 +12,11 @@ from typing import NamedTuple
 from relay.cloudevent import Parsed
 
 PRODUCT_ROWS = "productRows"  # the field
+# Members of a row in an answer: those that its owner has, those that the portal makes from the
+# price, the discount and the tax, and texts, which may look like numbers.
+OF_OWNER = {"ownerId", "ownerType", "customized"}
+DERIVED = {"priceAccount", "priceExclusive", "priceNetto", "priceBrutto"}
+TEXTS = {"productName", "measureName", "xmlId", "customized", "taxIncluded"}
 
 type ProductRow = Mapping[str, Parsed]
 

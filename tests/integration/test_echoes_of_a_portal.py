@@ -16,11 +16,15 @@ from local.portal.server import PortalServer
 from relay.change import Fields
 from relay.echo.detect import is_echo, mark_echoes
 from relay.echo.effects import created_item
-from relay.echo.ledger import stamped
+from relay.echo.ledger import Note, stamped
+from relay.echo.note_text import NoteText
+from relay.echo.row_writes import written_rows
 from relay.echo.stamps import stamp_of
 from relay.kinds import kind_of
+from relay.state_table import ledger_key
 from relay.tracking.commands import read_command
 from relay.tracking.difference import difference
+from relay.tracking.part_projection import project_rows
 from relay.tracking.projection import project
 from tests.ledger import note_of, rows_of
 from tests.samples import change_of
@@ -208,3 +212,48 @@ def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
         )
         origins[entity] = change.origin
     assert origins == {"lead": "relay", "company": "portal", "contact": "portal", "deal": "portal"}
+
+
+@pytest.mark.parametrize("method", ["set", "add", "update"])
+@pytest.mark.parametrize("edited", [False, True])
+def test_product_rows_are_an_echo_unless_somebody_edited_them(call, method, edited):
+    """Rows, and the total that follows, are known by the answer; a person's edit after it shows."""
+    number = make(call, "deal")
+    owner = {"ownerType": "D", "ownerId": number}
+    tea = {"productName": "Tea", "price": 12.5, "quantity": 2, "taxRate": 20, "taxIncluded": "N"}
+    cup = {"productName": "Cup", "price": "3", "discountTypeId": 2, "discountRate": 10}
+    before = call("crm.item.productrow.set", **owner, productRows=[cup])["productRows"]
+    was = whole(call, number)
+    params = {
+        "set": owner | {"productRows": [tea, cup]},
+        "add": {"fields": owner | tea},
+        "update": {"id": before[0]["id"], "fields": {"quantity": 3}},
+    }[method]
+    written = written_rows(
+        f"crm.item.productrow.{method}", params, call(f"crm.item.productrow.{method}", **params)
+    )
+    if edited:
+        rows = call("crm.item.productrow.list", filter={f"={n}": v for n, v in owner.items()})
+        last = rows["productRows"][-1]["id"]
+        call("crm.item.productrow.update", id=last, fields={"productName": "Mug"})
+    now = whole(call, number)
+    changed = difference(was, now)
+    assert {"opportunity", "productRows"} <= {*changed}
+    key, text = ledger_key("main", written.item, time.time()), NoteText.of(written, 1, time.time())
+    note = Note(key, written.item, "tidy", "t", "w", text.to_json(), time.time())
+    change = replace(
+        CHANGE,
+        id=str(number),
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        changed=tuple(changed),
+        before=Fields({name: was.get(name) for name in changed}),
+        after=Fields(now),
+    )
+    assert is_echo(rows_of(note), change) is not edited
+
+
+def whole(call, number):
+    """Return a deal with its product rows as the mirror has them."""
+    owner = {"=ownerType": "D", "=ownerId": number}
+    rows = call("crm.item.productrow.list", filter=owner)["productRows"]
+    return read(call, "deal", number) | {"productRows": project_rows(rows)}

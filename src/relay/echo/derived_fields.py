@@ -11,11 +11,12 @@ other field may be set by a person too, so it follows only with the value that t
 | `dateClosed`, `closedDate/By`, `dateStart` | time and user of the write, or empty | core |
 | `probability` | 100 or empty with a final stage | core |
 | `isManualOpportunity` | `Y` | rest-protocol 9 |
+| `opportunity` | the total of the product rows, unless it is kept by hand | rest-protocol 9 |
 | `companyIds`, `contactIds` | the written one alone ("single binding mode") | core |
 | `companyId`, `contactId` | the first of those written | core |
 
-Not here, though a write may cause them: `opportunity` (from product rows), `observers`, the stage
-in another funnel, `accomplices`, `auditors`: the reading does not show which value follows.
+Not here, though a write may cause them: `observers`, the stage in another funnel, `accomplices`,
+`auditors`: the reading does not show which value follows.
 """
 
 import math
@@ -23,10 +24,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from relay.change import Change
+from relay.echo.note_text import ROWS
 from relay.echo.same_value import is_same, moment, plain
+from relay.product_rows import PRODUCT_ROWS
 
 NEAR_SECONDS = 300  # between a note and the portal's stamp: a call's time, and two clocks
 _DAY_SECONDS = 24 * 3600
+_HALF_A_CENT = 0.005
 _FINAL = {"S": "100", "F": None}
 
 
@@ -66,7 +70,16 @@ def follows(name: str, change: Change, written: str, cause: Cause) -> bool:
         "yes": value in ("Y", True),
         "alone": _numbers(value) == _numbers([cause.value]) - {"0", "", "None"},
         "first": is_same(name, first, value),
+        "total": change.after.get("isManualOpportunity") == "N" and _is_total(value, change),
     }[rule]
+
+
+def _is_total(value: object, change: Change) -> bool:
+    rows = change.after.get(PRODUCT_ROWS) or []
+    if not (value is None or isinstance(value, int | float)) or not isinstance(rows, list):
+        return False
+    total: float = sum(row.get("price", 0) * row.get("quantity", 0) for row in rows)
+    return abs((value or 0) - total) < _HALF_A_CENT
 
 
 def _numbers(value: object) -> set[str]:
@@ -97,6 +110,10 @@ FOLLOWS: dict[str, dict[str, str]] = {
     "name": {"fullname": "derived"},
     "lastname": {"fullname": "derived"},
     "secondname": {"fullname": "derived"},
+    ROWS: {
+        "opportunity": "total",
+        **dict.fromkeys(("opportunityaccount", "taxvalue", "taxvalueaccount"), "derived"),
+    },
     "fm": {  # the marks, and the first of each kind and use
         **dict.fromkeys(("hasphone", "hasemail", "hasimol", "skype", "icq", "imol"), "derived"),
         **dict.fromkeys(("phone", "phonemobile", "phonework", "phonemailing"), "derived"),

@@ -20,7 +20,8 @@ from relay.aws_types import Item
 from relay.change import Change
 from relay.echo.derived_fields import Cause, follows
 from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
-from relay.echo.note_text import NoteText
+from relay.echo.note_text import ROWS, NoteText
+from relay.echo.row_writes import explains_rows
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
 from relay.state_table import gone_key, made_block_key, made_key
@@ -134,6 +135,9 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
             rows = _phones(notes)
             fits = rows and _fits_rows(rows, change)
             found = [Cause(rows, notes[0].user, notes[0].at)] if fits else []
+        elif field == ROWS:
+            fits = explains_rows(notes, change.before.get(name), change.after.get(name))
+            found = [Cause(None, notes[0].user, notes[0].at)] if fits and notes else []
         else:
             value = change.after.get(name)
             found = [

@@ -62,7 +62,10 @@ def written_item(method: str, params: Params) -> WrittenItem | None:
         case ["crm", name, "update" | "delete"] if name in _NAMES:
             entity = name
         case ["crm", "item", "productrow", "set"]:
-            entity, number = _owner(given.get("ownertype")), given.get("ownerid")
+            entity, number = owner_of(given.get("ownertype")), given.get("ownerid")
+        case ["crm", "item", "productrow", "add"]:
+            entity, number = owner_of(fields.get("ownerType")), fields.get("ownerId")
+            fields = {}
         case ["tasks", "task", action] if "taskid" in given and action != "add":
             entity, number = TASK, given["taskid"]
             if action in _TASK_STATUS:
@@ -120,7 +123,8 @@ def _entity(type_id: object) -> str:
     return name_of(int(str(type_id))) if str(type_id).isdecimal() else f"dynamic_{type_id}"
 
 
-def _owner(abbreviation: object) -> str:
+def owner_of(abbreviation: object) -> str:
+    """Return the kind of an owner of product rows."""
     text = str(abbreviation).upper()
     if text in _OWNERS:
         return _OWNERS[text]

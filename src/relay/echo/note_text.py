@@ -14,6 +14,7 @@ from relay.echo.same_value import plain, short
 from relay.portal.api import Result
 
 NOTE_BYTES = 8_000
+ROWS = "productrows"  # of a note after the call: whether all rows were set, and marks by their ids
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
 
 
@@ -33,6 +34,8 @@ class NoteText(NamedTuple):
             if field in MULTI_FIELDS or field == "fm":
                 kind = "" if field == "fm" else field.upper()
                 fields["fm"] = [*fields.get("fm", []), *_rows(value, kind)]
+            elif field == ROWS:
+                fields[ROWS] = value
             elif field == "statusid" and written.entity == "lead":
                 fields["stageid"] = short(value)
             else:

@@ -36,6 +36,7 @@ from relay.echo.ledger import (
     take_back_notes,
 )
 from relay.echo.note_text import NoteText
+from relay.echo.row_writes import written_rows
 from relay.errors import ConditionFailedError, LoopError
 from relay.reaction.checkpoint import Write
 from relay.reaction.newest import Newest
@@ -151,7 +152,7 @@ class WriteNotes:
             await self._all(map(self.ledger.take_back, notes), "not taken back", write)
 
     async def after(self, write: Write, call: Call, result: object) -> None:
-        """Note what only the result of a call proves: deletions, new items, items by reference."""
+        """Note what only results prove: deletions, new items, items by reference, product rows."""
         self._noted.pop(write, None)
         self._counted.pop(write, None)
         jobs: list[Awaitable[None]] = []
@@ -164,6 +165,8 @@ class WriteNotes:
             refers = done.resolved is not done.params
             if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
+            if rows := written_rows(done.method, done.resolved, done.result):
+                jobs.append(self._add(write, rows, str(at), now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
                 by = self.ledger.reaction

@@ -3,16 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from relay.portal.api import Result
-from relay.product_rows import ordered
+from relay.product_rows import DERIVED, OF_OWNER, TEXTS, ordered
 from relay.tracking.commands import Item
 from relay.tracking.parts import CONTACTS, FIELD_OF_PART, PRODUCTS, REQUISITES
 from relay.tracking.projection import Form, canonical
 
-# Of a product row: its owner has it, or the portal makes it from the price, the discount and the
-# tax; and its texts, which may look like numbers.
-_OF_OWNER = {"ownerId", "ownerType", "customized"}
-_DERIVED = {"priceAccount", "priceExclusive", "priceNetto", "priceBrutto"}
-_ROW_TEXTS = {"productName", "measureName", "xmlId", "customized", "taxIncluded"}
 # Of a requisite: its owner has it, or it follows edits rather than being one.
 _OF_REQUISITE = {"ENTITY_TYPE_ID", "ENTITY_ID", "DATE_MODIFY", "MODIFY_BY_ID"}
 _BANK_DETAILS = "bankDetails"
@@ -28,7 +23,7 @@ def project_rows(rows: Iterable[Item]) -> list[Form]:
     """Return product rows in their order, each in its canonical form, without their owner."""
     forms = []
     for row in rows:
-        kept = {name: value for name, value in row.items() if name not in _OF_OWNER | _DERIVED}
+        kept = {name: value for name, value in row.items() if name not in OF_OWNER | DERIVED}
         form = {name: _number(name, canonical(kept[name])) for name in sorted(kept)}
         if form.get("productId") == 0:  # a row without a product
             form["productId"] = None
@@ -38,7 +33,7 @@ def project_rows(rows: Iterable[Item]) -> list[Form]:
 
 def _number(name: str, value: Result) -> Result:
     """Return a value of a product row; the portal answers some of its numbers as texts."""
-    if name in _ROW_TEXTS or not isinstance(value, str):
+    if name in TEXTS or not isinstance(value, str):
         return value
     try:
         return canonical(float(value)) if "." in value else int(value)

@@ -1,6 +1,7 @@
 """relay.reaction.write_notes: what is noted before calls, and what only answers prove."""
 
 import asyncio
+import json
 from collections import Counter
 from itertools import count
 
@@ -16,6 +17,8 @@ from tests.dynamo import Dynamo
 from tests.runs import batch_of
 
 USER_ID = 7
+OWNER = {"ownerType": "D", "ownerId": 5}
+ROW = OWNER | {"id": 3, "productName": "Tea", "price": 5, "quantity": 1}
 
 
 class Run:
@@ -166,6 +169,27 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
     written = ("lead/70", "lead/8", "deal/9", "lead/3", "lead/4", "lead/9")
     assert run.counted == dict.fromkeys(written, 1)
     assert run.keys == ["gone#main#lead/4", "made#main#deal/0+"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "result"),
+    [
+        ("set", OWNER | {"productRows": [{"price": 5}]}, {"productRows": [ROW]}),
+        ("add", {"fields": OWNER | {"price": 5}}, {"productRow": ROW}),
+        ("update", {"id": 3, "fields": {"price": 5}}, {"productRow": ROW}),
+    ],
+)
+def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, result):
+    """A write of rows counts once, and its note has the rows' ids and marks of their content."""
+    call = Call(f"crm.item.productrow.{method}", params)
+    run.before(call)
+    run.after(call, result)
+    assert run.counted == {"deal/5": 1}
+    texts = [row[n]["S"] for row in run.table.rows.values() for n in row if n.startswith("note ")]
+    (note,) = map(json.loads, texts)
+    assert note["user"] == USER_ID
+    (whole, marks) = note["fields"]["productrows"]
+    assert (whole, list(marks)) == (method == "set", ["3"])
 
 
 def test_the_budget_ends_a_loop(run):
