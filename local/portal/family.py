@@ -21,7 +21,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `like`        the family whose description this one takes over, save what it says itself; of its
               fields it leaves `without` out, and has those of `also` beside or instead
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
-`order`       names of the fields that a list without an order is sorted by
+`order`       names of the fields that a list without an order is sorted by, `-NAME` falling
 `modules`     names that a request's `moduleId` may have
 `rights`      `admin`: only administrators write
 `free`        operations that ask for no rights: `fields`, where nothing else is said

@@ -59,7 +59,8 @@ def list_rows(call: Call, family: Family) -> Any:
         test = FilterCompiler(call.portal, family, family.names).compile(given)
     except RestError as error:
         raise family.error("list", "condition", error.text) from None
-    order = order or [(family.key_of(name), False) for name in family.data.get("order", [])]
+    given_order = family.data.get("order", [])
+    order = order or [(family.key_of(one.lstrip("-")), one[0] == "-") for one in given_order]
     rows, ordered = candidates(table, given, order)
     rows = filter(test, filter(special, rows) if special else rows)
     start, size = read_start(call.get("start")), family.data.get("page", PAGE)
@@ -88,7 +89,6 @@ def _selected(call: Call, family: Family, view: Row) -> Row:
     only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
     if not select or "*" in select:
         return {name: value for name, value in view.items() if name not in only}
-    wanted = {name.lower() for name in select}
-    if not family.data.get("bare"):
-        wanted.add(family.key.lower())
-    return {name: value for name, value in view.items() if name.lower() in wanted}
+    names = select if family.data.get("bare") else [*select, family.key]
+    wanted = {name.lower().replace("_", "") for name in names}
+    return {n: value for n, value in view.items() if n.lower().replace("_", "") in wanted}

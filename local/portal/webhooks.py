@@ -9,7 +9,7 @@ from typing import Any
 SCOPES = (
     *("crm", "task", "im", "user", "user_brief", "user_basic", "user.userfield", "bizproc"),
     *("disk", "department", "userfieldconfig", "catalog", "lists", "calendar", "timeman"),
-    "main",
+    *("main", "sonet_group", "socialnetwork"),
 )
 # What the scopes of a portal are beside, of which nothing is simulated
 OTHER_SCOPES = (
@@ -19,7 +19,7 @@ OTHER_SCOPES = (
     *("imbot", "imconnector", "imopenlines", "intranet", "landing", "landing_cloud", "log"),
     *("mailservice", "messageservice", "mobile", "notifications", "pay_system"),
     *("placement", "pull", "pull_channel", "rating", "rest", "rpa", "sale", "salescenter"),
-    *("sign.b2e", "smile", "socialnetwork", "sonet_group", "tasks", "tasks_extended"),
+    *("sign.b2e", "smile", "tasks", "tasks_extended"),
     *("tasksmobile", "telephony", "userconsent", "vote"),
 )
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -1,0 +1,67 @@
+"""Groups and projects, by both of their interfaces [api-reference/sonet-group/]."""
+
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import classic
+from local.portal.family import FAMILIES, Family, camel_case
+from local.portal.php import entries
+from local.portal.rows import hook, table_of
+from local.portal.table import Row
+
+_GROUP, _API = FAMILIES["sonet_group"], "socialnetwork.api.workgroup"
+
+
+@hook("sonet_group", "before")
+def read_params(call: Call) -> None:
+    """One interface has the number of a group in `params`."""
+    given = {name.lower(): value for name, value in entries(call.get("params"))}
+    call.params = given | {**call.params}
+
+
+@hook("sonet_group", "show")
+def show_group(family: Family, row: Row, view: Row, operation: str) -> None:
+    """A single group has numbers as numbers, and its people."""
+    if family.name != _API or operation == "list":
+        return
+    view |= {name: row[name] for name in view if isinstance(row.get(name), int)}
+    view |= {"ID": row["id"], "MEMBERS": [row["OWNER_ID"]], "CHAT_ID": 0, "DIALOG_ID": ""}
+    view |= {"ORDINARY_MEMBERS": [], "INVITED_MEMBERS": [], "SITE_IDS": [row["SITE_ID"]]}
+    words = [word.strip() for word in str(row.get("KEYWORDS") or "").split(",")]
+    view |= {"MODERATOR_MEMBERS": [], "TAGS": [word for word in words if word]}
+    view |= {"DEPARTMENTS": [], "NUMBER_OF_MEMBERS_PLURAL": 0}
+
+
+@hook("sonet_group", "listed")
+def list_group(call: Call, family: Family, view: Row) -> Row:
+    """A list of the newer interface has camelCase names."""
+    if family.name != _API:
+        return view
+    more: Row = {}
+    if call.get("mode") == "mobile":
+        more["additionalData"] = {"role": "", "initiatedByType": ""}
+    if call.flag("shouldselectdialogid"):
+        more["dialogId"] = ""
+    beside = call.get("select") or ()
+    call.params = {**call.params, "select": [*(n for _, n in entries(beside)), *more]}
+    return {camel_case(name): value for name, value in view.items()} | more
+
+
+@method("sonet_group.setowner", "sonet_group")
+def set_owner(call: Call) -> Any:
+    """Hand a group to somebody else."""
+    row = table_of(call, _GROUP).get(call.number("group_id"))
+    if row is None:
+        raise classic("Invalid workgroup/project ID")
+    if call.number("user_id") not in call.portal.users:
+        raise classic("Invalid user ID")
+    row["OWNER_ID"] = call.number("user_id")
+    return True
+
+
+@method("sonet_group.user.groups", "sonet_group")
+def own_groups(call: Call) -> Any:
+    """Groups that the caller owns: nobody else is in them."""
+    rows = (row for row in table_of(call, _GROUP).walk() if row["OWNER_ID"] == call.user)
+    blank: Row = {"ROLE": "A", "GROUP_IMAGE_ID": None, "GROUP_IMAGE": ""}
+    return [{"GROUP_ID": str(row["id"]), "GROUP_NAME": row["NAME"]} | blank for row in rows]
