@@ -154,7 +154,7 @@ class WriteNotes:
     async def after(self, write: Write, call: Call, result: object) -> None:
         """Note what only results prove: deletions, new items, items by reference, product rows."""
         self._noted.pop(write, None)
-        self._counted.pop(write, None)
+        counted = self._counted.pop(write, 0)
         jobs: list[Awaitable[None]] = []
         now = time.time()
         for at, done in enumerate(call.finished(result)):
@@ -166,6 +166,9 @@ class WriteNotes:
             if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
             if rows := written_rows(done.method, done.resolved, done.result):
+                if self.own and counted:  # the note counts it now
+                    self.own.row.take_back(1)
+                    counted -= 1
                 jobs.append(self._add(write, rows, str(at), now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:

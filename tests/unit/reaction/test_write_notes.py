@@ -12,7 +12,8 @@ from relay.echo.calls import BatchResult, Call
 from relay.echo.ledger import BUDGET, ROW_BYTES
 from relay.errors import LoopError
 from relay.reaction.checkpoint import Write
-from relay.reaction.write_notes import Author, Ledger, WriteNotes
+from relay.reaction.newest import Newest
+from relay.reaction.write_notes import Author, Ledger, OwnItem, WriteNotes
 from tests.dynamo import Dynamo
 from tests.runs import batch_of
 
@@ -179,12 +180,15 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
         ("update", {"id": 3, "fields": {"price": 5}}, {"productRow": ROW}),
     ],
 )
-def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, result):
+@pytest.mark.parametrize("own", [None, OwnItem("deal/5", Newest("own"))])
+def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, result, own):
     """A write of rows counts once, and its note has the rows' ids and marks of their content."""
+    run.notes.own = own
     call = Call(f"crm.item.productrow.{method}", params)
     run.before(call)
     run.after(call, result)
     assert run.counted == {"deal/5": 1}
+    assert own is None or own.row.writes == 0
     texts = [row[n]["S"] for row in run.table.rows.values() for n in row if n.startswith("note ")]
     (note,) = map(json.loads, texts)
     assert note["user"] == USER_ID
