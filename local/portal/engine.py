@@ -19,7 +19,7 @@ from local.portal.values import read_value
 
 
 def _given(call: Call, family: Family, operation: str) -> Row:
-    if family.data.get("flat"):
+    if family.data.get("flat") in {True, operation}:
         return dict(call.params)
     value = call.get(*(name.lower() for name in family.given_names))
     if not isinstance(value, dict) and (value or operation == "add" or value is None):
@@ -146,13 +146,15 @@ def _wrote(call: Call, family: Family, operation: str, row: Row) -> Any:
     emit_write(call, family, operation, row)
     answer = family.answers[operation]
     if answer[:3] == "row":
-        return wrapped(family, row, answer[4:])
+        return wrapped(family, row, answer[4:], operation)
+    if answer == "view":
+        return show(family, row)
     return {"id": row.get(family.key, row["id"]), "true": True, "null": None, "empty": []}[answer]
 
 
-def wrapped(family: Family, row: Row, name: str = "") -> Any:
+def wrapped(family: Family, row: Row, name: str = "", operation: str = "get") -> Any:
     """A row as get answers with it, perhaps under another name."""
-    view, name = show(family, row), name or family.data.get("wrap", ("",))[0]
+    view, name = show(family, row, operation), name or family.data.get("wrap", ("",))[0]
     return {name: view} if name else view
 
 

@@ -7,15 +7,16 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `style`       `text`: UPPER_SNAKE names, numbers as texts; `native`: camelCase, numbers as numbers
 `wrap`        names around an item and around a list; `fields` is wrapped wherever items are
 `answers`     what add, update and delete answer: id, row (row:name where it is wrapped as another
-              name), true, null, empty
+              name; view: nothing around it), true, null, empty
 `key`         name of the field that identifies a row; other than ID it is a text, and several
               names make a key of several fields, which then come in `fields`
 `id`          parameters that carry the key, the first of them named in errors
-`flat`        fields stand at the top level of the parameters
+`flat`        fields stand at the top level of the parameters, or do so in one operation
 `given`       names of the parameter with the fields
 `positional`  by operation, parameters that are bound by their order; `*`: must be given
 `alias`       names of parameters that are not those of their fields, where these stand flat
 `within`      parameters that every call names: part of the row, and of each search
+`of`          parameters that each list names, and the families of what they name
 `fixed`       what every row of this family has and other families of its table have not
 `table`       name of the table, where several families share one
 `like`        the family whose description this one takes over, save what it says itself; of its
@@ -23,8 +24,7 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
 `keys`        `upper`: camelCase names of fields that are stored under UPPER_SNAKE ones
 `order`       names of the fields that a list without an order is sorted by, `-NAME` falling
 `modules`     names that a request's `moduleId` may have
-`rights`      `admin`: only administrators write
-`free`        operations that ask for no rights: `fields`, where nothing else is said
+`rights`      `admin`: only administrators write; `free`: what asks for none, `fields` by default
 `event`       prefix of its events, or `events` by operation; `event_fields` (or, for one of
               them, `event_fields_add`, …): names in them and the fields they hold; `flat_event`:
               these stand in `data` itself
@@ -35,19 +35,19 @@ A family is a table of rows with some of the methods `fields`, `add`, `get`, `li
               only what is true; `more`: what it tells of some of them beside
 `members`     of objects, a line a member; `fields` lists them, and a write that names some leaves
               the others as they were
-`unknown`     error of a list that is asked for a field which the family has not; in `errors`
-              `update.unknown`, of a write that names one, or one that it can't set
-`whole`       a list takes neither filter nor order
-`bare`        a list's `select` leaves the key out too; `uncounted`: a list has no total;
-              `counted`: get has one, 0
-`rules`       what values must be [rules.py]
-`rows`        what a new portal has of it
+`unknown`     error of a list that is asked for a field which the family has not; in `errors`,
+              `update.unknown`: of a write that names one
+`bare`        a list's `select` leaves the key out too; a list has no `select` (`unselected`), no
+              total (`uncounted`; get has one, 0: `counted`), no filter and order (`whole`), or
+              its rows by id (`keyed`)
+`rules`       what values must be [rules.py]; `rows`: what a new portal has of it
 
 A line of `fields`: name (after a colon the key that it is stored under), type, flags, and after `=`
 what it holds where nobody said, which is JSON or a token of `tokens.py`. Flags as in `fields.json`
 and: `n` a number in a `text` family, `t` a text in a `native` one, `g` shown by get alone, `s` only
 by a list that selects it, `o` where it has a value, `w` never; `h` never listed by `fields`, `U`
-filled by every update, `V` asked for by every update, `q` four decimals, `l` a number in lists.
+filled by every update, `V` asked for by every update; `q` four decimals; a number in lists (`l`),
+in answers of add (`a`).
 """
 
 import json

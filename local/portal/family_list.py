@@ -71,6 +71,8 @@ def list_rows(call: Call, family: Family) -> Any:
     page.result = [_selected(call, family, view) for view in views]
     if family.data.get("uncounted"):
         return page.result
+    if family.data.get("keyed"):
+        page.result = {str(view[family.key]): view for view in page.result}
     if name := family.data.get("wrap", ("", ""))[1]:
         page.result = {name: page.result}
     return page
@@ -87,7 +89,7 @@ def _check_names(call: Call, family: Family, given: Row, order: Any) -> None:
 def _selected(call: Call, family: Family, view: Row) -> Row:
     select = [str(name) for _, name in entries(call.get("select", default=[]))]
     only = {f.name for f in family.fields.values() if "s" in f.flags} - set(select)
-    if not select or "*" in select:
+    if not select or "*" in select or family.data.get("unselected"):
         return {name: value for name, value in view.items() if name not in only}
     names = select if family.data.get("bare") else [*select, family.key]
     wanted = {name.lower().replace("_", "") for name in names}

@@ -125,6 +125,8 @@ def _comparison(key: str, blank: Any, operator: str, limit: Any) -> Predicate:
 
 
 def _fold(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return None  # no condition is met by what is no value
     return value.casefold() if isinstance(value, str) else value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.portal.call import Call
-from local.portal.family import Family
+from local.portal.family import FAMILIES, Family
 from local.portal.php import entries, int_or_none
 from local.portal.shape import Field
 from local.portal.table import Row, Table
@@ -74,7 +74,7 @@ def show(family: Family, row: Row, operation: str = "get") -> Row:
         value = row.get(key, family.blank.get(key))
         if value is None and "o" in field.flags:
             continue
-        numeric = operation == "list" and "l" in field.flags
+        numeric = {"list": "l", "add": "a"}.get(operation, " ") in field.flags
         view[field.name] = value if numeric else _shown(family, field, value)
     run_hook(family.table, "show", family, row, view, operation)
     return view
@@ -91,13 +91,16 @@ def _shown(family: Family, field: Field, value: Any) -> Any:
 
 
 def within(call: Call, family: Family, operation: str) -> Row:
-    """What every call of the family names, numbers as numbers."""
+    """What every call of the family names, or a list of it, numbers as numbers."""
     found: Row = {}
-    for name in family.within:
+    of = family.data.get("of", {}) if operation == "list" else {}
+    for name in (*family.within, *of):
         value = call.get(family.params.get(name, name).lower())
         if value is None:
             raise family.error(operation, "within", name)
         found[name] = int_or_none(value) if int_or_none(value) is not None else value
+        if of.get(name) and table_of(call, FAMILIES[of[name]]).get(found[name]) is None:
+            raise FAMILIES[of[name]].error("get", "missing", str(value))
     return found
 
 

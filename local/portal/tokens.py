@@ -12,6 +12,7 @@ _TOKENS: dict[str, Callable[[Call, int], Any]] = {
     "$user": lambda call, _: call.user,
     "$id": lambda _, number: number,
     "$code": lambda _, number: str(number),
+    "$address": lambda call, number: f"https://{call.portal.domain}/rest/download?id={number}",
     "$hash": lambda call, _: f"{call.portal.random.getrandbits(128):032x}",
 }
 

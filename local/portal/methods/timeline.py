@@ -1,13 +1,16 @@
 """What hangs in timelines: comments and their files [crm/timeline/comments/]."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from local.portal.call import Call
+from local.portal.call import Call, method
 from local.portal.errors import RestError, access_denied, invalid_argument, not_found
 from local.portal.php import entries
 from local.portal.rows import hook
 from local.portal.table import Row
+
+_PINNED = 3  # have room at the top of a timeline
 
 
 def owner_of(call: Call, kind: str, number: int) -> Row:
@@ -78,6 +81,27 @@ def check_comment(call: Call, values: Row, old: Row | None) -> None:
         _named_owner(call)
     given = dict(entries(call.get("fields"))).get("FILES", [])
     values["files"] = _files(call, given, (old or {}).get("files", {}))
+
+
+def _pin(on: bool, call: Call) -> None:
+    """Put a comment at the top of an item's timeline, where three have room, or take it away."""
+    for name in ("id", "ownerTypeId", "ownerId"):
+        call.need(name)
+    owner, row = _named_owner(call), call.portal.comments.get(call.number("id"))
+    if row is None or owner not in row["bindings"]:
+        raise not_found()
+    pinned = row.get("pinned", [])
+    if on and owner not in pinned:
+        rows = [one for one in call.portal.comments.walk() if owner in one.get("pinned", [])]
+        if len(rows) == _PINNED:
+            raise RestError("0", "Only three events can be added to favorites")
+        row["pinned"] = [*pinned, owner]
+    elif not on:
+        row["pinned"] = [one for one in pinned if one != owner]
+
+
+for _name, _on in (("pin", True), ("unpin", False)):
+    method(f"crm.timeline.item.{_name}", "crm")(partial(_pin, _on))
 
 
 def _emit(call: Call, action: str, row: Row) -> None:

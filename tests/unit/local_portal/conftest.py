@@ -50,5 +50,8 @@ def full(desk):
     portal = desk.portal
     add_item(portal, portal.types[1], {"title": "Lead"}, Actor(), event=False)
     desk.call("lists.add", IBLOCK_TYPE_ID="lists", IBLOCK_CODE="first", FIELDS={"NAME": "First"})
+    row = {"ownerType": "D", "ownerId": 1, "productName": "Desk", "price": 5}
+    desk.call("crm.item.productrow.add", fields=row)
+    desk.call("crm.item.payment.add", entityTypeId=2, entityId=1)
     desk.events()
     return desk

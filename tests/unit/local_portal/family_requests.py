@@ -31,6 +31,14 @@ GIVEN = {
     "catalog.priceTypeLang": {"catalogGroupId": 1, "lang": "de", "name": "Preis"},
     "catalog.productProperty": {"name": "Colour", "propertyType": "L", "iblockId": 1},
 }
+GIVEN |= {
+    "crm.documentgenerator.document": {"templateId": 39, "entityTypeId": 2, "entityId": 1},
+    "crm.documentgenerator.template": {"name": "Bill", "region": "de", "numeratorId": 2}
+    | {"entityTypeId": ["2"], "file": ["bill.docx", "YmlsbA=="]},
+    "crm.item.payment": {"entityTypeId": 2, "entityId": 1},
+    "crm.item.payment.delivery": {"paymentId": 1, "deliveryId": 1},
+    "crm.item.payment.product": {"paymentId": 1, "rowId": 1, "quantity": 2},
+}
 BESIDE = {
     "calendar.event": {"type": "user", "ownerId": 1, "from": "2026-05-04", "to": "2026-05-05"},
     "calendar.section": {"type": "user", "ownerId": 1},
@@ -46,7 +54,13 @@ BESIDE = {
     "userfieldconfig": {"moduleId": "crm"},
 }
 UNCOMPARED = {"object", "picture", "image", "file", "property"}
-LISTED = {"crm.item.productrow": {"filter": {"=ownerType": "D", "=ownerId": 1}}}
+LISTED = {
+    "crm.item.payment": {"entityTypeId": 2, "entityId": 1},
+    "crm.item.delivery": {"entityTypeId": 2, "entityId": 1},
+    "crm.item.payment.delivery": {"paymentId": 1},
+    "crm.item.payment.product": {"paymentId": 1},
+    "crm.item.productrow": {"filter": {"=ownerType": "D", "=ownerId": 1}},
+}
 ADDED = [name for name, family in FAMILIES.items() if "add" in family.operations]
 
 
@@ -78,6 +92,8 @@ def fields_for(name):
 def request_of(name, fields):
     """Wrap fields as a family takes them."""
     family, beside = FAMILIES[name], BESIDE.get(name, {})
+    if family.data.get("flat") == "add":
+        return beside | fields | {"fields": fields}
     if family.data.get("flat"):
         return beside | fields
     return beside | {family.given_names[0]: fields}

@@ -149,3 +149,55 @@ def test_a_row_that_names_an_unknown_field_is_not_updated(full):
     number = full.call("crm.item.productrow.add", fields=row)["productRow"]["id"]
     refused = full.refusal("crm.item.productrow.update", id=number, fields={"colour": "red"})
     assert refused.code == "INVALID_ARG_VALUE"
+
+
+def test_who_paid_is_kept_with_the_payment(full):
+    """Paying and taking it back change all three fields; an absent item has no payment."""
+    for method, paid in (("pay", "Y"), ("unpay", "N")):
+        assert full.call(f"crm.item.payment.{method}", id=1) is True
+        row = full.call("crm.item.payment.get", id=1)
+        assert [row["paid"], bool(row["datePaid"]), row["empPaidId"]] == [
+            paid,
+            paid == "Y",
+            1 if paid == "Y" else None,
+        ]
+    assert row["accountNumber"] == "1/1"
+    refused = full.refusal("crm.item.payment.add", entityTypeId=2, entityId=999)
+    assert (refused.code, refused.text) == ("0", "Entity with identifier №999 does not exist")
+    assert full.refusal("crm.item.payment.product.list", paymentId=9).code == "0"
+
+
+def test_a_document_is_numbered_and_named_after_its_template(full):
+    """A number may be given; an address for everybody comes and goes."""
+    method = "crm.documentgenerator.document"
+    of = {"templateId": 39, "entityTypeId": 2, "entityId": 1}
+    titles = [
+        full.call(f"{method}.add", **of, **more)["document"]["title"]
+        for more in ({}, {"values": {"DocumentNumber": "A-7"}})
+    ]
+    assert titles == ["Contract 1", "Contract A-7"]
+    links = [full.call(f"{method}.enablepublicurl", id=1, status=n)["publicUrl"] for n in (1, 0)]
+    assert [bool(one) for one in links] == [True, False]
+    fields = full.call(f"{method}.getfields", id=2)["documentFields"]
+    assert fields["DocumentNumber"]["value"] == "A-7"
+    refused = full.refusal(f"{method}.add", **of | {"entityTypeId": 9999})
+    assert refused.text == "No provider for entityTypeId"
+    view = full.call("crm.documentgenerator.template.get", id=39)["template"]
+    assert (view["users"], full.call("crm.documentgenerator.template.list").keys()) == (
+        {},
+        {"templates"},
+    )
+
+
+def test_three_comments_have_room_at_the_top(full):
+    """A fourth is refused until one is taken away."""
+    fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": 1, "COMMENT": "Hello"}
+    numbers = [full.call("crm.timeline.comment.add", fields=fields) for _ in range(4)]
+    owner = {"ownerTypeId": 2, "ownerId": 1}
+    for number in (*numbers[:3], numbers[0]):
+        full.call("crm.timeline.item.pin", id=number, **owner)
+    assert full.refusal("crm.timeline.item.pin", id=numbers[3], **owner).code == "0"
+    full.call("crm.timeline.item.unpin", id=numbers[0], **owner)
+    assert full.call("crm.timeline.item.pin", id=numbers[3], **owner) is None
+    absent = full.refusal("crm.timeline.item.pin", id=numbers[3], ownerTypeId=2, ownerId=2)
+    assert absent.code == "NOT_FOUND"
