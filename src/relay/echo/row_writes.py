@@ -56,6 +56,8 @@ def explains_rows(notes: Iterable[NoteText], before: Parsed, after: Parsed) -> b
                     at, known = newest.setdefault(number, (note.at, set()))
                     if at == note.at:
                         known.add(mark)
+    if not newest and not sets:
+        return False
     old, new = _marks(before or []), _marks(after or [])
     for number, mark in new.items():
         if mark != old.get(number) and mark not in newest.get(number, (0, ()))[1]:

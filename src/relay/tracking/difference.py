@@ -51,7 +51,7 @@ def difference(before: Form, after: Form) -> list[str]:
     return [
         name
         for name in sorted(before.keys() | after.keys())
-        if not is_volatile(name) and not _is_equal(name, before.get(name), after.get(name))
+        if not _is_equal(name, before.get(name), after.get(name)) and not is_volatile(name)
     ]
 
 
@@ -62,9 +62,9 @@ def _is_equal(name: str, one: object, other: object) -> bool:
 
 def _same(one: object, other: object) -> bool:
     """Compare two values; a value that was too large is compared by its digest."""
-    if is_digest(one) != is_digest(other):
-        return bool(digest(one) == digest(other))
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    if one == other:  # nearly all are
+        return isinstance(one, bool) == isinstance(other, bool)
+    return is_digest(one) != is_digest(other) and bool(digest(one) == digest(other))
 
 
 def _is_in_both(name: str, old: Row, new: Row) -> bool:
