@@ -16,7 +16,8 @@ def person(portal: Portal, number: int) -> Row:
     """Show somebody as the messenger does."""
     user = portal.users.get(number, {})
     name, last = user.get("name", ""), user.get("lastName", "")
-    phones = {"work_phone": user.get("WORK_PHONE"), "personal_mobile": user.get("PERSONAL_MOBILE")}
+    names = ("WORK_PHONE", "PERSONAL_MOBILE", "PERSONAL_PHONE", "UF_PHONE_INNER")
+    phones = {one.replace("UF_PHONE_INNER", "INNER_PHONE").lower(): user.get(one) for one in names}
     return TEMPLATES["user"] | {
         "id": number,
         "active": user.get("active", False),

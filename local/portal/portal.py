@@ -67,7 +67,8 @@ class Portal:
         self.outbox = Outbox(self.settings.events, self._delivered, self.random)
         self.revision = 0  # grows with every change, for whoever shows items
         self._multi_field_id = self._file_id = self._webhook_id = self._delivery_id = 0
-        self.add_user("Ann", "Lee", admin=True)
+        phones = {"WORK_PHONE": "+49555000001", "PERSONAL_MOBILE": "+49555000002"}
+        self.add_user("Ann", "Lee", admin=True, **phones, UF_PHONE_INNER="101")
 
     # --- people and their rights ---
 

@@ -24,7 +24,8 @@ def show_group(family: Family, row: Row, view: Row, operation: str) -> None:
     """A single group has numbers as numbers, and its people."""
     if family.name != _API or operation == "list":
         return
-    view |= {name: row[name] for name in view if isinstance(row.get(name), int)}
+    numbers = (name for name in view if family.fields[family.key_of(name)].type == "integer")
+    view |= {name: int(view[name] or 0) for name in numbers}
     view |= {"ID": row["id"], "MEMBERS": [row["OWNER_ID"]], "CHAT_ID": 0, "DIALOG_ID": ""}
     view |= {"ORDINARY_MEMBERS": [], "INVITED_MEMBERS": [], "SITE_IDS": [row["SITE_ID"]]}
     words = [word.strip() for word in str(row.get("KEYWORDS") or "").split(",")]
@@ -42,8 +43,9 @@ def list_group(call: Call, family: Family, view: Row) -> Row:
         more["additionalData"] = {"role": "", "initiatedByType": ""}
     if call.flag("shouldselectdialogid"):
         more["dialogId"] = ""
-    beside = call.get("select") or ()
-    call.params = {**call.params, "select": [*(n for _, n in entries(beside)), *more]}
+    chosen = [name for _, name in entries(call.get("select"))]
+    if chosen:
+        call.params = {**call.params, "select": [*chosen, "IMAGE_ID", "AVATAR_TYPE", *more]}
     return {camel_case(name): value for name, value in view.items()} | more
 
 

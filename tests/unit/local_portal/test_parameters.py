@@ -137,3 +137,46 @@ def test_elapsed_time_is_selected_and_paged(full):
     given = {str(at): value for at, value in enumerate(arguments)}
     answer = full.answer("task.elapseditem.getlist", **given)
     assert (answer["result"], answer["total"]) == ([{"ID": "2"}], 3)
+
+
+def test_a_chat_shows_files_of_the_disk_which_people_keep(full):
+    """[chats/files/] Committed, saved to a folder of one's own, taken away."""
+    new = {"id": 2, "data": {"NAME": "a.txt"}, "fileContent": ["a.txt", "aGVsbG8="]}
+    file = full.call("disk.storage.uploadFile", **new)["ID"]
+    full.call("im.chat.add", USERS=[2])
+    sent = full.call("im.disk.file.commit", CHAT_ID=1, FILE_ID=[file, 999], MESSAGE="Look")
+    assert (sent["DISK_ID"], sent["MESSAGE_ID"]) == ([str(file)], 1)
+    assert sent["FILES"][f"upload{file}"]["extension"] == "txt"
+    assert sent["FILE_MODELS"][f"upload{file}"]["size"] == 5
+    kept = full.call("im.disk.file.save", FILE_ID=file)
+    assert (kept["folder"]["name"], kept["file"]["name"]) == ("Saved Files", "a.txt")
+    assert full.call("im.disk.file.delete", CHAT_ID=1, FILE_ID=file) is True
+    refusals = [
+        ("save", {}, "FILE_ID_EMPTY"),
+        ("save", {"FILE_ID": file}, "FILE_SAVE_ERROR"),
+        ("delete", {"CHAT_ID": 1}, "FILE_ID_EMPTY"),
+        ("commit", {}, "CHAT_ID_EMPTY"),
+        ("commit", {"CHAT_ID": 1}, "FILES_ERROR"),
+        ("commit", {"CHAT_ID": 1, "FILE_ID": 999}, "SAVE_ERROR"),
+    ]
+    for name, params, code in refusals:
+        assert full.refusal(f"im.disk.file.{name}", **params).code == code
+
+
+def test_groups_are_seen_by_both_interfaces(full):
+    """[sonet-group/] The newest first; the newer interface has other names and numbers."""
+    for name in ("One", "Two"):
+        full.call("sonet_group.create", NAME=name, KEYWORDS="a, b")
+    assert [row["NAME"] for row in full.call("sonet_group.get")] == ["Two", "One"]
+    assert full.call("sonet_group.setowner", GROUP_ID=1, USER_ID=2) is True
+    assert [row["GROUP_ID"] for row in full.call("sonet_group.user.groups")] == ["2"]
+    api = "socialnetwork.api.workgroup"
+    group = full.call(f"{api}.get", params={"groupId": 1})
+    assert (group["ID"], group["OWNER_ID"], group["TAGS"]) == (1, 2, ["a", "b"])
+    params = {"mode": "mobile", "shouldSelectDialogId": "Y"}
+    rows = full.call(f"{api}.list", filter={"NAME": "Two"}, select=["ID"], params=params)
+    names = ["additionalData", "avatarType", "dialogId", "id", "imageId"]
+    assert sorted(rows["workgroups"][0]) == names
+    assert full.refusal(f"{api}.get").code == "SONET_CONTROLLER_WORKGROUP_EMPTY"
+    assert full.refusal("sonet_group.setowner", GROUP_ID=9).text == "Invalid workgroup/project ID"
+    assert full.refusal("sonet_group.setowner", GROUP_ID=1).text == "Invalid user ID"
