@@ -7,9 +7,9 @@ several can be tried at once.
 import importlib.abc
 import importlib.util
 import os
+import resource
 import signal
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
@@ -21,9 +21,9 @@ import pytest
 
 from bench.mutants.operators import Mutant
 
-# Tests that have computed so long, or waited so long for something, hang because of the mutant.
-MOST_CPU_SECONDS = 120.0
-MOST_IDLE_SECONDS = 30.0
+# A test that takes so long, or a trial that computes so long, hangs because of the mutant.
+TEST_SECONDS = 40
+CPU_SECONDS = 180
 BROKEN = 99  # no answer of pytest
 CAUGHT, SURVIVED, HUNG = "caught", "survived", "hung"
 UNKNOWN = "not tried"  # pytest itself failed
@@ -41,7 +41,6 @@ class Trial:
 
     def __init__(self, mutant: Mutant, tests: Sequence[str]) -> None:
         self.mutant = mutant
-        self._cpu_seconds, self._changed_at = 0.0, time.monotonic()
         self._process = os.fork()
         if not self._process:
             _run(mutant, tests)
@@ -50,10 +49,7 @@ class Trial:
         """Return the outcome, None while the tests run."""
         ended, status = os.waitpid(self._process, os.WNOHANG)
         if not ended:
-            if not self._hangs():
-                return None
-            self.kill()
-            return HUNG
+            return None
         code = os.waitstatus_to_exitcode(status)
         # With some mutants a test can't even be found: its parameters come from the mutated code.
         if code in {
@@ -62,6 +58,9 @@ class Trial:
             pytest.ExitCode.USAGE_ERROR,
         }:
             return CAUGHT
+        if code in {-signal.SIGALRM, -signal.SIGXCPU}:
+            self.kill()
+            return HUNG
         return SURVIVED if code == pytest.ExitCode.OK else UNKNOWN
 
     def kill(self) -> None:
@@ -70,25 +69,18 @@ class Trial:
             os.killpg(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
 
-    def _hangs(self) -> bool:
-        """Return whether the tests compute without an end, or wait for what never comes."""
-        # Processor time says so on a busy machine too.
-        seconds = _cpu_seconds(self._process)
-        if seconds > self._cpu_seconds:
-            self._cpu_seconds, self._changed_at = seconds, time.monotonic()
-        idle = time.monotonic() - self._changed_at
-        return self._cpu_seconds > MOST_CPU_SECONDS or idle > MOST_IDLE_SECONDS
 
+class _TestAlarm:
+    """Ends the trial where one test takes too long."""
 
-def _cpu_seconds(process: int) -> float:
-    """Return the processor time that a process of Linux has taken."""
-    _, _, after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")
-    user, system = after_name.split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    def pytest_runtest_logstart(self) -> None:
+        """Begin with a test."""
+        signal.alarm(TEST_SECONDS)
 
 
 def _run(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
@@ -97,7 +89,8 @@ def _run(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
         sys.meta_path.insert(0, _Finder(mutant))
         # Most mutants end in their module's own tests; to collect the others costs seconds.
         for part in _own_first(mutant, tests):
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-cov", *part])
+            options = ["-x", "-q", "-p", "no:cacheprovider", "--no-cov"]
+            code = pytest.main([*options, *part], [_TestAlarm()])
             if code:
                 break
     finally:
