@@ -56,6 +56,7 @@ def _fields(call: Call, family: Family) -> Any:
         for name, field in family.classic.items()
         if "h" not in field.flags
     }
+    run_hook(family.table, "described", call, rows)
     if family.data.get("titles"):
         return {name: title_of(name) for name in rows}
     wrap = family.data.get("wrap", ())

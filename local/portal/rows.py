@@ -12,7 +12,7 @@ from local.portal.tokens import fill
 from local.portal.view import classic_value
 
 # What is special about a family: `(table, moment)` to a function. Moments:
-# `fields`    its fields are asked for
+# `fields`    its fields are asked for; `described` what is told of them, which may change
 # `before`    the table is looked at
 # `check`     values before they are stored, and the old row or None
 # `add`, `update`, `delete`  the row that was written; `deleting` the row that still can stay

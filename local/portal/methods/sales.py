@@ -18,7 +18,6 @@ _LINKED = (
     ("MC_REQUISITE_ID", "crm.requisite", "Requisite of your company"),
     ("MC_BANK_DETAIL_ID", "crm.requisite.bankdetail", "BankDetail of your company"),
 )
-_DIRECTORY_SETTINGS: Row = {"size": 1, "width": 0, "group": "N", "multiple": "N", "tableName": ""}
 _STATUSES = {"IN_WORK", "SUCCESS", "WRONG_NUMBER", "STOP_CALLING"}
 
 
@@ -120,22 +119,6 @@ def expose(call: Call) -> Any:
     return {"DEAL_ID": number}
 
 
-def _of_iblock(call: Call) -> None:
-    """Products have the fields of their catalogue, which must be named."""
-    if not dict(entries(call.need("filter"))).get("iblockId"):
-        raise RestError("0", "Required filter fields: iblockId")
-
-
-for _name in ("", ".service", ".sku", ".offer"):
-    hook(f"catalog.product{_name}", "fields")(_of_iblock)
-
-
-@method("catalog.catalog.isOffers", "catalog")
-def is_offers(call: Call) -> Any:
-    """Whether a catalogue holds the variations of another one."""
-    return find_row(call, FAMILIES["catalog.catalog"], "get").get("productIblockId") is not None
-
-
 @method("crm.requisite.preset.field.availabletoadd", "crm")
 def available_to_add(call: Call) -> Any:
     """Names of a template's fields that it has not yet."""
@@ -146,22 +129,3 @@ def available_to_add(call: Call) -> Any:
     taken = {row["FIELD_NAME"] for row in rows if row["PRESET_ID"] == call.get("preset_id")}
     names = FAMILIES["crm.requisite"].classic
     return [name for name in names if name.startswith("RQ_") and name not in taken]
-
-
-@hook("catalog.productPropertySection", "before")
-def follow_properties(call: Call) -> None:
-    """Every property has settings of how a section shows it."""
-    family = FAMILIES["catalog.productPropertySection"]
-    table = call.portal.tables[family.table]
-    for row in table_of(call, FAMILIES["catalog.productProperty"]).walk():
-        if table.get(row["id"]) is None:
-            table.put(row["id"], {"id": row["id"], "propertyId": row["id"]})
-
-
-@hook("catalog.productProperty", "check")
-def check_property(_call: Call, values: Row, old: Row | None) -> None:
-    """A directory's property has settings, of which a request names some."""
-    row = (old or {}) | values
-    if row.get("userType") == "directory":
-        given = dict(entries(row.get("userTypeSettings")))
-        values["userTypeSettings"] = _DIRECTORY_SETTINGS | given
