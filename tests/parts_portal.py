@@ -1,6 +1,8 @@
 """A portal for tests of parts: stage history with rows that appear late, and product rows."""
 
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from relay.errors import PermanentError
 from tests.tracking_portal import PAGE, ItemsPortal, seconds
@@ -115,17 +117,20 @@ class PartsPortal(ItemsPortal):
         if number not in {1, 2, 31} and number < 128:
             raise PermanentError("crm.stagehistory.list", "ENTITY_TYPE_NOT_SUPPORTED")
         owners = {int(one) for one in rules.get("@OWNER_ID", ())}
-        found = [
-            one["row"]
-            for one in self.history
-            if one["type"] == number
-            and not one["hidden"]
-            and one["row"]["ID"] > int(rules.get(">ID", 0))
-            and (not owners or one["row"]["OWNER_ID"] in owners)
-            and one["row"]["ID"] not in rules.get("!@ID", ())
-        ]
+        excluded = rules.get("!@ID", ())
+        begin = bisect_right(
+            self.history, int(rules.get(">ID", 0)), key=lambda one: one["row"]["ID"]
+        )
         falling = params.get("order", {}).get("ID") == "DESC"
-        return sorted(found, key=lambda row: row["ID"], reverse=falling)[:PAGE]
+        found = (
+            one["row"]
+            for one in (reversed(self.history[begin:]) if falling else self.history[begin:])
+            if (not owners or one["row"]["OWNER_ID"] in owners)
+            and one["type"] == number
+            and not one["hidden"]
+            and one["row"]["ID"] not in excluded
+        )
+        return list(islice(found, PAGE))
 
     def _rows(self, params):
         rules = params["filter"]
