@@ -16,6 +16,68 @@ def deciding(template: Mapping[str, Any], options: Mapping[str, str]) -> dict[st
     return {name: value for name, value in options.items() if name in named}
 
 
+def deciders(template: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """Return the parameters that decide whether a reference is made and leads anywhere.
+
+    By what refers and what it refers to: the conditions of both, and each `Fn::If` around it.
+    """
+    resources = dict(_resources(template["Resources"]))
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, one in (resources | template["Outputs"]).items():
+        own = [one["Condition"]] if "Condition" in one else []
+        body = {part: value for part, value in one.items() if part != "Condition"}
+        for target, around in _guarded(body, own):
+            there = resources.get(target, {}).get("Condition")
+            conditions = [*around, there] if there else around
+            parameters = {name for one in conditions for name in _parameters(template, one)}
+            found.setdefault((name, target), set()).update(parameters)
+    return found
+
+
+def _resources(section: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, one in section.items():
+        if name.startswith("Fn::ForEach"):
+            yield from _resources(one[2])
+        else:
+            yield name, one
+
+
+def _guarded(node: Any, around: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name in each reference, with the conditions that it stands under."""
+    match node:
+        case {"Fn::If": [str(condition), yes, no]}:
+            for branch in (yes, no):
+                yield from _guarded(branch, [*around, condition])
+        case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Sub": _}:
+            for name in _referred(node):
+                yield name, around
+        case dict():
+            for value in node.values():
+                yield from _guarded(value, around)
+        case list():
+            for value in node:
+                yield from _guarded(value, around)
+
+
+def _parameters(template: Mapping[str, Any], condition: str) -> set[str]:
+    """Return the parameters that a condition asks, also through other conditions."""
+    body = template["Conditions"][condition]
+    others = (_parameters(template, one) for one in _conditions(body))
+    return set(_referred(body)).union(*others)
+
+
+def _conditions(node: Any) -> Iterator[str]:
+    match node:
+        case {"Condition": str(name)}:
+            yield name
+        case dict():
+            for value in node.values():
+                yield from _conditions(value)
+        case list():
+            for value in node:
+                yield from _conditions(value)
+
+
 def covering(options: Mapping[str, str]) -> list[dict[str, str]]:
     """Return sets of options in which any three are on and off in all their eight ways."""
     names, chance = sorted(options), random.Random(1)

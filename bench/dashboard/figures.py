@@ -93,8 +93,10 @@ def _has(metric: Metric, word: str) -> bool:
 def _passes(step: str, line: Mapping[str, Any]) -> bool:
     name, how, given = step.removeprefix("filter ").split(" ", 2)
     texts = re.findall("'([^']*)'", given)
-    if how not in {"=", "in"}:
+    if how not in {"=", "in", "like"}:
         raise ValueError(f"a filter that is not understood: {step}")
+    if how == "like":
+        return any(text in str(line.get(name)) for text in texts)
     return str(line.get(name)) in texts
 
 

@@ -14,7 +14,7 @@ from samtranslator.model.exceptions import InvalidDocumentException
 
 from bench.cost.fixed import fixed, lines
 from tests import processed
-from tests.combinations import covering, dangling, deciding
+from tests.combinations import STRENGTH, covering, dangling, deciders, deciding
 from tests.snapshots import FOLDER, OPTIONS, VARIANTS, snapshot, variant
 
 ROOT = Path(__file__).parents[2]
@@ -57,11 +57,25 @@ def test_it_does_not_matter_whether_parameters_are_text(name):
 
 def test_any_three_options_together_are_taken_and_leave_no_reference_open():
     """What a condition leaves out is referred to by nothing that is made."""
-    sets = covering(deciding(TEMPLATE, OPTIONS))
+    canary = {"IngressCanary": OPTIONS["IngressCanary"]}  # asked by SAM, in no condition
+    sets = covering(deciding(TEMPLATE, OPTIONS) | canary)
+    sets += [options | {"Forward": "changes"} for options in sets if "Forward" in options]
     for options in sets:
         made = processed.process(TEMPLATE, **options)
         assert dangling(made) == set(), options
         assert len(made["Resources"]) < MOST_RESOURCES
+
+
+def test_no_reference_depends_on_more_than_three_options():
+    """So what holds for any three options together holds for every combination of all."""
+    by_reference = deciders(TEMPLATE)
+    assert max(map(len, by_reference.values())) <= STRENGTH
+    assert by_reference["ThrottledAlarm", "AlarmTopic"] == {
+        "AccessLogs", "AlarmEmail", "AlarmTopicArn"
+    }  # fmt: skip
+    template = copy.deepcopy(TEMPLATE)
+    template["Resources"]["ThrottledAlarm"]["Condition"] = "Archives"
+    assert len(deciders(template)["ThrottledAlarm", "AlarmTopic"]) == STRENGTH + 1
 
 
 def test_a_reference_to_what_an_option_leaves_out_is_found():

@@ -26,6 +26,7 @@ WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next att
 COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
 PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
 PAIR_SECONDS = 1.0  # between two requests of a pair; CLOCK_SECONDS allows for requests so late
+REFUSED = "portal %s refused a request: too many (503)"  # the dashboard counts it
 _logger = logging.getLogger("relay.portal")
 
 
@@ -84,7 +85,7 @@ class SharedSlots:
         now = _milliseconds(time.time())
         full = now + _milliseconds(self._pace.full)
         push = _milliseconds(PUSH_SECONDS)
-        _logger.warning("portal %s refused a request: too many (503)", self._portal)
+        _logger.warning(REFUSED, self._portal)
         try:
             self._update("ADD refused :one", one=1)
             old = self._update(
