@@ -40,7 +40,6 @@ class Claims:
     def call(self) -> Iterator[None]:
         """Count a call as under way inside the block."""
         self.under_way += 1
-        self._steps += 1
         try:
             yield
         finally:
@@ -90,7 +89,6 @@ class Claims:
         """Remove the intent of a write that was not sent, or was refused."""
         if write in self._checkpoint.writes:
             self._checkpoint.writes.remove(write)
-        self._claimed.discard(write)
 
     def switch_to(self, stored: Checkpoint) -> None:
         """Switch to the checkpoint that another run has stored; replayed writes stay claimed."""
