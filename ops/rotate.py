@@ -20,6 +20,7 @@ from ops.prove import Prove
 from ops.prove import prove as run_proof
 from ops.secrets import (
     READ_URL,
+    TOKENS,
     WRITE_URL,
     change_tokens,
     own_secrets,
@@ -36,9 +37,7 @@ A token, without losing an event: in Bitrix24 add a second outgoing webhook
 with the same handler and one event, enter its token here, then tick all events
 in it, and delete the older webhook at once.
 A webhook URL: add a second incoming webhook, whose user may see as much."""
-OLD_WEBHOOKS = (
-    "Delete an older incoming webhook in Bitrix24 in 20 minutes: until then functions use it."
-)
+OLD_WEBHOOKS = "Delete an older incoming webhook in 20 minutes: functions use it so long."
 
 
 def command(
@@ -56,17 +55,18 @@ def command(
     if finish and prove:
         raise SystemExit("older tokens are accepted for 5 minutes after FINISH=1: PROVE=1 then")
     if finish:
-        return Outcome(_finish(ssm, portal, deployed, len(tokens_of(own)[1:])))
+        return Outcome(_finish(ssm, portal, deployed, tokens_of(own)))
     document = _rotate(ssm, portal, deployed, secrets, prove=prove)
     if not prove:
         return Outcome(document)
-    proof = run_proof(client, deployed, portal, time.monotonic())
+    stored_at = time.monotonic() if TOKENS in document["changed"] else 0.0
+    proof = run_proof(client, deployed, portal, stored_at)
     return Outcome(document | {"proof": proof.document()}, left=proof.is_left)
 
 
 def _rotate(
     ssm: Any, portal: str, stack: Deployed, secrets: dict[str, dict[str, str]], *, prove: bool
-) -> dict[str, object]:
+) -> dict[str, Any]:
     own, prefix = secrets[portal], stack.outputs["SecretsPrefix"]
     console.print(ORDER)
     token = ask_token(portal, secrets, "New application token (Enter: none)", optional=True)
@@ -93,22 +93,23 @@ def _rotate(
     if urls:
         console.print(f"[green]stored[/]  {len(urls)} webhook(s), used within 5 minutes")
         console.print(OLD_WEBHOOKS)
-    changed = ["token"] * bool(token) + sorted(urls)
+    changed = [TOKENS] * bool(token) + sorted(urls)
     if changed:
         _note(stack, portal, changed)
     return _document(portal, len(tokens), changed)
 
 
-def _finish(ssm: Any, portal: str, stack: Deployed, older: int) -> dict[str, object]:
+def _finish(ssm: Any, portal: str, stack: Deployed, tokens: list[str]) -> dict[str, Any]:
+    older = len(tokens[1:])
+    if not older:
+        console.print(f"{portal} has no older token")
+        return _document(portal, len(tokens), [])
     if waiting := count_of(client("sqs"), stack.resource("SpillQueue")):
         raise SystemExit(
             f"{waiting} requests wait in SpillQueue and may bear an older token; run it again when "
             "`make doctor` shows that queue no more"
         )
-    if not older:
-        console.print(f"{portal} has no older token")
-        return _document(portal, 1, [])
-    change_tokens(ssm, stack.outputs["SecretsPrefix"], portal, lambda tokens: tokens[:1])
+    change_tokens(ssm, stack.outputs["SecretsPrefix"], portal, lambda stored: stored[:1])
     console.print(f"{older} older token(s) are refused after 5 minutes at the latest")
     _note(stack, portal, ["older tokens"])
     return _document(portal, 1, ["older tokens"])
@@ -120,5 +121,5 @@ def _note(stack: Deployed, portal: str, changed: list[str]) -> None:
     audit.try_to_note("rotated", [{"portal": portal, "changed": changed}])
 
 
-def _document(portal: str, tokens: int, changed: list[str]) -> dict[str, object]:
+def _document(portal: str, tokens: int, changed: list[str]) -> dict[str, Any]:
     return {"portal": portal, "tokens": tokens, "changed": changed}

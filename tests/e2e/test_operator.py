@@ -81,8 +81,24 @@ def test_connect_takes_a_writing_webhook_of_its_own(relay, run, token_kept):
     done = run("connect", typed=f"{token_kept}\n{url}\n{writing}\n")
     assert done.returncode == 0, done.stdout + done.stderr
     assert stored(relay, "webhook-urls/write/main") == writing
-    run("connect", typed=f"{token_kept}\n{url}\n\n")
+
+
+def test_rotate_stores_a_webhook_and_proves_the_outgoing_one(relay, run, token_kept):
+    """A marked contact's event comes through the stack, and the contact is deleted."""
+    url = relay.portal.state["webhook_url"]
+    done = run("rotate", "--prove", "--json", typed=f"\n\n{url}\n")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, document
+    assert document["changed"] == ["webhook-urls/write"]
+    assert 0 < document["proof"]["seconds"] < 30
     assert stored(relay, "webhook-urls/write/main") == url
+    number = document["proof"]["contact"].removeprefix("contact/")
+    row = relay.aws.client("dynamodb").get_item(
+        TableName=relay.stack.resources["Mirror"], Key=Key("main", "contact", int(number)).to_item()
+    )["Item"]
+    assert row["via"] == {"S": "event"}
+    for secret in (token_kept, url.rstrip("/").rsplit("/", 1)[1]):
+        assert secret not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

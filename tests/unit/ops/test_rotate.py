@@ -58,11 +58,12 @@ def test_a_new_token_stands_beside_the_older_one(stack, capsys):
     stack.enter("new-token")
     outcome = rotate.command()
     assert stack.parameters == {TOKENS: "new-token\nold-token", READ: URL, WRITE: URL}
-    assert outcome.document == {"portal": "main", "tokens": 2, "changed": ["token"]}
+    assert outcome.document == {"portal": "main", "tokens": 2, "changed": ["application-tokens"]}
     printed = capsys.readouterr().out
     assert "`make rotate PORTAL=main FINISH=1`" in printed
-    assert stack.notes == [("rotated", {"portal": "main", "changed": ["token"]})]
-    assert "-token" not in printed + str(stack.notes)
+    assert stack.notes == [("rotated", {"portal": "main", "changed": ["application-tokens"]})]
+    assert "new-token" not in printed + str(stack.notes)
+    assert "old-token" not in printed + str(stack.notes)
 
 
 def test_a_webhook_alone_is_replaced(stack, capsys):
