@@ -19,7 +19,7 @@ lastactivitytime lastactivityby activitydate lastcommunicationtime statuschanged
 statuschangedby closeddate closedby datestart dateclosed previousstageid stagesemanticid closed
 hasphone hasemail hasimol isnew isrecurring isrepeatedapproach isreturncustomer fullname
 formattedname opportunityaccount taxvalueaccount accountcurrencyid realstatus substatus entitytypeid
-requisites contactbindings
+requisites contactbindings taskhasresult taskhasopenresult taskrequireresult
 """
 READ_ONLY = frozenset(_READ_ONLY.split())
 _ROW_READ_ONLY = {

@@ -138,6 +138,8 @@ class ItemsPortal:
         items, asked = self.items[type_id], rules.get("@id", rules.get("id"))
         ids = items if asked is None else items.keys() & {int(one) for one in asked}
         wanted = {name.replace("_", "").lower() for name in params["select"]}
+        if params.get("params"):
+            wanted |= {"taskhasresult", "taskhasopenresult", "taskrequireresult"}
         found = []
         for item_id in sorted(one for one in ids if one >= lowest):
             item = items[item_id]

@@ -24,6 +24,9 @@ START_DATE_PLAN END_DATE_PLAN XML_ID ALLOW_CHANGE_DEADLINE ALLOW_TIME_TRACKING T
 ADD_IN_REPORT TIME_ESTIMATE MATCH_WORK_TIME TAGS UF_CRM_TASK UF_TASK_WEBDAV_FILES
 """
 TASK_FIELDS = _TASK_FIELDS.split()
+# Whether a task has a result: beside the fields of its list only. No list has the result's text or
+# a checklist (pages of tasks.task.list and tasks.task.result.list).
+RESULT_FIELDS = {"taskHasResult", "taskHasOpenResult", "taskRequireResult"}
 # An activity's fields are named in capitals everywhere; here they get the names of other items.
 _ACTIVITY_FIELDS = """
 ID OWNER_ID OWNER_TYPE_ID TYPE_ID PROVIDER_ID PROVIDER_TYPE_ID ASSOCIATED_ENTITY_ID SUBJECT
@@ -40,6 +43,7 @@ def read_command(entity: str, ids: list[int]) -> Command:
             "filter": {"ID": ids},
             "order": {"ID": "asc"},
             "select": TASK_FIELDS,
+            "params": {"WITH_RESULT_INFO": True},
             "start": -1,
         }
     if entity == ACTIVITY:

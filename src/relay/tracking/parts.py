@@ -11,6 +11,7 @@ from typing import NamedTuple
 from relay.errors import ConfigurationError
 from relay.kinds import ACTIVITY, FIRST_DYNAMIC, OPTIONAL_KINDS, kind_of
 from relay.product_rows import PRODUCT_ROWS
+from relay.tracking.commands import RESULT_FIELDS
 
 STEPS = "steps"  # the moves from stage to stage, out of the portal's history
 PRODUCTS = "products"  # the product rows
@@ -29,7 +30,10 @@ FIELD_OF_PART = {
     REQUISITES: "requisites",
     CONTACTS: "contactBindings",
 }
+# Whether a task has a result: in its list, but in no other answer, nor in rows of older code.
+RESULTS = "results"
 PART_OF_FIELD = {name: part for part, name in FIELD_OF_PART.items()}
+PART_OF_FIELD |= dict.fromkeys(RESULT_FIELDS, RESULTS)
 # Their changes move nothing of the item: items of kinds that have them are all read once a day.
 UNHINTED = {REQUISITES, CONTACTS}
 

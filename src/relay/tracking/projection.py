@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from relay.kinds import ACTIVITY, TASK
 from relay.portal.api import Result
-from relay.tracking.commands import ACTIVITY_FIELDS, TASK_FIELDS, Item, named
+from relay.tracking.commands import ACTIVITY_FIELDS, RESULT_FIELDS, TASK_FIELDS, Item, named
 from relay.unsendable import IN_JSON
 
 type Form = dict[str, Result]
@@ -30,7 +30,9 @@ _ACTIVITY_NUMBERS = {
     *("id", "ownerId", "ownerTypeId", "typeId", "associatedEntityId", "responsibleId"),
     *("authorId", "editorId", "status", "priority", "direction"),
 }
-_TASK_NAMES = {re.sub("_(.)", lambda one: one[1].upper(), name.lower()) for name in TASK_FIELDS}
+_TASK_NAMES = RESULT_FIELDS | {
+    re.sub("_(.)", lambda one: one[1].upper(), name.lower()) for name in TASK_FIELDS
+}
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 # Numbers of other objects: 0 stands for none. A funnel's number (categoryId) may be 0.

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
+from relay.tracking.commands import RESULT_FIELDS
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.part_projection import project_parts
 from relay.tracking.part_read import PartRules, PartView, fetch_parts
-from relay.tracking.parts import PRODUCTS, STEPS
+from relay.tracking.parts import PRODUCTS, RESULTS, STEPS
 from relay.tracking.portal_read import PortalView, Views, fetch_items
 from relay.tracking.projection import (
     Form,
@@ -154,6 +155,7 @@ def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Ru
         unknown = {STEPS} if part.log is None else set()  # no sweep has read the history yet
         rules.count("parts_unread", len(wanted - read - unknown))
         form = project(entity, view.item)
+        read |= {RESULTS} if form.keys() & RESULT_FIELDS else set()
         updated = str(form.get(kind_of(entity).updated_field, ""))
         room = CONTENT_BYTES - len(to_text(new).encode())
         text, stored = _fit(form, extra, room)

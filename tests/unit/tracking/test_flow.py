@@ -130,3 +130,23 @@ def test_a_portal_whose_clock_is_hours_off_loses_nothing(relay, hours):
     assert (change.via, change.changed) == ("sweep", ("title",))
     relay.sweep()
     assert relay.queues.bodies("track") == []
+
+
+def test_a_task_tells_whether_it_has_a_result(relay):
+    """Its list says so; what one of two readings did not show is no difference."""
+    flags = {"taskHasResult": "Y", "taskHasOpenResult": "N"}
+
+    def edit(**fields):
+        relay.portal.items[0].pop(6, None)
+        relay.portal.put(0, 6, title="Task", **fields)
+        relay.event(6, entity="task", type_id=None)
+        return [change.changed for change in changes(relay.settle())]
+
+    relay.portal.put(0, 6, title="Task")
+    relay.baseline()
+    assert edit(**flags) == []  # the row is older than the flags
+    assert edit() == []
+    assert edit(**flags) == []
+    assert edit(**flags | {"taskHasResult": "N"}) == [("taskHasResult",)]
+    _, params = relay.portal.calls[-1]
+    assert params["params"] == {"WITH_RESULT_INFO": True}
