@@ -142,4 +142,5 @@ class PartsPortal(ItemsPortal):
         number = OWNER_TYPES.get(code) or int(code.removeprefix("T"), 16)
         found = [row for one in owners for row in self.rows.get((number, int(one)), ())]
         lowest = int(rules.get(">id", 0))
-        return sorted((r for r in found if r["id"] > lowest), key=lambda row: row["id"])[:PAGE]
+        listed = (row for row in found if int(row["id"]) > lowest)
+        return sorted(listed, key=lambda row: int(row["id"]))[:PAGE]

@@ -111,6 +111,47 @@ def test_product_rows_are_a_field(deals):
     assert len(change.row_changes.removed) == 2
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "fields"),
+    [
+        ({"discountTypeId": 2, "discountRate": 10.5}, {"discountRate": "10.25"}, ["discountRate"]),
+        ({"taxRate": None, "taxIncluded": "N"}, {"taxRate": 0}, ["taxRate"]),
+        ({"taxRate": 20, "priceNetto": 10}, {"taxRate": 20.0, "priceNetto": "12.00"}, []),
+        ({"quantity": 0.125}, {"quantity": "0.125"}, []),
+        ({"quantity": 0.125}, {"quantity": 0.1251}, ["quantity"]),
+        ({"id": 7, "productId": 7}, {"productId": 0}, ["productId"]),  # the product was deleted
+        ({"productId": 7}, {"productId": "7"}, []),
+        ({"id": 7, "ownerId": 1}, {"id": "7", "ownerId": "1"}, []),
+    ],
+)
+def test_taxes_discounts_fractions_and_deleted_products_are_told_exactly(
+    deals, before, after, fields
+):
+    """The fields of a row that differ are told, and another spelling of a value is none."""
+    deals.portal.set_rows(2, 1, TEA | before)
+    edit(deals, opportunity=1)
+    announced(deals)
+    deals.portal.set_rows(2, 1, TEA | before | after)
+    edit(deals, opportunity=2)
+    (change,) = announced(deals)
+    assert [one.fields for one in change.row_changes.changed] == [tuple(fields)] * bool(fields)
+    assert not change.row_changes.added
+    assert not change.row_changes.removed
+
+
+def test_a_history_that_was_erased_at_a_change_of_funnel_tells_the_new_row_alone(deals):
+    """Old portals erase an item's history when it changes its funnel; a removed stage is told."""
+    deals.portal.move(2, 1, "PREPARATION", 1)
+    deals.event(1)
+    announced(deals)
+    deals.portal.history.clear()
+    deals.portal.put(2, 1, categoryId=9)
+    deals.portal.move(2, 1, "C9:GONE", 2)["row"]["CATEGORY_ID"] = "9"
+    deals.event(1)
+    (change,) = announced(deals)
+    assert [(one["stageId"], one["categoryId"]) for one in change.steps] == [("C9:GONE", 9)]
+
+
 def test_rows_with_new_ids_alone_are_no_change(deals):
     """Setting the same rows again announces nothing."""
     deals.portal.set_rows(2, 1, TEA)
