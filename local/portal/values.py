@@ -120,7 +120,9 @@ def _image(portal: Portal, value: Any) -> Row | None:
 
 def _property(portal: Portal, value: Any) -> Any:
     """The value of a product's property, which has a number of its own."""
-    if isinstance(value, dict | list) or value in {None, ""}:
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, list) or value in {None, ""}:
         return value
     return {"value": str(value), "valueId": str(portal.next_multi_field_id())}
 

@@ -1,6 +1,7 @@
 """Call lists, links of requisites, and deals that repeat themselves [crm/call-list/, …]."""
 
 from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 from local.portal.call import Call, method
@@ -119,6 +120,26 @@ def expose(call: Call) -> Any:
     return {"DEAL_ID": number}
 
 
+def _user_fields(call: Call) -> list[str]:
+    rows = table_of(call, FAMILIES["crm.requisite.userfield"]).walk()
+    return [row["FIELD_NAME"] for row in rows if row["ENTITY_ID"] == "CRM_REQUISITE"]
+
+
+@hook("crm.requisite", "check")
+def keep_user_fields(call: Call, values: Row, _old: Row | None) -> None:
+    """Requisites have the fields that people made for them."""
+    given = dict(entries(call.get("fields")))
+    values |= {name: given[name] for name in _user_fields(call) if name in given}
+
+
+@hook("crm.requisite", "show")
+def show_user_fields(_family: Any, row: Row, view: Row, _operation: str) -> None:
+    """Show them beside the others, as texts."""
+    for name, value in row.items():
+        if name.startswith("UF_"):
+            view[name] = value if isinstance(value, list | NoneType) else str(value)
+
+
 @method("crm.requisite.preset.field.availabletoadd", "crm")
 def available_to_add(call: Call) -> Any:
     """Names of a template's fields that it has not yet."""
@@ -127,5 +148,5 @@ def available_to_add(call: Call) -> Any:
     except RestError:
         raise classic("Template not found.") from None
     taken = {row["FIELD_NAME"] for row in rows if row["PRESET_ID"] == call.get("preset_id")}
-    names = FAMILIES["crm.requisite"].classic
-    return [name for name in names if name.startswith("RQ_") and name not in taken]
+    names = [one for one in FAMILIES["crm.requisite"].classic if one.startswith("RQ_")]
+    return [name for name in names + _user_fields(call) if name not in taken]

@@ -128,9 +128,9 @@ def updated_comment(call: Call, row: Row) -> None:
 def deleting_comment(call: Call, row: Row) -> None:
     """A comment on several items is taken from the one that a request names."""
     owner, bindings = _named_owner(call), row["bindings"]
-    if owner is None and len(bindings) > 1:
+    if len(bindings) > 1 and owner is None:
         raise RestError("MULTIPLE_BINDINGS", "Comment is bound to several items")
-    if owner is not None and owner not in bindings:
+    if len(bindings) > 1 and owner not in bindings:
         raise not_found()
 
 

@@ -72,6 +72,14 @@ def test_what_a_template_has_is_not_offered_again(full):
         f"{method}.add", preset={"ID": 1}, fields={"FIELD_NAME": free[0], "IN_SHORT_LIST": "N"}
     )
     assert full.call(f"{method}.availabletoadd", preset={"ID": 1}) == free[1:]
+    name = {"FIELD_NAME": "UF_CRM_TRADE", "USER_TYPE_ID": "string"}
+    full.call("crm.requisite.userfield.add", fields=name)
+    offered = full.call(f"{method}.availabletoadd", preset={"ID": 1})
+    assert offered == [*free[1:], "UF_CRM_TRADE"]
+    fields = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "One"}
+    number = full.call("crm.requisite.add", fields=fields | {"UF_CRM_TRADE": 7, "UF_CRM_NONE": 8})
+    rows = full.call("crm.requisite.list", filter={"ID": number}, select=["UF_*", "UF_CRM_TRADE"])
+    assert rows == [{"UF_CRM_TRADE": "7"}]
 
 
 def test_a_catalogue_of_variations_says_so(full):
