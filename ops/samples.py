@@ -16,10 +16,11 @@ TIME = "2025-12-18T08:38:45Z"
 def sample_change(kind: Kind, action: str, names: list[str], values: list[int | str]) -> Change:
     """Return a change of these fields, of the title without any."""
     person = "responsibleId" if kind.name in {TASK, ACTIVITY} else "assignedById"
-    item = {"id": 1, "title": "A sample", person: 1}
-    after = {name: sample_value(name, 3) for name in names or ["title"]} | item
+    title = "subject" if kind.name == ACTIVITY else "title"
+    item = {"id": 1, title: "A sample", person: 1}
+    after = {name: sample_value(name, 3) for name in names or [title]} | item
     after |= dict.fromkeys(names, values[0]) if values else {}
-    changed = {"added": sorted(after), "updated": sorted(names or ["title"]), "deleted": []}[action]
+    changed = {"added": sorted(after), "updated": sorted(names or [title]), "deleted": []}[action]
     before = {name: sample_value(name, 2) for name in changed} if action == "updated" else {}
     return Change(
         change_id=f"main.{kind.name}.1.{SECONDS}.2",
