@@ -22,6 +22,10 @@ from local.portal.webhooks import IncomingWebhook
 _TYPES = dict.fromkeys(BLANK, "any") | {name: kind for name, (_, kind) in FIELDS.items()}
 _TASK = Dto("TaskDto", _TYPES, frozenset({"id"}), frozenset(SORTED), value_of)
 
+# Words in what the older API says no with, and the field that is meant
+_FAULTS = {"Responsible": "responsibleId", "Parent": "parentId", "node": "parentId"}
+_FAULTS |= {"cyclic": "parentId", "date": "endPlan", "duration": "endPlan", "title": "title"}
+
 
 @dataclass(frozen=True, slots=True)
 class V3Call:
@@ -42,7 +46,9 @@ class V3Call:
         except RestError as error:
             if error.status != HTTPStatus.BAD_REQUEST:
                 raise
-            raise invalid(("fields", error.text.removesuffix("<br>"))) from error
+            text = error.text.removesuffix("<br>")
+            name = next((name for word, name in _FAULTS.items() if word in text), "fields")
+            raise invalid((name, text)) from error
 
     def show(self, row: Row, select: list[str] | None) -> Row:
         """Show a task to the webhook's user."""

@@ -20,18 +20,18 @@ _ITEM = ("TASKID*", "ITEMID*")
 _ACTIONS = {"UPDATE": "EDIT", "DELETE": "DEL"}
 
 
-def _task(call: Call, family: str, number: Any) -> Row:
+def _task(call: Call, family: str, number: Any, operation: str = "add") -> Row:
     row = call.portal.tasks.get(int_or_none(number) or 0)
     unseen = row is not None and call.portal.denials and not call.portal.may_read(call.user, 0, row)
     if row is None or unseen:
-        raise FAMILIES[family].error("add", "denied")
+        raise FAMILIES[family].error(operation, "denied")
     return row
 
 
 @hook("task.checklistitem", "check")
 def check_item(call: Call, values: Row, old: Row | None) -> None:
     """A checklist is there from its first item on, which has no parent."""
-    _task(call, "task.checklistitem", values["TASKID"])
+    _task(call, "task.checklistitem", values["TASKID"], "update" if old else "add")
     if old is None and not values.get("SORT_INDEX"):
         table = call.portal.tables["task.checklistitem"]
         values["SORT_INDEX"] = sum(row["TASKID"] == values["TASKID"] for row in table.walk())
@@ -47,6 +47,18 @@ def check_item(call: Call, values: Row, old: Row | None) -> None:
         _toggle(call, values, values["IS_COMPLETE"])
 
 
+@hook("task.checklistitem", "deleting")
+def may_delete(call: Call, row: Row) -> None:
+    """Who may not see a task takes nothing from its checklist."""
+    _task(call, "task.checklistitem", row["TASKID"], "delete")
+
+
+@hook("task.checklistitem", "where")
+def may_list(call: Call, _given: Row) -> None:
+    """Who may not see a task doesn't see its checklist."""
+    _task(call, "task.checklistitem", call.get("taskid"), "list")
+
+
 def _toggle(call: Call, row: Row, state: str) -> None:
     now = call.portal.clock.stamp()
     row |= {"IS_COMPLETE": state, "TOGGLED_BY": call.user, "TOGGLED_DATE": now}
@@ -59,6 +71,7 @@ def _set_complete(state: str, call: Call) -> Any:
 
 def _move_after(call: Call) -> Any:
     row = find_row(call, _CHECKLIST, "update")
+    _task(call, "task.checklistitem", row["TASKID"], "move")
     after = table_of(call, _CHECKLIST).get(call.number("afteritemid"))
     if after is None:
         raise _CHECKLIST.error("update", "missing")

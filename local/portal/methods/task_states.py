@@ -33,7 +33,7 @@ def _refused(verb: str) -> RestError:
 
 
 def _move(verb: str, call: Call) -> Any:
-    row, (sources, target) = task_of(call), _STATES[verb]
+    row, (sources, target) = task_of(call, _refused(verb)), _STATES[verb]
     if row.get("status", _WAITING) not in sources:
         raise _refused(verb)
     controlled = verb == "complete" and row.get("taskControl") == "Y"
@@ -52,7 +52,7 @@ for _verb in _STATES:
 @method("tasks.task.delegate", "task")
 def delegate(call: Call) -> Any:
     """Hand a task to somebody else; who had it looks on."""
-    row = task_of(call)
+    row = task_of(call, _refused("start"))
     if call.get("userid") is None:
         text = "Could not find value for parameter {userId} (internal error)"
         raise RestError("100", text)
@@ -64,16 +64,17 @@ def delegate(call: Call) -> Any:
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
 
 
-def _mine(call: Call) -> Row:
+def _mine(call: Call, refusal: RestError) -> Row:
     """A task of which the owner keeps something for himself."""
     row = call.portal.tasks.get(task_number(call))
     if row is None or not readable(call, row):
-        raise RestError("0", "wrong task id")
+        raise refusal
     return row
 
 
 def _watch(key: str, on: bool, call: Call) -> Any:
-    row = _mine(call)
+    wrong = RestError("1048584", "a:0:{}") if key == "auditors" else RestError("0", "wrong task id")
+    row = _mine(call, wrong)
     user = str(call.user)
     people = [one for one in row.get(key, []) if one != user] + ([user] if on else [])
     if key == "auditors":
@@ -136,6 +137,10 @@ def counters(call: Call) -> Any:
     """Overdue tasks and new comments of somebody."""
     if call.number("groupid"):
         raise RestError("0", "Group not found or access denied. (internal error)")
+    given = call.get("userid")
+    if given is not None and int_or_none(given) is None:
+        text = f"Invalid value {{{given}}} to match with parameter {{userId}}. "
+        raise RestError("0", text + "Should be value of type int.")
     user, now = call.number("userid") or call.user, call.portal.clock.stamp()
     late = [
         row

@@ -98,12 +98,12 @@ def add(call: Call) -> Any:
     return {"task": detail(call.portal, create_task(call.portal, values, call.actor))}
 
 
-def task_of(call: Call) -> Row:
-    """The task of the request, if the owner may see it."""
+def task_of(call: Call, refusal: RestError | None = None) -> Row:
+    """The task of the request, if the owner may see it; otherwise the refusal is raised."""
     names = ["taskid", "id"] if call.portal.settings.task_get_takes_id else ["taskid"]
     row = call.portal.tasks.get(task_number(call, *names))
     if row is None or not readable(call, row):
-        raise RestError("0", "Task not found or not accessible")
+        raise refusal or RestError("0", "Task not found or not accessible")
     return row
 
 
@@ -179,7 +179,7 @@ def list_tasks(call: Call) -> Page:
 @method("tasks.task.update", "task")
 def update(call: Call) -> Any:
     """Change a task; the answer is all of it."""
-    row = task_of(call)
+    row = task_of(call, RestError("0", "Action on the task is not allowed (internal error)"))
     values = _given(call)
     _check(call, values, row["id"])
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}

@@ -134,6 +134,14 @@ def test_a_task_has_results_a_chat_and_files(call, task):
     assert call("tasks.task.access.get", {"id": task}).json()["result"]["read"] is True
 
 
+def test_a_refused_change_names_its_field(call, task):
+    """What the older API says of a field is about the field of that meaning here."""
+    late = {"startPlan": "2026-12-02T10:00:00+03:00", "endPlan": "2026-12-01T10:00:00+03:00"}
+    for field, fields in {"parentId": {"parentId": task}, "endPlan": late}.items():
+        answer = call("tasks.task.update", {"id": task, "fields": fields}).json()
+        assert [one["field"] for one in answer["error"]["validation"]] == [field]
+
+
 @pytest.mark.parametrize(
     "record", ["tasks.task", "tasks.task.access", "tasks.task.chat.message", "main.eventlog"]
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from local.portal.portal import Denial
+
 ADDRESS = {"TYPE_ID": 1, "ENTITY_TYPE_ID": 3, "ENTITY_ID": 1, "CITY": "Wien"}
 TODO = {"ownerTypeId": 2, "ownerId": 1}
 SOON = "2030-12-01T10:00:00+03:00"
@@ -35,6 +37,7 @@ def ready(desk):
         ("crm.automatedsolution.add", {"fields": {"title": "One", "typeIds": [1]}}),
         ("lists.add", {"IBLOCK_TYPE_ID": "lists", "IBLOCK_CODE": "a", "FIELDS": {"NAME": "A"}}),
         ("lists.element.add", LIST | {"ELEMENT_CODE": "one", "FIELDS": {"NAME": "One"}}),
+        ("lists.field.add", LIST | {"FIELDS": {"NAME": "a", "TYPE": "S", "CODE": "TWICE"}}),
         ("catalog.measure.add", {"fields": UNIT}),
     ]
     for method, params in calls:
@@ -59,3 +62,25 @@ def test_what_is_refused_changes_nothing(ready):
     ready.refusal("crm.currency.add", fields={"CURRENCY": "EUR"})
     assert len(ready.call("crm.currency.list")) == before
     ready.call("catalog.measure.update", id=5, fields={"code": 796, "isDefault": "Y"})  # its own
+
+
+@pytest.mark.parametrize(
+    ("method", "text"),
+    [
+        ("add", "#8; Adding item"),
+        ("update", "#4; No access to edit"),
+        ("delete", "#8; Deleting item"),
+        ("moveafteritem", "#8; Moving item"),
+        ("getlist", "#8; Action failed"),
+    ],
+)
+def test_a_checklist_of_a_task_of_others_is_closed(ready, method, text):
+    """[tasks/checklist-item/] Each method says no in its own words."""
+    for name in ("One", "Two"):
+        ready.call("task.checklistitem.add", TASKID=1, FIELDS={"TITLE": name})
+    ready.portal.denials.add(Denial(1))
+    fields = {"FIELDS": {"TITLE": "Three"}}
+    beside = {"add": fields, "update": {"ITEMID": 1} | fields, "delete": {"ITEMID": 1}}
+    beside |= {"moveafteritem": {"ITEMID": 1, "AFTERITEMID": 2}}
+    refused = ready.refusal(f"task.checklistitem.{method}", TASKID=1, **beside.get(method, {}))
+    assert text in refused.text
