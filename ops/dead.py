@@ -87,6 +87,8 @@ def command(
     resources = find_stack(stack).resources
     found = survey(client("sqs"), queues_of(resources, name), Chosen(one, reason))
     show(found, MAX_CHOSEN if one or reason else MAX_SHOWN)
+    if (one or reason or name) and not found.groups:
+        console.print("only those that were chosen were looked for; `make dead` lists all")
     return Outcome(document_of(found), left=bool(found.groups or found.unread))
 
 

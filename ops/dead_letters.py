@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any
 
 from ops.letter import Letter
-from ops.mapping import logical_id
+from ops.mapping import logical_id, reaction_name
 
 SUFFIX = "DeadLetters"
 PAGE = 10
@@ -97,5 +97,7 @@ def queues_of(resources: Mapping[str, str], name: str = "") -> dict[str, str]:
         return queues
     owner = logical_id(name) if name.islower() else name.removesuffix(SUFFIX)
     if owner not in queues:
-        raise SystemExit(f"{name!r} has no dead letters; NAME is one of {', '.join(queues)}")
+        raise SystemExit(
+            f"{name!r} has no dead letters; NAME is one of {', '.join(map(reaction_name, queues))}"
+        )
     return {owner: queues[owner]}

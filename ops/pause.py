@@ -12,7 +12,7 @@ import typer
 
 from ops.audit import open_audit
 from ops.deployed import Deployed, Stack, client, find_stack
-from ops.mapping import logical_id
+from ops.mapping import logical_id, reaction_name
 from ops.outcome import Outcome
 from ops.terminal import console, shown
 
@@ -102,19 +102,17 @@ def mapping_of(resources: Mapping[str, str], name: str) -> str:
 
 def _names(resources: Mapping[str, str]) -> dict[str, str]:
     """Return the mappings of queues by the names that operators use."""
-    found = {_name(one): one for one in sorted(resources) if one.endswith(SUFFIX)}
+    found = {
+        reaction_name(one.removesuffix(SUFFIX)): one
+        for one in sorted(resources)
+        if one.endswith(SUFFIX)
+    }
     return found | {name: one for name, one in MAPPINGS.items() if one in resources}
 
 
 def reactions_of(resources: Mapping[str, str]) -> list[str]:
     """Return the names of the reactions that are deployed: ["follow_up"]."""
     return [name for name in _names(resources) if name not in {"track", "forward", *MAPPINGS}]
-
-
-def _name(logical: str) -> str:
-    """Return an operator's name of a mapping: follow_up for FollowUpFunctionQueue."""
-    words = logical.removesuffix(SUFFIX)
-    return "".join(f"_{one.lower()}" if one.isupper() else one for one in words).lstrip("_")
 
 
 def paused(functions: Any, resources: Mapping[str, str]) -> Iterator[Paused]:

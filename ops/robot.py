@@ -31,13 +31,13 @@ MAX_FIELDS = 40  # shown; a portal may have hundreds
 USUAL_FIELDS = {"ID": "ID", "TITLE": "Name", "ASSIGNED_BY_ID": "Responsible"}
 TASK_FIELDS = {"ID": "ID", "TITLE": "Name", "RESPONSIBLE_ID": "Responsible", "STATUS": "Status"}
 WARNING = """\
-Bitrix24 puts a value into the address as it is. `&` in a value begins another parameter, `#` cuts
-off all that follows, `+` becomes a blank. What survives:
-  the document alone: no parameters. Each call names its item, and the reaction reads it fresh
+Bitrix24 puts a value into the address as it is. `&` in a value begins another
+parameter, `#` cuts off all that follows, `+` becomes a blank. What survives:
+  no parameters: each call names its item, and the reaction reads it fresh
   a calculated value: title={{=urlencode({=Document:TITLE})}}
-Put a value that people write last, so that it spoils no other. An address has room for about 9,900
-bytes of values, of which a Cyrillic letter takes six: AWS refuses a longer call, and nobody learns
-of it. No line break may be in it."""
+Put a value that people write last, so that it spoils no other. An address has
+room for about 9,900 bytes of values, of which a Cyrillic letter takes six: AWS
+refuses a longer call, and nobody learns of it. No line break may be in it."""
 
 
 def ensure_reaction(root: Path, name: str) -> list[Path]:

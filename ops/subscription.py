@@ -161,10 +161,15 @@ def _of_event(type_name: str, sample: Event) -> Subscription:
 def _choices(on: str) -> str:
     similar = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
+    parts = sorted(code for code in CATALOGUE if on and on.upper() in code)
+    events = ", ".join(parts) or (
+        f"{len(CATALOGUE)} codes such as ONCRMDEALUPDATE; ON=comment, say, lists those with that "
+        "in them"
+    )
     return (
         f"there is no change or event {on!r}{hint}\n"
         f"changes: {', '.join(KINDS)} or dynamic_<entityTypeId>,"
         f" each with .{', .'.join(ACTIONS)} (deal.deleted), or alone: added or updated\n"
-        f"events: {', '.join(sorted(CATALOGUE))}\n"
+        f"events: {events}\n"
         f"robots: robot.<name>; fields and stages: {SCHEMA_NAME}"
     )

@@ -103,7 +103,7 @@ def test_one_reaction_one_item_and_one_reason_are_found(aws):
     assert count(surveyed(aws, one="deal/3")) == 2
     assert count(surveyed(aws, reason="right")) == 6
     assert count(surveyed(aws, reason=group_of("Orphan", letter_of("left")))) == 1
-    with pytest.raises(SystemExit, match="NAME is one of Announce, Journal, Orphan"):
+    with pytest.raises(SystemExit, match="NAME is one of announce, journal, orphan"):
         surveyed(aws, "follow_up")
 
 

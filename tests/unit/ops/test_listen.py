@@ -187,7 +187,11 @@ def test_a_program_gets_a_document_a_line(listening, monkeypatch):
     [
         ({"write": True}, "WRITE=1 needs RUN"),
         ({"run": "nobody_there"}, r"there is no src/relay/reactions/nobody_there\.py"),
-        ({"on": "dael"}, "there is no change or event 'dael'"),
+        (
+            {"on": "dael"},
+            r"no change or event 'dael'\n.*\nevents: \d+ codes such as ONCRMDEALUPDATE",
+        ),
+        ({"on": "comment"}, "\nevents: ONCRMTIMELINECOMMENTADD, ONCRMTIMELINECOMMENTDELETE, "),
     ],
 )
 def test_what_can_not_be_listened_to_is_said(monkeypatch, options, text):
