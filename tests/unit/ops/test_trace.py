@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -237,8 +238,15 @@ def test_only_the_hours_around_a_change_are_searched(aws):
     """A log of months is not read whole for one old change."""
     fake = aws(ALL, [past(seconds=-90 * 86400)])
     command(change=CHANGE)
-    (asked,) = fake.asked
-    assert asked["endTime"] - asked["startTime"] == (900 + 3600) * 1000
+    begin, end = _searched(fake)
+    assert end - begin == (900 + 3600) * 1000
+
+
+def _searched(fake):
+    """Return the ends of the span of which all parts were asked for."""
+    asked = sorted((one["startTime"], one["endTime"]) for one in fake.asked)
+    assert all(end == begin for (_, end), (begin, _) in pairwise(asked))
+    return asked[0][0], asked[-1][1]
 
 
 @pytest.mark.parametrize(
@@ -275,14 +283,16 @@ def test_an_item_that_never_was_is_said(aws, capsys):
 
 
 def test_spans_that_overlap_are_read_once():
-    """Each page is read once, each line found once, those of others' formats left out."""
-    fake = Aws([published(), Line(AT + 1, {"a": "deal/66"})])
-    spans = [Span(AT + 100, AT + 200), Span(AT - 5, AT + 5), Span(AT, AT + 50)]
-    assert len(search(fake, "log", "deal/66", spans)) == 1
-    assert [(one["startTime"], one["endTime"]) for one in fake.asked] == [
-        (int(AT - 5) * 1000, int(AT + 50) * 1000),
-        (int(AT + 100) * 1000, int(AT + 200) * 1000),
-    ]
+    """Each part is read once, each line found once, those of others' formats left out."""
+    fake = Aws([published(), Line(AT + 1, {"a": "deal/66"}), published(7.5, "e2")])
+    spans = [Span(AT + 5, AT + 15), Span(AT - 5, AT + 5), Span(AT, AT + 10)]
+    found = search(fake, "log", "deal/66", spans)
+    assert [line.get("event_id") for line in found] == ["e1", "e2"]
+    assert _searched(fake) == (int(AT - 5) * 1000, int(AT + 15) * 1000)
+    assert len(fake.asked) == 8
+    fake.asked.clear()
+    search(fake, "log", "deal/66", [Span(AT, AT + 8), Span(AT + 20, AT + 28)])
+    assert len(fake.asked) == 8
 
 
 def test_a_line_is_as_old_as_it_says():
