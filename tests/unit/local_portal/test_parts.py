@@ -2,7 +2,9 @@
 
 import pytest
 
+from local.portal import v3
 from local.portal.admin_views import card
+from local.portal.call import ELSEWHERE, METHODS
 from local.portal.portal import Denial
 
 TEA = {"productName": "Tea", "price": 10, "quantity": 2}
@@ -76,3 +78,9 @@ def test_a_deleted_item_takes_its_rows_along(desk, kind):
     desk.call("crm.item.productrow.set", ownerType=owner, ownerId=number, productRows=[TEA])
     desk.call("crm.item.delete", entityTypeId=kind, id=number)
     assert not list(desk.portal.tables["crm.item.productrow"].walk())
+
+
+def test_what_is_simulated_is_not_elsewhere():
+    """A refusal of a simulated method is no sign that it is not there."""
+    assert ELSEWHERE.isdisjoint(METHODS)
+    assert ELSEWHERE.isdisjoint(v3.METHODS)
