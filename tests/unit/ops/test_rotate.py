@@ -1,6 +1,7 @@
 """ops.rotate: new credentials beside the older ones, then without them; no secret is printed."""
 
 import io
+from hashlib import sha256
 
 import pytest
 
@@ -9,6 +10,8 @@ from ops.deployed import Deployed
 from ops.prove import Proof
 from ops.webhook import TriedWebhook
 from relay.errors import OperatorError
+from relay.ingress.tokens import TokenCache
+from relay.ingress.verify import owner_of
 from tests.parameter_store import ParameterStore
 from tests.pasts import Notes
 
@@ -128,6 +131,24 @@ def test_a_rotation_that_is_run_again_changes_nothing_more(stack):
         stack.enter("new-token", OTHER, OTHER)
         rotate.command()
     assert stack.parameters == {TOKENS: "new-token\nold-token", READ: OTHER, WRITE: OTHER}
+
+
+def accepted(store):
+    """Return which of both tokens ingress takes for portal main's."""
+    tokens = TokenCache(read=lambda: {"main": store.parameters[TOKENS]}).tokens()
+    return [
+        one for one in ("old-token", "new-token") if owner_of(sha256(one.encode()).digest(), tokens)
+    ]
+
+
+def test_ingress_takes_both_tokens_until_the_second_step(stack):
+    """The older one is accepted for as long as events may bear it."""
+    assert accepted(stack) == ["old-token"]
+    stack.enter("new-token")
+    rotate.command()
+    assert accepted(stack) == ["old-token", "new-token"]
+    rotate.command(finish=True)
+    assert accepted(stack) == ["new-token"]
 
 
 def test_the_second_step_keeps_the_newest_token(stack, capsys):
