@@ -79,8 +79,8 @@ def check_command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> 
     for finding in findings:
         console.print(finding.line())
     console.print("nothing was changed; `make deploy` does it")
-    told = {"stack": stack, "findings": [finding.document() for finding in findings]}
-    return Outcome(told, left=any(finding.level == BAD for finding in findings))
+    document = {"stack": stack, "findings": [finding.document() for finding in findings]}
+    return Outcome(document, left=any(finding.level == BAD for finding in findings))
 
 
 def _judged(stack: str, config_env: str) -> list[Finding]:
@@ -175,9 +175,11 @@ def change_findings(changes: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
         if loss := _loss(name, kind):
             level = LOOK if replacement == "Conditional" else loss[0]
             findings.append(Finding(level, f"{name} {what}: {loss[1]}"))
-    said = {"Add": "made", "Modify": "changed", "Replace": "made anew", "Remove": "removed"}
-    told = ", ".join(f"{counted[how]} {word}" for how, word in said.items() if counted[how])
-    yield Finding(OK, f"CloudFormation takes the template; resources: {told or 'none changes'}")
+    words = {"Add": "made", "Modify": "changed", "Replace": "made anew", "Remove": "removed"}
+    resources = ", ".join(f"{counted[how]} {word}" for how, word in words.items() if counted[how])
+    yield Finding(
+        OK, f"CloudFormation takes the template; resources: {resources or 'none changes'}"
+    )
     yield from findings
 
 

@@ -1,4 +1,4 @@
-"""What keeps a deploy from beginning or from its end, told with its cause and the next command."""
+"""What keeps a deploy from beginning or from its end, with its cause and the next command."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ BAD_NAME = (
     "`make deploy STACK=relay`"
 )
 AGAIN = "`make deploy STACK={stack}`"
-# What an error of a deploy means, and the next command. The first that fits is told; `{0}` is what
+# What an error of a deploy means, and the next command. The first that fits is shown; `{0}` is what
 # the pattern's first group has found.
 CAUSES = {
     r"not authorized to perform: ([\w:*]+ (?:on|with) .{1,200}?)(?: because|\"|\)|$)": (
@@ -70,11 +70,11 @@ _ERROR = re.compile("error|failed|invalid|state|expired|unable|must", re.IGNOREC
 
 def cause_of(text: str, stack: str) -> str:
     """Return what an error of SAM or CloudFormation means, and what to do."""
-    lines = [line for line in text.splitlines() if line.strip()] or ["it said nothing"]
+    lines = [line for line in text.splitlines() if line.strip()] or ["there was no output"]
     begin = next((at for at, line in enumerate(lines) if _ERROR.search(line)), len(lines) - 1)
-    told = " ".join(" ".join(lines[begin:]).split())  # SAM breaks an event's text into a column
+    message = " ".join(" ".join(lines[begin:]).split())  # SAM breaks an event's text into a column
     for pattern, meaning in CAUSES.items():
-        if found := re.search(pattern, told):
+        if found := re.search(pattern, message):
             return meaning.format(*found.groups(), stack=stack)
     return f"the deploy failed: {lines[begin]}"
 

@@ -1,6 +1,6 @@
 """`make disconnect`: remove a portal's secrets; what is known of its items stays.
 
-Nothing is asked: without GO=1 it is only said. One request deletes all secrets; a command that was
+Nothing is asked: GO=1 does it. One request deletes all secrets; a command that was
 ended before it, or ran before, is run again and finds what is left.
 """
 

@@ -28,14 +28,14 @@ def quota_findings(client: Any, stack: Deployed | None = None) -> Iterator[Findi
     limit = client.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     backlog = backlog_of(stack)
     reserved = int(stack.parameters.get("IngressReserved", "0")) if stack else 0
-    said = (
+    text = (
         f"the account may run {limit} copies of functions at once, this stack's backlog {backlog}"
     )
     if reserved or limit - backlog >= ROOM:
-        yield Finding(OK, said + (f", {reserved} are ingress's own" if reserved else ""))
+        yield Finding(OK, text + (f", {reserved} are ingress's own" if reserved else ""))
     else:
         yield Finding(
             BAD,
-            f"{said}: what ingress then can't run is lost. "
+            f"{text}: what ingress then can't run is lost. "
             "Raise the quota (Service Quotas, Lambda, Concurrent executions)",
         )

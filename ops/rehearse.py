@@ -80,7 +80,7 @@ async def _rehearse(
         try:
             with printed.taken():
                 await reaction.run(world.with_past(change), portal)
-        except Exception as raised:  # noqa: BLE001  whatever the reaction raises is told
+        except Exception as raised:  # noqa: BLE001  whatever the reaction raises is shown
             error = raised
         # A reaction may have caught the error of what it asked for.
         unheld = portal.unheld or ("another system than the portal" if network.refused else "")

@@ -1,7 +1,7 @@
 """An item's past: the mirror's row, and the history's rows laid over it, the newest first.
 
 Each row bears a checksum of the state after it. Where a state does not fit, a change is missing in
-between: nothing before that is told, for it would be a guess.
+between: states before that are not shown: they would be guesses.
 """
 
 import time

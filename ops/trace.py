@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913, PLR0917  a command has options
             line.at,
         )
         if not item:
-            console.print(shown(f"{request}: {_told(line)}"))
+            console.print(shown(f"{request}: {_reason(line)}"))
             return Outcome({"traces": [], "request": line.fields})
     if change:
         portal, item = _item_of(change)
@@ -91,7 +91,7 @@ def _of_request(stack: Deployed, request: str, begin: float, now: float) -> Line
     )
 
 
-def _told(line: Line) -> str:
+def _reason(line: Line) -> str:
     reason = line.get("reason") or line.get("because") or line.get("event_name")
     return f"{line.get('message')}: {reason}"
 

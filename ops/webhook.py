@@ -41,7 +41,7 @@ def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried
 
 
 async def _plan(portal: PortalApi) -> str:
-    """Return the portal's plan; its documents say that webhooks are refused, its SDKs are told."""
+    """Return the portal's plan, which the SDKs ask webhooks for; empty where it is refused."""
     try:
         return str((await portal.call("app.info")).get("LICENSE") or "")
     except (CallError, AttributeError):

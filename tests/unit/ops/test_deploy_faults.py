@@ -47,9 +47,9 @@ AGAIN = "`make deploy STACK=relay`"
 def test_an_error_is_told_with_its_cause_and_the_next_command(text, cause, next_step):
     """Right and resource, credentials, region, a half stack, limits; else the error itself."""
     listed = "Deploying with following values\n  Region : eu-central-1\n  StackName: relay\n"
-    told = cause_of(f"{listed}{text}\n", "relay")
-    assert cause in told
-    assert next_step in told
+    message = cause_of(f"{listed}{text}\n", "relay")
+    assert cause in message
+    assert next_step in message
 
 
 @pytest.mark.parametrize("name", ["", "1relay", "re_lay", "re lay", "r" * 129])

@@ -59,7 +59,7 @@ UNTIL = time.strftime("%H:%M:%S", time.gmtime(AT + 65))
 CHECKPOINTS = {("follow_up", CHANGE): Checkpoint("k", until=AT + 65, writes=WRITES)}
 
 
-def told(traces):
+def texts(traces):
     """Return the texts of each trace's steps, with what belongs to them."""
     return [[text for step in one.steps for text in (step.text, *step.more)] for one in traces]
 
@@ -69,7 +69,7 @@ def test_a_change_is_told_from_its_event_to_its_effects():
     lines = [published(), read(items=42, requests=2), ANNOUNCED, handled()]
     lines.append(handled(1.0, "journal", event_id="e1"))
     (one,) = assemble("deal/66", lines, [past()], CHECKPOINTS, AT + 10)
-    assert told([one])[0] == [
+    assert texts([one])[0] == [
         "ONCRMDEALUPDATE verified, published",
         "handled",
         "updated stageId, movedTime",
@@ -93,7 +93,7 @@ def test_a_write_whose_answer_was_lost_is_said():
 def test_a_reading_that_finds_nothing_is_told():
     """An event that changed nothing has a trace of its own, and so has one not read yet."""
     lines = [published(), read(), published(60, "e2")]
-    assert told(assemble("deal/66", lines, [], {}, AT + 190)) == [
+    assert texts(assemble("deal/66", lines, [], {}, AT + 190)) == [
         [
             "ONCRMDEALUPDATE verified, published",
             "read in 1 request, 1.0 s; nothing differed",
@@ -104,7 +104,7 @@ def test_a_reading_that_finds_nothing_is_told():
 
 def test_a_change_that_is_not_announced_yet_is_no_missing_one():
     """Announce is a moment behind the reading, and nobody guesses meanwhile."""
-    ((text,),) = told(assemble("deal/66", [read()], [], {}, AT + 5))
+    ((text,),) = texts(assemble("deal/66", [read()], [], {}, AT + 5))
     assert text.endswith("; no change is announced yet")
 
 
@@ -118,15 +118,15 @@ def test_lines_of_another_item_are_left_out():
         line(4, "FollowUp", "handled", subject=other, change_id="main.deal.662.b.7"),
         line(5, "track", "not read", item=f"main/{other}", reason="R"),
     ]
-    assert told(assemble("deal/66", lines, [past()], {}, AT)) == [["updated stageId, movedTime"]]
+    assert texts(assemble("deal/66", lines, [past()], {}, AT)) == [["updated stageId, movedTime"]]
 
 
 def test_an_echo_is_told_on_both_sides():
     """The cause names its echo, and the echo the reaction that wrote it."""
     echo = past(8, 5.0, origin="relay", reaction="tidy_phone", before={"fm": None})
     first, second = assemble("deal/66", [], [past(), echo], {}, AT + 10)
-    assert told([first])[0][1] == "recognised: main.deal.66.b.8, written by tidy_phone"
-    assert told([second]) == [["updated fm; an echo of tidy_phone, which no reaction gets"]]
+    assert texts([first])[0][1] == "recognised: main.deal.66.b.8, written by tidy_phone"
+    assert texts([second]) == [["updated fm; an echo of tidy_phone, which no reaction gets"]]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_echo_is_told_on_both_sides():
 def test_what_waits_and_what_was_given_up_is_told(found, text):
     """A record that comes back says when and why; so does what an operator did with it."""
     (one,) = assemble("deal/66", [found], [past()], {}, AT)
-    assert told([one])[0][-1] == text
+    assert texts([one])[0][-1] == text
 
 
 class Aws:
@@ -228,10 +228,10 @@ def test_an_item_a_change_and_a_request_lead_to_the_same(aws, asked, capsys):
     (one,) = command(**asked).document["traces"]
     assert one["change"] == CHANGE
     assert one["steps"][-1]["writes"] == ['tasks.task.add: done {"task": {"id": "3"}}']
-    said = capsys.readouterr().out
-    assert f"deal/66  {CHANGE}  4.0 s" in said
-    assert "+4.000  FollowUp      handled" in said
-    assert max(map(len, said.splitlines())) <= 80
+    out = capsys.readouterr().out
+    assert f"deal/66  {CHANGE}  4.0 s" in out
+    assert "+4.000  FollowUp      handled" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_only_the_hours_around_a_change_are_searched(aws):
