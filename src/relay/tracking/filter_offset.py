@@ -6,15 +6,17 @@ with which it is still listed is as far from the item's time as the filter is of
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 
 from relay.errors import ItemChangedError
 from relay.kinds import ACTIVITY, TASK, kind_of
 from relay.portal import PortalApi
 from relay.tracking.commands import items_of, list_command
+from relay.tracking.sweep_lists import Listed
 
 HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * 3600
 QUARTER_SECONDS = 900  # time zones differ by quarters of an hour
 MOST_HOURS = 14  # time zones go from UTC-12 to UTC+14
 UNKNOWN_SECONDS = -MOST_HOURS * HOUR_SECONDS
@@ -23,6 +25,22 @@ UNKNOWN_SECONDS = -MOST_HOURS * HOUR_SECONDS
 def time_filter_of(entity: str) -> str:
     """Return the name under which kinds that read times in a filter alike share an offset."""
     return entity if entity in {TASK, ACTIVITY} else "crm"
+
+
+async def measure_daily(
+    portal: PortalApi,
+    sample: Mapping[str, tuple[str, Listed]],
+    offsets: MutableMapping[str, tuple[int, float]],
+    clock: datetime,
+) -> None:
+    """Measure the offsets that are a day old anew; `sample` has an item of a kind for each."""
+    for name, (entity, item) in sample.items():
+        if clock.timestamp() - offsets.get(name, (0, 0.0))[1] < DAY_SECONDS:
+            continue
+        updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)
+        seconds = await measure(portal, entity, item.id, updated)
+        if seconds is not None:
+            offsets[name] = seconds, clock.timestamp()
 
 
 async def measure(portal: PortalApi, entity: str, item_id: int, updated: datetime) -> int | None:

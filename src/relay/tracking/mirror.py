@@ -11,29 +11,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 
-from botocore.exceptions import ClientError
-
 from relay.aws_types import Client, Item
-from relay.errors import ConditionFailedError, NewerFormatError, RowError, StateError
+from relay.errors import ConditionFailedError, NewerFormatError, StateError
 from relay.state_table import conditional
+from relay.tracking.mirror_rows import error_of, read_rows
 from relay.tracking.projection import FORMAT
 from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import (
-    ITEM,
-    MOST_ID,
-    OPEN,
-    UNREADABLE,
-    Base,
-    Key,
-    Row,
-    RowSummary,
-)
+from relay.tracking.row import ITEM, MOST_ID, OPEN, UNREADABLE, Base, Key, Row, RowSummary
 from relay.tracking.steps import StepLog
 
 THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
-ROUNDS = 8  # of keys that DynamoDB had no capacity for, at most 0.05 * 2**6 s apart
-_INVALID = "ValidationException"
 _BASE = {
     "ProjectionExpression": "pk, id, seq, born, kind, quiet, added, #format, step_log, row_count",
     "ExpressionAttributeNames": {"#format": "format"},
@@ -127,7 +115,7 @@ class Mirror:
                 return StateError(f"the row of {reading.key} was removed meanwhile")
             return Row.of(conflict.item)
         except Exception as error:  # noqa: BLE001  each reading fails alone, its hint comes back
-            return _error_of(reading.key, error)
+            return error_of(reading.key, error)
         return None
 
     def _put_row(self, reading: Reading, base: Base) -> None:
@@ -174,37 +162,11 @@ class Mirror:
     ) -> dict[Key, Item | Exception]:
         pages = await asyncio.gather(
             *(
-                self._run(self._get_page, list(page), ask)
+                self._run(read_rows, self._client, self._table, list(page), ask)
                 for page in batched(dict.fromkeys(keys), BATCH, strict=False)
             )
         )
         return {key: row for page in pages for key, row in page.items()}
-
-    def _get_page(self, keys: list[Key], ask: Mapping[str, object]) -> dict[Key, Item | Exception]:
-        """Return the rows of up to 100 keys, and an error for each key whose row can't be read."""
-        try:
-            return {Key.of(row): row for row in self._ask(keys, ask)}
-        except Exception as error:  # noqa: BLE001  other pages go on
-            if len(keys) == 1 or not isinstance(_error_of(keys[0], error), RowError):
-                return {key: _error_of(key, error) for key in keys}
-        # DynamoDB names neither the invalid key nor its place: halving finds one of 100 in 7 steps.
-        half = len(keys) // 2
-        return self._get_page(keys[:half], ask) | self._get_page(keys[half:], ask)
-
-    def _ask(self, keys: list[Key], ask: Mapping[str, object]) -> list[Item]:
-        rows: list[Item] = []
-        wanted: Mapping[str, object] = {
-            self._table: {**ask, "Keys": [key.to_item() for key in keys]}
-        }
-        for attempt in range(ROUNDS):
-            if attempt:
-                time.sleep(0.05 * 2 ** (attempt - 1))
-            answer = self._client.batch_get_item(RequestItems=wanted)
-            rows += answer["Responses"].get(self._table, [])
-            wanted = answer.get("UnprocessedKeys") or {}
-            if not wanted:
-                return rows
-        raise StateError(f"{self._table} had no capacity for {len(keys)} rows")
 
 
 def _base(key: Key, row: Item | Exception) -> Base | Exception:
@@ -216,10 +178,3 @@ def _base(key: Key, row: Item | Exception) -> Base | Exception:
     if number > FORMAT:
         return NewerFormatError(f"{key} has format {number}, this code knows {FORMAT}")
     return Base.of(row)
-
-
-def _error_of(key: Key, error: Exception) -> Exception:
-    """Return RowError for a row that DynamoDB will never take, any other error as it is."""
-    if isinstance(error, ClientError) and error.response["Error"]["Code"] == _INVALID:
-        return RowError(f"{key.portal}/{key.entity}/{key.id}: {error}")
-    return error

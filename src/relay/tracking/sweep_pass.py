@@ -15,27 +15,26 @@ of the queue and of the tables end the sweep: each list stops at its next part.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from relay.errors import CallError, OperatorError, PermanentError
 from relay.portal import PortalApi
-from relay.tracking.filter_offset import measure, time_filter_of
+from relay.tracking.filter_offset import measure_daily, time_filter_of
 from relay.tracking.mirror import Mirror
 from relay.tracking.parts import NOTHING, PartsSetting
-from relay.tracking.row import Key, RowSummary
 from relay.tracking.sweep_lists import Listed, Part, available_kinds, epoch, is_refusal, list_parts
 from relay.tracking.sweep_plan import (
     BASELINE,
     CHANGED,
     COMPLETION,
-    DAY_SECONDS,
     finish,
     ids_to_hint,
     plan,
     set_kinds,
 )
+from relay.tracking.sweep_rows import beside_rows
 from relay.tracking.sweep_state import ListJob, SweepDocument
 from relay.tracking.sweep_steps import Move, StepHints
 
@@ -90,7 +89,7 @@ class Sweep:
         await _together(clock, moves, *(self._read(job, clock) for job in jobs if not job.done))
         await self._hint_moves(steps, moves.result(), clock.result())
         self._finish(jobs)
-        await self._measure_filters(clock.result())
+        await measure_daily(self.client, self.sample, self.document.filter_offsets, clock.result())
         await self.save(self.document)
         if self.errors:
             raise self.errors[0]
@@ -139,7 +138,7 @@ class Sweep:
                 self.sample.setdefault(time_filter_of(job.entity), (job.entity, item))
         young, ahead = clock.timestamp() - self.grace_seconds, self.document.clock_ahead_seconds
         missing = 0
-        async for listed, rows in self._with_rows(job, part):
+        async for listed, rows in beside_rows(self.mirror, self.portal, job, part):
             new = listed.keys() - rows.keys()
             missing += sum(epoch(listed[key].updated) <= young for key in new)
             ids = ids_to_hint(job, listed, rows, young, ahead)
@@ -153,23 +152,6 @@ class Sweep:
         job.highest_id = max([job.highest_id, *(item.id for item in part.items)])
         job.done = part.last is None
         job.after = job.after if part.last is None else part.last
-
-    async def _with_rows(
-        self, job: ListJob, part: Part
-    ) -> AsyncIterator[tuple[Mapping[Key, Listed], Mapping[Key, RowSummary]]]:
-        """Yield the listed items beside the rows of the same ids, in bounded slices."""
-        # A list that ends early, as an owner's who lost rights, has a million rows behind it.
-        items = {Key(self.portal, job.entity, item.id): item for item in part.items}
-        if job.mode == CHANGED:
-            # Above it the list of new ids hints in any case.
-            items = {key: item for key, item in items.items() if key.id <= job.up_to_id}
-            yield items, await self.mirror.summaries(list(items))
-            return
-        async for rows in self.mirror.range(self.portal, job.entity, job.after, part.last):
-            last = max(rows)
-            yield {key: item for key, item in items.items() if key <= last}, rows
-            items = {key: item for key, item in items.items() if key > last}
-        yield items, {}
 
     async def _hint_moves(
         self, steps: StepHints, moves: Mapping[str, Sequence[Move]], clock: datetime
@@ -201,17 +183,6 @@ class Sweep:
         later = {job.entity for job in jobs if not job.done} - anew
         finish(self.document, [job for job in jobs if job.entity not in anew | later])
         self.document.jobs = [job for job in jobs if job.entity in later]
-
-    async def _measure_filters(self, clock: datetime) -> None:
-        """Measure once a day how far off times in filters are."""
-        offsets = self.document.filter_offsets
-        for name, (entity, item) in self.sample.items():
-            if clock.timestamp() - offsets.get(name, (0, 0.0))[1] < DAY_SECONDS:
-                continue
-            updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)
-            seconds = await measure(self.client, entity, item.id, updated)
-            if seconds is not None:
-                offsets[name] = seconds, clock.timestamp()
 
 
 async def _together(*work: Awaitable[object]) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relay.tracking import sweep_pass, wiring
+from relay.tracking import filter_offset, wiring
 from relay.tracking.filter_offset import measure
 from tests.tracking_aws import OLD
 from tests.tracking_portal import ItemsPortal, seconds
@@ -51,7 +51,7 @@ def test_a_measurement_without_a_result_is_not_stored(relay, monkeypatch):
     async def nothing(*_):
         return None
 
-    monkeypatch.setattr(sweep_pass, "measure", nothing)
+    monkeypatch.setattr(filter_offset, "measure", nothing)
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     assert wiring.sweep_state().read("main").filter_offsets == {}

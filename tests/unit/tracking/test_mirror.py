@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 from relay.errors import (
     StateError,
 )
-from relay.tracking import mirror as mirror_module
-from relay.tracking import wiring
+from relay.tracking import mirror_rows, wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.reading import Reading
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base
@@ -100,7 +99,7 @@ def test_a_table_without_capacity_is_not_asked_again_for_halves():
 def test_unprocessed_keys_are_requested_once_more(monkeypatch):
     """Keys without capacity are requested up to eight times, each after twice the wait."""
     waits = []
-    monkeypatch.setattr(mirror_module.time, "sleep", waits.append)
+    monkeypatch.setattr(mirror_rows.time, "sleep", waits.append)
 
     class Busy:
         calls = 0

@@ -1,0 +1,122 @@
+"""Changes -> SNS, in groups and in the order of the stream; what can never go is set aside.
+
+No version of an item is published before an earlier one: a group holds one Change of an item at
+most, and a group that is not published whole is the last.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from relay import settings
+from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
+from relay.tracking.set_aside import Entry, set_aside
+
+BATCH = 10  # PublishBatch's limits
+BATCH_BYTES = 256 * 1024
+# A deploy brings the newer code within minutes. One that was rolled back never does, and its rows
+# must not stop the shard.
+NEWER_SECONDS = 3600
+STREAM_SECONDS = 23 * 3600  # the stream drops a record after 24 hours
+# SNS's codes for a message that it will never take. Other codes, such as those of KMS or of a
+# missing right, pass when AWS or an operator has acted.
+_NEVER = {
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ParameterValueInvalid",
+    "ValidationError",
+    "ValidationException",
+    "BatchRequestTooLong",
+    "InvalidBatchEntryId",
+}
+NOT_NOW = (ConfigurationError, StateError, BotoCoreError, ClientError)
+
+logger = Logger(service="announce", location=None)
+
+
+def publish_in_order(entries: Sequence[Entry]) -> str | None:
+    """Publish or set aside each entry; returns the number of the first that must come again."""
+    groups = list(_groups(entries))
+    for at, group in enumerate(groups, 1):
+        left = _put_aside(group[0]) if group[0].error else _publish(group)
+        for entry in left:
+            if not (entry.is_older(STREAM_SECONDS) and set_aside(entry)):
+                return entry.number
+        if left and at < len(groups):  # AWS is slow to fail: one such group is enough for one run
+            return groups[at][0].number
+    return None
+
+
+def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Yield groups that fit into one PublishBatch; an entry with an error stands alone."""
+    group: list[Entry] = []
+    size = 0
+    for entry in entries:
+        more = len(entry.text.encode()) if not entry.error else BATCH_BYTES
+        full = len(group) == BATCH or size + more > BATCH_BYTES
+        if group and (full or entry.item in {one.item for one in group}):
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += more
+    if group:
+        yield group
+
+
+def _publish(group: Sequence[Entry]) -> list[Entry]:
+    """Publish a group, failed entries once more; returns those left for later."""
+    left = list(group)
+    (topic,) = settings.read("CHANGES_TOPIC_ARN")
+    for _ in range(2):
+        requests = [
+            {"Id": str(at), "Message": entry.text, "MessageGroupId": entry.change.portal}
+            for at, entry in enumerate(left)
+            if entry.change
+        ]
+        try:
+            answer = settings.client("sns").publish_batch(
+                TopicArn=topic, PublishBatchRequestEntries=requests
+            )
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("not published", reason=str(error), changes=len(left))
+            if not _is_final(error):
+                return left
+            if len(left) == 1:
+                return _refuse(left[0], str(error))
+            return [one for entry in left for one in _publish([entry])]
+        failed = {int(failure["Id"]): failure for failure in answer.get("Failed", [])}
+        later: list[Entry] = []
+        for at, entry in enumerate(left):
+            failure = failed.get(at)
+            entry.published = failure is None
+            if failure and failure.get("SenderFault") and failure.get("Code") in _NEVER:
+                later += _refuse(entry, f"{failure['Code']}: {failure.get('Message')}")
+            elif failure:
+                later.append(entry)
+        left = later
+        if not left:
+            break
+    return left
+
+
+def _is_final(error: BotoCoreError | ClientError) -> bool:
+    """Say whether a request will never be taken; a wrong topic is the operator's to correct."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _NEVER and "TopicArn" not in str(error)
+    return isinstance(error, ParamValidationError)
+
+
+def _refuse(entry: Entry, reason: str) -> list[Entry]:
+    """Set aside an entry that SNS will never take; returns it if that failed."""
+    entry.error = RefusedError(reason)
+    return _put_aside(entry)
+
+
+def _put_aside(entry: Entry) -> list[Entry]:
+    """Set aside an entry with an error; returns it if it waits instead, or if that failed."""
+    newer = isinstance(entry.error, NewerFormatError) and not entry.is_older(NEWER_SECONDS)
+    if newer or isinstance(entry.error, NOT_NOW):
+        logger.warning("left for later", reason=repr(entry.error))
+        return [entry]
+    return [] if set_aside(entry) else [entry]
