@@ -90,6 +90,18 @@ def check_comment(call: Call, values: Row, old: Row | None) -> None:
         call.portal.tables["task.commentitem"].last_id = call.portal.activity.next_message() - 1
         author = call.portal.users.get(values.get("AUTHOR_ID") or call.user, {})
         values["AUTHOR_NAME"] = f"{author.get('name', '')} {author.get('lastName', '')}".strip()
+    if "UF_FORUM_MESSAGE_DOC" in values:
+        numbers = [str(one).lstrip("n") for _, one in entries(values["UF_FORUM_MESSAGE_DOC"])]
+        values["ATTACHED_OBJECTS"] = {number: _attached(call, number) for number in numbers}
+
+
+def _attached(call: Call, number: str) -> Row:
+    """A file of the disk as a comment shows it; any number is taken [the page's sample]."""
+    file = table_of(call, FAMILIES["disk.object"]).get(int_or_none(number) or 0) or {}
+    address = f"/bitrix/tools/disk/uf.php?attachedId={number}&ncc=1&action="
+    shown = {"ATTACHMENT_ID": number, "NAME": file.get("NAME", ""), "FILE_ID": number}
+    shown |= {"SIZE": str(file.get("SIZE", 0)), "DOWNLOAD_URL": f"{address}download"}
+    return shown | {"VIEW_URL": f"{address}show"}
 
 
 def _comment_event(action: str, call: Call, row: Row) -> None:

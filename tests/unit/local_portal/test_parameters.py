@@ -180,3 +180,11 @@ def test_groups_are_seen_by_both_interfaces(full):
     assert full.refusal(f"{api}.get").code == "SONET_CONTROLLER_WORKGROUP_EMPTY"
     assert full.refusal("sonet_group.setowner", GROUP_ID=9).text == "Invalid workgroup/project ID"
     assert full.refusal("sonet_group.setowner", GROUP_ID=1).text == "Invalid user ID"
+
+
+def test_a_comment_shows_its_files(full):
+    """[task-comment-item-add.md] Files of the disk, by their numbers."""
+    text = {"POST_MESSAGE": "Look", "UF_FORUM_MESSAGE_DOC": ["n4755"]}
+    number = full.call("task.commentitem.add", TASKID=1, FIELDS=text)
+    comment = full.call("task.commentitem.get", TASKID=1, ITEMID=number)
+    assert comment["ATTACHED_OBJECTS"]["4755"]["FILE_ID"] == "4755"
