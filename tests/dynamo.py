@@ -38,7 +38,7 @@ class Dynamo:
     def _ask(self, operation):
         self.asked.append(operation)
         if operation in self.trouble:
-            raise self.trouble[operation]
+            raise self.trouble[operation].with_traceback(None)
 
     def batch_get_item(self, RequestItems):  # noqa: N803  boto3's names
         """Return the rows of these keys."""

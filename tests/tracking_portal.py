@@ -108,7 +108,7 @@ class ItemsPortal:
         """Return what a method answers now."""
         type_id = 0 if method.startswith("tasks.") else int(params.get("entityTypeId", 0))
         if (method, type_id) in self.trouble:
-            raise self.trouble[method, type_id]
+            raise self.trouble[method, type_id].with_traceback(None)
         if method == "server.time":
             return datetime.fromtimestamp(
                 self.clock(), tz=datetime.fromisoformat(TIME).tzinfo
