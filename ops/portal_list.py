@@ -17,7 +17,7 @@ from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.sweep_state import REFUSED, SweepState
 
 WEBHOOKS = {"read": READ_URL, "write": WRITE_URL}
-DONE = "done"
+DONE, EMPTY = "done", "0 of 0"  # as SweepDocument.progress has them
 
 
 def command(stack: Stack = "relay") -> Outcome:
@@ -93,8 +93,8 @@ def _mirror(one: dict[str, Any]) -> str:
     if one["filled"]:
         return "filled"
     kinds = sorted(one["mirror"].items())
-    left = [f"{kind} {state}" for kind, state in kinds if state not in {DONE, REFUSED}]
-    return f"being filled: {', '.join(left)}"
+    left = [f"{kind} {state}" for kind, state in kinds if state not in {DONE, REFUSED, EMPTY}]
+    return f"being filled: {', '.join(left) or 'the next sweep ends it'}"
 
 
 def _line(name: str, text: str) -> None:
