@@ -32,7 +32,8 @@ def read_select(params: Row) -> list[str] | None:
     if given is None:
         return None
     if not isinstance(given, list):
-        raise V3Error("INVALIDSELECTEXCEPTION", "Unable to recognize the selection")
+        text = f"Unable to recognize select expression `{json.dumps(given)}`"
+        raise V3Error("INVALIDSELECTEXCEPTION", text)
     return [str(name) for name in given]
 
 
@@ -61,7 +62,7 @@ def read_pages(given: Any) -> tuple[int, int]:
     good = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in numbers)
     given = given or {}
     if not good or not 0 < given.get("limit", _LIMIT) <= _MOST:
-        text = f"Unable to recognize the pagination parameter `{json.dumps(given)}`"
+        text = f"Unable to recognize pagination parameter `{json.dumps(given)}`"
         raise V3Error("INVALIDPAGINATIONEXCEPTION", text)
     limit = given.get("limit", _LIMIT)
     return given.get("offset", (max(given.get("page", 1), 1) - 1) * limit), limit
@@ -79,7 +80,7 @@ def read_list(dto: Dto, params: Row, rows: Iterable[Row]) -> list[Row]:
 def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -> Test:
     """Build a test of a list of conditions, and of such lists that `logic` joins."""
     if not isinstance(given, list) or depth > _DEPTH:
-        raise V3Error("INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
+        raise _bad_filter(given)
     tests: list[Test] = []
     for one in given:
         if isinstance(one, dict):
@@ -91,6 +92,11 @@ def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -
     return lambda row: (any if either else all)(test(row) for test in tests)
 
 
+def _bad_filter(given: Any) -> V3Error:
+    text = f"Unable to recognize filter expression `{json.dumps(given)}`"
+    return V3Error("INVALIDFILTEREXCEPTION", text)
+
+
 def _condition(dto: Dto, given: Any) -> Test:
     """`[field, operator, value]` or `[field, value]`."""
     match given:
@@ -99,7 +105,7 @@ def _condition(dto: Dto, given: Any) -> Test:
         case [str(name), value]:
             operator = "in" if isinstance(value, list) else "="
         case _:
-            raise V3Error("INVALIDFILTEREXCEPTION", "Unable to recognize the filter")
+            raise _bad_filter(given)
     if name not in dto.types:
         raise unknown_field(name, dto.name)
     if operator not in _OPERATORS:

@@ -52,6 +52,7 @@ SORTED |= {"endPlan", "groupId", "priority", "status", "started", "changed", "cl
 SORTED |= {"activity", "mark"}
 _UNWRITTEN = {"id", "created", "changed", "guid"}
 _PEOPLE = {"creator": "creatorId", "responsible": "responsibleId", "changedBy": "changedById"}
+_PEOPLE |= {"statusChangedBy": "statusChangedById", "closedBy": "closedById"}
 # By default nothing of what a task is linked to
 _HIDDEN = {"creatorId", "created", "responsibleId", "groupId", "stageId", "changedById"}
 _HIDDEN |= {"statusChangedById", "closedById", "accomplices", "auditors"}
@@ -95,17 +96,25 @@ def view(portal: Portal, reader: int, row: Row, select: list[str] | None) -> Row
     shown: Row = {name: whole[name] for name in asked if name in whole}
     for name in select or ():
         link, dot, inner = name.partition(".")
-        if not dot or link not in {*_PEOPLE, "chat"}:
+        if not dot or link not in {*_PEOPLE, "chat", "parent"}:
             continue
-        linked = (
-            _chat(portal, row) if link == "chat" else _person(portal, value_of(row, _PEOPLE[link]))
-        )
+        kind, linked = _linked(portal, row, link)
         if inner not in linked:
-            raise unknown_field(inner, "ChatDto" if link == "chat" else "UserDto")
+            raise unknown_field(inner, kind)
         shown[link] = shown.get(link, {}) | {inner: linked[inner]}
     if "chatId" in (select or ()):
         shown["chatId"] = _chat(portal, row)["id"]
     return shown
+
+
+def _linked(portal: Portal, row: Row, link: str) -> tuple[str, Row]:
+    """What a task is linked to, and the name of that kind of record."""
+    if link == "chat":
+        return "ChatDto", _chat(portal, row)
+    if link == "parent":
+        parent = portal.tasks.get(value_of(row, "parentId") or 0)
+        return "TaskDto", {name: value_of(parent, name) if parent else None for name in FIELDS}
+    return "UserDto", _person(portal, value_of(row, _PEOPLE[link]))
 
 
 def _chat(portal: Portal, row: Row) -> Row:

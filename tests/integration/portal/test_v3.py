@@ -75,6 +75,8 @@ def test_without_a_select_no_people_come_along(call, task):
     assert get(call, task, "creator.name", "creator.id") == whole | people
     chat = get(call, task, "chatId", "chat.id", "chat.entityId")
     assert chat == {"chatId": 1, "chat": {"id": 1, "entityId": task}}
+    child = call("tasks.task.add", {"fields": NEW | {"parentId": task}}).json()["result"]["item"]
+    assert get(call, child["id"], "id", "parent.title")["parent"] == {"title": "Call back"}
 
 
 @pytest.mark.parametrize(
