@@ -409,7 +409,7 @@ def mutate_absence_deletes(monkeypatch):
 def mutate_zone_ignored(monkeypatch):
     """Believe that a filter means the time that is sent."""
     monkeypatch.setattr(sweep_plan, "UNKNOWN_SECONDS", 0)
-    monkeypatch.setattr(sweep_pass, "measure", lambda *_: asyncio.sleep(0, 0))
+    monkeypatch.setattr(filter_offset, "measure", lambda *_: asyncio.sleep(0, 0))
     return Sweep
 
 
