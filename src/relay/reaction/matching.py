@@ -34,7 +34,7 @@ class Claims:
         self._claimed: set[Write] = set()
         self._to_retry: dict[tuple[str, str], Write] = {}
         self._waiting: Counter[str] = Counter()  # calls that wait for siblings, by method
-        self._steps = 0
+        self._ended = 0  # calls of the run
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -44,7 +44,7 @@ class Claims:
             yield
         finally:
             self.under_way -= 1
-            self._steps += 1
+            self._ended += 1
 
     async def find(self, method: str, digest: str) -> Write | None:
         """Return the recorded write that a call stands for; None for a new one.
@@ -65,7 +65,7 @@ class Claims:
                 return found
             never_called = left[0].method
             # A sibling that waits too will claim it.
-            if quiet and never_called not in self._waiting:
+            if quiet and not self._waiting[never_called]:
                 if self._sent_back:
                     return None
                 raise DivergedError(
@@ -78,7 +78,6 @@ class Claims:
     def claim(self, write: Write) -> None:
         """Claim a write for a call."""
         self._claimed.add(write)
-        self._steps += 1
 
     def keep_for_retry(self, write: Write, digest: str) -> None:
         """Keep a write for a repeat of its call, which has no result yet."""
@@ -108,13 +107,12 @@ class Claims:
         self.under_way -= 1
         self._waiting[method] += 1
         try:
-            steps = None
-            while steps != self._steps or self.under_way:
-                steps = self._steps
+            ended = None
+            while ended != self._ended or self.under_way:
+                ended = self._ended
                 await _pause(QUIET_SECONDS)
                 if self.closed:
                     raise asyncio.CancelledError
         finally:
             self.under_way += 1
             self._waiting[method] -= 1
-            self._waiting += Counter()  # removes methods that count 0

@@ -7,8 +7,8 @@ import pytest
 from relay.errors import DivergedError
 from relay.portal.fake import FakePortal
 from relay.reaction import matching
-from relay.reaction.checkpoint import Write
-from relay.reaction.matching import equal, first
+from relay.reaction.checkpoint import Checkpoint, Write
+from relay.reaction.matching import Claims, equal, first
 from tests.runs import COMMENT, calls
 
 
@@ -136,3 +136,65 @@ def test_a_new_write_beside_a_sibling_that_waits_too_is_no_other_method(record):
 
     assert record.deliver(portal, repeat) == [7, 9]
     assert [method for method, _ in portal.calls] == [COMMENT, "crm.deal.add"]
+
+
+def claims_of(*methods):
+    """Return the claims of a run that has recorded a write of each method."""
+    writes = [Write(method, number, "a", 0) for number, method in enumerate(methods)]
+    checkpoint = Checkpoint("key", writes=writes)
+    return Claims(checkpoint, sent_back=False), checkpoint
+
+
+async def find(claims, method, digest="b"):
+    """Find and claim a call's write, with the call under way."""
+    with claims.call():
+        write = await claims.find(method, digest)
+        if write:
+            claims.claim(write)
+        return write
+
+
+def test_a_write_kept_for_a_retry_is_forgotten_with_its_checkpoint():
+    """After another run was faster, a call gets the stored write, not the one kept for a retry."""
+    claims, checkpoint = claims_of("m")
+    (kept,) = checkpoint.writes
+    claims.keep_for_retry(kept, "a")
+    claims.switch_to(claims_of("m")[1])
+    (stored,) = checkpoint.writes
+    assert asyncio.run(find(claims, "m", "a")) is stored is not kept
+
+
+def test_a_call_that_waits_for_siblings_ends_with_its_run(monkeypatch):
+    """A waiting call is cancelled when the run is closed: it claims nothing after that."""
+    claims, _ = claims_of("m")
+
+    async def close(_seconds):
+        claims.closed = True
+
+    monkeypatch.setattr(matching, "_pause", close)
+
+    async def run():
+        with pytest.raises(asyncio.CancelledError):
+            await find(claims, "m")
+
+    asyncio.run(run())
+
+
+def test_a_sibling_that_waited_and_went_claims_nothing_any_more(monkeypatch):
+    """A call that has waited is no sibling to the calls after it: they do not wait for it."""
+    claims, _ = claims_of("m", "m", "n")
+    pauses = []
+
+    async def pause(_seconds):
+        pauses.append(1)
+        assert len(pauses) < 20, "waits for ever"
+
+    monkeypatch.setattr(matching, "_pause", pause)
+
+    async def run():
+        assert (await find(claims, "m")).number == 0
+        assert (await find(claims, "m", "c")).number == 1
+        with pytest.raises(DivergedError):
+            await find(claims, "m", "d")
+
+    asyncio.run(run())

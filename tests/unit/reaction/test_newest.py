@@ -1,5 +1,7 @@
 """relay.reaction.newest: a change that comes after a later one says so."""
 
+import time
+
 from relay.change import Change
 from relay.errors import TransientError
 from relay.reaction import reaction
@@ -20,11 +22,14 @@ def test_a_change_older_than_a_handled_one_is_superseded(portal):
         change_of(version=3),
         change_of(version=2),
         change_of(version=4),
+        change_of(version=4),
+        change_of(version=3),
         of_new_mirror(2),
         of_new_mirror(1),
     ):
         assert handle(note, one.to_json()) == []
-    assert [one.superseded for one in received] == [False, True, False, False, True]
+    late = [one.superseded for one in received]
+    assert late == [False, True, False, False, True, False, True]
     assert not portal.sqs.sent
 
 
@@ -65,3 +70,13 @@ def test_a_change_that_failed_supersedes_none(portal):
     assert handle(fail_once, change_of(version=2).to_json()) == []
     assert [one.superseded for one in received] == [False, False]
     assert not portal.sqs.sent
+
+
+def test_the_handled_version_is_stored_for_a_month_and_by_later_versions_only(portal):
+    """A repeat and an older change store nothing; the row goes some time after its last write."""
+    for version in (3, 3, 2):
+        assert handle(noting([]), change_of(version=version).to_json()) == []
+    ((key, row),) = portal.sqs.table.rows.items()
+    assert (key, row["version"]) == ("newest#note#main#deal/5", {"N": "3"})
+    assert 29 < (int(row["expires"]["N"]) - time.time()) / 86400 <= 30
+    assert portal.sqs.table.asked.count("BatchWriteItem") == 1
