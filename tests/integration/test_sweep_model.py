@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from relay.tracking import sweep_lists, sweep_pass, sweep_plan
+from relay.tracking import filter_offset, sweep_lists, sweep_pass, sweep_plan
 from relay.tracking.projection import project
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowSummary
 from relay.tracking.sweep_pass import Sweep
