@@ -188,3 +188,22 @@ def test_a_comment_shows_its_files(full):
     number = full.call("task.commentitem.add", TASKID=1, FIELDS=text)
     comment = full.call("task.commentitem.get", TASKID=1, ITEMID=number)
     assert comment["ATTACHED_OBJECTS"]["4755"]["FILE_ID"] == "4755"
+
+
+def test_a_day_is_opened_paused_and_closed(full):
+    """[timeman/base/] Times of other days, and of a paused one, are refused."""
+    assert full.call("timeman.status")["STATUS"] == "CLOSED"
+    assert full.call("timeman.open", LAT=53.5)["LAT_OPEN"] == 53.5
+    assert full.call("timeman.pause")["STATUS"] == "PAUSED"
+    now = full.portal.clock.stamp()
+    assert full.refusal("timeman.open", TIME=now).code == "TIME"
+    assert full.call("timeman.open")["STATUS"] == "OPENED"
+    full.portal.clock.skew_seconds += 86400
+    assert full.call("timeman.status")["STATUS"] == "EXPIRED"
+    full.portal.clock.skew_seconds -= 86399
+    closed = full.call("timeman.close")
+    assert (closed["STATUS"], closed["DURATION"]) == ("CLOSED", "00:00:01")
+    for name in ("open", "close"):
+        assert full.refusal(f"timeman.{name}", TIME="2020-01-01").code == "WRONG_DATETIME"
+    assert full.call("timeman.settings", USER_ID=2)["ADMIN"] is False
+    assert full.refusal("timeman.status", USER_ID=99).text == "User not found"

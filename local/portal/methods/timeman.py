@@ -1,0 +1,85 @@
+"""Working days: opened, paused and closed [api-reference/timeman/base/]."""
+
+from datetime import datetime
+from typing import Any
+
+from local.portal.call import Call, method
+from local.portal.errors import RestError, classic
+from local.portal.table import Row
+
+_DAY: Row = {"STATUS": "CLOSED", "TIME_START": None, "TIME_FINISH": None, "DURATION": "00:00:00"}
+_DAY |= {"TIME_LEAKS": "00:00:00", "ACTIVE": False, "IP_OPEN": "", "IP_CLOSE": ""}
+_DAY |= {"LAT_OPEN": 0, "LON_OPEN": 0, "LAT_CLOSE": 0, "LON_CLOSE": 0, "TZ_OFFSET": 0}
+_SETTINGS: Row = {"UF_TIMEMAN": True, "UF_TM_FREE": False, "UF_TM_MAX_START": "09:15:00"}
+_SETTINGS |= {"UF_TM_MIN_FINISH": "17:45:00", "UF_TM_MIN_DURATION": "08:00:00"}
+_SETTINGS |= {"UF_TM_ALLOWED_DELTA": "00:15:00"}
+
+
+def _user(call: Call) -> Row:
+    user: Row | None = call.portal.users.get(call.number("user_id") or call.user)
+    if user is None:
+        raise classic("User not found")
+    return user
+
+
+def _time(call: Call, day: str, text: str) -> str:
+    """The time of the request, which must be of a day; now where it has none."""
+    given = call.get("time")
+    time = call.portal.clock.parse(given) if given else call.portal.clock.stamp()
+    if given and time[:10] != day[:10]:
+        raise RestError("WRONG_DATETIME", text)
+    return time
+
+
+def _set(call: Call, **values: Any) -> Row:
+    user, end = _user(call), "CLOSE" if values["STATUS"] == "CLOSED" else "OPEN"
+    offset = datetime.fromisoformat(call.portal.clock.stamp()).utcoffset()
+    values["TZ_OFFSET"] = int(offset.total_seconds()) if offset else 0
+    values |= {f"{one}_{end}": float(call.get(one.lower(), default=0)) for one in ("LAT", "LON")}
+    user["workday"] = _DAY | user.get("workday", {}) | values
+    return dict(user["workday"])
+
+
+@method("timeman.status", "timeman")
+def status(call: Call) -> Row:
+    """Somebody's day; one that was opened before today has expired."""
+    day: Row = _DAY | _user(call).get("workday", {})
+    start = day["TIME_START"] or call.portal.clock.stamp()
+    if day["STATUS"] != "CLOSED" and start[:10] < call.portal.clock.stamp()[:10]:
+        day |= {"STATUS": "EXPIRED", "TIME_FINISH_DEFAULT": f"{start[:11]}17:00:00{start[19:]}"}
+    return day
+
+
+@method("timeman.open", "timeman")
+def open_day(call: Call) -> Row:
+    """Begin a day, or go on after a pause."""
+    day = status(call)
+    if day["STATUS"] == "PAUSED":
+        if call.get("time"):
+            raise RestError("TIME", "Unable to set time, work day is paused")
+        return _set(call, STATUS="OPENED")
+    text = "Day open date should correspond to the current date"
+    start = _time(call, call.portal.clock.stamp(), text)
+    return _set(call, STATUS="OPENED", TIME_START=start, TIME_FINISH=None)
+
+
+@method("timeman.pause", "timeman")
+def pause(call: Call) -> Row:
+    """Pause a day."""
+    return _set(call, STATUS="PAUSED")
+
+
+@method("timeman.close", "timeman")
+def close(call: Call) -> Row:
+    """End a day."""
+    start = status(call)["TIME_START"] or call.portal.clock.stamp()
+    finish = _time(call, start, "Day close date should correspond to the day open date")
+    worked = datetime.fromisoformat(finish) - datetime.fromisoformat(start)
+    duration = str(worked).rpartition(" ")[2].rjust(8, "0")
+    return _set(call, STATUS="CLOSED", TIME_START=start, TIME_FINISH=finish, DURATION=duration)
+
+
+@method("timeman.settings", "timeman")
+def settings(call: Call) -> Row:
+    """What is asked of somebody's days."""
+    return _SETTINGS | {"ADMIN": bool(_user(call).get("admin"))}
