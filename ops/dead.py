@@ -25,6 +25,7 @@ from ops.letter import (
 from ops.outcome import Outcome
 from ops.progress import Progress
 from ops.terminal import console, shown
+from ops.unannounced import to_dead_letters
 
 MAX_READ = 10_000  # letters of a queue, where none were chosen
 MAX_SHOWN, MAX_CHOSEN = 5, 1_000  # letters of a group; where one group or letter was asked for
@@ -85,7 +86,9 @@ def command(
 ) -> Outcome:
     """Show the dead letters by their reasons, with items, ages and the next command."""
     resources = find_stack(stack).resources
-    found = survey(client("sqs"), queues_of(resources, name), Chosen(one, reason))
+    queues = queues_of(resources, name)
+    to_dead_letters(client, resources, queues)
+    found = survey(client("sqs"), queues, Chosen(one, reason))
     show(found, MAX_CHOSEN if one or reason else MAX_SHOWN)
     if (one or reason or name) and not found.groups:
         console.print("only those that were chosen were looked for; `make dead` lists all")

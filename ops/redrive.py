@@ -23,6 +23,7 @@ from ops.progress import Progress
 from ops.send_back import Client, SendBack
 from ops.stopping import Stop
 from ops.terminal import console, shown
+from ops.unannounced import to_dead_letters
 
 MAX_STAYING = 1_000  # letters of a queue that could not be sent: no more are tried
 UNDECIDED = "it asks whether a create ran: `make dead REASON=UNDECIDED`, then ONE=<id>"
@@ -43,6 +44,7 @@ def command(  # noqa: PLR0913  a command has options
     """Send dead letters back to where they came from: all, a group's or one."""
     found, chosen = find_stack(stack), Chosen(one, reason)
     queues, clients = queues_of(found.resources, name), cache(client)
+    to_dead_letters(clients, found.resources, queues)
     if dry:
         surveyed = survey(clients("sqs"), queues, chosen)
         show(surveyed, PAGE)

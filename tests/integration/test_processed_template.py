@@ -13,6 +13,7 @@ from cfnlint.api import ManualArgs, lint
 from samtranslator.model.exceptions import InvalidDocumentException
 
 from bench.cost.fixed import fixed, lines
+from relay.tracking.announce import STREAM_SECONDS
 from tests import processed
 from tests.combinations import STRENGTH, covering, dangling, deciders, deciding
 from tests.snapshots import FOLDER, OPTIONS, VARIANTS, snapshot, variant
@@ -128,11 +129,22 @@ def test_what_is_killed_each_time_is_given_up_before_it_is_deleted():
     assert set(queues_that_lose(resources)) == {"TrackQueue", "JournalQueue"}
 
 
+def test_what_announce_can_not_be_given_is_kept_before_the_stream_drops_it():
+    """What fails announce sets aside itself; Lambda keeps what it could not hand over."""
+    resources = variant("default")["Resources"]
+    mapping = resources["AnnounceFunctionStream"]["Properties"]
+    assert STREAM_SECONDS < int(mapping["MaximumRecordAgeInSeconds"]) < DAY
+    kept = mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+    assert resources[kept]["Type"] == "AWS::S3::Bucket"  # a queue gets no records
+
+
 def test_what_holds_data_outlives_the_stack_and_a_failed_first_create_leaves_nothing():
     """Retain alone leaves tables and queues of a create that failed behind."""
     resources = variant("everything")["Resources"]
     for name, one in resources.items():
-        if name in {"Mirror", "History", "Logs", "SpillQueue"} or name.endswith("DeadLetters"):
+        if name in {"Mirror", "History", "Logs", "SpillQueue", "Unannounced"} or name.endswith(
+            "DeadLetters"
+        ):
             assert one["DeletionPolicy"] == "RetainExceptOnCreate", name
             assert one["UpdateReplacePolicy"] == "Retain", name
 

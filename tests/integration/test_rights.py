@@ -14,6 +14,7 @@ from tests.rights import Right, allowed
 TEMPLATE = processed.read()
 REACTIONS = TEMPLATE["Mappings"]["Reaction"]
 LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+KEEPING = {"s3:PutObject", "s3:ListBucket"}  # a poller's, of what it gives up
 POLLING = {
     "sqs": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "dynamodb": {
@@ -74,6 +75,7 @@ OWN = {
         "StateTable",
         "History",
         "AnnounceDeadLetters",
+        "Unannounced",
         "ChangesTopic",
     },
     "ForwardFunction": {"ForwardBus", "ForwardQueue", "ForwardDeadLetters"},
@@ -128,10 +130,17 @@ def of_code(resources, name):
         and json.dumps(mapping["Properties"]["FunctionName"]).find(f'"{name}"') > 0
     }
     found = set()
+    keeps = {
+        mapping["Properties"]["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        for mapping in resources.values()
+        if "DestinationConfig" in mapping["Properties"]
+    }
     for right in allowed(resources, f"{name}Role"):
         polls = POLLING["dynamodb"] | POLLING["sqs"] - {"sqs:GetQueueAttributes"}
         if right.action in polls:
             assert owner(right) in mapped, right
+        elif right.action in KEEPING:
+            assert owner(right) in keeps, right
         elif right.action not in LOGS:
             found.add(right)
     return found
@@ -141,7 +150,7 @@ def judge(resources):
     """Raise AssertionError where a function may do something to what is not its own."""
     for name in functions(resources):
         for right in allowed(resources, f"{name}Role"):
-            assert "*" not in right.resource, (name, right)
+            assert "*" not in right.resource.removesuffix(".Arn}/*"), (name, right)  # of a bucket
             assert right.action.rstrip("*") != right.action.partition(":")[0] + ":", (name, right)
             own = {"Logs"} if right.action in LOGS else OWN[name]
             assert owner(right) in own, (name, right)

@@ -47,14 +47,19 @@ class Entry:
         return time.time() - put_at > seconds
 
 
+def body_of(record: StreamRecord) -> str:
+    """Return a record as a message of the queue has it; `make redrive` reads it."""
+    body = json.dumps(record)  # in ASCII, of which SQS refuses nothing
+    if len(body) > QUEUE_BYTES:
+        body = base64.b64encode(zlib.compress(body.encode())).decode()
+    return body
+
+
 def set_aside(entry: Entry) -> bool:
     """Put the whole record into the dead-letter queue; returns whether it is there."""
     error = entry.error or RefusedError("not announced before the stream would drop it")
-    body = json.dumps(entry.record)  # in ASCII, of which SQS refuses nothing
-    if len(body) > QUEUE_BYTES:  # `make redrive` reads both
-        body = base64.b64encode(zlib.compress(body.encode())).decode()
     try:
-        dead_letter(body, error)
+        dead_letter(body_of(entry.record), error)
     except (BotoCoreError, ClientError) as trouble:
         logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
         return False
