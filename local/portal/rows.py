@@ -99,7 +99,8 @@ def within(call: Call, family: Family, operation: str) -> Row:
         if value is None:
             raise family.error(operation, "within", name)
         found[name] = int_or_none(value) if int_or_none(value) is not None else value
-        if of.get(name) and table_of(call, FAMILIES[of[name]]).get(found[name]) is None:
+        number = int_or_none(value) or 0
+        if of.get(name) and table_of(call, FAMILIES[of[name]]).get(number) is None:
             raise FAMILIES[of[name]].error("get", "missing", str(value))
     return found
 

@@ -70,7 +70,7 @@ def _number_of(call: Call, other: str, given: Any) -> int:
     found = {str(k).upper(): v for k, v in entries(given)}
     number = int_or_none(found.get(f"{other.upper()}_ID")) or 0
     if number <= 0:
-        raise classic(f"The parameter '{other}ID' is invalid or not defined.")
+        raise classic("The parameter 'fields' is not valid.")
     if call.portal.items[_NUMBERS[other]].get(number) is None:
         raise classic("Not found.")
     return number
@@ -90,8 +90,11 @@ def _add(owner: str, other: str, call: Call) -> Any:
 
 
 def _delete(owner: str, other: str, call: Call) -> Any:
-    row = _owner(call, owner)
-    number = _number_of(call, other, call.get("fields"))
+    row, given = _owner(call, owner), call.get("fields")
+    if not isinstance(given, dict):
+        name = "fields" if owner == "contact" else "item"
+        raise classic(f"The parameter '{name}' must be array.")
+    number = _number_of(call, other, given)
     numbers = _linked(call, owner, other, row)
     if number not in numbers:
         raise classic("Not found.")

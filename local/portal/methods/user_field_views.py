@@ -37,7 +37,7 @@ def listed_field(call: Call, family: Family, view: Row) -> Row:
         lang = any(name.upper() == "LANG" for name, _ in entries(call.get("filter", default={})))
         return view if lang else {k: v for k, v in view.items() if k not in _MESSAGES}
     language = dict(entries(call.get("select", default=[]))).get("language")
-    if language:
+    if language and isinstance(language, str):
         for field in family.fields.values():
             if field.key in _MESSAGES or field.key == "LANGUAGE_ID":
                 view[field.name] = {language: dict(entries(view.get(field.name))).get(language)}
