@@ -46,7 +46,7 @@ def changes_before(history: History, change: Change, limit: int) -> Iterator[Cha
     born = sk.partition(".")[0]
     portal, _, item = pk.partition("/")
     later: PastChange | None = None
-    state = {name: value for name, value in change.after.items() if value is not None}
+    state = dict(change.after)
     unknown = set(change.truncated)
     for past in history.of_item(portal, item, until=f"{sk}~", limit=limit + 1):
         if past.action == FORGOTTEN or keys_of(past.change_id)[1].partition(".")[0] != born:
