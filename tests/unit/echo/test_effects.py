@@ -22,6 +22,11 @@ STAMP = "relay-0123456789abcdef01234567"
         ("crm.item.productrow.set", {"ownerType": "T80", "ownerId": 5}, ("dynamic_128", "5")),
         ("crm.item.productrow.set", {"ownerType": "what", "ownerId": 5}, ("what", "5")),
         (
+            "crm.item.productrow.add",
+            {"fields": {"ownerType": "D", "ownerId": "5", "price": 1}},
+            ("deal", "5"),
+        ),
+        (
             "crm.timeline.comment.add",
             {"fields": {"ENTITY_TYPE": "deal", "ENTITY_ID": 5, "COMMENT": "x"}},
             ("deal", "5"),

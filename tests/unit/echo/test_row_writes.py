@@ -12,7 +12,7 @@ from relay.echo.row_writes import written_rows
 from relay.state_table import ledger_key
 from relay.tracking.part_projection import project_rows
 from tests import samples
-from tests.ledger import rows_of
+from tests.ledger import rows_of, update
 
 USER, PERSON = 1, 42
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
@@ -128,6 +128,14 @@ def test_a_person_who_saved_last_has_made_the_change():
 def test_the_total_follows_from_rows_unless_it_is_kept_by_hand(manual, fields, expected):
     """The item's amount is an echo if it is the rows' total; any other field is a person's."""
     assert judge([wrote(SET, *NEW)], OLD, NEW, manual=manual, **fields) is expected
+
+
+def test_rows_and_a_field_of_two_writes_are_an_echo_together():
+    """Each field that differs is looked for in all notes; a unit may be a text as well."""
+    rows = [row(11, measureCode="pcs")]
+    title = update({"title": "b"}, now=NOW)
+    assert judge([wrote(SET, *rows), title], OLD, rows, title="b")
+    assert not judge([title], OLD, rows, title="b")
 
 
 def test_the_amount_of_an_item_without_rows_is_nothing():
