@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from relay.change import Change
 from relay.errors import ConfigurationError, StateError
@@ -62,8 +62,10 @@ def test_the_fields_that_follow_edits_are_not_todays(entity, name, value):
     """Who saved last is known of each change; the other such fields are left out."""
     today = {"stageId": "WON", "updatedTime": "x", "updatedBy": 1, "changedBy": "1"}
     change = replace(CHANGE, entity=entity, after=today)
-    (found,) = changes_before(table(past(7, {}, saved_by="7")), change, 1)
-    assert found.after == {"stageId": "PREPARATION", name: value}
+    history = table(past(7, {"title": "a", "updatedTime": "w"}, saved_by="7"))
+    (found,) = changes_before(history, change, 1)
+    assert found.after == {"stageId": "PREPARATION", "title": None, name: value}
+    assert (found.changed, found.superseded) == (("title",), True)
 
 
 def test_a_life_before_a_deletion_is_read_too():
@@ -105,25 +107,32 @@ def test_without_its_own_row_the_change_itself_says_what_was_before():
 class Refusing(FakeDynamo):
     """A table that refuses a query."""
 
-    def __init__(self, code):
+    def __init__(self, error):
         super().__init__()
-        self.code = code
+        self.error = error
 
     def query(self, **_):
         """Refuse."""
-        raise ClientError({"Error": {"Code": self.code}}, "Query")
+        raise self.error
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "text"),
+    ("trouble", "error", "text"),
     [
-        ("AccessDeniedException", ConfigurationError, "tidy may not read .*write `History: deal`"),
-        ("ProvisionedThroughputExceededException", StateError, "the history: "),
+        (
+            ClientError({"Error": {"Code": "AccessDeniedException"}}, "Query"),
+            *(ConfigurationError, "tidy may not read .*write `History: deal`"),
+        ),
+        (
+            ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "Query"),
+            *(StateError, "the history: "),
+        ),
+        (EndpointConnectionError(endpoint_url="x"), StateError, "the history: "),
     ],
 )
-def test_a_missing_right_is_an_operators_and_names_the_entry(monkeypatch, code, error, text):
+def test_a_missing_right_is_an_operators_and_names_the_entry(monkeypatch, trouble, error, text):
     """A table that does not answer is waited for."""
-    monkeypatch.setattr("relay.settings.client", lambda _service: Refusing(code))
+    monkeypatch.setattr("relay.settings.client", lambda _service: Refusing(trouble))
     monkeypatch.setenv("HISTORY_TABLE", "History")
     change = replace(CHANGE, past=reader_of(CHANGE, "tidy", None, None))
     with pytest.raises(error, match=text):
