@@ -4,10 +4,13 @@ import json
 import time
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from relay.change import Change
 from relay.portal import Portal
 from relay.reaction import reaction
+from relay.reaction.record import Record
+from relay.reaction.run import Operator
 from tests.batches import batch_of, handle, noting, raising
 from tests.samples import change_of
 
@@ -58,6 +61,25 @@ def test_only_an_undecided_dead_letter_confirms_earlier_writes(
     tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
     assert len(portal.calls) == calls
     assert len(portal.sqs.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (None, Operator()),
+        ("NOT_FOUND", Operator(sent_back=True)),
+        ("UNDECIDED", Operator(sent_back=True, confirmed_at=4.5)),
+    ],
+)
+def test_a_record_with_a_reason_was_sent_back_by_an_operator(code, expected):
+    """A record that comes from the dead letters bears a reason; only then may its code differ."""
+    batch = batch_of(CHANGE.to_json())
+    batch["Records"][0]["attributes"]["SentTimestamp"] = "4500"
+    if code:
+        texts = {"reason": "it", "code": code}
+        attributes = {name: {"stringValue": text} for name, text in texts.items()}
+        batch["Records"][0]["messageAttributes"] = attributes
+    assert Record(SQSRecord(batch["Records"][0]), CHANGE).operator == expected
 
 
 def test_a_change_of_a_future_format_is_dead_lettered(portal):
