@@ -10,11 +10,14 @@ from local.portal.family import FAMILIES
 from local.portal.methods.timeline import owner_of
 from local.portal.php import entries, int_or_none
 from local.portal.rows import hook, insert, table_of
+from local.portal.shape import Field
 from local.portal.table import Row
+from local.portal.values import read_value
 
 _FAMILY = FAMILIES["crm.activity"]
 _PROVIDERS = {1: ("CRM_MEETING", "MEETING"), 2: ("VOXIMPLANT_CALL", "CALL")}
 _PROVIDERS[4] = ("CRM_EMAIL", "EMAIL")
+_FILE = Field("FILES", "FILES", "file")
 _DONE, _WAITING = 2, 1
 _CALL = 2  # of somebody, never of several
 _UNBOUND = "Could not build binding. Please ensure that owner info and communications are defined "
@@ -43,6 +46,10 @@ def check_activity(call: Call, values: Row, old: Row | None) -> None:
             text = "The only one communication is allowed for activity of specified type"
             raise classic(text)
         values["COMMUNICATIONS"] = [_communication(call, dict(entries(row))) for row in rows]
+    if "FILES" in values:
+        given = [read_value(call.portal, _FILE, one) for _, one in entries(values["FILES"])]
+        address = f"https://{call.portal.domain}/bitrix/tools/crm_show_file.php?fileId="
+        values["FILES"] = [{"id": one, "url": f"{address}{one}"} for one in given if one]
 
 
 def _complete(call: Call, values: Row) -> None:

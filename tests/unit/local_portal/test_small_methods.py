@@ -209,3 +209,15 @@ def test_three_comments_have_room_at_the_top(full):
     assert full.call("crm.timeline.item.pin", id=numbers[3], **owner) is None
     absent = full.refusal("crm.timeline.item.pin", id=numbers[3], ownerTypeId=2, ownerId=2)
     assert absent.code == "NOT_FOUND"
+
+
+def test_files_of_an_activity_are_kept_and_shown_by_their_numbers(full):
+    """A list shows them where it selects them; a file may be kept by its number."""
+    fields = {"OWNER_TYPE_ID": 2, "OWNER_ID": 1, "TYPE_ID": 2, "SUBJECT": "Call"}
+    fields["FILES"] = [{"fileData": ["a.txt", "YQ=="]}, "nonsense"]
+    number = full.call("crm.activity.add", fields=fields)
+    query = {"filter": {"ID": number}, "select": ["ID", "FILES"]}
+    first = full.call("crm.activity.list", **query)[0]["FILES"]
+    assert [sorted(one) for one in first] == [["id", "url"]]
+    full.call("crm.activity.update", id=number, fields={"FILES": [{"id": first[0]["id"]}]})
+    assert full.call("crm.activity.list", **query)[0]["FILES"] == first
