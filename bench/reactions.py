@@ -42,10 +42,10 @@ from local.aws import LocalAws, credentials
 from local.demo import DemoPortal
 from local.ordeal import listing
 from ops.build import build
-from relay import portal_clients, settings
+from relay import settings
 from relay.change import Change, Fields
 from relay.portal import PortalApi, retry, sending, webhook_state
-from relay.reaction import Reaction
+from relay.reaction import Reaction, resolver
 
 CHANGES, BATCH, ROUNDS = 1000, 100, 60
 LEASE_SECONDS = 200
@@ -101,7 +101,7 @@ def _joined(webhook_url: str, requests: UnluckyRequests, dynamodb: Any) -> Itera
     with (
         patch.object(settings, "client", lambda service: clients[service]),
         patch.object(settings, "webhook_url", lambda *_: webhook_url),
-        patch.object(portal_clients, "shared_slots", lambda _name: requests),
+        patch.object(resolver, "shared_slots", lambda _name: requests),
         patch.object(sending, "exchange", requests.exchange),
         patch.object(retry, "MAX_TRIES", 1),  # its pauses would only take time here
         patch("time.time", lambda: real() + requests.seconds_ahead),

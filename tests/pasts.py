@@ -13,7 +13,7 @@ from ops.past import Past
 from relay import settings
 from relay.change import is_volatile
 from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
+from relay.reaction.resolver import PortalResolver
 from relay.reactions.follow_up import follow_up
 from relay.tracking.projection import project
 from tests.batches import Sqs, handle
@@ -225,7 +225,7 @@ def react(tables, monkeypatch, messages, reaction=follow_up, answers=None):
     clients = {"sqs": sqs, "dynamodb": tables}
     with monkeypatch.context() as patch:
         patch.setattr(settings, "client", lambda name, **_: clients[name])
-        patch.setattr(PortalClients, "get", lambda *_: portal)
+        patch.setattr(PortalResolver, "client", lambda *_: portal)
         for at in range(0, len(messages), 100):
             bodies = [one.to_json() for one in changes(messages[at : at + 100])]
             assert handle(reaction, *bodies) == []

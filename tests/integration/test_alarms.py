@@ -22,8 +22,8 @@ from relay.errors import (
 )
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
+from relay.reaction.resolver import PortalResolver
 from relay.tracking import track
 from tests.alarms import Metrics, alarms
 from tests.dynamo import Dynamo
@@ -116,7 +116,7 @@ def reacting(monkeypatch, capsys):
     observed.trouble, observed.table = trouble, Dynamo()
     clients = {"sqs": observed.queue, "dynamodb": observed.table}
     monkeypatch.setattr(settings, "client", lambda service: clients[service])
-    monkeypatch.setattr(PortalClients, "get", lambda *_: portal)
+    monkeypatch.setattr(PortalResolver, "client", lambda *_: portal)
     monkeypatch.setattr("relay.reaction.runner.time.time", lambda: clock[0])
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "FollowUp")
     for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):

@@ -10,8 +10,8 @@ from relay.echo.detect import mark_echoes
 from relay.echo.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
+from relay.reaction.resolver import PortalResolver
 from relay.state_requests import StateRequests
 from relay.tracking.difference import difference
 from tests.dynamo import Dynamo
@@ -125,7 +125,7 @@ def circle(monkeypatch):
         loop = Circle(rule)
         clients = {"sqs": loop, "dynamodb": loop.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(PortalClients, "get", lambda *_: loop.portal)
+        monkeypatch.setattr(PortalResolver, "client", lambda *_: loop.portal)
         monkeypatch.setattr("relay.reaction.runner.time.time", lambda: 1_772_366_399.0)
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")

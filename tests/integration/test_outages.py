@@ -25,8 +25,8 @@ from relay.errors import (
 )
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
 from relay.reaction import Reaction
+from relay.reaction.resolver import PortalResolver
 from relay.retry_policy import (
     LONGEST_WAIT_SECONDS,
     MAX_AGE_SECONDS,
@@ -86,7 +86,7 @@ class Outage:
         self.portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
         clients = {"sqs": self.queue, "dynamodb": self.table}
         monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(PortalClients, "get", self.get)
+        monkeypatch.setattr(PortalResolver, "client", self.get)
         monkeypatch.setattr("relay.reaction.runner.time.time", lambda: self.clock[0])
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")

@@ -13,7 +13,7 @@ from relay.portal import Portal, Webhook
 from relay.portal.idempotent import is_read
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
-from relay.portal_clients import PortalClients
+from relay.reaction.resolver import PortalResolver
 from relay.tracking import wiring
 from tests.batches import Sqs, handle
 from tests.pasts import STACK, Tables
@@ -142,7 +142,7 @@ def test_what_is_listed_is_what_was_written(world, monkeypatch):
     with monkeypatch.context() as patch:
         clients = {"sqs": Sqs(), "dynamodb": world.tables}
         patch.setattr(settings, "client", lambda name, **_: clients[name])
-        patch.setattr(PortalClients, "get", world.portal)
+        patch.setattr(PortalResolver, "client", world.portal)
         for name in READY:
             wrote[name] = world.react(name, messages)
             assert any(wrote[name].values()), name

@@ -1,49 +1,20 @@
-"""relay.portal_clients: one client for each portal, with the pace of the stack."""
+"""relay.portal_clients: a portal's client, with the pace of the stack."""
 
 import pytest
 
 from relay.errors import ConfigurationError
 from relay.portal.slots import OwnSlots, Pace
-from relay.portal_clients import PortalClients, stack_pace
+from relay.portal_clients import make_client, stack_pace
 
-MAIN, OTHER = (f"https://main.example/rest/1/{secret}secret/" for secret in ("write", "another"))
-
-
-@pytest.fixture
-def urls():
-    """Return the stored URL of each webhook by kind and portal."""
-    return {("write", "main"): MAIN, ("read", "main"): OTHER}
+URL = "http://127.0.0.1:8024/rest/1/writesecret/"
 
 
-@pytest.fixture
-def clients(urls):
-    """Return the clients of a function that writes."""
-    return PortalClients(
-        "write",
-        lambda: 60.0,
-        webhook_url=lambda kind, portal: urls[kind, portal],
-        slots=lambda _portal: OwnSlots(Pace()),
-    )
-
-
-def test_a_changed_webhook_makes_a_new_client(clients, urls):
-    """A portal keeps its client until another URL is stored for its webhook of this kind."""
-    assert clients.last("main") is None
-    first = clients.get("main")
-    assert clients.get("main") is clients.last("main") is first
-    urls["write", "main"] = OTHER
-    assert clients.last("main") is first
-    assert clients.get("main") is clients.last("main")
-    assert clients.last("main").webhook.secret == "anothersecret"
-
-
-def test_plain_http_needs_the_setting_allow_http(clients, urls, monkeypatch):
+def test_plain_http_needs_the_setting_allow_http(monkeypatch):
     """A webhook URL without TLS is refused unless ALLOW_HTTP is true."""
-    urls["write", "main"] = "http://127.0.0.1:8024/rest/1/writesecret/"
     with pytest.raises(ConfigurationError, match="https"):
-        clients.get("main")
+        make_client(URL, OwnSlots(Pace()), lambda: 60.0)
     monkeypatch.setenv("ALLOW_HTTP", "true")
-    assert clients.get("main").webhook.scheme == "http"
+    assert make_client(URL, OwnSlots(Pace()), lambda: 60.0).webhook.scheme == "http"
 
 
 @pytest.fixture

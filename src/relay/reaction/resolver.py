@@ -1,13 +1,14 @@
 """The portals of a batch: their clients, got in threads while records run."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay import settings
 from relay.errors import ConfigurationError, StateError
 from relay.portal import Portal
-from relay.portal_clients import PortalClients
+from relay.portal_clients import make_client, shared_slots
 
 PATIENCE_SECONDS = 1.0  # for SSM, before a webhook that was read earlier is used
 
@@ -15,8 +16,9 @@ PATIENCE_SECONDS = 1.0  # for SSM, before a webhook that was read earlier is use
 class PortalResolver:
     """Gets each portal's client in a thread: an SSM that hangs holds up no other's records."""
 
-    def __init__(self, clients: PortalClients) -> None:
-        self._clients = clients
+    def __init__(self, remaining_seconds: Callable[[], float]) -> None:
+        self._remaining_seconds = remaining_seconds
+        self._clients: dict[str, tuple[str, Portal]] = {}  # by portal, with the webhook's URL
         # By portal: the client of an earlier batch, and the one that is being got.
         self._resolving: dict[str, tuple[Portal | None, asyncio.Future[Portal]]] = {}
 
@@ -24,7 +26,7 @@ class PortalResolver:
         """Begin a batch with the portals of these names, in a running loop."""
         loop = asyncio.get_running_loop()
         self._resolving = {
-            name: (self._clients.last(name), loop.run_in_executor(None, self._get, name))
+            name: (self._last(name), loop.run_in_executor(None, self.client, name))
             for name in set(names)
         }
 
@@ -44,8 +46,18 @@ class PortalResolver:
         except (ConfigurationError, StateError):
             return ""
 
-    def _get(self, name: str) -> Portal:
+    def client(self, name: str) -> Portal:
+        """Return a portal's client, after SSM has answered; a changed webhook makes a new one.
+
+        Raises ConfigurationError if no URL is stored, StateError if SSM fails.
+        """
         try:
-            return self._clients.get(name)
+            url = settings.webhook_url("write", name)
         except (BotoCoreError, ClientError) as trouble:
             raise StateError(f"SSM Parameter Store: {trouble}") from trouble
+        if name not in self._clients or self._clients[name][0] != url:
+            self._clients[name] = url, make_client(url, shared_slots(name), self._remaining_seconds)
+        return self._clients[name][1]
+
+    def _last(self, name: str) -> Portal | None:
+        return self._clients[name][1] if name in self._clients else None

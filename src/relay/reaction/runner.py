@@ -23,7 +23,6 @@ from relay import settings
 from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.change import Change
 from relay.errors import NotOursError, RelayError, StoppedError
-from relay.portal_clients import PortalClients
 from relay.queue import Unhandled, hand_back
 from relay.reaction import deadline
 from relay.reaction.batch_store import BatchStore
@@ -49,7 +48,7 @@ class Reaction:
         self._logger = Logger(service=self.name, location=None)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
         self._deadline = deadline.Deadline(self.name)
-        self._portals = PortalResolver(PortalClients("write", self.remaining_seconds))
+        self._portals = PortalResolver(self.remaining_seconds)
 
     async def __call__(self, *arguments: object) -> None:
         """React, as a test does: with an event or a change, and a fake portal."""

@@ -7,8 +7,8 @@ import pytest
 
 from relay import settings, state_requests
 from relay.portal.fake import FakePortal
-from relay.portal_clients import PortalClients
 from relay.reaction import matching
+from relay.reaction.resolver import PortalResolver
 from tests.batches import Sqs
 from tests.runs import Deliveries
 
@@ -57,6 +57,6 @@ def portal(monkeypatch, sqs):
     fake = FakePortal(answer)
     fake.answers = answers
     fake.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
-    monkeypatch.setattr(PortalClients, "get", lambda *_: fake)
+    monkeypatch.setattr(PortalResolver, "client", lambda *_: fake)
     fake.sqs = sqs
     return fake

@@ -6,8 +6,8 @@ from botocore.exceptions import ClientError
 
 from relay.change import Change
 from relay.portal import Portal
-from relay.portal_clients import PortalClients
 from relay.reaction import reaction
+from relay.reaction.resolver import PortalResolver
 from tests.batches import batch_of, context_of, handle, noting, raising
 from tests.samples import change_of, event_of
 
@@ -84,7 +84,7 @@ def test_a_slow_table_holds_up_no_webhook(portal, monkeypatch):
         return read(**request)
 
     read = portal.sqs.table.batch_get_item
-    monkeypatch.setattr(PortalClients, "get", get)
+    monkeypatch.setattr(PortalResolver, "client", get)
     monkeypatch.setattr(portal.sqs.table, "batch_get_item", slow)
     received = []
     assert handle(noting(received), CHANGE.to_json()) == []

@@ -10,9 +10,9 @@ from relay import settings
 from relay.errors import ConfigurationError
 from relay.event import Event
 from relay.portal import Portal
-from relay.portal_clients import PortalClients
 from relay.reaction import reaction
 from relay.reaction.deadline import RESERVE_SECONDS
+from relay.reaction.resolver import PortalResolver
 from tests.batches import handle, noting
 from tests.samples import change_of, event_of
 
@@ -45,7 +45,7 @@ def test_a_reaction_without_a_portal_needs_no_webhook(monkeypatch, portal):
     def missing(*_):
         raise ConfigurationError("no URL")
 
-    monkeypatch.setattr(PortalClients, "get", missing)
+    monkeypatch.setattr(PortalResolver, "client", missing)
     received = []
     assert handle(noting(received), CHANGE.to_json()) == []
     assert received[0].portal_url == ""
