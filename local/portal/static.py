@@ -19,7 +19,7 @@ from local.portal.table import Row
 from local.portal.tokens import fill
 
 ANSWERS: dict[str, Row] = tomllib.loads((DATA / "answers.toml").read_text(encoding="utf-8"))
-_MANIFESTS: Row = json.loads((DATA / "manifests.json").read_text(encoding="utf-8"))
+MANIFESTS: Row = json.loads((DATA / "manifests.json").read_text(encoding="utf-8"))
 _CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
 
 
@@ -45,8 +45,8 @@ def _refuse(error: str, call: Call) -> Any:
 
 def register_answers() -> None:
     """Make a method of each."""
-    for name, result in _MANIFESTS.items():
-        METHODS[name.lower()] = Method(name, "task", partial(_answer, result))
+    for name, result in MANIFESTS.items():
+        METHODS.setdefault(name.lower(), Method(name, "task", partial(_answer, result)))
     for name, data in ANSWERS.items():
         for one in data.get("names", "").split():
             METHODS[one.lower()] = Method(one, "basic", partial(_refuse, data["refuse"]))

@@ -8,6 +8,7 @@ from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row
+from local.portal.task_fields import own_values
 
 TEMPLATE: dict[str, Row] = json.loads((DATA / "task.json").read_text(encoding="utf-8"))
 NAMES = {
@@ -34,15 +35,8 @@ def person(portal: Portal, number: Any) -> Row:
 
 def plain(portal: Portal, row: Row) -> Row:
     """Show a task without what only its own page has."""
-    hidden = {
-        "ufCrmTask",
-        "ufTaskWebdavFiles",
-        "tags",
-        "favoriteOf",
-        "mutedBy",
-        "pinnedBy",
-        "dependsOn",
-    }
+    hidden = {"tags", "favoriteOf", "mutedBy", "pinnedBy", "dependsOn"}
+    hidden |= {key for key in row if key[:2] == "uf"}
     view = TEMPLATE["fields"] | {key: value for key, value in row.items() if key not in hidden}
     view["id"] = str(row["id"])
     view["favorite"] = "Y" if row.get("favoriteOf") else "N"
@@ -74,4 +68,4 @@ def list_view(portal: Portal, row: Row, select: set[str]) -> Row:
         for name in select & TEMPLATE["beside"].keys():
             keep |= set(TEMPLATE["beside"][name])
         view = {key: value for key, value in view.items() if key in keep}
-    return view
+    return view | own_values(portal, row, select)

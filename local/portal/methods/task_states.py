@@ -10,7 +10,9 @@ from local.portal.listing import Page
 from local.portal.methods.task_numbers import task_number
 from local.portal.methods.tasks import readable, task_of
 from local.portal.php import entries, int_or_none
+from local.portal.static import MANIFESTS
 from local.portal.table import Row
+from local.portal.task_fields import described
 from local.portal.task_store import DONE, change_task
 from local.portal.task_view import detail
 
@@ -130,6 +132,13 @@ def get_access(call: Call) -> Any:
     allowed |= dict.fromkeys((*more, "CHECKLIST.ADD", "FAVORITE.ADD", "FAVORITE.DELETE"), True)
     users = [int_or_none(user) or 0 for _, user in entries(given)]
     return {"allowedActions": {str(user): allowed for user in users}}
+
+
+@method("tasks.task.getFields", "task")
+def get_fields(call: Call) -> Any:
+    """What a task has, fields that people made among it."""
+    fields: Row = MANIFESTS["tasks.task.getFields"]["fields"]
+    return {"fields": fields | described(call.portal)}
 
 
 @method("tasks.task.counters.get", "task")

@@ -10,6 +10,7 @@ from local.portal.methods.task_numbers import task_number
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
+from local.portal.task_fields import own_names, own_value, own_values
 from local.portal.task_filter import ALIASES, special_test, task_test
 from local.portal.task_store import ancestors, change_task, create_task, emit_task
 from local.portal.task_view import NAMES, TEMPLATE, detail, list_view
@@ -32,10 +33,13 @@ def _given(call: Call) -> Row:
     if not isinstance(fields, dict):
         raise RestError("100", _not_array(fields, "fields"))
     values: Row = {}
+    own = own_names(call.portal)
     for name, value in fields.items():
         key = NAMES.get(name.upper())
         if key and key not in _READ_ONLY:
             values[key] = _value(call.portal, key, value)
+        elif name.upper() in own:
+            values[own[name.upper()]] = own_value(value)
     return values
 
 
@@ -125,12 +129,14 @@ def get(call: Call) -> Any:
     call.touched.append(("read", f"task/{row['id']}"))
     view = detail(call.portal, row)
     wanted = {str(name).upper() for _, name in entries(select or [])}
-    for key in ("ufCrmTask", "ufTaskWebdavFiles"):
-        if _upper(key) in wanted or "UF_*" in wanted:
+    for name in ("UF_CRM_TASK", "UF_TASK_WEBDAV_FILES"):
+        if name in wanted or "UF_*" in wanted:
+            key = NAMES[name]
             found = row.get(key, [])
             files = key == "ufTaskWebdavFiles"
             view[key] = [int(one.lstrip("n")) for one in found] if files else found
             view["ufMailMessage"] = None
+    own = own_values(call.portal, row, wanted)
     if "CHAT_ID" in wanted:
         view["chatId"] = task_chat(call.portal, row)["id"]
     if wanted and "*" not in wanted:
@@ -139,20 +145,16 @@ def get(call: Call) -> Any:
         keep |= always | {"creator" if "createdBy" in keep else ""}
         keep |= {"responsible" if "responsibleId" in keep else ""}
         view = {key: value for key, value in view.items() if key in keep}
-    return {"task": view}
-
-
-def _upper(key: str) -> str:
-    return next(name for name, one in NAMES.items() if one == key)
+    return {"task": view | own}
 
 
 @method("tasks.task.list", "task")
 def list_tasks(call: Call) -> Page:
     """Tasks; `ID: […]` takes ids, `>=CHANGED_DATE` what changed since."""
     portal, order = call.portal, []
-    given = call.get("filter", default={})
+    given, names = call.get("filter", default={}), NAMES | own_names(call.portal)
     for name, way in entries(call.get("order", default={})):
-        key = NAMES.get(name.upper()) or ALIASES.get(name.upper())
+        key = names.get(name.upper()) or ALIASES.get(name.upper())
         if key is None:
             raise RestError("0", "Invalid sorting key (internal error)")
         order.append((key, str(way).upper().startswith("DESC")))
@@ -162,7 +164,7 @@ def list_tasks(call: Call) -> Page:
     shift = portal.settings.filter_shift_hours
     tests = [
         special_test(name, value, call.user, now, ids)
-        or task_test(name, value, NAMES, TEMPLATE["fields"], portal.clock, shift)
+        or task_test(name, value, names, TEMPLATE["fields"], portal.clock, shift)
         for name, value in entries(given)
     ]
     rows = (row for row in rows if all(test(row) for test in tests) and readable(call, row))

@@ -207,3 +207,20 @@ def test_a_day_is_opened_paused_and_closed(full):
         assert full.refusal(f"timeman.{name}", TIME="2020-01-01").code == "WRONG_DATETIME"
     assert full.call("timeman.settings", USER_ID=2)["ADMIN"] is False
     assert full.refusal("timeman.status", USER_ID=99).text == "User not found"
+
+
+def test_fields_that_people_made_are_a_tasks_own(full):
+    """[tasks/user-field/] Written, selected, listed, filtered and described."""
+    field = {"FIELD_NAME": "UF_CLIENT_WISH", "USER_TYPE_ID": "string", "XML_ID": "a"}
+    full.call("task.item.userfield.add", PARAMS=field)
+    own = {"TITLE": "One", "RESPONSIBLE_ID": 1, "UF_CLIENT_WISH": "Tea"}
+    number = full.call("tasks.task.add", fields=own)["task"]["id"]
+    full.call("tasks.task.update", taskId=number, fields={"UF_CLIENT_WISH": ["Tea", 2]})
+    for select in (["ID", "UF_*"], ["UF_CLIENT_WISH"]):
+        task = full.call("tasks.task.get", taskId=number, select=select)["task"]
+        assert task["ufClientWish"] == ["Tea", "2"]
+    assert "ufClientWish" not in full.call("tasks.task.get", taskId=number)["task"]
+    listed = full.call("tasks.task.list", filter={"UF_CLIENT_WISH": "2"}, select=["UF_CLIENT_WISH"])
+    assert [one["ufClientWish"] for one in listed["tasks"]] == [["Tea", "2"]]
+    fields = full.call("tasks.task.getFields")["fields"]
+    assert fields["UF_CLIENT_WISH"]["type"] == "string"

@@ -1,0 +1,38 @@
+"""Fields of tasks that people made [api-reference/tasks/user-field/]."""
+
+from typing import Any
+
+from local.portal.family import camel_case
+from local.portal.portal import Portal
+from local.portal.table import Row
+
+
+def _made(portal: Portal) -> list[Row]:
+    rows = portal.tables["user_fields"].walk() if "user_fields" in portal.tables else ()
+    return [row for row in rows if row["ENTITY_ID"] == "TASKS_TASK"]
+
+
+def own_names(portal: Portal) -> dict[str, str]:
+    """Return the names of these fields, and the key that each is stored and shown under."""
+    return {row["FIELD_NAME"]: camel_case(row["FIELD_NAME"]) for row in _made(portal)}
+
+
+def own_value(value: Any) -> Any:
+    """Return a value as it is stored: texts, or lists of them."""
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return None if value is None else str(value)
+
+
+def own_values(portal: Portal, row: Row, select: set[str]) -> Row:
+    """Return what a task has in the fields that are selected, by name or as `UF_*`."""
+    names = own_names(portal).items()
+    return {key: row.get(key) for name, key in names if name in select or "UF_*" in select}
+
+
+def described(portal: Portal) -> Row:
+    """Return what `tasks.task.getFields` tells of them."""
+    return {
+        row["FIELD_NAME"]: {"title": row["FIELD_NAME"], "type": row["USER_TYPE_ID"]}
+        for row in _made(portal)
+    }
