@@ -15,6 +15,7 @@ from relay.tracking.part_rows import ROWS_METHOD
 from relay.tracking.parts import NONE, PRODUCTS, REQUISITES, STEPS, PartsSetting
 from relay.tracking.sweep_state import SweepDocument, SweepState
 
+TRIED = {STEPS, PRODUCTS, REQUISITES}  # contacts can be asked for of an item only
 OWNERS = [1, 2]  # an array: whether there are such items makes no difference
 
 
@@ -39,7 +40,7 @@ async def part_findings(
 ) -> list[Finding]:
     """Return which parts of which kinds can be read; raises a CallError if the portal is away."""
     kinds = [name for name, kind in document.kinds.items() if not kind.refused]
-    asked = [(name, part) for name in sorted(kinds) for part in sorted(setting.of(name))]
+    asked = [(name, part) for name in sorted(kinds) for part in sorted(setting.of(name) & TRIED)]
     errors = await asyncio.gather(*(_refusal(portal, name, part) for name, part in asked))
     findings = []
     for (name, part), error in zip(asked, errors, strict=True):
@@ -48,7 +49,7 @@ async def part_findings(
         if part == PRODUCTS and error.code.upper() == "ACCESS_DENIED":
             text = (
                 f"{name}: product rows can't be asked for several items at once, which costs up to "
-                "ten times the requests, and perhaps not at all; an administrator's webhook can, "
+                "twenty times the requests, and perhaps not at all; an administrator's webhook can, "
                 "or leave them out of Parts"
             )
         else:
@@ -69,7 +70,7 @@ async def _refusal(portal: PortalApi, entity: str, part: str) -> PermanentError 
         elif part == PRODUCTS:
             owners = {"=ownerType": kind.owner_code, "=ownerId": OWNERS}
             await portal.call(ROWS_METHOD, filter=owners, start=-1)
-        elif part == REQUISITES:
+        else:
             owner = {"ENTITY_TYPE_ID": kind.entity_type_id, "@ENTITY_ID": OWNERS}
             await portal.call("crm.requisite.list", filter=owner, start=-1)
     except PermanentError as error:

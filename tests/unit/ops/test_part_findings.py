@@ -36,6 +36,7 @@ def test_parts_that_can_be_read_are_named(portal):
     assert findings(portal) == [(OK, "products and steps can be read")]
     assert [method for method, _ in portal.calls] == [ROWS, HISTORY]
     assert findings(portal, "none") == []
+    assert findings(portal, "contacts") == []  # they are not tried
 
 
 @pytest.mark.parametrize(
