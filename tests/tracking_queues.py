@@ -58,7 +58,7 @@ class FakeTopic:
     """The Changes topic; publishes may fail, whole or by entry."""
 
     def __init__(self):
-        self.published = []
+        self.published, self.groups = [], set()
         self.calls = 0
         self.fail_entries = []
         self.down = False
@@ -73,6 +73,7 @@ class FakeTopic:
             raise ClientError({"Error": {"Code": "Unavailable"}}, "PublishBatch")
         failing = self.fail_entries.pop(0) if self.fail_entries else ()
         failed = [e for e in PublishBatchRequestEntries if int(e["Id"]) in failing]
+        self.groups |= {e.get("MessageGroupId") for e in PublishBatchRequestEntries}
         self.published += [
             json.loads(e["Message"]) for e in PublishBatchRequestEntries if e not in failed
         ]

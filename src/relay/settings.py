@@ -147,6 +147,12 @@ def webhook_url(kind: str, portal: str) -> str:
     return url
 
 
+def is_alone(kind: str) -> bool:
+    """Return whether the webhooks that were read last are those of one portal."""
+    cache = _caches.get(f"webhook-urls/{kind}")
+    return cache is not None and len(cache.values()) == 1
+
+
 def own_secrets(*names: str) -> list[str]:
     """Return the secrets of these names below `secrets/`, for a reaction's own use.
 

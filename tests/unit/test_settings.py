@@ -97,6 +97,17 @@ def test_a_missing_webhook_is_named_with_its_remedy(ssm, clock):
     assert settings.webhook_url("write", "main") == "https://a/rest/1/x/"
 
 
+def test_a_portal_is_alone_as_long_as_no_other_has_a_webhook(ssm, clock):
+    """Nobody is known to be alone before a webhook was read."""
+    assert not settings.is_alone("read")
+    put(ssm, "webhook-urls/read/main", "https://a")
+    assert settings.webhook_url("read", "main") == "https://a"
+    assert settings.is_alone("read")
+    put(ssm, "webhook-urls/read/shop", "https://b")
+    clock.now += KEEP_SECONDS + 1
+    assert not settings.is_alone("read")
+
+
 def test_own_secrets_are_found_and_the_missing_named_together(ssm, clock):
     """A reaction gets its secrets in the order of their names; one error names all missing ones."""
     put(ssm, "secrets/a", "1\n")

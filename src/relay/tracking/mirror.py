@@ -56,6 +56,7 @@ class Mirror:
         self._client = client
         self._table = table
         self._threads = ThreadPoolExecutor(THREADS, "mirror")
+        self.alone = False  # whether its portal is the stack's only one
 
     async def bases(self, keys: Sequence[Key]) -> dict[Key, Base | Exception]:
         """Return where the reading of each item starts from, or the error that hides it.
@@ -129,7 +130,7 @@ class Mirror:
             }
         self._client.put_item(
             TableName=self._table,
-            Item=to_item(reading, base, born),
+            Item=to_item(reading, base, born) | ({"alone": {"S": "yes"}} if self.alone else {}),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             **condition,
         )

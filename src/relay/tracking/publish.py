@@ -10,6 +10,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from relay import settings
+from relay.aws_types import StreamRecord
 from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
 from relay.tracking.set_aside import Entry, set_aside
 
@@ -70,7 +71,7 @@ def _publish(group: Sequence[Entry]) -> list[Entry]:
     (topic,) = settings.read("CHANGES_TOPIC_ARN")
     for _ in range(2):
         requests = [
-            {"Id": str(at), "Message": entry.text, "MessageGroupId": entry.change.portal}
+            {"Id": str(at), "Message": entry.text, **_group(entry.record, entry.change.portal)}
             for at, entry in enumerate(left)
             if entry.change
         ]
@@ -98,6 +99,12 @@ def _publish(group: Sequence[Entry]) -> list[Entry]:
         if not left:
             break
     return left
+
+
+def _group(record: StreamRecord, portal: str) -> dict[str, str]:
+    """Return a message's group, which makes queues fair between portals and is billed by SQS."""
+    alone = "alone" in record["dynamodb"]["NewImage"]
+    return {} if alone else {"MessageGroupId": portal}
 
 
 def _is_final(error: BotoCoreError | ClientError) -> bool:

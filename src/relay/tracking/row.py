@@ -1,7 +1,8 @@
 """A row of the mirror: the last known state of an item. A deleted item has a row too: a tombstone.
 
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
-names (a digest of the names of all fields that the portal showed; older rows have none), added
+names (a digest of the names of all fields that the portal showed; older rows have none), added,
+alone (its portal is the stack's only one, so its Changes need no group; announce alone reads it)
 Of the parts that other methods return: parts (the names of those that were read), extra (their
 fields, JSON), row_count, step_log (which steps were told), steps (those that this version tells).
 Rows of older code have none of these. A part that one of two versions lacks is no difference.

@@ -54,7 +54,9 @@ def _slots(portal: str) -> SharedSlots:
 
 def portal(name: str, remaining_seconds: Callable[[], float]) -> Portal:
     """Return a client of a portal through its reading webhook."""
-    return make_client(settings.webhook_url("read", name), _slots(name), remaining_seconds)
+    client = make_client(settings.webhook_url("read", name), _slots(name), remaining_seconds)
+    mirror().alone = settings.is_alone("read")
+    return client
 
 
 def deadline(context: Context, reserve: float = RESERVE_SECONDS) -> Callable[[], float]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relay import settings
 from relay.echo import detect
-from relay.tracking import announce
+from relay.tracking import announce, wiring
 from relay.tracking.announce import to_change
 from relay.tracking.projection import (
     canonical_json,
@@ -32,6 +32,14 @@ def test_a_failed_entry_is_published_once_more(relay):
     assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}
     assert len({one["id"] for one in relay.topic.published}) == 12
     assert relay.topic.calls == 3
+
+
+@pytest.mark.parametrize(("alone", "groups"), [(True, {None}), (False, {"main"})])
+def test_only_portals_that_share_a_stack_are_groups(relay, alone, groups):
+    """A group makes queues fair, and is billed: the only portal of a stack has none."""
+    wiring.mirror().alone = alone
+    relay.announce.handler({"Records": relay.edited(2)}, Context)
+    assert relay.topic.groups == groups
 
 
 def test_from_the_first_failed_record_on_everything_comes_again(relay):

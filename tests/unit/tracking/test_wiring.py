@@ -13,6 +13,8 @@ def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     asked = []
+    monkeypatch.setattr(settings, "is_alone", lambda kind: kind == "read")
+    monkeypatch.setenv("MIRROR_TABLE", "M")
     wiring.forget()
 
     def url(kind, name):
@@ -25,4 +27,6 @@ def test_a_portal_is_read_through_its_reading_webhook(monkeypatch):
     assert asked == [("read", "main")] * 2
     assert wiring._slots.cache_info().misses == 1  # noqa: SLF001  what slots learn is kept
     assert portal.webhook.user_id == 1
+    assert wiring.mirror().alone
+    wiring.forget()
     assert 290 < wiring.deadline(Context)() <= 295
