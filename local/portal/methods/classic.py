@@ -12,6 +12,7 @@ from local.portal.family import FAMILIES
 from local.portal.item_lists import page_of
 from local.portal.items import add_item, delete_item, subject_of, update_item
 from local.portal.listing import Page
+from local.portal.methods.imports import audit_of
 from local.portal.php import entries
 from local.portal.rows import table_of
 from local.portal.schema import EntityType
@@ -26,6 +27,7 @@ _UPDATE_MISSING = {
     "quote": "Quote is not found",
 }
 _DELETE_MISSING = {"company": "Company is not found"}
+_IMPORTED = {"contact", "company", "quote"}  # may be added with IMPORT=Y
 _HIDDEN_IN_FIELDS = {"OBSERVERS"}
 
 
@@ -112,8 +114,10 @@ def _add(call: Call, code: str) -> Any:
     if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
     values, multi = _read(call, entity, given)
+    imports = dict(entries(call.get("params"))).get("IMPORT") == "Y"
     try:
-        return add_item(call.portal, entity, values, call.actor, multi)["id"]
+        audit = audit_of(call, entity, given) if imports and code in _IMPORTED else {}
+        return add_item(call.portal, entity, values, call.actor, multi, audit=audit)["id"]
     except RestError as error:
         raise classic(error.text) from None
 

@@ -9,10 +9,19 @@ from local.portal.methods.items import check_writable, entity_of, fields_of, nam
 from local.portal.php import entries
 from local.portal.schema import EntityType
 from local.portal.table import Row
-from local.portal.values import read_fields
+from local.portal.values import read_fields, read_value
 
 _MAX_IMPORT = 20  # [crm-item-batch-import.md]
 _IMPORTED_AUDIT = ("createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy", "movedBy")
+
+
+def audit_of(call: Call, entity: EntityType, given: Any) -> Row:
+    """Times and authors, which an import alone may set."""
+    fields = (
+        (entity.classic.get(name) or entity.fields.get(name), v) for name, v in entries(given)
+    )
+    found = [(field, value) for field, value in fields if field and field.key in _IMPORTED_AUDIT]
+    return {field.key: read_value(call.portal, field, value) for field, value in found}
 
 
 def _import(call: Call, entity: EntityType, given: Any) -> Row:
@@ -21,11 +30,7 @@ def _import(call: Call, entity: EntityType, given: Any) -> Row:
     title = entity.fields.get("title")
     if entity.code == "company" and title is not None and not values.get("title"):
         raise RestError("CRM_FIELD_ERROR_REQUIRED", f'The "{title.title}" field is required')
-    audit: Row = {}
-    clock = call.portal.clock
-    for key, value in entries(given):
-        if key in _IMPORTED_AUDIT and key in entity.fields:
-            audit[key] = clock.parse(value) if key.endswith("Time") else int(value)
+    audit = audit_of(call, entity, given)
     row = add_item(call.portal, entity, values, call.actor, multi, audit=audit, event=False)
     return {"item": {"id": row["id"]}}
 
