@@ -49,8 +49,8 @@ async def part_findings(
         if part == PRODUCTS and error.code.upper() == "ACCESS_DENIED":
             text = (
                 f"{name}: product rows can't be asked for several items at once, which costs up to "
-                "twenty times the requests, and perhaps not at all; an administrator's webhook can, "
-                "or leave them out of Parts"
+                "twenty times the requests, and perhaps not at all; an administrator's webhook "
+                "can, or leave them out of Parts"
             )
         else:
             text = f"{name}: {part} are left unread ({error}); leave them out of Parts"
