@@ -1,9 +1,11 @@
 """relay.reaction.run: writes are finished and stored, however a reaction ends."""
 
 import asyncio
+import gc
 
 import pytest
 
+from relay.errors import PermanentError
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.portal import OncePortal
@@ -51,6 +53,47 @@ def test_failures_are_counted_even_before_the_first_write(record):
         with pytest.raises(ZeroDivisionError):
             record.deliver(FakePortal(), fail)
         assert record.stored().failures == expected
+
+
+def test_a_failed_run_with_a_write_stores_once_at_its_end(record):
+    """The number of failures goes with the write's result: no request of its own."""
+    portal = FakePortal({COMMENT: 7})
+
+    async def write_and_fail(once):
+        await once.call(COMMENT, fields={})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        record.deliver(portal, write_and_fail)
+    assert record.stored().failures == 1
+    assert record.table.asked == ["PutItem", "BatchWriteItem"]
+
+
+def test_a_write_that_fails_when_its_caller_is_gone_leaves_no_noise(record):
+    """The error of a write whose caller was cancelled is not reported as never retrieved."""
+    reported = []
+
+    async def react():
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
+        gate, begun = asyncio.Event(), asyncio.Event()
+
+        class Refusing(FakePortal):
+            async def call(self, method, /, **_params):
+                begun.set()
+                await gate.wait()
+                raise PermanentError(method, "REFUSED", "no")
+
+        run = record.run_of(Checkpoint(KEY), "t")
+        task = asyncio.create_task(OncePortal(Refusing(), run).call(COMMENT, fields={}))
+        await begun.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        gate.set()
+        await run.finish(failed=False)
+
+    asyncio.run(react())
+    gc.collect()
+    assert reported == []
 
 
 def test_a_run_that_has_ended_sends_nothing_new(record):
