@@ -64,6 +64,7 @@ def show_object(_family: Any, row: Row, view: Row, _operation: str) -> None:
     """Folders have no content, files no object that they stand for."""
     for name in ("REAL_OBJECT_ID",) if row["TYPE"] == "file" else _OF_FILES:
         view.pop(name, None)
+    view["DELETE_TIME"] = row.get("DELETE_TIME")
 
 
 def find_object(call: Call, name: str, kind: str, at: int = 0) -> Row:
@@ -94,7 +95,7 @@ def view_object(row: Row, *, fresh: bool = False) -> Row:
     view = show(_OBJECT, row)
     for name in _FRESH & view.keys() if fresh else ():  # new ones have numbers
         view[name] = int(view[name] or 0)
-    return view
+    return view | ({"DELETED_BY": None} if fresh else {})
 
 
 def put_object(call: Call, folder: Row, kind: str, name: str, more: Row) -> Row:

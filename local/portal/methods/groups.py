@@ -26,6 +26,7 @@ def show_group(family: Family, row: Row, view: Row, operation: str) -> None:
         return
     numbers = (name for name in view if family.fields[family.key_of(name)].type == "integer")
     view |= {name: int(view[name] or 0) for name in numbers}
+    view |= {name: row.get(name) for name in ("PROJECT_DATE_START", "PROJECT_DATE_FINISH")}
     view |= {"ID": row["id"], "MEMBERS": [row["OWNER_ID"]], "CHAT_ID": 0, "DIALOG_ID": ""}
     view |= {"ORDINARY_MEMBERS": [], "INVITED_MEMBERS": [], "SITE_IDS": [row["SITE_ID"]]}
     words = [word.strip() for word in str(row.get("KEYWORDS") or "").split(",")]

@@ -38,6 +38,7 @@ def search_chats(call: Call) -> Page:
     text = _phrase(call)
     chats = [one for one in table(call.portal, "chat").walk() if one["kind"] != "P"]
     views = [chat_view(call, one) for one in chats if text in one["title"].casefold()]
+    views = [view | {"description": view["description"] or None} for view in views]
     return paged(call, [without(view, "found") for view in views])
 
 

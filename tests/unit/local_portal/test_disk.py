@@ -14,7 +14,7 @@ UPLOAD = {"id": 2, "data": {"NAME": "a"}, "fileContent": PNG}
 def folder(desk):
     """Make a folder on the first user's storage; its id."""
     made = desk.call("disk.storage.addFolder", id=2, data={"NAME": "Papers"})
-    assert {"NAME": "Papers", "TYPE": "folder", "DELETED_BY": "0"}.items() <= made.items()
+    assert {"NAME": "Papers", "TYPE": "folder", "DELETED_BY": None}.items() <= made.items()
     assert (made["ID"], made["REAL_OBJECT_ID"]) == (made["ID"], made["ID"])
     return made["ID"]
 
