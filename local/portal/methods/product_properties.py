@@ -7,7 +7,7 @@ from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.php import entries, int_or_none
-from local.portal.rows import find_row, hook, table_of
+from local.portal.rows import find_row, hook, show, table_of
 from local.portal.table import Row
 
 _DIRECTORY_SETTINGS: Row = {"size": 1, "width": 0, "group": "N", "multiple": "N", "tableName": ""}
@@ -97,3 +97,53 @@ def check_property(_call: Call, values: Row, old: Row | None) -> None:
     if row.get("userType") == "directory":
         given = dict(entries(row.get("userTypeSettings")))
         values["userTypeSettings"] = _DIRECTORY_SETTINGS | given
+
+
+def _settings_of(call: Call) -> Row:
+    """How a section shows the property of a request."""
+    number = int_or_none(call.need("propertyId"))
+    family = FAMILIES["catalog.productPropertySection"]
+    row = table_of(call, family).get(number or 0)
+    if row is None:
+        raise family.error("get", "missing")
+    return row
+
+
+@method("catalog.productPropertySection.set", "catalog")
+def set_section(call: Call) -> Any:
+    """Change how a section shows a property."""
+    row, given = _settings_of(call), dict(entries(call.need("fields")))
+    family = FAMILIES["catalog.productPropertySection"]
+    names = [name for name in family.fields if name != "propertyId"]
+    row |= {name: str(given[name]) for name in names if name in given}
+    of = table_of(call, FAMILIES["catalog.productProperty"]).rows[row["id"]]
+    texts = {"propertyId": str(row["id"]), "iblockId": str(of["iblockId"]), "sectionId": "0"}
+    return {"productPropertySection": show(family, row) | texts}
+
+
+@method("catalog.productPropertyFeature.getAvailableFeaturesByProperty", "catalog")
+def available_features(call: Call) -> Any:
+    """What can be switched on for a property."""
+    number = int_or_none(call.need("propertyId"))
+    if table_of(call, FAMILIES["catalog.productProperty"]).get(number or 0) is None:
+        raise FAMILIES["catalog.productPropertyFeature"].error("get", "missing")
+    names = {"LIST_PAGE_SHOW": "Show in lists", "DETAIL_PAGE_SHOW": "Show on the product's page"}
+    rows = [{"featureId": k, "featureName": v, "moduleId": "iblock"} for k, v in names.items()]
+    return {"features": rows}
+
+
+@hook("catalog.productImage", "before")
+def of_product(call: Call) -> None:
+    """A new image names its product among its fields."""
+    given = dict(entries(call.get("fields")))
+    if "productId" in given:
+        call.params = {**call.params, "productid": given["productId"]}
+
+
+@hook("catalog.productImage", "check")
+def check_image(call: Call, values: Row, _old: Row | None) -> None:
+    """An image comes as its name and its content."""
+    parts = [str(part) for _, part in entries(call.need("fileContent"))]
+    if len(parts) < 2 or not parts[0]:  # noqa: PLR2004  name and content
+        raise RestError("0", "The file name is not specified")
+    values["name"] = parts[0]

@@ -4,28 +4,12 @@ from typing import Any
 
 from local.portal.call import Call, intranet_only, method
 from local.portal.errors import RestError, access_denied, invalid_argument, missing
+from local.portal.family import FAMILIES
 from local.portal.php import entries
 from local.portal.schema import EntityType
 from local.portal.table import Row
 
-_FLAGS = (
-    "isCategoriesEnabled",
-    "isStagesEnabled",
-    "isBeginCloseDatesEnabled",
-    "isClientEnabled",
-    "isUseInUserfieldEnabled",
-    "isLinkWithProductsEnabled",
-    "isMycompanyEnabled",
-    "isDocumentsEnabled",
-    "isSourceEnabled",
-    "isObserversEnabled",
-    "isRecyclebinEnabled",
-    "isAutomationEnabled",
-    "isBizProcEnabled",
-    "isSetOpenPermissions",
-    "isPaymentsEnabled",
-    "isCountersEnabled",
-)
+_FLAGS = [f.name for f in FAMILIES["crm.type"].fields.values() if f.type == "boolean"]
 _USER_FIELD_LINKS = (
     "CALENDAR_EVENT|UF_CRM_CAL_EVENT",
     "TASKS_TASK|UF_CRM_TASK",

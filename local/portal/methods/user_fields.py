@@ -154,9 +154,10 @@ def settings_fields(call: Call) -> Any:
     if not kind:
         raise classic("Parameter 'type' is not specified or empty.")
     types = {"int": "int", "dict": "object", "list": "array"}
+    number = {"double": "double", "integer": "int"}.get(kind, "string")
     return {
         name: {
-            "type": kind if value == "" else types.get(type(value).__name__, "string"),
+            "type": number if value == "" else types.get(type(value).__name__, "string"),
             "title": name.replace("_", " ").title(),
         }
         for name, value in _SETTINGS.get(kind, {}).items()

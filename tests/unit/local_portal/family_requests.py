@@ -40,6 +40,7 @@ GIVEN |= {
     "crm.item.payment.product": {"paymentId": 1, "rowId": 1, "quantity": 2},
 }
 BESIDE = {
+    "catalog.productImage": {"productId": 1, "fileContent": ["a.png", "YQ=="]},
     "calendar.event": {"type": "user", "ownerId": 1, "from": "2026-05-04", "to": "2026-05-05"},
     "calendar.section": {"type": "user", "ownerId": 1},
     "crm.timeline.logmessage": {"entityTypeId": 2, "entityId": 1},

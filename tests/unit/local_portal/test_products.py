@@ -29,3 +29,27 @@ def test_a_catalogue_describes_its_properties(full):
         "S",
     )
     assert "property261" not in answer
+
+
+def test_a_section_shows_a_property_as_it_was_set(full):
+    """Settings and features are those of a property that is there."""
+    method = "catalog.productPropertySection"
+    answer = full.call(f"{method}.set", propertyId=258, fields={"displayType": "P"})
+    assert answer["productPropertySection"]["displayType"] == "P"
+    kept = full.call(f"{method}.get", propertyId=258)["productPropertySection"]
+    assert kept["displayType"] == "P"
+    assert full.refusal(f"{method}.set", propertyId=9, fields={}).code == "0"
+    features = "catalog.productPropertyFeature.getAvailableFeaturesByProperty"
+    assert {one["moduleId"] for one in full.call(features, propertyId=258)["features"]} == {
+        "iblock"
+    }
+    assert full.refusal(features, propertyId=9).code == "0"
+
+
+def test_an_image_has_a_name(full):
+    """Without its name it is refused."""
+    fields = {"productId": 1}
+    for content in ([], ["", "YQ=="]):
+        refused = full.refusal("catalog.productImage.add", fields=fields, fileContent=content)
+        assert refused.text == "The file name is not specified"
+    assert full.refusal("catalog.productImage.list").code == "100"
