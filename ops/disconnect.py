@@ -1,7 +1,7 @@
 """`make disconnect`: remove a portal's secrets; what is known of its items stays.
 
-Nothing is asked: GO=1 does it. One request deletes all secrets; a command that was
-ended before it, or ran before, is run again and finds what is left.
+Nothing is asked: GO=1 does it. One request deletes all secrets; a command that was ended before it,
+or ran before, is run again and finds what is left.
 """
 
 from functools import cache

@@ -1,6 +1,7 @@
 """The local stack, started once for all end-to-end tests, on ports of its own."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -55,6 +56,10 @@ class Relay:
             QueueUrl=self.stack.resources[queue], AttributeNames=names
         )
         return sum(int(asked["Attributes"][name]) for name in names)
+
+    def is_announced(self, deal):
+        """Return whether the log names a Change of a deal."""
+        return re.search(rf'"main\.deal\.{deal}\.\w+\.\d', self.log()) is not None
 
     def log(self):
         """Return all that the functions have logged; ministack gives 10,000 lines at a time."""

@@ -42,8 +42,7 @@ def put_back(project):
 def won_deal(relay, await_until, title):
     """Return the id of a new deal that the mirror holds, and that is won then."""
     deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": title})["item"]["id"]
-    change_id = f'"change_id":"main.deal.{deal}.'
-    await_until(lambda: change_id in relay.log(), 60)
+    await_until(lambda: relay.is_announced(deal), 60)
     relay.portal.call("crm.item.update", entityTypeId=2, id=deal, fields={"stageId": "WON"})
     return deal
 
@@ -87,8 +86,7 @@ def test_code_that_can_not_run_leaves_the_former_code_at_work(relay, project, li
 def test_a_new_reaction_is_an_update_that_keeps_the_mirror(relay, project, live, await_until):
     """`make new` and `make remove` beside the running stack; an older item's change is known."""
     deal = relay.portal.call("crm.item.add", entityTypeId=2, fields={"title": "Old"})["item"]["id"]
-    change_id = f'"change_id":"main.deal.{deal}.'
-    await_until(lambda: change_id in relay.log(), 60)
+    await_until(lambda: relay.is_announced(deal), 60)
     new(project, "name_deal", "deal", "title")
     taken = await_until(live.take)
     assert taken.is_update
