@@ -59,7 +59,7 @@ portal-wheel: .venv/.ready ## It as a wheel that installs alone, in dist/
 	@.venv/bin/python -m local.portal_wheel
 
 invoke: env ## One function, one sample event: FUNCTION=… EVENT=…
-	@.venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
+	@PYTHONPATH=src .venv/bin/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
 # ./relay has the operator's commands. A target hands it the variables of make's own command line.
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),"$(name)=$$$(name)"))

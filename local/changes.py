@@ -123,6 +123,7 @@ def step(change: Change, reading: Reading | None = None) -> dict[str, Any]:
     """Return a change as a step of the page's strip (local/portal/README.md)."""
     changed = edited_fields(change)
     detail = {
+        "action": change.action,
         "changed": changed,
         "before": {name: change.before.get(name) for name in changed},
         "after": {name: change.after.get(name) for name in changed},

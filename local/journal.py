@@ -53,7 +53,7 @@ class Journal:
             color = "red" if notice.bad else "green"
             console.print(f"{_now()}  [{color}]{notice.verdict}[/] {shown(notice.text)}")
             _indented(notice.lines)
-            text = f"{_now()} {notice.verdict} {notice.text}"
+            text = f"{notice.verdict} {notice.text}"
             self._ask("notice", text=text, lines=notice.lines, bad=notice.bad)
 
     def _show(self, lines: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta, timezone
 from typing import Any
 
-_PACKAGE = "local.portal."
+_PACKAGE = f"{__package__}."  # the wheel has another
 _SETS: dict[str, type[Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
 
 
@@ -89,7 +89,10 @@ class _Packer:
             return {"$": "zone", "seconds": value.utcoffset(None).total_seconds()}
         if kind.__module__.startswith(_PACKAGE):
             packed = {name: self.pack(one) for name, one in attributes(value).items()}
-            return {"$": f"{kind.__module__}:{kind.__qualname__}", "state": packed}
+            return {
+                "$": f"{kind.__module__.removeprefix(_PACKAGE)}:{kind.__qualname__}",
+                "state": packed,
+            }
         raise TypeError(f"a {kind.__module__}.{kind.__qualname__} can't be saved")
 
 
@@ -138,7 +141,10 @@ class _Unpacker:
 
 def _class(name: str) -> type[Any]:
     module, _, path = name.partition(":")
-    found = getattr(importlib.import_module(module), path) if module.startswith(_PACKAGE) else None
-    if not isinstance(found, type) or found.__module__ != module:
+    try:
+        found = getattr(importlib.import_module(_PACKAGE + module), path)
+    except (ImportError, AttributeError):
+        found = None
+    if not isinstance(found, type) or found.__module__ != _PACKAGE + module:
         raise TypeError(f"{name} is no class of a portal")
     return found

@@ -25,7 +25,7 @@ class Strip:
         self.rows: OrderedDict[int, Row] = OrderedDict()
         self.version = 0
         self.changed_rows: deque[tuple[int, int]] = deque(maxlen=20 * _KEPT)
-        self.notice: Row = {}  # what became of code that was saved: text, lines, bad
+        self.notice: Row = {}  # what became of code that was saved: text, lines, bad, time
         self.counters: dict[str, int] = {"events": 0, "requests": 0, "commands": 0, "refused": 0}
         self._by_event: dict[str, int] = {}
         self._by_subject: dict[str, deque[int]] = {}
@@ -101,7 +101,7 @@ class Strip:
 
     def tell(self, text: str, lines: list[str], *, bad: bool) -> None:
         """Show a notice above the rows until the next one."""
-        self.notice = {"text": text, "lines": lines, "bad": bad}
+        self.notice = {"text": text, "lines": lines, "bad": bad, "time": time.time()}
         self.version += 1
 
     def count(self, name: str, amount: int = 1) -> None:

@@ -1,9 +1,8 @@
 // Deals by stage. A card is dragged, or moved with Alt and an arrow key.
-import { openCard } from './card.js'
 import { robotsOf } from './robots.js'
 import { startCount } from './strip.js'
 import { named, number, t } from './strings.js'
-import { act, el, get, post, say } from './tools.js'
+import { act, el, get, openCard, post, say } from './tools.js'
 
 let category = 0
 let stages = []

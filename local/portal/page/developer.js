@@ -70,7 +70,7 @@ function outgoing (state, panel) {
   const rows = state.outgoing.map(hook => el('li', {},
     el('div', {}, el('strong', {}, hook.title || `#${hook.id}`), ' ', el('mark', { class: hook.active ? 'good' : '' }, t(hook.active ? 'active' : 'off'))),
     el('code', {}, hook.url), el('small', {}, `${t('token')}: `, el('code', { class: 'secret' }, hook.token)),
-    el('small', {}, hook.events.join(', ') || t('which')),
+    el('small', {}, hook.events.join(', ') || t('allEvents')),
     el('div', { class: 'row' }, copy(hook.token),
       el('button', { class: 'small', onclick: () => patch('outgoing', { id: hook.id, active: !hook.active }).then(again(panel)) }, t(hook.active ? 'off' : 'on')),
       el('button', { class: 'small danger', onclick: () => remove('outgoing', { id: hook.id }).then(again(panel)) }, t('remove')))))

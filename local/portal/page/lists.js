@@ -1,7 +1,6 @@
 // Contacts, tasks, notifications: the newest ones, as tables that fold on a narrow screen.
-import { openCard } from './card.js'
 import { clock, number, t } from './strings.js'
-import { act, el, get } from './tools.js'
+import { act, el, get, openCard } from './tools.js'
 
 function table (names, rows) {
   const head = el('tr', {}, ...names.map(name => el('th', { scope: 'col' }, t(name))))

@@ -1,14 +1,15 @@
 // Tabs, language, theme; and what is shown follows what the portal says is new.
 import { showBoard } from './board.js'
-import { refreshCard } from './card.js'
-import { showDeveloper } from './developer.js'
 import { showFaults } from './faults.js'
-import { showContacts, showTalk, showTasks } from './lists.js'
 import { follow, knowHooks, redraw, startCount } from './strip.js'
 import { switchLanguage, t, translate } from './strings.js'
 import { get, portalName, say } from './tools.js'
 
-const VIEWS = { deals: showBoard, contacts: showContacts, tasks: showTasks, talk: showTalk, developer: showDeveloper }
+const later = (file, name) => async panel => (await import(`./${file}.js`))[name](panel)
+const VIEWS = {
+  deals: showBoard, contacts: later('lists', 'showContacts'), tasks: later('lists', 'showTasks'),
+  talk: later('lists', 'showTalk'), developer: later('developer', 'showDeveloper'),
+}
 const REFRESH_MS = 400 // a burst redraws the items a few times, not hundreds
 const panel = document.getElementById('panel')
 const tabs = [...document.querySelectorAll('[role=tab]')]
@@ -42,7 +43,7 @@ let due = null
 function itemsChanged () {
   due ??= setTimeout(async () => {
     due = null
-    refreshCard()
+    if (document.getElementById('card').open) import('./card.js').then(card => card.refreshCard())
     if (current() !== 'developer') await show() // forms there are not to be taken from under a hand
   }, REFRESH_MS)
 }

@@ -1,7 +1,6 @@
 // The strip: a row for each event, a chip for each step. News is drawn at most once a frame.
-import { openCard } from './card.js'
 import { clock, number, t } from './strings.js'
-import { el, portalName } from './tools.js'
+import { el, openCard, portalName } from './tools.js'
 
 const STEPS = ['sent', 'verified', 'published', 'read', 'changed', 'reacted', 'written']
 const SHOWN = 40
@@ -20,7 +19,7 @@ const short = value => { const text = value == null || value === '' ? '—' : ty
 function saying (name, step) {
   if (name === 'sent') return step.outcome
   if (name === 'changed' && step.field) return `${step.field}: ${short(step.before)} → ${short(step.after)}`
-  if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length > 2 ? ' …' : '') + (step.reading ? ` (${step.reading})` : '')
+  if (name === 'changed' && Array.isArray(step.changed)) return step.changed.slice(0, 2).map(key => `${key}: ${short(step.before?.[key])} → ${short(step.after?.[key])}`).join(', ') + (step.changed.length ? '' : step.action ?? '') + (step.changed.length > 2 ? ' …' : '') + (step.reading ? ` (${step.reading})` : '')
   if (name === 'reacted') return [short(step.reaction ?? step.by ?? '').replace('—', ''), step.error, step.at].filter(Boolean).join(' · ')
   return short(step.comment ?? step.fields?.join?.(', ') ?? (step.task && `task/${step.task}`) ?? step.method ?? '').replace('—', '')
 }
@@ -78,13 +77,13 @@ export function startCount () { base = { ...counters }; drawSoon() }
 export function knowHooks (some) { hooks = some; drawSoon() }
 
 // What became of code that was saved: it runs, or it can't, and where it is wrong.
-function showNotice ({ text, lines, bad }) {
+function showNotice ({ text, lines, bad, time }) {
   const box = document.getElementById('notice')
-  if (!text || box.dataset.text === text + lines) return
-  box.dataset.text = text + lines
+  if (!text || box.dataset.time === String(time)) return
+  box.dataset.time = time
   box.hidden = false
   box.className = bad ? 'bad' : ''
-  box.replaceChildren(el('p', {}, text), ...(lines.length ? [el('pre', {}, lines.join('\n'))] : []))
+  box.replaceChildren(el('p', {}, `${clock(time)} ${text}`), ...(lines.length ? [el('pre', {}, lines.join('\n'))] : []))
 }
 
 export function follow (onItems, onLost) {

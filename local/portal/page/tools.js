@@ -39,6 +39,9 @@ export const remove = (path, values) => request('DELETE', path, undefined, value
 // What a person in the portal does: no webhook, no limits.
 export const act = (method, params) => post('call', { method, params })
 
+// The card's scripts are loaded with the first card.
+export const openCard = async subject => (await import('./card.js')).openCard(subject)
+
 let silence
 export function say (text) {
   const node = document.getElementById('said')

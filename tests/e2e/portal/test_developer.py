@@ -109,5 +109,5 @@ def test_what_became_of_saved_code_is_told(page, portal, browser):
         expect(tab.locator("#notice.bad")).to_contain_text(place)
     later.close()
     tell(text="running src/relay/reactions/mine.py")
-    expect(page.locator("#notice")).to_have_text("running src/relay/reactions/mine.py")
+    expect(page.locator("#notice")).to_contain_text("M running src/relay/reactions/mine.py")
     expect(page.locator("#notice.bad")).to_have_count(0)

@@ -51,7 +51,7 @@ def test_the_page_comes_with_the_wheel(bin_folder, tmp_path):
     """The page, with its style, and its scripts are served."""
     text = """
 import urllib.request
-from local.portal.server import PortalServer
+from bitrix24_portal.server import PortalServer
 with PortalServer() as server:
     for path in ("/", "/page/main.js", "/admin/board"):
         print(urllib.request.urlopen(server.url + path).status)

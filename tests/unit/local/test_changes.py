@@ -39,7 +39,8 @@ def test_many_and_long_values_are_cut():
 def test_what_came_or_went_and_what_a_reaction_wrote_are_told():
     """An added or deleted item is shown without fields; an echo is called one."""
     assert words(replace(WON, action="added", before={})) == "deal 662 added by user 1, event"
-    assert step(replace(WON, action="added", before={}))["detail"]["changed"] == []
+    detail = step(replace(WON, action="added", before={}))["detail"]
+    assert (detail["action"], detail["changed"]) == ("added", [])
     gone = replace(WON, action="deleted", changed=(), after={}, via="sweep", origin="relay")
     assert words(gone) == "deal 662 deleted, sweep, written by a reaction"
 

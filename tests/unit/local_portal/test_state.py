@@ -107,7 +107,7 @@ def test_another_file_is_refused_and_the_portal_stays(desk, saved):
 
 @pytest.mark.parametrize(
     "name",
-    ["os:system", "local.portal.state:Path", "local.portal.run:time", "local", "local.portal.no:X"],
+    ["os:system", "state:Path", "run:time", "state", "no:X", ".os:system"],
 )
 def test_a_state_makes_objects_of_portals_only(name):
     """A file that names a function, or a class of another package, is refused."""
