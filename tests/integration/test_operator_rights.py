@@ -9,11 +9,12 @@ from botocore.loaders import Loader
 from tests import processed
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "logs", "sns", "sqs", "ssm")
+SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "logs", "s3", "sns", "sqs", "ssm")
 DEPLOYING = {"build.py", "deploy.py", "deploy_faults.py"}  # SAM's rights, which are not these
 # Rights that go by another name than the operation, or that come with another operation.
 ACTIONS = {
     "lambda:Invoke": ["lambda:InvokeFunction"],
+    "s3:ListObjectsV2": ["s3:ListBucket"],
     "sqs:ChangeMessageVisibilityBatch": ["sqs:ChangeMessageVisibility"],
     "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
     "sqs:SendMessageBatch": ["sqs:SendMessage"],

@@ -13,7 +13,7 @@ from cfnlint.api import ManualArgs, lint
 from samtranslator.model.exceptions import InvalidDocumentException
 
 from bench.cost.fixed import fixed, lines
-from relay.tracking.announce import STREAM_SECONDS
+from relay.tracking.publish import STREAM_SECONDS
 from tests import processed
 from tests.combinations import STRENGTH, covering, dangling, deciders, deciding
 from tests.snapshots import FOLDER, OPTIONS, VARIANTS, snapshot, variant
