@@ -10,7 +10,13 @@ from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row, Table
 
-_STRANGER = RestError("ACCESS_ERROR", "You do not have access to the specified dialog", 403)
+
+def no_access(text: str, status: int = 403) -> RestError:
+    """A chat that the caller is not in, or that is not there."""
+    return RestError("ACCESS_ERROR", text, status)
+
+
+_STRANGER = no_access("You do not have access to the specified dialog")
 
 _DAY = 86400
 
@@ -44,8 +50,8 @@ def task_chat(portal: Portal, task: Row) -> Row:
     return chat
 
 
-def chat_of(call: Call, dialog: Any) -> Row:
-    """The chat behind `chat5` or behind the number of a person; ACCESS_ERROR where none is."""
+def chat_of(call: Call, dialog: Any, refusal: RestError = _STRANGER) -> Row:
+    """The chat behind `chat5` or behind the number of a person; the refusal where none is."""
     text, portal = str(dialog or ""), call.portal
     if not text or isinstance(dialog, list | dict | bool):
         raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
@@ -53,20 +59,20 @@ def chat_of(call: Call, dialog: Any) -> Row:
         number = int_or_none(text.removeprefix("chat").removeprefix("sg"))
         row = table(portal, "chat").get(number or 0)
         if row is None or call.user not in row["users"]:
-            raise _STRANGER
+            raise refusal
         return row
     other = int_or_none(text)
     if other is None:
         raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
     if other not in portal.users:
-        raise _STRANGER
+        raise refusal
     users = sorted({call.user, other})
     chats = table(portal, "chat").walk()
     found = next((row for row in chats if row["kind"] == "P" and row["users"] == users), None)
     return found or new_chat(portal, call.user, users, kind="P")
 
 
-def chat_of_id(call: Call) -> Row:
+def chat_of_id(call: Call, refusal: RestError | None = None) -> Row:
     """The chat of `CHAT_ID`, or of `DIALOG_ID` where that is given."""
     if call.get("dialog_id") is not None:
         if not str(call.get("dialog_id")).startswith(("chat", "sg")):
@@ -77,7 +83,7 @@ def chat_of_id(call: Call) -> Row:
         raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
     row = table(call.portal, "chat").get(number)
     if row is None:
-        raise RestError("ACCESS_ERROR", "Action unavailable", 403)
+        raise refusal or no_access("Action unavailable")
     return row
 
 

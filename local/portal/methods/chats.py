@@ -6,7 +6,7 @@ from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
 from local.portal.chat_views import COLORS
-from local.portal.chats import chat_of, chat_of_id, new_chat, say, table
+from local.portal.chats import chat_of, chat_of_id, new_chat, no_access, say, table
 from local.portal.errors import RestError
 from local.portal.php import entries, int_or_none
 from local.portal.table import Row
@@ -109,7 +109,7 @@ def _marked(users: list[int], user: int, *, on: bool) -> list[int]:
 
 
 def _on_chat(do: Callable[[Call, Row], None], call: Call) -> Any:
-    do(call, chat_of_id(call))
+    do(call, chat_of_id(call, no_access("This chat cannot be muted") if do is _mute else None))
     return True
 
 
@@ -132,9 +132,13 @@ def chat_user_list(call: Call) -> Any:
     return chat_of_id(call)["users"]
 
 
+_REFUSALS = {"pinned": (no_access("You don't have permission to pin this chat", 400),)}
+_REFUSALS |= {"writing": (no_access("Action unavailable"),)}
+
+
 def _mark(mark: str, parameter: str, call: Call) -> Any:
     """Mark a dialogue for the owner of the webhook: pinned, unread, hidden."""
-    chat = chat_of(call, call.get("dialog_id"))
+    chat = chat_of(call, call.get("dialog_id"), *_REFUSALS.get(mark, ()))
     chat[mark] = _marked(chat[mark], call.user, on=not parameter or _flag(call, parameter))
     return True
 

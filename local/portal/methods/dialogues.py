@@ -5,7 +5,7 @@ from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.chat_views import chat_view, message_view, person, recent_view
-from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, table
+from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, no_access, table
 from local.portal.errors import RestError
 from local.portal.listing import Page
 from local.portal.php import entries, int_or_none
@@ -129,7 +129,8 @@ def dialog_search(call: Call) -> Any:
     """Messages of a chat that have a text."""
     if not call.number("chat_id"):
         raise RestError("CHAT_ID_EMPTY", "CHAT_ID can't be empty")
-    rows = messages_of(call.portal, chat_of_id(call))
+    refusal = no_access("You do not have access to this chat")
+    rows = messages_of(call.portal, chat_of_id(call, refusal))
     text = str(call.get("search_message", default="") or "").casefold()
     rows = [row for row in rows if text in row["message"].casefold()]
     rows = [row for row in rows if in_period(call, row["time"], "date")]
