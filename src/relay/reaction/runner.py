@@ -121,7 +121,7 @@ class Reaction:
         for one in unfinished:
             one.storing = asyncio.create_task(store.store(one))
         # A write that is under way is finished first; one that does not end keeps its lease.
-        storing = [one.storing for one in running if one.storing and not one.storing.done()]
+        storing = [one.storing for one in running if one.storing]
         if storing:
             await asyncio.wait(storing, timeout=deadline.RESERVE_SECONDS / 2)
         for one in running:

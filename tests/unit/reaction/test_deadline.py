@@ -50,6 +50,25 @@ def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
     assert '"handled":[1.0]' in out
 
 
+@pytest.mark.usefixtures("portal")
+def test_a_reaction_that_is_late_may_put_its_things_away(monkeypatch):
+    """A reaction is cancelled at the deadline, and what it does then is awaited."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
+    put_away = []
+
+    @reaction
+    async def hang(_change: Change) -> None:
+        """Hang, and put things away."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            put_away.append(1)
+
+    assert handle(hang, change_of().to_json(), seconds=0.1) == ["m0"]
+    assert put_away == [1]
+
+
 def test_a_reaction_that_holds_the_thread_is_stopped(portal, monkeypatch, capsys):
     """A reaction that blocks the event loop is ended by a signal; the other records are handled."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.4)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -52,22 +53,26 @@ def test_all_records_of_a_batch_run_at_once(sqs):
 
 
 def test_one_record_that_must_wait_does_not_bring_the_others_back(sqs, capsys):
-    """Only the record that failed is given back, for as long as its error says."""
+    """Only the record that waits is given back, for as long as its error says; each is counted."""
 
     @reaction
     async def pick(event: Event) -> None:
         """Fail for one."""
         if event.id == "8":
             raise TransientError("crm.item.get", "QUERY_LIMIT_EXCEEDED", retry_after=100)
+        if event.id == "9":
+            raise PermanentError("crm.item.get", "NOT_FOUND")
 
-    other = replace(EVENT, event_id="main.contact.8.add", id="8")
-    assert handle(pick, EVENT.to_json(), other.to_json()) == ["m1"]
+    waits, dead = (replace(EVENT, event_id=f"main.contact.{n}.add", id=n) for n in ("8", "9"))
+    bodies = [one.to_json() for one in (EVENT, waits, dead)]
+    assert handle(pick, *bodies) == ["m1"]
     (hidden,) = sqs.hidden
     assert hidden["ReceiptHandle"] == "r1"
     assert 100 <= hidden["VisibilityTimeout"] <= 126
     log = capsys.readouterr().out
     assert '"handled":[1.0]' in log
     assert '"waiting":[1.0]' in log
+    assert '"dead_lettered":[1.0]' in log
 
 
 @pytest.mark.parametrize(
@@ -143,6 +148,25 @@ def test_cancellation_and_exit_fail_their_record_only(portal, capsys, raised):
     assert f'"reason":"quit_one raised {raised.__name__}"' in out
     assert '"handled":[1.0]' in out
     assert not portal.sqs.sent
+
+
+def test_the_lease_outlives_the_function_and_what_it_has_sent(portal):
+    """While a write is sent, its lease lasts for the function's time and the portal's minute."""
+    leases = []
+
+    def answer(**_):
+        (row,) = portal.sqs.table.rows.values()
+        leases.append(float(row["until"]["N"]) - time.time())
+        return True
+
+    @reaction
+    async def tell(_event: Event, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE="x")
+
+    portal.answers["im.notify.system.add"] = answer
+    assert handle(tell, EVENT.to_json(), seconds=100) == []
+    assert 140 < leases[0] <= 160
 
 
 def test_a_record_that_did_not_run_is_not_handled(portal, monkeypatch):
