@@ -3,7 +3,7 @@
 Only what is asked for comes back from AWS, so the rows that do not matter take no memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -16,10 +16,11 @@ from relay.tracking.row import Key, Row
 
 PARTS = 8  # that are read at once
 PAGE_ROWS = 3000  # of 1 MB, about
+MOST_CHANGES = 200_000  # since a time: they take 2 GB of memory
 
 
 def changes_between(past: Past, portal: str, since: float, until: float) -> list[PastChange]:
-    """Return a portal's changes from one time (epoch s) to another, by time."""
+    """Return a portal's changes from one time (epoch s) to another, by time; exits at too many."""
     ask = {
         "FilterExpression": "#at BETWEEN :since AND :until AND begins_with(pk, :of)",
         "ExpressionAttributeNames": {"#at": "at"},
@@ -29,7 +30,15 @@ def changes_between(past: Past, portal: str, since: float, until: float) -> list
             ":of": {"S": f"{portal}/"},
         },
     }
-    return sorted(_rows(past, ask, PastChange.of), key=lambda one: (one.at, one.change_id))
+    found: list[PastChange] = []
+    for rows in _pages(past, ask):
+        found += map(PastChange.of, rows)
+        if len(found) > MOST_CHANGES:
+            raise SystemExit(
+                f"there are more than {MOST_CHANGES} changes since then, too many for this machine's "
+                "memory: take a later SINCE"
+            )
+    return sorted(found, key=lambda one: (one.at, one.change_id))
 
 
 def last_versions_of(past: Past, rows: Sequence[Row]) -> list[int]:
@@ -53,35 +62,27 @@ def _last_versions(past: Past, of_kind: Key) -> dict[tuple[int, str], int]:
         "ConsistentRead": True,
     }
     found: dict[tuple[int, str], int] = {}
-    for pk, sk in _rows(past, ask, lambda row: (row["pk"]["S"], row["sk"]["S"])):
-        born, _, version = sk.partition(".")
-        item = int(pk.rpartition("/")[2]), born
+    for row in chain.from_iterable(_pages(past, ask)):
+        born, _, version = row["sk"]["S"].partition(".")
+        item = int(row["pk"]["S"].rpartition("/")[2]), born
         found[item] = max(found.get(item, 1), int(version))
     return found
 
 
-def _rows[T](past: Past, ask: dict[str, Any], read: Callable[[Item], T]) -> Iterator[T]:
-    """Return what is read from the rows that meet a Scan."""
-    progress, total = Progress("changes read in the history"), past.count()
-    looked_at = [0] * PARTS
-
-    def part(number: int) -> list[T]:
-        found: list[T] = []
-        for rows, scanned in _pages(past, ask, number):
-            found += map(read, rows)
-            looked_at[number] += scanned
-            progress.at(sum(looked_at), total)
-        return found
-
+def _pages(past: Past, ask: dict[str, Any]) -> Iterator[list[Item]]:
+    """Yield the rows that meet a Scan, a page of each part at once."""
+    progress, total, looked_at = Progress("changes read in the history"), past.count(), 0
+    ask |= {"TableName": past.history_table, "TotalSegments": PARTS}
+    parts = [ask | {"Segment": number} for number in range(PARTS)]
     with ThreadPoolExecutor(PARTS) as threads:
-        return chain.from_iterable(list(threads.map(part, range(PARTS))))
-
-
-def _pages(past: Past, ask: dict[str, Any], part: int) -> Iterator[tuple[list[Item], int]]:
-    ask = ask | {"TableName": past.history_table, "Segment": part, "TotalSegments": PARTS}
-    while True:
-        answer = past.dynamodb.scan(**ask)
-        yield answer["Items"], answer["ScannedCount"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        while parts:
+            answers = list(threads.map(lambda part: past.dynamodb.scan(**part), parts))
+            for answer in answers:
+                looked_at += answer["ScannedCount"]
+                yield answer["Items"]
+            progress.at(looked_at, total)
+            parts = [
+                part | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+                for part, answer in zip(parts, answers, strict=True)
+                if "LastEvaluatedKey" in answer
+            ]

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 import requests
 
-from ops import rehearse
+from ops import rehearse, selection
 from ops.former_world import FormerWorld, NotHeldError
 from ops.happened import Happened
 from ops.offline import Network
@@ -285,6 +285,14 @@ def test_a_list_of_a_time_before_the_mirror_was_filled_is_not_answered(relay, ta
     with pytest.raises(NotHeldError, match="before the mirror had every deal"):
         world.answer("crm.item.list", asked, began)
     assert len(world.answer("crm.item.list", asked, time.time())["items"]) == 2
+
+
+def test_more_changes_than_the_memory_holds_are_refused(relay, rehearsed, monkeypatch):
+    """Four are, where three are the most; the reaction is not run."""
+    won(relay, 4)
+    monkeypatch.setattr(selection, "MOST_CHANGES", 3)
+    with pytest.raises(SystemExit, match="more than 3 changes since then"):
+        rehearsed(follow_up, "follow_up")
 
 
 @pytest.mark.parametrize(
