@@ -73,7 +73,7 @@ def _fill(relay: TrackingRelay, table: Table) -> list[int]:
         relay.sweep()  # measures the offset of the time filter
         relay.track_queue()
     filled = sum(one.requests for one in spent)
-    table.line("the first filling of 10,000: requests", filled, "", 28)
+    table.line("the first filling of 10,000: requests", filled, "", 24)
     return ids
 
 
@@ -90,7 +90,7 @@ def _batches(relay: TrackingRelay, table: Table, ids: list[int]) -> None:
         with _silent():
             spent.append(relay.spend(partial(track_all, records)))
         puts.append(relay.spend(lambda: relay.put(len(ids))))
-    table.line("1,000 changed deals: requests", max(one.requests for one in spent), "", 2)
+    table.line("1,000 changed deals: requests", max(one.requests for one in spent), "", 1)
     seconds = statistics.median(one.seconds for one in spent)
     table.line("from received to put", seconds, "s", 10)
     whole, put = (
@@ -107,7 +107,7 @@ def _pollers(relay: TrackingRelay, table: Table, ids: list[int]) -> None:
     shares = [list(share) for share in batched(events_of(ids), len(ids) // POLLERS, strict=True)]
     with get_context("spawn").Pool(POLLERS, _silence_loggers) as pool:
         spent = relay.spend(lambda: pool.map(_poll, shares, chunksize=1))
-    table.line("the same, taken up by five at once: requests", spent.requests, "", 7)
+    table.line("the same, taken up by five at once: requests", spent.requests, "", 5)
 
 
 def _poll(records: list[dict[str, Any]]) -> None:
