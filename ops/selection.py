@@ -35,8 +35,8 @@ def changes_between(past: Past, portal: str, since: float, until: float) -> list
         found += map(PastChange.of, rows)
         if len(found) > MOST_CHANGES:
             raise SystemExit(
-                f"there are more than {MOST_CHANGES} changes since then, too many for this machine's "
-                "memory: take a later SINCE"
+                f"there are more than {MOST_CHANGES} changes since then, which take more "
+                "memory than a command should: take a later SINCE"
             )
     return sorted(found, key=lambda one: (one.at, one.change_id))
 
