@@ -3,7 +3,7 @@
 `data/answers.toml` has them by name: `enum` holds lines of id, name and the two codes, parted by
 bars; `result` holds the answer itself, and `total` what stands beside it; `refuse` an error as
 `code|text|status`, and `names` the methods that answer with it. `data/manifests.json` has what the
-older methods of tasks tell of themselves.
+older methods of tasks tell of themselves. A function of the same name comes before all of these.
 """
 
 import json
@@ -56,4 +56,4 @@ def register_answers() -> None:
         result = data.get("result") if "result" in data else [_enum(line) for line in lines]
         scope = data.get("scope", name.partition(".")[0])
         total = data.get("total")
-        METHODS[name.lower()] = Method(name, scope, partial(_answer, result, total=total))
+        METHODS.setdefault(name.lower(), Method(name, scope, partial(_answer, result, total=total)))

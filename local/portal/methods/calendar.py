@@ -8,6 +8,7 @@ from local.portal.family import FAMILIES
 from local.portal.methods.calendar_events import DAY, moment, unset
 from local.portal.php import entries
 from local.portal.rows import show, table_of
+from local.portal.static import ANSWERS
 from local.portal.table import Row
 
 _EVENT = FAMILIES["calendar.event"]
@@ -80,13 +81,7 @@ def status_set(call: Call) -> Any:
 @method("calendar.user.settings.get", "calendar")
 def user_settings(call: Call) -> Any:
     """How the owner's calendar looks."""
-    settings: Row = {"view": "month", "meetSection": "1", "crmSection": "1", "showDeclined": True}
-    settings |= {"denyBusyInvitation": False, "collapseOffHours": "Y", "showWeekNumbers": "N"}
-    settings |= {"showTasks": "Y", "syncTasks": "N", "showCompletedTasks": "N"}
-    settings |= {"lastUsedSection": "false", "sendFromEmail": "", "defaultSections": {}}
-    settings |= {"syncPeriodPast": "3", "syncPeriodFuture": "12", "timezoneName": "UTC"}
-    settings |= {"defaultReminders": {"fullDay": [], "withTime": []}, "timezoneOffsetUTC": 0}
-    settings |= {"timezoneDefaultName": "", "work_time_start": "9.00", "work_time_end": "19.00"}
+    settings: Row = ANSWERS["calendar.user.settings.get"]["result"]
     own: Row = call.portal.cards.get(("calendar", str(call.user)), {})
     return settings | own
 

@@ -6,10 +6,9 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
-from local.portal.filters import FilterCompiler
-from local.portal.listing import Page, cut, read_start
+from local.portal.family_list import list_rows
 from local.portal.php import entries
-from local.portal.rows import hook, show, table_of
+from local.portal.rows import hook
 from local.portal.table import Row
 
 _DEPARTMENTS = FAMILIES["department"]
@@ -35,20 +34,14 @@ def show_department(_family: Any, _row: Row, view: Row, _operation: str) -> None
 
 
 @method("department.get", "department")
-def department_get(call: Call) -> Page:
+def department_get(call: Call) -> Any:
     """Departments by conditions that stand at the top level."""
     names = {name: call.get(name.lower()) for name in _DEPARTMENTS.classic if name != "SORT"}
     given = {name: value for name, value in names.items() if value is not None}
     given |= {k.upper(): v for k, v in entries(call.get("filter", default={}))}
     sort, way = call.get("sort", default="ID"), call.get("order", default="asc")
-    if isinstance(way, list | dict) and way:
-        sort, way = entries(way)[0]
+    order = dict(entries(way)[:1]) if isinstance(way, list | dict) and way else {str(sort): way}
     if str(sort).isdigit():
-        given, sort = given | {"SORT": sort}, "ID"
-    field = _DEPARTMENTS.classic.get(str(sort).upper())
-    test = FilterCompiler(call.portal, _DEPARTMENTS, "classic").compile(given)
-    order = [(field.key if field else "id", str(way).upper() == "DESC")]
-    rows = filter(test, table_of(call, _DEPARTMENTS).walk())
-    page = cut(rows, order, read_start(call.get("start")), ordered=False)
-    page.result = [show(_DEPARTMENTS, row) for row in page.result]
-    return page
+        given, order = given | {"SORT": sort}, {}
+    call.params = {"filter": given, "order": order or {"ID": "ASC"}, "start": call.get("start")}
+    return list_rows(call, _DEPARTMENTS)

@@ -5,14 +5,10 @@ from typing import Any
 
 from local.portal.call import Call, method
 from local.portal.errors import RestError, classic
+from local.portal.static import ANSWERS
 from local.portal.table import Row
 
-_DAY: Row = {"STATUS": "CLOSED", "TIME_START": None, "TIME_FINISH": None, "DURATION": "00:00:00"}
-_DAY |= {"TIME_LEAKS": "00:00:00", "ACTIVE": False, "IP_OPEN": "", "IP_CLOSE": ""}
-_DAY |= {"LAT_OPEN": 0, "LON_OPEN": 0, "LAT_CLOSE": 0, "LON_CLOSE": 0, "TZ_OFFSET": 0}
-_SETTINGS: Row = {"UF_TIMEMAN": True, "UF_TM_FREE": False, "UF_TM_MAX_START": "09:15:00"}
-_SETTINGS |= {"UF_TM_MIN_FINISH": "17:45:00", "UF_TM_MIN_DURATION": "08:00:00"}
-_SETTINGS |= {"UF_TM_ALLOWED_DELTA": "00:15:00"}
+_DAY: Row = {"TIME_START": None, **ANSWERS["timeman.status"]["result"], "TIME_FINISH": None}
 
 
 def _user(call: Call) -> Row:
@@ -82,4 +78,4 @@ def close(call: Call) -> Row:
 @method("timeman.settings", "timeman")
 def settings(call: Call) -> Row:
     """What is asked of somebody's days."""
-    return _SETTINGS | {"ADMIN": bool(_user(call).get("admin"))}
+    return {**ANSWERS["timeman.settings"]["result"], "ADMIN": bool(_user(call).get("admin"))}
