@@ -60,7 +60,9 @@ def _get(call: Call, code: str) -> Any:
     entity = _entity(call, code)
     row = _item(call, entity)
     call.touched.append(("read", subject_of(entity, row["id"])))
-    return classic_view(entity, row, call.webhook)
+    view = classic_view(entity, row, call.webhook)
+    unset = {name: "" for name, one in view.items() if one is None and name.startswith("UF_")}
+    return view | unset  # where a list has null
 
 
 def _list(call: Call, code: str) -> Page:

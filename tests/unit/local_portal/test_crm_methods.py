@@ -116,3 +116,11 @@ def test_an_import_sets_the_times_of_a_contact(full, params, date):
     if params:
         refused = full.refusal("crm.contact.add", fields={"DATE_CREATE": "soon"}, params=params)
         assert refused.text == 'Invalid value for field "DATE_CREATE"'
+
+
+def test_an_unset_field_of_people_is_an_empty_text_in_get_and_null_in_a_list(full):
+    """As the samples of the classic methods show it."""
+    name = "UF_CRM_1721244482250"
+    number = full.call("crm.deal.add", fields={"TITLE": "One"})
+    listed = full.call("crm.deal.list", filter={"ID": number}, select=["ID", name])[0]
+    assert (full.call("crm.deal.get", id=number)[name], listed[name]) == ("", None)
