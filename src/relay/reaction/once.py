@@ -21,7 +21,7 @@ from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Checkpoint
 from relay.reaction.lookup import Lookup
 from relay.reaction.run import NEEDS_OPERATOR, Run
 from relay.reaction.write_notes import WriteNotes
-from relay.reaction.writes import is_harmless, replay, send, to_text
+from relay.reaction.writes import is_harmless, reduced, replay, send, to_text
 
 
 class Attempt(NamedTuple):
@@ -174,13 +174,13 @@ class OnceWriter:
             raise
         return await self._done(attempt, call, result)
 
-    async def _done(self, attempt: Attempt, call: Call, result: object) -> object:
+    async def _done(self, attempt: Attempt, call: Call, answered: object) -> object:
         """Record a result; it is stored with the next write of the checkpoint."""
-        write = attempt.write
+        write, result = attempt.write, reduced(call, answered)
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)
         if self._notes:
-            await self._held(self._notes.after(write, call, result))
+            await self._held(self._notes.after(write, call, answered))
         return result
 
     async def _held(self, io: Awaitable[None]) -> None:

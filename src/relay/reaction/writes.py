@@ -27,26 +27,33 @@ _NOT_SENT = {
 
 
 async def send(portal: PortalApi, call: Call) -> object:
-    """Send a write; return its result reduced to ids, of a batch a BatchResult."""
+    """Send a write; return its result as it was answered, of a batch a BatchResult."""
     if call.commands is None:
-        return ids_of(await portal.call(call.method, **call.params))
+        return await portal.call(call.method, **call.params)
     halt = bool(call.params["halt"])
     outcomes = await portal.batch(call.commands, halt=halt, return_errors=True)
     errors = {name: one for name, one in outcomes.items() if isinstance(one, CallError)}
     for error in errors.values():
         if isinstance(error, MayHaveRunError) or len(errors) == len(outcomes):
             raise error
-    reads = _reads(call.commands)
-    results = {
-        name: result if name in reads else ids_of(result)
-        for name, result in outcomes.items()
-        if name not in errors
-    }
+    results = {name: result for name, result in outcomes.items() if name not in errors}
     refused = {
         name: [error.method, error.code, error.description[:DESCRIPTION_LETTERS]]
         for name, error in errors.items()
     }
     return BatchResult(results, refused)
+
+
+def reduced(call: Call, answered: object) -> object:
+    """Return what a reaction gets of a result: ids, and what a batch has read."""
+    if not isinstance(answered, BatchResult):
+        return ids_of(answered)
+    reads = _reads(call.commands or {})
+    results = {
+        name: result if name in reads else ids_of(result)
+        for name, result in answered.results.items()
+    }
+    return BatchResult(results, answered.errors)
 
 
 def to_text(call: Call, result: object) -> str:

@@ -8,14 +8,20 @@ from itertools import count
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from relay.change import Change
 from relay.echo.calls import BatchResult, Call
 from relay.echo.ledger import BUDGET, ROW_BYTES
+from relay.echo.row_writes import written_rows
 from relay.errors import LoopError
+from relay.portal import Portal
+from relay.reaction import reaction
 from relay.reaction.checkpoint import Write
 from relay.reaction.newest import Newest
 from relay.reaction.write_notes import Author, Ledger, OwnItem, WriteNotes
+from tests.batches import handle
 from tests.dynamo import Dynamo
 from tests.runs import batch_of
+from tests.samples import change_of
 
 USER_ID = 7
 OWNER = {"ownerType": "D", "ownerId": 5}
@@ -233,3 +239,34 @@ def test_a_failure_to_note_after_a_write_is_logged(run):
     ((message, more),) = run.logged
     assert message == "not noted"
     assert more["method"] == "crm.item.delete"
+
+
+ROWS_SET = "crm.item.productrow.set"
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_reaction_gets_ids_and_the_ledger_the_rows_that_were_answered(
+    portal, monkeypatch, batched
+):
+    """The note has marks of whole rows, whatever is kept of the answer for a repeat."""
+    monkeypatch.setattr("relay.portal.fake._reduced", lambda _method, answer: answer)
+    portal.answers[ROWS_SET] = {"productRows": [ROW]}
+    got = []
+
+    @reaction
+    async def tidy(change: Change, portal: Portal) -> None:
+        """Set the rows of the item that changed."""
+        params = OWNER | {"ownerId": change.id, "productRows": [{"price": 5}]}
+        if batched:
+            got.append((await portal.batch({"rows": (ROWS_SET, params)}))["rows"])
+        else:
+            got.append(await portal.call(ROWS_SET, **params))
+
+    assert handle(tidy, change_of().to_json()) == []
+    assert got == [{"productRows": [{"id": 3}]}]
+    rows = portal.sqs.table.rows
+    texts = [row[n]["S"] for row in rows.values() for n in row if n.startswith("note ")]
+    (note,) = map(json.loads, texts)
+    written = written_rows(ROWS_SET, OWNER, {"productRows": [ROW]})
+    assert note["fields"] == {"productrows": list(written.fields["productrows"])}
+    assert "Tea" not in repr(rows)
