@@ -17,8 +17,6 @@ from local.portal import (  # noqa: F401  importing registers actions
     admin_calls,
     admin_items,
     admin_robots,
-    admin_state,
-    admin_strip,
     admin_views,
     admin_webhooks,
 )

@@ -8,6 +8,7 @@ from local.portal.clock import Clock
 from local.portal.faults import ERRORS, TRANSPORT, add_fault
 from local.portal.php import int_or_none
 from local.portal.portal import Denial, Portal
+from local.portal.state import from_json, to_json
 from local.portal.table import Row
 from local.portal.time_passing import pass_time
 from local.portal.webhooks import SCOPES
@@ -60,17 +61,8 @@ def state(portal: Portal, _given: Row) -> Any:
 def events(portal: Portal, given: Row) -> Any:
     """The newest events sent, newest first, each with its body as it went out."""
     rows = list(portal.outbox.done)[-int(given.get("limit", 100)) :][::-1]
-    return [
-        {
-            "number": row.number,
-            "event": row.event,
-            "subject": row.subject,
-            "outcome": row.outcome,
-            "seconds": round(row.seconds, 4),
-            "body": row.body,
-        }
-        for row in rows
-    ]
+    names = ("number", "event", "subject", "outcome", "seconds", "body")
+    return [{name: getattr(row, name) for name in names} for row in rows]
 
 
 @action("GET", "notifications")
@@ -144,9 +136,18 @@ def allow(portal: Portal, given: Row) -> Any:
 
 
 def _denial(given: Row) -> Denial:
-    kind, category = given.get("entityTypeId"), given.get("categoryId")
-    return Denial(
-        int(given["user"]),
-        None if kind is None else int(kind),
-        None if category is None else int(category),
-    )
+    narrowed = (given.get("entityTypeId"), given.get("categoryId"))
+    return Denial(int(given["user"]), *(None if one is None else int(one) for one in narrowed))
+
+
+@action("GET", "state/saved")
+def saved(portal: Portal, _given: Row) -> Any:
+    """All that the portal holds, webhooks' secrets too: what `--keep` writes to a file."""
+    return to_json(portal)
+
+
+@action("PUT", "state/saved")
+def load(portal: Portal, given: Row) -> Any:
+    """Go back to a saved state."""
+    from_json(portal, given)
+    return {"items": sum(len(table) for table in portal.items.values())}

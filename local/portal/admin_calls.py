@@ -1,4 +1,4 @@
-"""What the admin API tells of the REST requests that came."""
+"""The log of REST requests, and the strip: what the admin API tells and is told of them."""
 
 from typing import Any
 
@@ -36,3 +36,30 @@ def call(portal: Portal, given: Row) -> Any:
         raise KeyError(f"request {number} any more: the newest 200 are kept")
     asked, answered = portal.activity.bodies[number]
     return {"number": number, "request": asked, "answer": answered}
+
+
+@action("POST", "steps")
+def steps(portal: Portal, given: Row) -> Any:
+    """Tell the strip what the relay did: one JSON object a line, or a list, or one object."""
+    rows = given.get("lines", [given])
+    for row in rows:
+        if isinstance(row, dict):
+            portal.strip.step(row)
+    return {"taken": len(rows)}
+
+
+@action("POST", "notice")
+def notice(portal: Portal, given: Row) -> Any:
+    """Tell the page what became of saved code: text, lines (a traceback), bad."""
+    portal.strip.tell(
+        str(given["text"]),
+        [str(line) for line in given.get("lines", ())],
+        bad=bool(given.get("bad", False)),
+    )
+    return {"told": True}
+
+
+@action("GET", "strip")
+def strip(portal: Portal, given: Row) -> Any:
+    """The strip's rows as they are now."""
+    return list(portal.strip.rows.values())[-int(given.get("limit", 100)) :]

@@ -2,7 +2,7 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.portal.errors import RestError
@@ -96,17 +96,7 @@ class Fault:
     def to_dict(self) -> dict[str, Any]:
         """As the page shows it."""
         left = None if self.until is None else max(0.0, self.until - time.monotonic())
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "method": self.method,
-            "share": self.share,
-            "times": self.times,
-            "left": left,
-            "when": self.when,
-            "seconds": self.seconds,
-            "hits": self.hits,
-        }
+        return asdict(self) | {"left": left}
 
 
 def make_fault(number: int, given: dict[str, Any]) -> Fault:

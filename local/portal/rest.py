@@ -17,7 +17,7 @@ from local.portal.faults import ERRORS, TRANSPORT, Fault, pick
 from local.portal.params import BodyTooLargeError, read_params
 from local.portal.php import entries, to_xml
 from local.portal.portal import Portal
-from local.portal.run import find_method, refuse, run_method
+from local.portal.run import find_method, refuse, run_method, unknown_method
 from local.portal.spoil import page, spoil
 from local.portal.table import Row
 from local.portal.webhooks import IncomingWebhook
@@ -97,7 +97,7 @@ async def _respond(  # noqa: PLR0913  all of one request
     if settings.https_required and request.url.scheme != "https":
         raise refuse("https")
     if not user and method:
-        raise _unknown_method(portal)
+        raise unknown_method(portal)
     webhook = authorize(portal, user, secret)
     if not settings.rest_available:
         raise refuse("plan")
@@ -148,12 +148,6 @@ def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
     if owner is None or not owner["active"]:
         raise refuse("invalid_credentials")
     return webhook
-
-
-def _unknown_method(portal: Portal) -> RestError:
-    return RestError(
-        "ERROR_METHOD_NOT_FOUND", "Method not found!", portal.settings.method_not_found_status
-    )
 
 
 def _on_transport(portal: Portal) -> list[Fault]:

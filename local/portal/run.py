@@ -18,16 +18,19 @@ from local.portal.webhooks import IncomingWebhook
 _READ_MARKS = 100  # more items in one answer is a sweep, not a look at an event's item
 
 
+def unknown_method(portal: Portal) -> RestError:
+    """What a method that does not exist gets."""
+    status = portal.settings.method_not_found_status
+    return RestError("ERROR_METHOD_NOT_FOUND", "Method not found!", status)
+
+
 def find_method(portal: Portal, webhook: IncomingWebhook, name: str) -> Method:
     """Look a method up; unknown ones and those outside the webhook's scopes are refused."""
     found = METHODS.get(name.lower())
     if found is None:
-        raise RestError(
-            "ERROR_METHOD_NOT_FOUND", "Method not found!", portal.settings.method_not_found_status
-        )
+        raise unknown_method(portal)
     if not webhook.may(found.scope):
-        status, code, text = ERRORS["scope"]
-        raise RestError(code, text, status)
+        raise refuse("scope")
     return found
 
 
@@ -135,8 +138,7 @@ def check_operating(portal: Portal, webhook: IncomingWebhook, name: str, *, in_b
         return
     total = portal.operating.of(webhook.secret, name).total(portal.clock.now())
     if total >= settings.operating_limit:
-        status, code, text = ERRORS["operating"]
-        raise RestError(code, text, status)
+        raise refuse("operating")
 
 
 def charge(

@@ -1,6 +1,6 @@
 """The switches of a portal: what the documentation leaves open, and what tests want different."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -87,7 +87,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """All switches, for the page."""
-        return _to_dict(self)
+        return asdict(self)
 
 
 def _change(target: Any, changes: dict[str, Any]) -> None:
@@ -107,11 +107,3 @@ def _change(target: Any, changes: dict[str, Any]) -> None:
             setattr(target, name, type(current)(value))
         except (TypeError, ValueError):
             raise ValueError(f"{name} must be {type(current).__name__}") from None
-
-
-def _to_dict(target: Any) -> dict[str, Any]:
-    values = {entry.name: getattr(target, entry.name) for entry in fields(target)}
-    return {
-        name: _to_dict(value) if isinstance(value, EventSettings) else value
-        for name, value in values.items()
-    }

@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # What can be ticked; `basic` comes with every webhook [common/system/scope.md]
@@ -51,15 +51,7 @@ class IncomingWebhook:
 
     def to_dict(self) -> dict[str, Any]:
         """As the page shows it, the secret included: it is the creator who looks."""
-        return {
-            "id": self.id,
-            "user": self.user,
-            "secret": self.secret,
-            "scopes": sorted(self.scopes),
-            "title": self.title,
-            "expires": self.expires,
-            "path": self.path(),
-        }
+        return asdict(self) | {"scopes": sorted(self.scopes), "path": self.path()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,11 +72,4 @@ class OutgoingWebhook:
 
     def to_dict(self) -> dict[str, Any]:
         """As the page shows it."""
-        return {
-            "id": self.id,
-            "url": self.url,
-            "token": self.token,
-            "events": sorted(self.events),
-            "title": self.title,
-            "active": self.active,
-        }
+        return asdict(self) | {"events": sorted(self.events)}
