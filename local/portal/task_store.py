@@ -7,8 +7,10 @@ from local.portal.items import Actor
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
-from local.portal.task_view import TEMPLATE
+from local.portal.task_history import note
+from local.portal.task_view import NAMES, TEMPLATE
 
+_UPPER = {key: name for name, key in NAMES.items()}
 DONE = "5"  # the status of a finished task
 
 
@@ -27,6 +29,7 @@ def create_task(portal: Portal, values: Row, actor: Actor, *, event: bool = True
         "guid": "{" + str(uuid.UUID(int=portal.random.getrandbits(128))) + "}",
     } | values
     portal.tasks.put(number, row)
+    note(portal, number, user, "NEW", None, None)
     for owner in row.get("ufCrmTask", []):
         _tell_owner(portal, owner, row, actor)
     if event:
@@ -71,6 +74,8 @@ def change_task(portal: Portal, row: Row, values: Row, actor: Actor) -> Row:
     if not changed:
         return row
     now, user = portal.clock.stamp(), str(actor.user)
+    for key, value in changed.items():
+        note(portal, row["id"], user, _UPPER.get(key, key), row.get(key, blank.get(key)), value)
     if "status" in changed:
         changed |= {"statusChangedDate": now, "statusChangedBy": user}
         done = changed["status"] == DONE

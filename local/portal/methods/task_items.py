@@ -13,6 +13,7 @@ from local.portal.listing import PAGE, Page
 from local.portal.php import entries, int_or_none
 from local.portal.rows import find_row, hook, show, table_of
 from local.portal.table import Row
+from local.portal.task_history import note
 
 _CHECKLIST, _ELAPSED = FAMILIES["task.checklistitem"], FAMILIES["task.elapseditem"]
 _COMMENT = FAMILIES["task.commentitem"]
@@ -51,6 +52,15 @@ def check_item(call: Call, values: Row, old: Row | None) -> None:
 def may_delete(call: Call, row: Row) -> None:
     """Who may not see a task takes nothing from its checklist."""
     _task(call, "task.checklistitem", row["TASKID"], "delete")
+
+
+def _note_item(what: str, call: Call, row: Row) -> None:
+    values = ("", row["TITLE"]) if what == "CREATE" else (row["TITLE"], "")
+    note(call.portal, row["TASKID"], call.user, f"CHECKLIST_ITEM_{what}", *values)
+
+
+hook("task.checklistitem", "add")(partial(_note_item, "CREATE"))
+hook("task.checklistitem", "delete")(partial(_note_item, "REMOVE"))
 
 
 @hook("task.checklistitem", "where")
@@ -123,6 +133,7 @@ def added_comment(call: Call, row: Row) -> None:
     """A comment is a write to its task, and a message of the task's chat."""
     task, author = call.portal.tasks.rows[row["TASKID"]], row.get("AUTHOR_ID") or call.user
     say(call.portal, task_chat(call.portal, task), author, row["POST_MESSAGE"], row["id"])
+    note(call.portal, task["id"], author, "COMMENT", None, str(row["id"]))
     _comment_event("ADD", call, row)
     call.wrote(f"task/{row['TASKID']}", comment=row["POST_MESSAGE"][:200])
 

@@ -224,3 +224,20 @@ def test_fields_that_people_made_are_a_tasks_own(full):
     assert [one["ufClientWish"] for one in listed["tasks"]] == [["Tea", "2"]]
     fields = full.call("tasks.task.getFields")["fields"]
     assert fields["UF_CLIENT_WISH"]["type"] == "string"
+
+
+def test_a_task_has_a_history(full):
+    """[tasks-task-history-list.md] The newest first, by kind, in an order."""
+    made = full.call("tasks.task.add", fields={"TITLE": "One", "RESPONSIBLE_ID": 2})["task"]["id"]
+    full.call("tasks.task.update", taskId=made, fields={"TITLE": "Two"})
+    item = full.call("task.checklistitem.add", TASKID=made, FIELDS={"TITLE": "Step"})
+    full.call("task.checklistitem.delete", TASKID=made, ITEMID=item)
+    full.call("task.commentitem.add", TASKID=made, FIELDS={"POST_MESSAGE": "Hello"})
+    rows = full.call("tasks.task.history.list", taskId=made)["list"]
+    steps = ["COMMENT", "CHECKLIST_ITEM_REMOVE", "CHECKLIST_ITEM_CREATE", "TITLE", "NEW"]
+    assert [row["field"] for row in rows] == steps
+    asked = {"filter": {"FIELD": "TITLE"}, "order": {"createdDate": "ASC"}}
+    row = full.call("tasks.task.history.list", taskId=made, **asked)["list"][0]
+    assert (row["value"], row["user"]["name"]) == ({"from": "One", "to": "Two"}, "Ann")
+    refused = full.refusal("tasks.task.history.list", taskId=99)
+    assert (refused.code, refused.text) == ("0", "Access denied. (internal error)")
