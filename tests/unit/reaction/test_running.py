@@ -1,12 +1,16 @@
 """relay.reaction.running: records that have not ended when the time is over."""
 
 import asyncio
+import time
 from contextlib import suppress
 
+import pytest
+
 from relay.change import Change
-from relay.errors import PermanentError
+from relay.errors import HungError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.reaction import reaction
+from relay.reaction.running import RunningRecord
 from relay.state_batch import StateBatch
 from tests.batches import handle
 from tests.samples import change_of
@@ -30,6 +34,15 @@ def test_a_reaction_that_waits_for_a_call_does_not_hang(portal, monkeypatch):
 
     assert handle(wait, CHANGE.to_json(), seconds=0.2) == ["m0"]
     assert 12 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 16
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(1, TransientError), (100, HungError)])
+def test_a_reaction_that_began_just_before_the_end_does_not_hang(seconds, error):
+    """Only a reaction that ran for longer than the reserve can have hung; its error says so."""
+    one = RunningRecord(None, started_at=time.monotonic() - seconds)
+    late = one.late_error("tell")
+    assert type(late) is error
+    assert "NO_TIME" in str(late) or "within 100 s" in str(late)
 
 
 def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):

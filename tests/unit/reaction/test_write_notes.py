@@ -165,6 +165,7 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
             "gone": ("crm.lead.delete", {"id": "$result[list][1][ID]"}),
             "plain": ("crm.lead.update", {"id": 70, "fields": {"TITLE": ["$result[list][0][ID]"]}}),
             "failed": ("crm.lead.delete", {"id": 8}),
+            "notice": ("im.notify.system.add", {"USER_ID": "$result[list][0][ID]"}),
         },
         halt=False,
     )
@@ -176,6 +177,7 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
     written = ("lead/70", "lead/8", "deal/9", "lead/3", "lead/4", "lead/9")
     assert run.counted == dict.fromkeys(written, 1)
     assert run.keys == ["gone#main#lead/4", "made#main#deal/0+"]
+    assert run.logged == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ def test_a_batch_that_ran_in_part_is_not_repeated(record):
     commands = {"deal": ("crm.deal.add", {"fields": {}}), "said": (COMMENT, {"fields": {}})}
     with pytest.raises(PermanentError, match="PARTLY_RUN"):
         record.deliver(portal, lambda once: once.batch(commands))
+    (stored,) = record.stored().writes
+    errors = {"said": [COMMENT, "NOT_FOUND", "made to fail"]}
+    assert json.loads(stored.result) == {"results": {"deal": 5}, "errors": errors}
     results = record.deliver(portal, lambda once: once.batch(commands, return_errors=True))
     assert results["deal"] == 5
     assert results["said"].code == "NOT_FOUND"
@@ -157,6 +160,17 @@ def test_the_reads_of_a_recorded_batch_are_sent_again(record):
         ("tasks.task.get", {"taskId": "9"}),
         ("crm.item.get", {"entityTypeId": 4, "id": 4}),
     ]
+
+
+def test_a_read_that_was_refused_is_refused_on_a_repeat_too(record):
+    """A repeat returns the refusal that the first run had, and does not ask anew."""
+    commands = {"deal": ("crm.deal.add", {}), "read": ("crm.item.get", {"entityTypeId": 2})}
+    portal = FakePortal({"crm.deal.add": 5})
+    portal.fail("crm.item.get", "NOT_FOUND")
+    for _ in range(2):
+        results = record.deliver(portal, lambda once: once.batch(commands, return_errors=True))
+        assert (results["deal"], results["read"].code) == (5, "NOT_FOUND")
+    assert len(portal.calls) == 2
 
 
 def test_a_failing_read_of_a_recorded_batch_fails_alone(record):
