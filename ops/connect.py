@@ -24,6 +24,7 @@ from ops.subscribed import subscribed_events
 from ops.swept import was_swept
 from ops.terminal import console, shown
 from ops.webhook import READ_SCOPES, WRITE_SCOPES
+from relay.tracking.parts import NONE
 
 PATIENCE_SECONDS = 3600.0
 
@@ -53,7 +54,7 @@ def _connect(portal: str, stack: Deployed, *, replace: bool, wants_proof: bool) 
     console.print("\n1. Outgoing webhook (Исходящий вебхук). Handler URL:")
     console.print(f"     {stack.outputs['HookUrl']}")
     console.print("   Events to tick:")
-    for event in subscribed_events():
+    for event in subscribed_events(stack.parameters.get("Parts", NONE)):
         console.print(f"     {event}")
     console.print("   and any other events that the journal should have. Save, and copy the token.")
     token = ask_token(portal, secrets)

@@ -6,18 +6,29 @@ from pathlib import Path
 from ops.build import ROOT
 from ops.template_file import read_template
 from relay.event import ROBOT_TYPE_PREFIX, TYPE_PREFIX
-from relay.kinds import KINDS
+from relay.kinds import KINDS, OPTIONAL_KINDS
+from relay.tracking.parts import NONE, REQUISITE, PartsSetting
 
-TRACKED = {
-    f"{kind.event}{action}" for kind in KINDS.values() for action in ("ADD", "UPDATE", "DELETE")
-}
+ACTIONS = ("ADD", "UPDATE", "DELETE")
+TRACKED = {f"{kind.event}{action}" for kind in KINDS.values() for action in ACTIONS}
+# A deleted requisite names nobody whose reading it could be a hint of.
+_OF_REQUISITES = {f"ONCRM{name}{a}" for name in ("REQUISITE", "BANKDETAIL") for a in ACTIONS[:2]}
 
 
-def subscribed_events() -> list[str]:
-    """Return the codes of the mirrored kinds' events, and of those that reactions subscribe to."""
+def subscribed_events(parts: str = NONE) -> list[str]:
+    """Return the codes of the events of what is mirrored with a value of the parameter `Parts`.
+
+    The events that reactions subscribe to are among them.
+    """
+    setting = PartsSetting.parse(parts)
+    optional = {
+        f"{OPTIONAL_KINDS[kind].event}{action}" for kind in setting.kinds for action in ACTIONS
+    }
+    if setting.mirrors(REQUISITE):
+        optional |= _OF_REQUISITES
     types = _types(ROOT)
     subscribed = {kind.removeprefix(TYPE_PREFIX).upper() for kind in types if TYPE_PREFIX in kind}
-    return sorted(subscribed | TRACKED)
+    return sorted(subscribed | TRACKED | optional)
 
 
 def subscribed_robots(root: Path = ROOT) -> set[str]:
