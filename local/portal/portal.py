@@ -94,14 +94,8 @@ class Portal:
         """Whether a user may see an item; who may not, doesn't find it in lists either."""
         if not self.denials:
             return True
-        category = row.get("categoryId", 0)
-        return self.denials.isdisjoint(
-            (
-                Denial(user),
-                Denial(user, type_number),
-                Denial(user, type_number, category),
-            )
-        )
+        narrowest = Denial(user, type_number, row.get("categoryId", 0))
+        return self.denials.isdisjoint((Denial(user), Denial(user, type_number), narrowest))
 
     def denied(self, user: int, type_number: int | None = None) -> bool:
         """Whether a user lacks all of CRM, or all of a type."""
