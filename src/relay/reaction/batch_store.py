@@ -35,10 +35,17 @@ class _Keys(NamedTuple):
     checkpoint: str
     newest: str | None
     equal_calls: EqualCalls | None
+    is_new: bool  # it comes for the first time
 
     def all(self) -> Iterator[str]:
-        """Yield the keys of all rows that are loaded for the record."""
-        yield self.checkpoint
+        """Yield the keys of all rows that are loaded for the record.
+
+        A change that comes for the first time has no checkpoint, but for doubles of SNS or SQS.
+        Their first write meets it under the lease's condition, as where two load before either
+        stores.
+        """
+        if not self.is_new:
+            yield self.checkpoint
         if self.newest:
             yield self.newest
         if self.equal_calls:
@@ -72,7 +79,7 @@ class BatchStore:
         now = time.time()
         checkpoints: dict[str, Checkpoint] = {}
         newest: dict[str, Newest] = {}
-        for one, (own_key, item_key, equal_calls) in zip(records, keys, strict=True):
+        for one, (own_key, item_key, equal_calls, _) in zip(records, keys, strict=True):
             key = find_key(own_key, equal_calls, rows)
             checkpoint = checkpoints.setdefault(key, Checkpoint.of(key, rows.get(key), now))
             lease = Lease(checkpoint, next(self._tokens), self._until, self._batch, equal_calls)
@@ -109,8 +116,9 @@ class BatchStore:
     def _keys(self, record: Record) -> _Keys:
         own, payload = checkpoint_key(self._reaction, record.id), record.payload
         if isinstance(payload, Change):
-            return _Keys(own, newest_key(self._reaction, payload.portal, payload.subject), None)
-        return _Keys(own, None, EqualCalls.of(self._reaction, payload))
+            item = newest_key(self._reaction, payload.portal, payload.subject)
+            return _Keys(own, item, None, record.is_new)
+        return _Keys(own, None, EqualCalls.of(self._reaction, payload), is_new=False)
 
     def _log_of(self, record: Record) -> Log:
         fields = record.log_fields()

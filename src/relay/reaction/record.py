@@ -10,6 +10,7 @@ from relay.change import Change
 from relay.errors import NotOursError
 from relay.event import Event
 from relay.reaction.run import NEEDS_OPERATOR, Operator
+from relay.retry_policy import Delivery
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,11 @@ class Record:
         sent_at = self.message.raw_event.get("attributes", {}).get("SentTimestamp", "0")
         confirmed_at = float(sent_at) / 1000 if code == NEEDS_OPERATOR else 0.0
         return Operator(sent_back="reason" in attributes, confirmed_at=confirmed_at)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether SQS delivers it for the first time, and no operator has sent it back."""
+        return Delivery.of(self.message, 0).receives == 1 and not self.operator.sent_back
 
     def log_fields(self) -> dict[str, object]:
         """Return the fields that name the record in a log line."""

@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from botocore.exceptions import ClientError
 
 from relay.change import Change
@@ -30,6 +31,39 @@ def test_a_double_in_one_batch_is_replayed(portal, capsys):
     out = capsys.readouterr().out
     assert '"replayed":[1.0]' in out
     assert '"change_id":"main.deal.5.b.2","subject":"deal/5","portal":"main"' in out
+
+
+@pytest.mark.parametrize(
+    ("receives", "reason", "loads"), [(1, "", False), (2, "", True), (1, "made up", True)]
+)
+def test_a_change_that_comes_for_the_first_time_loads_no_checkpoint(
+    portal, monkeypatch, receives, reason, loads
+):
+    """It has none; a double of it meets the row at its first write, and replays it all the same."""
+    table, loaded = portal.sqs.table, []
+    real = table.batch_get_item
+    portal.answers["im.notify.system.add"] = 1
+
+    def loading(**ask):
+        loaded.extend(key["pk"]["S"] for key in ask["RequestItems"]["state"]["Keys"])
+        return real(**ask)
+
+    monkeypatch.setattr(table, "batch_get_item", loading)
+
+    @reaction
+    async def tell(change: Change, portal: Portal) -> None:
+        """Tell somebody."""
+        await portal.call("im.notify.system.add", USER_ID=1, MESSAGE=change.id)
+
+    batch = batch_of(CHANGE.to_json())
+    (record,) = batch["Records"]
+    record["attributes"]["ApproximateReceiveCount"] = str(receives)
+    if reason:
+        record["messageAttributes"] = {"reason": {"stringValue": reason}}
+    for _ in range(2):
+        assert tell.handler(batch, context_of(60.0)) == {"batchItemFailures": []}
+    assert len(portal.calls) == 1
+    assert ("done#tell#main.deal.5.b.2" in loaded) is loads
 
 
 def test_waiting_uses_up_no_attempt(portal):
