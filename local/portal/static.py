@@ -1,9 +1,10 @@
 """Methods that answer the same to everybody: enumerations and other lists that no call changes.
 
 `data/answers.toml` has them by name: `enum` holds lines of id, name and the two codes, parted by
-bars; `result` holds the answer itself, and `total` what stands beside it; `refuse` an error as
-`code|text|status`, and `names` the methods that answer with it. `data/manifests.json` has what the
-older methods of tasks tell of themselves. A function of the same name comes before all of these.
+bars; `result` holds the answer itself, and `total` what stands beside it. `data/applications.toml`
+has what webhooks may not: `refuse` an error as `code|text|status`, `names` the methods that answer
+with it. `data/manifests.json` has what the older methods of tasks tell of themselves. A function of
+the same name comes before all of these.
 """
 
 import json
@@ -18,7 +19,12 @@ from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.tokens import fill
 
-ANSWERS: dict[str, Row] = tomllib.loads((DATA / "answers.toml").read_text(encoding="utf-8"))
+_FILES = ("answers.toml", "applications.toml")
+ANSWERS: Row = {
+    name: data
+    for file in _FILES
+    for name, data in tomllib.loads((DATA / file).read_text(encoding="utf-8")).items()
+}
 MANIFESTS: Row = json.loads((DATA / "manifests.json").read_text(encoding="utf-8"))
 _CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
 
