@@ -4,12 +4,14 @@ import gc
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -34,6 +36,8 @@ settings.register_profile(
 TOKEN = "faketoken0faketoken1faketoken200"
 EVENTS = Path(__file__).parents[1] / "events"
 DATA = Path(__file__).parent / "data"
+# `make test` counts coverage in these alone: the tracer doubles the time of a test.
+TRACED = re.compile(r"tests/(unit/(?!local)|integration/(slots/|test_tls\.py))")
 LOGGERS = set()  # the names of those that write to Stdout, if they are Powertools'
 
 
@@ -72,6 +76,30 @@ def pytest_collection_finish():
     """Collect garbage less often, and never what the imported modules hold."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+class Tracer:
+    """Coverage's tracer of this process, if there is one; it runs from the start."""
+
+    def __init__(self):
+        self.coverage, self.runs = None, True
+
+    def turn(self, on):
+        """Start or stop it."""
+        self.coverage = self.coverage or Coverage.current()  # None also where it is stopped
+        if self.coverage and on != self.runs:
+            (self.coverage.start if on else self.coverage.stop)()
+            self.runs = on
+
+
+TRACER = Tracer()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Count coverage in TRACED only."""
+    TRACER.turn(bool(TRACED.match(item.nodeid)))
+    return (yield)
 
 
 def pytest_runtest_setup():
