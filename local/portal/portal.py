@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A right that a user hasn't: all of CRM, one type, or one funnel of it."""
+    """A right that a user hasn't: all of CRM, tasks and lists, one type of CRM, or a funnel."""
 
     user: int
     type_number: int | None = None

@@ -1,10 +1,16 @@
 """Fields of tasks that people made [api-reference/tasks/user-field/]."""
 
+import re
 from typing import Any
 
 from local.portal.family import camel_case
 from local.portal.portal import Portal
 from local.portal.table import Row
+
+
+def snake(name: Any) -> str:
+    """Return the name that requests have for a field, which may come as answers name it."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).upper()
 
 
 def _made(portal: Portal) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Any
 from local.portal.clock import Clock
 from local.portal.php import entries
 from local.portal.table import Row
+from local.portal.task_fields import snake
 
 _COMPARISONS = (">", ">=", "<", "<=")
 
@@ -35,7 +36,7 @@ def special_test(
     name: str, value: Any, user: int, now: str, ids: Any
 ) -> Callable[[Row], bool] | None:
     """Conditions that no field holds: favourites, root tasks, overdue ones; None: it is another."""
-    plain = name.lstrip("!<>=%@").upper()
+    plain = snake(name.lstrip("!<>=%@"))
     if plain.startswith("::SUBFILTER"):
         named = {str(key).upper(): one for key, one in entries(value)}
         plain, value = ("FAVORITE", named["FAVORITE"]) if "FAVORITE" in named else (plain, value)
@@ -55,7 +56,7 @@ def task_test(  # noqa: PLR0913, PLR0917  a pure function of all it depends on
     """One condition as a test of a row."""
     plain = name.lstrip("!<>=%@")
     operator = name[: len(name) - len(plain)]
-    key = ALIASES.get(plain.upper()) or names.get(plain.upper())
+    key = ALIASES.get(snake(plain)) or names.get(snake(plain))
     if key is None:
         return lambda _row: True
     raw = [one for _, one in entries(value)] if isinstance(value, list | dict) else [value]

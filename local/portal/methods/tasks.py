@@ -10,7 +10,7 @@ from local.portal.methods.task_numbers import task_number
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
-from local.portal.task_fields import own_names, own_value, own_values
+from local.portal.task_fields import own_names, own_value, own_values, snake
 from local.portal.task_filter import ALIASES, special_test, task_test
 from local.portal.task_store import ancestors, change_task, create_task, emit_task
 from local.portal.task_view import NAMES, TEMPLATE, detail, list_view
@@ -35,11 +35,11 @@ def _given(call: Call) -> Row:
     values: Row = {}
     own = own_names(call.portal)
     for name, value in fields.items():
-        key = NAMES.get(name.upper())
+        key = NAMES.get(snake(name))
         if key and key not in _READ_ONLY:
             values[key] = _value(call.portal, key, value)
-        elif name.upper() in own:
-            values[own[name.upper()]] = own_value(value)
+        elif snake(name) in own:
+            values[own[snake(name)]] = own_value(value)
     return values
 
 
@@ -128,7 +128,7 @@ def get(call: Call) -> Any:
     row = task_of(call)
     call.touched.append(("read", f"task/{row['id']}"))
     view = detail(call.portal, row)
-    wanted = {str(name).upper() for _, name in entries(select or [])}
+    wanted = {snake(name) for _, name in entries(select or [])}
     for name in ("UF_CRM_TASK", "UF_TASK_WEBDAV_FILES"):
         if name in wanted or "UF_*" in wanted:
             key = NAMES[name]
@@ -154,7 +154,7 @@ def list_tasks(call: Call) -> Page:
     portal, order = call.portal, []
     given, names = call.get("filter", default={}), NAMES | own_names(call.portal)
     for name, way in entries(call.get("order", default={})):
-        key = names.get(name.upper()) or ALIASES.get(name.upper())
+        key = names.get(snake(name)) or ALIASES.get(snake(name))
         if key is None:
             raise RestError("0", "Invalid sorting key (internal error)")
         order.append((key, str(way).upper().startswith("DESC")))
@@ -170,7 +170,7 @@ def list_tasks(call: Call) -> Page:
     rows = (row for row in rows if all(test(row) for test in tests) and readable(call, row))
     page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
     call.touched += [("read", f"task/{row['id']}") for row in page.result]
-    select = {str(name).upper() for _, name in entries(call.get("select", default=[]))}
+    select = {snake(name) for _, name in entries(call.get("select", default=[]))}
     if select:
         params = entries(call.get("params", default={}))
         select |= {name.upper() for name, on in params if str(on).lower() in {"y", "1", "true"}}

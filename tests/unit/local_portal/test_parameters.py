@@ -241,3 +241,14 @@ def test_a_task_has_a_history(full):
     assert (row["value"], row["user"]["name"]) == ({"from": "One", "to": "Two"}, "Ann")
     refused = full.refusal("tasks.task.history.list", taskId=99)
     assert (refused.code, refused.text) == ("0", "Access denied. (internal error)")
+
+
+def test_fields_of_tasks_are_asked_for_by_both_of_their_names(full):
+    """[tasks/fields.md] The page names them as answers do, the samples as requests do."""
+    task = full.call("tasks.task.get", taskId=1, select=["createdBy", "chatId"])["task"]
+    assert (task["createdBy"], task["chatId"]) == ("1", 1)
+    given = {"!createdBy": 2, "ID": [1, 2]}
+    found = full.call(
+        "tasks.task.list", filter=given, order={"createdDate": "asc"}, select=["createdBy"]
+    )["tasks"]
+    assert [one["createdBy"] for one in found] == ["1", "1"]
