@@ -54,7 +54,7 @@ function column (stage, index) {
 }
 
 const buttons = () => el('div', { class: 'row' },
-  el('button', { onclick: () => act('crm.item.add', { entityTypeId: 2, fields: {} }) }, t('newDeal')),
+  el('button', { id: 'newDeal', onclick: () => act('crm.item.add', { entityTypeId: 2, fields: {} }) }, t('newDeal')),
   el('button', { id: 'edit200', onclick: () => { startCount(); return post('bulk', { amount: 200 }) } }, t('edit200')),
   el('button', { id: 'make200', onclick: () => { startCount(); return post('seed', { deals: 200, events: true }) } }, t('make200')))
 
@@ -63,7 +63,7 @@ export async function showBoard (panel) {
   stages = given.stages.map(one => ({ ...one, name: named(one.id, one.name) }))
   const scrolled = panel.querySelector('.board')?.scrollLeft ?? 0
   const focused = focusOn ?? document.activeElement?.dataset?.id
-  const funnels = el('select', { 'aria-label': t('funnel'), onchange: event => { category = Number(event.target.value); showBoard(panel) } },
+  const funnels = el('select', { id: 'funnel', 'aria-label': t('funnel'), onchange: event => { category = Number(event.target.value); showBoard(panel) } },
     ...given.categories.map(one => el('option', { value: one.id, selected: one.id === category }, named(one.name))))
   const board = el('div', { class: 'board' }, ...stages.map(column))
   panel.replaceChildren(el('div', { class: 'row bar' }, given.categories.length > 1 ? funnels : null, buttons()),

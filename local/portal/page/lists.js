@@ -8,7 +8,7 @@ function table (names, rows) {
   return el('table', {}, el('thead', {}, head), el('tbody', {}, ...body))
 }
 
-const link = (text, subject) => el('button', { class: 'link', onclick: () => openCard(subject) }, text)
+const link = (text, subject, id) => el('button', { class: 'link', id, onclick: () => openCard(subject) }, text)
 const some = (rows, made) => rows.length ? made : el('p', { class: 'quiet' }, t('empty'))
 
 async function newContact () {
@@ -21,7 +21,7 @@ export async function showContacts (panel) {
   const given = await get('contacts')
   panel.replaceChildren(
     el('div', { class: 'row bar' }, el('button', { id: 'newContact', onclick: newContact }, t('newContact')), el('span', { class: 'quiet' }, t('total', { n: number(given.total) }))),
-    some(given.rows, table(['name', 'phone', 'email', 'responsible'], given.rows.map(row => [link(row.name, `contact/${row.id}`), row.phone, row.email, row.person]))))
+    some(given.rows, table(['name', 'phone', 'email', 'responsible'], given.rows.map(row => [link(row.name, `contact/${row.id}`, `contact-${row.id}`), row.phone, row.email, row.person]))))
 }
 
 export async function showTasks (panel) {
@@ -33,7 +33,7 @@ export async function showTasks (panel) {
     return subjects[kind] ? link(`${subjects[kind]} ${id}`, `${subjects[kind]}/${id}`) : one
   }))
   panel.replaceChildren(
-    el('div', { class: 'row bar' }, el('button', { onclick: add }, t('newTask')), el('span', { class: 'quiet' }, t('total', { n: number(given.total) }))),
+    el('div', { class: 'row bar' }, el('button', { id: 'newTask', onclick: add }, t('newTask')), el('span', { class: 'quiet' }, t('total', { n: number(given.total) }))),
     some(given.rows, table(['task', 'about', 'responsible'], given.rows.map(row => [(row.status === '5' ? '✓ ' : '') + row.title, about(row), row.person]))))
 }
 

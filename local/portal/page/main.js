@@ -17,6 +17,7 @@ const current = () => VIEWS[location.hash.slice(1)] ? location.hash.slice(1) : '
 
 async function show () {
   const name = current()
+  const focused = document.activeElement.id // what has an id keeps the focus when it is drawn anew
   for (const tab of tabs) {
     const chosen = tab.id === `tab-${name}`
     tab.setAttribute('aria-selected', chosen)
@@ -25,6 +26,7 @@ async function show () {
   panel.setAttribute('aria-labelledby', `tab-${name}`)
   panel.dataset.view = name
   await VIEWS[name](panel)
+  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true })
 }
 
 tabs.forEach((tab, index) => {

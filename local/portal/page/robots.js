@@ -24,5 +24,5 @@ async function open (stage) {
 export function robotsOf (stage) {
   const chips = stage.robots.map(one => el('span', { class: 'robot', 'data-robot': one.id }, one.name,
     el('button', { class: 'link', 'aria-label': `${t('remove')} ${one.name}`, onclick: () => remove('robots', { id: one.id }) }, '✕')))
-  return el('div', { class: 'robots' }, ...chips, el('button', { class: 'small', 'data-add': 'robot', onclick: () => open(stage) }, t('robotAdd')))
+  return el('div', { class: 'robots' }, ...chips, el('button', { class: 'small', id: `robot-${stage.id}`, 'data-add': 'robot', onclick: () => open(stage) }, t('robotAdd')))
 }

@@ -42,7 +42,10 @@ def test_a_dragged_deal_runs_through_the_strip_to_its_comment(page):
 
 
 def test_a_deal_is_moved_and_opened_with_the_keyboard_alone(page):
-    """Alt and an arrow move it and keep the focus; Enter opens it; Escape closes it."""
+    """Alt and an arrow move it and keep the focus; Enter opens it; Escape closes it.
+
+    A button keeps the focus, too, when what it has done is drawn.
+    """
     deal = deal_in(page, "NEW")
     number = deal.get_attribute("data-id")
     deal.focus()
@@ -54,6 +57,11 @@ def test_a_deal_is_moved_and_opened_with_the_keyboard_alone(page):
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect_done(first_row(page))
+    deals = page.locator("[data-stage=NEW] .deal")
+    number = deals.count()
+    page.get_by_role("button", name="New deal").press("Enter")
+    expect(deals).to_have_count(number + 1)
+    expect(page.get_by_role("button", name="New deal")).to_be_focused()
 
 
 def test_a_fault_is_switched_on_seen_and_healed(page):
