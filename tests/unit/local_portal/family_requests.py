@@ -24,6 +24,7 @@ GIVEN = {
     "crm.timeline.icon": {"code": "one", "fileContent": "aWNvbg=="},
     "crm.timeline.logo": {"code": "one", "fileContent": "bG9nbw=="},
     "lists.field": {"NAME": "Colour", "TYPE": "S", "CODE": "COLOUR"},
+    "task.stages": {"TITLE": "Soon", "AFTER_ID": 1},
     "department": {"NAME": "Sales", "PARENT": 1, "UF_HEAD": 1},
     "crm.requisite.link": {"ENTITY_TYPE_ID": 2, "ENTITY_ID": 1, "REQUISITE_ID": 0}
     | dict.fromkeys(("BANK_DETAIL_ID", "MC_REQUISITE_ID", "MC_BANK_DETAIL_ID"), 0),

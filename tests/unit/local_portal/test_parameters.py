@@ -252,3 +252,28 @@ def test_fields_of_tasks_are_asked_for_by_both_of_their_names(full):
         "tasks.task.list", filter=given, order={"createdDate": "asc"}, select=["createdBy"]
     )["tasks"]
     assert [one["createdBy"] for one in found] == ["1", "1"]
+
+
+def test_tasks_move_between_stages(full):
+    """[tasks/stages/] Three are there, new ones stand where they are put, the first one stays."""
+    stages = full.call("task.stages.get", entityId=1)
+    assert [row["TITLE"] for row in stages.values()] == ["Not planned", "In progress", "Done"]
+    new = full.call("task.stages.add", fields={"TITLE": "Soon", "AFTER_ID": 1, "ENTITY_ID": 1})
+    rows = list(full.call("task.stages.get", entityId=1).values())
+    assert [row["TITLE"] for row in rows] == ["Not planned", "Soon", "In progress", "Done"]
+    assert (rows[1]["ENTITY_TYPE"], rows[1]["TO_UPDATE"]) == ("U", [])
+    assert full.call("task.stages.update", id=new, fields={"COLOR": "FFAAEE"}) is True
+    assert full.call("task.stages.movetask", id=1, stageId=new) is True
+    assert full.call("tasks.task.get", taskId=1)["task"]["stageId"] == str(new)
+    assert full.call("task.stages.canmovetask", entityId=2, entityType="U") is False
+    refusals = [
+        ("add", {"fields": {"ENTITY_ID": 1}}, "EMPTY_TITLE"),
+        ("update", {"id": 99, "fields": {"TITLE": "x"}}, "NOT_FOUND"),
+        ("delete", {"id": 1}, "CANT_DELETE_FIRST"),
+        ("delete", {"id": 2}, "IS_SYSTEM"),
+        ("movetask", {"id": 99, "stageId": 1}, "TASK_NOT_FOUND"),
+        ("movetask", {"id": 1, "stageId": 99}, "NOT_FOUND"),
+    ]
+    for name, params, code in refusals:
+        assert full.refusal(f"task.stages.{name}", **params).code == code
+    assert full.call("task.stages.delete", id=new) is True
