@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws, client, credentials
+from local.aws import credentials
 from local.portal.server import PortalServer
 
 ROOT = Path(__file__).parents[2]
@@ -33,24 +33,22 @@ print(len(asyncio.run(work())))
 
 
 @pytest.fixture(scope="module")
-def aws():
-    """Start an embedded AWS with a table for the slots."""
-    with LocalAws() as started:
-        client(started.endpoint, "dynamodb").create_table(
-            TableName="limits",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield started
+def aws(relay):
+    """Return the embedded AWS, with a table of its own for the slots."""
+    relay.aws.client("dynamodb").create_table(
+        TableName="limits",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield relay.aws
+    relay.aws.client("dynamodb").delete_table(TableName="limits")
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_processes_that_start_together_are_never_refused(aws, full):
     """Whether the portal's bucket is empty or full when nobody knows what it holds."""
-    client(aws.endpoint, "dynamodb").delete_item(
-        TableName="limits", Key={"pk": {"S": "slots#main"}}
-    )
+    aws.client("dynamodb").delete_item(TableName="limits", Key={"pk": {"S": "slots#main"}})
     with PortalServer() as server:
         settings = server.portal.settings
         settings.burst, settings.rate = BURST, RATE

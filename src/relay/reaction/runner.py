@@ -48,15 +48,11 @@ class Reaction:
         self._logger = Logger(service=self.name, location=None)
         self._metrics = Metrics()  # its dimension is POWERTOOLS_SERVICE_NAME, the reaction's
         self._deadline = deadline.Deadline(self.name)
-        self._portals = PortalResolver(self.remaining_seconds)
+        self._portals = PortalResolver(self._deadline.remaining_seconds)
 
     async def __call__(self, *arguments: object) -> None:
         """React, as a test does: with an event or a change, and a fake portal."""
         await self._react(*arguments)
-
-    def remaining_seconds(self) -> float:
-        """Return how many seconds a reaction may still take in this invocation."""
-        return self._deadline.remaining_seconds()
 
     def handler(self, batch: SqsBatch, context: Context) -> BatchResponse:
         """Run every record of an SQS batch; return those that come back."""
@@ -172,7 +168,7 @@ class Reaction:
                 self._logger.info("handled", extra={**one.record.log_fields(), "lag": lag})
             else:
                 unhandled.append(self._unhandled(one))
-        remaining = self.remaining_seconds()
+        remaining = self._deadline.remaining_seconds()
         back = hand_back(unhandled, self._logger, remaining_seconds=remaining)
         counts["failed"] += sum(policy_of(one.error) is Policy.RETRY for one in unhandled)
         counts["waiting"] += len(back)
