@@ -33,14 +33,14 @@ remove a row; a row without it stays.
 | tracking.event_times | GetItem | |
 | tracking.brake | UpdateItem | the count is the one that was read, and nothing is held |
 | tracking.brake | GetItem | |
-| tracking.mirror | BatchGetItem | |
+| tracking.mirror_rows | BatchGetItem | |
 | tracking.mirror | Query | |
 | tracking.mirror | PutItem | the row's `seq` is the one that was read (tests/put_rule.py) |
 | tracking.mirror | UpdateItem | the same |
 | history | BatchWriteItem | none: a row is the same whenever it is put |
 | history | Query | |
 
-All rows are in the State table but those of mirror and history. tests/unit/test_state_table.py
+All rows are in the State table but those of mirror, mirror_rows and history. tests/unit/test_state_table.py
 holds both lists to the code.
 """
 
