@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import batched, count
 from typing import Any
 
@@ -65,8 +64,7 @@ class StateRequests:
         try:
             for attempt in range(ATTEMPTS):
                 _pause(attempt)
-                put = partial(self._client.batch_write_item, RequestItems={self._table: left})
-                left = _beside_transactions(put).get("UnprocessedItems", {}).get(self._table)
+                left = self._put_batch(left)
                 if not left:
                     return [None] * len(rows)
         except (BotoCoreError, ClientError) as trouble:
@@ -74,6 +72,13 @@ class StateRequests:
         keys = {put["PutRequest"]["Item"]["pk"]["S"] for put in left}
         full = StateError("the State table is throttled")
         return [full if row.item["pk"]["S"] in keys else None for row in rows]
+
+    def _put_batch(self, puts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Store rows; return those that DynamoDB did not take."""
+        requests = {self._table: puts}
+        answer = _beside_transactions(lambda: self._client.batch_write_item(RequestItems=requests))
+        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(self._table, [])
+        return left
 
     def write_each(self, writes: Sequence[Write]) -> Errors:
         """Do each write under its own conditions, several at the same time."""

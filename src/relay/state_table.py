@@ -40,8 +40,8 @@ remove a row; a row without it stays.
 | history | BatchWriteItem | none: a row is the same whenever it is put |
 | history | Query | |
 
-All rows are in the State table but those of mirror, mirror_rows and history. tests/unit/test_state_table.py
-holds both lists to the code.
+All rows are in the State table but those of mirror, mirror_rows and history.
+tests/unit/test_state_table.py holds both lists to the code.
 """
 
 from collections.abc import Iterator
