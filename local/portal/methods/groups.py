@@ -5,6 +5,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import classic
 from local.portal.family import FAMILIES, Family, camel_case
+from local.portal.methods.group_members import roles
 from local.portal.php import entries
 from local.portal.rows import hook, table_of
 from local.portal.table import Row
@@ -24,13 +25,16 @@ def show_group(family: Family, row: Row, view: Row, operation: str) -> None:
     """A single group has numbers as numbers, and its people."""
     if family.name != _API or operation == "list":
         return
+    people = roles(row)
     numbers = (name for name in view if family.fields[family.key_of(name)].type == "integer")
     view |= {name: int(view[name] or 0) for name in numbers}
     view |= {name: row.get(name) for name in ("PROJECT_DATE_START", "PROJECT_DATE_FINISH")}
-    view |= {"ID": row["id"], "MEMBERS": [row["OWNER_ID"]], "CHAT_ID": 0, "DIALOG_ID": ""}
-    view |= {"ORDINARY_MEMBERS": [], "INVITED_MEMBERS": [], "SITE_IDS": [row["SITE_ID"]]}
+    view |= {"ID": row["id"], "MEMBERS": [*people], "CHAT_ID": 0, "DIALOG_ID": ""}
+    view |= {"ORDINARY_MEMBERS": [one for one, role in people.items() if role == "K"]}
+    view |= {"INVITED_MEMBERS": [], "SITE_IDS": [row["SITE_ID"]]}
     words = [word.strip() for word in str(row.get("KEYWORDS") or "").split(",")]
-    view |= {"MODERATOR_MEMBERS": [], "TAGS": [word for word in words if word]}
+    view["MODERATOR_MEMBERS"] = [one for one, role in people.items() if role == "E"]
+    view |= {"TAGS": [word for word in words if word]}
     view |= {"DEPARTMENTS": [], "NUMBER_OF_MEMBERS_PLURAL": 0}
 
 
@@ -60,11 +64,3 @@ def set_owner(call: Call) -> Any:
         raise classic("Invalid user ID")
     row["OWNER_ID"] = call.number("user_id")
     return True
-
-
-@method("sonet_group.user.groups", "sonet_group")
-def own_groups(call: Call) -> Any:
-    """Groups that the caller owns: nobody else is in them."""
-    rows = (row for row in table_of(call, _GROUP).walk() if row["OWNER_ID"] == call.user)
-    blank: Row = {"ROLE": "A", "GROUP_IMAGE_ID": None, "GROUP_IMAGE": ""}
-    return [{"GROUP_ID": str(row["id"]), "GROUP_NAME": row["NAME"]} | blank for row in rows]

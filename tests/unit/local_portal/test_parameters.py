@@ -277,3 +277,30 @@ def test_tasks_move_between_stages(full):
     for name, params, code in refusals:
         assert full.refusal(f"task.stages.{name}", **params).code == code
     assert full.call("task.stages.delete", id=new) is True
+
+
+def test_groups_have_members_with_roles(full):
+    """[sonet-group/members/] Let in, promoted, asked, sent away; the owner stays."""
+    full.call("sonet_group.create", NAME="One")
+    group = "sonet_group.user"
+    assert full.call(f"{group}.add", GROUP_ID=1, USER_ID=[2, 3]) == ["2", "3"]
+    assert full.call(f"{group}.update", GROUP_ID=1, USER_ID=2, ROLE="E") == ["2"]
+    assert full.call(f"{group}.delete", GROUP_ID=1, USER_ID=[3, 1]) == ["3", "1"]
+    assert full.call(f"{group}.invite", GROUP_ID=1, USER_ID=3) == ["3"]
+    assert full.call(f"{group}.request", GROUP_ID=1) is True
+    rows = full.call(f"{group}.get", ID=1)
+    assert [(row["USER_ID"], row["ROLE"]) for row in rows] == [("2", "E"), ("1", "A")]
+    whole = full.call("socialnetwork.api.workgroup.get", params={"groupId": 1})
+    assert (whole["MODERATOR_MEMBERS"], whole["NUMBER_OF_MEMBERS"]) == ([2], 2)
+    feature = {"GROUP_ID": 1, "FEATURE": "blog", "OPERATION": "write_post"}
+    assert full.call("sonet_group.feature.access", **feature) is True
+    refusals = [
+        ("user.add", {"USER_ID": 2}, "Wrong group ID"),
+        ("user.add", {"GROUP_ID": 9, "USER_ID": 2}, "Socialnetwork group not found"),
+        ("user.add", {"GROUP_ID": 1, "USER_ID": 99}, "Wrong user IDs"),
+        ("user.update", {"GROUP_ID": 1, "USER_ID": 2, "ROLE": "A"}, "Incorrect role code"),
+        ("feature.access", feature | {"FEATURE": "x"}, "Wrong feature"),
+        ("feature.access", feature | {"OPERATION": ""}, "Wrong operation"),
+    ]
+    for name, params, text in refusals:
+        assert full.refusal(f"sonet_group.{name}", **params).text == text

@@ -1,0 +1,102 @@
+"""Members of groups, by their roles: A owner, E moderator, K member [sonet-group/members/]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from local.portal.call import METHODS, Call, Method, method
+from local.portal.errors import classic
+from local.portal.family import FAMILIES
+from local.portal.php import entries, int_or_none
+from local.portal.rows import table_of
+from local.portal.table import Row
+
+_GROUP = FAMILIES["sonet_group"]
+_FEATURES = {"photo", "calendar", "tasks", "files", "blog", "forum", "chat", "landing_knowledge"}
+
+
+def roles(row: Row) -> dict[int, str]:
+    """People of a group and their roles; its owner is always one."""
+    return {user: role for user, role in row.get("roles", {}).items() if role != "A"} | {
+        row["OWNER_ID"]: "A"
+    }
+
+
+def _group(call: Call, name: str, text: str) -> Row:
+    if call.number(name) <= 0:
+        raise classic(text)
+    row = table_of(call, _GROUP).get(call.number(name))
+    if row is None:
+        raise classic("Socialnetwork group not found")
+    return row
+
+
+def _set(change: Callable[[Call, dict[int, str], int], Any], call: Call) -> Any:
+    row, given = _group(call, "group_id", "Wrong group ID"), call.get("user_id")
+    users = [int_or_none(v) or 0 for _, v in entries(given)] or [int_or_none(given) or 0]
+    if any(user not in call.portal.users for user in users):
+        raise classic("Wrong user IDs")
+    people = roles(row)
+    for user in users:
+        if people.get(user) != "A":
+            change(call, people, user)
+    row |= {"roles": people, "NUMBER_OF_MEMBERS": len(people)}
+    return [str(user) for user in users]
+
+
+def _join(_call: Call, people: dict[int, str], user: int) -> None:
+    people.setdefault(user, "K")
+
+
+def _leave(_call: Call, people: dict[int, str], user: int) -> None:
+    people.pop(user, None)
+
+
+def _promote(call: Call, people: dict[int, str], user: int) -> None:
+    if str(call.get("role")) not in {"E", "K"}:
+        raise classic("Incorrect role code")
+    people[user] = str(call.get("role"))
+
+
+def _nothing(_call: Call, _people: dict[int, str], _user: int) -> None:
+    """An invitation waits for its answer."""
+
+
+for _name, _do in {"add": _join, "delete": _leave, "update": _promote, "invite": _nothing}.items():
+    _method = f"sonet_group.user.{_name}"
+    METHODS[_method] = Method(_method, "sonet_group", partial(_set, _do))
+
+
+@method("sonet_group.user.request", "sonet_group")
+def request(call: Call) -> Any:
+    """Ask to be let in."""
+    return bool(_group(call, "group_id", "Wrong group ID"))
+
+
+@method("sonet_group.user.get", "sonet_group")
+def members(call: Call) -> Any:
+    """Everybody of a group."""
+    people = roles(_group(call, "id", "Wrong socialnetwork group ID"))
+    return [{"USER_ID": str(user), "ROLE": role} for user, role in people.items()]
+
+
+@method("sonet_group.user.groups", "sonet_group")
+def own_groups(call: Call) -> Any:
+    """Groups that the caller is in."""
+    return [
+        {"GROUP_ID": str(row["id"]), "GROUP_NAME": row["NAME"], "ROLE": roles(row)[call.user]}
+        | {"GROUP_IMAGE_ID": None, "GROUP_IMAGE": ""}
+        for row in table_of(call, _GROUP).walk()
+        if call.user in roles(row)
+    ]
+
+
+@method("sonet_group.feature.access", "sonet_group")
+def access(call: Call) -> Any:
+    """Whether the caller may do something in a group: its members may."""
+    row = _group(call, "group_id", "Wrong socialnetwork group ID")
+    if str(call.get("feature")) not in _FEATURES:
+        raise classic("Wrong feature")
+    if not call.get("operation"):
+        raise classic("Wrong operation")
+    return call.user in roles(row)
