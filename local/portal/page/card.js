@@ -5,6 +5,7 @@ import { act, el, get, say } from './tools.js'
 
 const dialog = document.getElementById('card')
 let subject = null
+let edited = false // what somebody has changed and not saved is not taken away
 
 const shown = value => value == null || value === '' ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value)
 const when = text => text.slice(0, 19).replace('T', ' ')
@@ -16,6 +17,7 @@ function fields (given) {
   const save = async event => {
     event.preventDefault()
     const changed = Object.fromEntries([...new FormData(event.target)].filter(([key, value]) => String((key === 'stageId' ? given.stage : given.fields[key]) ?? '') !== value))
+    edited = false
     await act('crm.item.update', { entityTypeId: given.entityTypeId, id: given.id, fields: changed })
     say(t('saved'))
   }
@@ -32,6 +34,7 @@ function timeline (given) {
     event.preventDefault()
     const text = event.target.elements.comment.value
     const [kind, id] = given.subject.split('/')
+    event.target.reset()
     await act('crm.timeline.comment.add', { fields: { ENTITY_TYPE: kind, ENTITY_ID: id, COMMENT: text } })
     await fill()
   }
@@ -51,8 +54,7 @@ function history (given) {
 async function fill () {
   let given
   try { given = await get('card', { subject }) } catch { dialog.close(); return }
-  const draft = dialog.contains(document.activeElement) && document.activeElement.matches('input') && document.activeElement.value
-  if (draft && dialog.dataset.subject === subject) { // never take away what somebody is typing
+  if (edited && dialog.dataset.subject === subject) {
     dialog.querySelector('.sides').replaceChildren(timelineKept(given), history(given))
     return
   }
@@ -60,26 +62,25 @@ async function fill () {
   dialog.replaceChildren(
     el('header', {}, el('h2', { id: 'card-title' }, given.title, ' ', el('small', {}, given.subject)), el('button', { class: 'close', 'aria-label': t('close'), onclick: () => dialog.close() }, '✕')),
     el('p', { class: 'quiet' }, [given.person, ...given.phones, when(given.updated)].join(' · ')),
-    el('div', { class: 'card-body' }, el('div', {}, fields(given), products(given, fill)), el('div', { class: 'sides' }, timeline(given), history(given))))
+    el('div', { class: 'card-body' }, el('div', {}, fields(given), products(given, () => { edited = false; return fill() })), el('div', { class: 'sides' }, timeline(given), history(given))))
 }
 
 function timelineKept (given) {
   const fresh = timeline(given)
   const old = dialog.querySelector('.sides form.row')
-  if (old?.contains(document.activeElement)) return keep(fresh, old)
-  return fresh
-}
-function keep (fresh, old) {
-  const text = old.elements.comment.value
-  queueMicrotask(() => { const input = fresh.querySelector('input'); input.value = text; input.focus() })
+  const focused = old.contains(document.activeElement)
+  fresh.querySelector('input').value = old.elements.comment.value
+  if (focused) queueMicrotask(() => fresh.querySelector('input').focus())
   return fresh
 }
 
 export async function openCard (wanted) {
   subject = wanted
+  edited = false
   delete dialog.dataset.subject
   await fill()
   if (!dialog.open) dialog.showModal()
 }
 export const refreshCard = () => dialog.open && fill()
+dialog.addEventListener('input', () => { edited = true })
 dialog.addEventListener('click', event => { if (event.target === dialog) dialog.close() })

@@ -12,7 +12,10 @@ export function products (given, refresh) {
   const body = el('tbody')
   const total = el('output', { class: 'money' })
   const values = () => [...body.rows].map(row => Object.fromEntries([...row.querySelectorAll('input')].map(input => [input.name, input.value])))
-  const count = () => { total.textContent = values().reduce((sum, row) => sum + amount(row.price) * amount(row.quantity), 0).toFixed(2) }
+  const count = () => {
+    body.dispatchEvent(new Event('input', { bubbles: true })) // a row that comes or goes is an edit
+    total.textContent = values().reduce((sum, row) => sum + amount(row.price) * amount(row.quantity), 0).toFixed(2)
+  }
   const add = row => {
     const line = el('tr', {}, ...KEYS.map(key => el('td', { 'data-name': t(key) }, el('input', { name: key, value: row[key] ?? '', 'aria-label': t(key), required: key === 'productName', oninput: count }))),
       el('td', {}, el('button', { type: 'button', class: 'small danger', 'aria-label': t('remove'), onclick: () => { line.remove(); count() } }, '✕')))

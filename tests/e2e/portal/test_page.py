@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from local.portal.seed import seed
@@ -170,19 +171,28 @@ def test_a_second_portal_can_be_chosen(page, portal):
 
 
 def test_product_rows_are_edited_on_the_card(page, portal):
-    """A row is added on the card: the total follows, the deal has it, and its event is sent."""
+    """A row is added on the card: the total follows, the deal has it, and its event is sent.
+
+    A change by somebody else, meanwhile, is in the history and takes no row away.
+    """
     deal = deal_in(page, "NEW")
     number = int(deal.get_attribute("data-id"))
     deal.click()
     products = page.get_by_role("dialog").locator(".products")
+    products.get_by_role("button", name="+ row").click()
+    change = {"entityTypeId": 2, "id": number, "fields": {"title": "Changed"}}
+    requests.post(f"{portal.webhook_url}crm.item.update", json=change, timeout=5)
+    expect(page.locator("#card .history")).to_contain_text("Changed")
     for name, price in (("Chair", "10.50"), ("Delivery", "4")):
-        products.get_by_role("button", name="+ row").click()
+        if name == "Delivery":
+            products.get_by_role("button", name="+ row").click()
         line = products.locator("tbody tr").last
         line.get_by_label("Product").fill(name)
         line.get_by_label("Price").fill(price)
     products.locator("tbody tr").first.get_by_label("Quantity").fill("2")
     expect(products.locator("output")).to_have_text("25.00")
     products.get_by_role("button", name="Save products").click()
+    expect(page.locator("#said")).to_have_text("Saved")
     expect(first_row(page)).to_have_attribute("data-subject", f"deal/{number}")
     rows = list(portal.portal.tables["crm.item.productrow"].walk())
     assert {(row["ownerId"], row["productName"], row["price"]) for row in rows} == {
