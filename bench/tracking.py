@@ -135,8 +135,8 @@ def _whole(relay: TrackingRelay, table: Table, ids: list[int]) -> None:
         table.line(f"1,000 deals, a move and {name}: requests", spent.requests, "", limit)
     records = relay.stream.new()
     whole = [change for record in records if (change := announce.to_change(record))]
-    told = [one for one in whole if one.passed and "productRows" in one.changed]
-    table.line("... of them not told whole", 2 * HINTS - len(told), "", 0)
+    complete = [one for one in whole if one.passed and "productRows" in one.changed]
+    table.line("... of them not told whole", 2 * HINTS - len(complete), "", 0)
     table.line("processor time of a whole change", _announce(records) / len(whole), "ms")
 
 

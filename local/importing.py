@@ -77,13 +77,13 @@ def troubles(handlers: Iterable[str]) -> dict[str, list[str]]:
         try:
             load(handler)
         except (Exception, SystemExit) as error:  # noqa: BLE001  each means that Lambda can't either
-            said = (
+            message = (
                 f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
             )
             ours = [one for one in frames_of_error(error) if one.file.startswith("src/")]
             inner = ours[-1:]  # the same of each handler that meets the error
             places = [line for one in dict.fromkeys([*inner, *own(ours)]) for line in lines([one])]
-            text = texts.setdefault((said, *inner), "\n".join([said, *places])[:MOST_LETTERS])
+            text = texts.setdefault((message, *inner), "\n".join([message, *places])[:MOST_LETTERS])
             found.setdefault(text, []).append(handler)
     return found
 
@@ -112,8 +112,8 @@ def _answer(handlers: list[str], seconds: float) -> str:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(reading)
-            told = f"{', '.join(handlers)}: the import takes more than {seconds:g} s"
-            return json.dumps({told: handlers})
+            problem = f"{', '.join(handlers)}: the import takes more than {seconds:g} s"
+            return json.dumps({problem: handlers})
         time.sleep(_POLL_SECONDS)
     with os.fdopen(reading, encoding="utf-8") as pipe:
         return pipe.read() or json.dumps({"an import ended the process": handlers})

@@ -25,8 +25,8 @@ def words(change: Change) -> str:
         what += f", passed {', '.join(change.passed[:SHOWN])}"
     user = change.after.get("updatedBy") or change.after.get("changedBy")
     by = f" by user {user}" if user else ""
-    seen = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
-    return f"{change.entity} {change.id} {what}{by}, {seen}"
+    source = change.via if change.origin == "portal" else f"{change.via}, written by a reaction"
+    return f"{change.entity} {change.id} {what}{by}, {source}"
 
 
 def edited_fields(change: Change) -> list[str]:

@@ -106,9 +106,9 @@ def _body(aws: LocalAws, stack: Stack) -> dict[str, Any]:
         StackName=STACK, TemplateStage="Processed"
     )["TemplateBody"]
     text = processed["Resources"]["Board"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    known = {"AWS::Region": REGION, "AWS::StackName": STACK} | stack.resources
-    known["Logs"] = stack.outputs["LogGroup"]
-    body: dict[str, Any] = json.loads(re.sub(r"\$\{([^}]+)\}", lambda hit: known[hit[1]], text))
+    values = {"AWS::Region": REGION, "AWS::StackName": STACK} | stack.resources
+    values["Logs"] = stack.outputs["LogGroup"]
+    body: dict[str, Any] = json.loads(re.sub(r"\$\{([^}]+)\}", lambda hit: values[hit[1]], text))
     return body
 
 

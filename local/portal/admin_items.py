@@ -19,8 +19,17 @@ from local.portal.webhooks import IncomingWebhook
 def add_user(portal: Portal, given: Row) -> Any:
     """Hire somebody, or change who is there (id)."""
     number = int(given.get("id", 0))
-    known = {"name", "lastName", "admin", "active", "external", "email", "position", "departments"}
-    fields = {key: value for key, value in given.items() if key in known}
+    allowed = {
+        "name",
+        "lastName",
+        "admin",
+        "active",
+        "external",
+        "email",
+        "position",
+        "departments",
+    }
+    fields = {key: value for key, value in given.items() if key in allowed}
     if number in portal.users:
         portal.users[number] |= fields | {"changed": portal.clock.stamp()}
         return {"id": number}

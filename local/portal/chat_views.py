@@ -51,7 +51,7 @@ def chat_view(call: Call, chat: Row) -> Row:
     """Show a chat to the owner of the webhook."""
     messages = messages_of(call.portal, chat)
     last = messages[0]["id"] if messages else 0
-    seen = chat["seen"].get(call.user, 0)
+    last_read = chat["seen"].get(call.user, 0)
     others = [user for user in chat["users"] if user != call.user]
     return TEMPLATES["chat"] | {
         "id": chat["id"],
@@ -60,11 +60,11 @@ def chat_view(call: Call, chat: Row) -> Row:
         "owner": chat["owner"],
         "color": chat["color"],
         "type": {"P": "private", "O": "open"}.get(chat["kind"], "chat"),
-        "counter": sum(row["id"] > seen for row in messages),
+        "counter": sum(row["id"] > last_read for row in messages),
         "user_counter": len(chat["users"]),
         "message_count": len(messages),
         "last_message_id": last,
-        "last_id": seen,
+        "last_id": last_read,
         "entity_type": chat.get("entity_type", ""),
         "entity_id": chat.get("entity_id", ""),
         "mute_list": dict.fromkeys(map(str, chat["muted"]), True) or [],

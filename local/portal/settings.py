@@ -91,11 +91,11 @@ class Settings:
 
 
 def _change(target: Any, changes: dict[str, Any]) -> None:
-    known = {entry.name: getattr(target, entry.name) for entry in fields(target)}
+    values = {entry.name: getattr(target, entry.name) for entry in fields(target)}
     for name, value in changes.items():
-        if name not in known:
+        if name not in values:
             raise ValueError(f"unknown setting {name}")
-        current = known[name]
+        current = values[name]
         if isinstance(current, EventSettings):
             if not isinstance(value, dict):
                 raise TypeError(f"{name} must be an object")

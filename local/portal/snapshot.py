@@ -48,16 +48,16 @@ class _Packer:
     def __init__(self, root: Any) -> None:
         self._shared: set[int] = set()
         self._numbers: dict[int, int] = {}
-        seen: set[int] = set()
+        visited: set[int] = set()
         waiting = [root]
         while waiting:
             value = waiting.pop()
             if value is None or isinstance(value, str | int | float | tuple):
                 waiting.extend(value if isinstance(value, tuple) else ())
-            elif id(value) in seen:
+            elif id(value) in visited:
                 self._shared.add(id(value))
             else:
-                seen.add(id(value))
+                visited.add(id(value))
                 waiting.extend(_children(value))
 
     def pack(self, value: Any) -> Any:

@@ -92,8 +92,8 @@ def change_task(portal: Portal, row: Row, values: Row, actor: Actor) -> Row:
 
 def ancestors(portal: Portal, number: int) -> set[int]:
     """A task and the tasks above it."""
-    seen: set[int] = set()
-    while number and number not in seen:
-        seen.add(number)
+    visited: set[int] = set()
+    while number and number not in visited:
+        visited.add(number)
         number = int_or_none((portal.tasks.get(number) or {}).get("parentId")) or 0
-    return seen
+    return visited

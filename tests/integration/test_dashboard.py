@@ -92,8 +92,8 @@ def test_a_search_finds_by_its_words_only():
 def test_a_query_groups_and_counts_as_logs_insights():
     """The table of what comes back has a row for each service and message, with its last reason."""
     found = figures()
-    again = {"level": "WARNING", "service": "track", "message": "comes back", "reason": "busy"}
-    found.log(1003.0, json.dumps(again))
+    retried = {"level": "WARNING", "service": "track", "message": "comes back", "reason": "busy"}
+    found.log(1003.0, json.dumps(retried))
     query = body()["widgets"][-1]["properties"]["query"]
     assert [row for row in found.asked(query) if row["service"]] == [
         {"service": "track", "message": "comes back", "lines": 2, "last": "busy"}

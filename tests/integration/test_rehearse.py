@@ -92,14 +92,14 @@ def test_other_code_differs_where_it_writes_something_else(
 
 def test_reads_are_answered_as_of_then(relay, rehearsed):
     """A company's deals are those of the moment of each change, not of today."""
-    seen = {}
+    by_item = {}
 
     @reaction
     async def guest(change: Change, portal: PortalApi) -> None:
         items = portal.list("crm.item.list", entityTypeId=2, filter={"companyId": 1, "!id": 4})
         found = {item["id"]: item["stageId"] async for item in items}
         deal = await portal.call("crm.item.get", entityTypeId=2, id=change.id)
-        seen[change.id] = found, deal["item"]["stageId"], deal["item"]["comments"]
+        by_item[change.id] = found, deal["item"]["stageId"], deal["item"]["comments"]
 
     won(relay, 1)
     for number in (4, 7, 10):
@@ -111,8 +111,8 @@ def test_reads_are_answered_as_of_then(relay, rehearsed):
     relay.settle()
     outcome = rehearsed(guest)
     assert (outcome.left, outcome.document["writes"]) == (False, 0)
-    assert seen["10"] == ({1: "WON", 7: "NEW", 10: "NEW"}, "NEW", None)
-    assert seen["7"][0] == {1: "WON", 10: "NEW"}  # the last run, after it had left the company
+    assert by_item["10"] == ({1: "WON", 7: "NEW", 10: "NEW"}, "NEW", None)
+    assert by_item["7"][0] == {1: "WON", 10: "NEW"}  # the last run, after it had left the company
 
 
 def test_what_the_mirror_does_not_hold_is_said(relay, rehearsed, capsys):

@@ -66,9 +66,9 @@ def test_a_long_body_is_not_kept(server, admin, http):
     http.call("crm.item.list", json={"entityTypeId": 2, "select": ["*"]})
     assert len(admin("GET", f"call?number={number + 1}")["answer"]) == LONGEST
     server.portal.activity.bodies.pop(number)
-    told = requests.get(f"{server.url}/admin/call?number={number}", timeout=10)
-    assert told.status_code == 400
-    assert "the newest 200 are kept" in told.json()["error"]
+    refused = requests.get(f"{server.url}/admin/call?number={number}", timeout=10)
+    assert refused.status_code == 400
+    assert "the newest 200 are kept" in refused.json()["error"]
 
 
 @pytest.mark.parametrize("root", ["/rest/", "/rest/api/"])

@@ -127,12 +127,12 @@ def test_a_task_has_results_a_chat_and_files(call, task):
     files = call("tasks.task.file.attach", {"taskId": task, "fileIds": [7]})
     assert sent.json()["result"] == files.json()["result"] == {"result": True}
     message = {"fields": {"messageId": 1}}
-    told = call("tasks.task.result.addfromchatmessage", message).json()["result"]["item"]
-    assert (told["text"], told["messageId"]) == ("Hello", 1)
+    posted = call("tasks.task.result.addfromchatmessage", message).json()["result"]["item"]
+    assert (posted["text"], posted["messageId"]) == ("Hello", 1)
     ask = {"filter": [["taskId", task]], "select": ["id"], "order": {"id": "DESC"}}
-    assert ids(call("tasks.task.result.list", ask)) == [told["id"], made["id"]]
+    assert ids(call("tasks.task.result.list", ask)) == [posted["id"], made["id"]]
     assert call("tasks.task.result.delete", {"id": made["id"]}).json()["result"]["result"]
-    assert ids(call("tasks.task.result.list", ask)) == [told["id"]]
+    assert ids(call("tasks.task.result.list", ask)) == [posted["id"]]
     assert call("tasks.task.access.get", {"id": task}).json()["result"]["read"] is True
 
 

@@ -18,7 +18,7 @@ def mine(tmp_path):
     return folder / "mine.py"
 
 
-def told(importer):
+def problem_of(importer):
     """Return the only error."""
     ((text, handlers),) = importer.troubles([HANDLER]).items()
     assert handlers == [HANDLER]
@@ -31,15 +31,15 @@ def test_each_question_sees_what_is_saved_now(mine):
         mine.write_text("def handler(): ...\nprint('hello')\n")
         assert importer.troubles([HANDLER]) == {}
         mine.write_text("import nothing_of_this_name\n")
-        assert told(importer).splitlines() == [
+        assert problem_of(importer).splitlines() == [
             "ModuleNotFoundError: No module named 'nothing_of_this_name'",
             "src/relay/reactions/mine.py:1 in <module>",
             "    import nothing_of_this_name",
         ]
         mine.write_text("import sys\n\nsys.exit('stop' * 2)\n")
-        assert told(importer).startswith("SystemExit: stopstop\nsrc/relay/reac")
+        assert problem_of(importer).startswith("SystemExit: stopstop\nsrc/relay/reac")
         mine.write_text("import os\n\nos._exit(0)\n")
-        assert told(importer) == "an import ended the process"
+        assert problem_of(importer) == "an import ended the process"
         mine.write_text("handler = print  # and one more size\n")
         assert importer.troubles([HANDLER]) == {}
 
@@ -50,7 +50,7 @@ def test_a_shared_module_is_imported_anew(mine):
     shared.write_text("value = 1\n")
     mine.write_text("from relay.reaction import value as handler\n")
     with Importer(mine.parents[2], ROOT) as importer:
-        assert "has no handler" in told(importer)
+        assert "has no handler" in problem_of(importer)
         shared.write_text("def value(): ...\n")
         assert importer.troubles([HANDLER]) == {}
 
@@ -59,8 +59,8 @@ def test_an_import_without_an_end_is_ended(mine):
     """It is told with the seconds that it was given."""
     mine.write_text("while True: pass\n")
     with Importer(mine.parents[2], ROOT, seconds=0.2) as importer:
-        said = told(importer)
-    assert said == f"{HANDLER}: the import takes more than 0.2 s"
+        message = problem_of(importer)
+    assert message == f"{HANDLER}: the import takes more than 0.2 s"
 
 
 def test_an_error_is_told_once_with_the_handlers_that_meet_it(mine):

@@ -120,10 +120,10 @@ def test_what_a_comments_event_names_is_a_message_of_the_tasks_chat(full):
     """[tasks-new.md] The chat is a task's own, and both have one number."""
     made = full.call("tasks.task.add", fields={"TITLE": "One", "RESPONSIBLE_ID": 2})["task"]["id"]
     full.call("task.commentitem.add", TASKID=made, FIELDS={"POST_MESSAGE": "Hello"})
-    told = full.portal.outbox.waiting[-1].fields()["data"]["FIELDS_AFTER"]
+    message = full.portal.outbox.waiting[-1].fields()["data"]["FIELDS_AFTER"]
     task = full.call("tasks.task.get", taskId=made, select=["ID", "CHAT_ID"])["task"]
     found = full.call("im.dialog.messages.get", DIALOG_ID=f"chat{task['chatId']}")["messages"]
-    assert [(row["id"], row["text"]) for row in found] == [(told["MESSAGE_ID"], "Hello")]
+    assert [(row["id"], row["text"]) for row in found] == [(message["MESSAGE_ID"], "Hello")]
     assert full.call("tasks.task.pin", taskId=made)["task"]["chatId"] == task["chatId"]
     assert full.call("im.chat.user.list", CHAT_ID=task["chatId"]) == [1, 2]
 

@@ -288,9 +288,9 @@ def test_a_check_that_can_not_be_made_is_skipped_with_its_reason(capsys):
     assert report.read("secrets", lambda: next(iter(list(refused())))) is None
     assert report.is_left
     assert report.verdict() == "2 to be mended, 2 could not be looked at"
-    said = capsys.readouterr().out
-    assert "skip  alarms: skipped because AWS refuses" in said
-    assert "BAD   tracking: stack relay has no StateTable" in said
+    output = capsys.readouterr().out
+    assert "skip  alarms: skipped because AWS refuses" in output
+    assert "BAD   tracking: stack relay has no StateTable" in output
 
 
 def test_a_program_gets_the_command_that_mends_it():

@@ -38,10 +38,10 @@ def webhooks(answer=WELL, secrets=BOTH):
     """Return the findings about webhooks that answer so, or fail so."""
 
     def tried(url, *_, **__):
-        told = answer(url) if callable(answer) else answer
-        if isinstance(told, Exception):
-            raise told
-        return told
+        reply = answer(url) if callable(answer) else answer
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(portal_findings, "try_webhook", tried)

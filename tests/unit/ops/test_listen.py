@@ -130,25 +130,27 @@ def printing(monkeypatch, tmp_path):
 
 def test_a_change_is_shown_and_the_queue_goes(listening):
     """A line says what changed and by whom, the next one its id; no queue is left behind."""
-    said = listening(WON.to_json())
-    assert f"{WON.time[11:19]}  deal {WON.id} " in said
-    assert f"CHANGE={WON.change_id}" in said
+    output = listening(WON.to_json())
+    assert f"{WON.time[11:19]}  deal {WON.id} " in output
+    assert f"CHANGE={WON.change_id}" in output
 
 
 def test_a_local_reaction_says_what_it_would_write(listening):
     """It reads the portal and writes nothing; what it would write uses the unknown ids."""
     portal = FakePortal({"crm.item.get": {"item": {}}})
-    said = listening(WON.to_json(), run="follow_up", portal=portal)
-    assert 'would write tasks.task.add {"fields": {"TITLE": "Call ' in said
-    assert "Follow-up: task (new)" in said
-    assert "handled, " in said
+    output = listening(WON.to_json(), run="follow_up", portal=portal)
+    assert 'would write tasks.task.add {"fields": {"TITLE": "Call ' in output
+    assert "Follow-up: task (new)" in output
+    assert "handled, " in output
     assert portal.calls == []
 
 
 def test_what_a_reaction_prints_and_logs_is_shown_with_its_name(listening, printing):
     """Each line has the name; a program that reads JSON gets none of them."""
-    said = listening(WON.to_json(), run="printing", on="deal")
-    shown = [line.strip() for line in said.splitlines() if line.startswith("          printing: ")]
+    output = listening(WON.to_json(), run="printing", on="deal")
+    shown = [
+        line.strip() for line in output.splitlines() if line.startswith("          printing: ")
+    ]
     texts = ("loaded", "[deal]", f"no phone  deal={WON.id}", "half a line")
     assert shown == [f"printing: {text}" for text in texts]
     printing.setattr(console, "quiet", True)
@@ -158,16 +160,16 @@ def test_what_a_reaction_prints_and_logs_is_shown_with_its_name(listening, print
 def test_other_changes_do_not_run_it(listening):
     """The filter counts, also while AWS does not obey a new one yet."""
     deleted = replace(WON, action="deleted", after={}, changed=())
-    said = listening(deleted.to_json(), WON.to_json(), on="deal.updated")
-    assert said.count("CHANGE=") == 1
+    output = listening(deleted.to_json(), WON.to_json(), on="deal.updated")
+    assert output.count("CHANGE=") == 1
 
 
 def test_what_is_no_change_is_one_line(listening):
     """A stray message ends nothing and controls no terminal."""
-    said = listening("\x1b[2J", WON.to_json())
-    assert "a message that is no change" in said
-    assert "\x1b" not in said
-    assert "CHANGE=" in said
+    output = listening("\x1b[2J", WON.to_json())
+    assert "a message that is no change" in output
+    assert "\x1b" not in output
+    assert "CHANGE=" in output
 
 
 def test_a_program_gets_a_document_a_line(listening, monkeypatch):

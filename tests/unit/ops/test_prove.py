@@ -40,8 +40,8 @@ class World:
     def row(self, *, TableName, Key, ConsistentRead):  # noqa: N803
         """Return the mirror's row of the contact, from the time on that `via` says."""
         assert (TableName, Key["pk"]["S"], ConsistentRead) == ("Mirror", "main/contact", True)
-        known = [how for at, how in self.via.items() if at <= self.now]
-        return {"Item": {"via": {"S": known[-1]}}} if known else {}
+        ways = [how for at, how in self.via.items() if at <= self.now]
+        return {"Item": {"via": {"S": ways[-1]}}} if ways else {}
 
     def get_paginator(self, _name):
         """Return this object: it is the paginator too."""

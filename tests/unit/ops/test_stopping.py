@@ -56,13 +56,13 @@ def test_progress_is_said_after_two_seconds_then_every_five(monkeypatch, capsys)
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     shown = Progress("reading")
-    said = []
+    lines = []
     for second in range(13):
         now = 100.0 + second
         shown.at(second, 40)
         if printed := capsys.readouterr().err:
-            said.append((second, printed))
-    assert said == [
+            lines.append((second, printed))
+    assert lines == [
         (2, "reading: 2 of about 40 …\n"),
         (7, "reading: 7 of about 40 …\n"),
         (12, "reading: 12 of about 40 …\n"),

@@ -71,8 +71,8 @@ def test_the_fields_that_follow_edits_are_not_todays(entity, name, value):
 def test_a_life_before_a_deletion_is_read_too():
     """What reappeared was deleted before, with all fields; that deletion leaves nothing."""
     gone = past(7, {"title": "a", "stageId": "LOSE"}, "deleted", saved_by="7")
-    again = past(8, None, "added")
-    added, deleted = changes_before(table(gone, again), CHANGE, 10)
+    restored = past(8, None, "added")
+    added, deleted = changes_before(table(gone, restored), CHANGE, 10)
     assert (added.action, added.changed) == ("added", ("stageId", "title"))
     assert added.after == {"title": "b", "stageId": "PREPARATION"}
     assert (deleted.after, deleted.changed) == ({}, ())
