@@ -70,10 +70,14 @@ MOVED = {"movedTime": NOON, "movedBy": USER, "stageSemanticId": "S", "previousSt
         ({"stageId": "WON"}, {"stageId": "WON"} | MOVED | {"closed": "Y", "isNew": "N"}),
         ({"stageId": "WON"}, {"stageId": "WON", "closedate": "2026-02-28T21:00:00Z"} | MOVED),
         ({"stageId": "WON"}, {"stageId": "WON", "closedate": NOON, "probability": 100} | MOVED),
+        ({"stageId": "WON"}, {"stageId": "WON", "closedate": "2026-02-28T11:58:00Z"} | MOVED),
+        ({"status": 5}, {"status": 5, "closedBy": USER, "statusChangedBy": USER}),
+        ({"status": 3}, {"status": 3, "closedBy": None}),
         ({"stageId": "A"}, {"stageId": "A", "dateClosed": None} | MOVED),
         ({"stageId": "A"}, {"stageId": "A", "dateClosed": NOON} | MOVED),
         ({"categoryId": 3, "stageId": "A"}, {"categoryId": 3, "stageId": "A"} | MOVED),
         ({"opportunity": "100.00"}, {"opportunity": 100, "isManualOpportunity": "Y"}),
+        ({"opportunity": 5}, {"opportunity": 5, "isManualOpportunity": True}),
         ({"companyId": 5}, {"companyId": 5, "companyIds": [5]}),
         ({"contactId": "5"}, {"contactId": 5, "contactIds": [5]}),
         ({"companyId": 0}, {"companyId": None, "companyIds": None}),
@@ -85,6 +89,17 @@ def test_written_fields_and_those_that_follow_are_an_echo(fields, after):
     """Written values, and the values that follow from them, are an echo."""
     change = change_of({"stageId": "NEW", "companyId": 2, "companyIds": [2, 3]}, **after)
     assert judge(change, entityTypeId=2, id=5, fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"), [("2026-03-04T21:00:00Z", True), ("2026-03-05T09:30:00Z", False)]
+)
+def test_a_day_is_read_at_the_portals_midnight_only(read, expected):
+    """A day that was written is read as the portal's midnight, which its own days tell."""
+    change = change_of(UF_CRM_1=read)
+    days = {"begindate": "2026-01-01T21:00:00Z", "createdTime": "2026-01-01T09:30:00Z"}
+    change = replace(change, after=Fields(change.after | days))
+    assert judge(change, entityTypeId=2, id=5, fields={"UF_CRM_1": "2026-03-05"}) is expected
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,8 @@ def test_written_fields_and_those_that_follow_are_an_echo(fields, after):
         ({"stageId": "WON"}, {"stageId": "WON", "closedate": "2031-01-01T00:00:00Z"} | MOVED),
         ({"stageId": "WON"}, {"stageId": "WON", "closedate": "2026-02-27T21:00:00Z"} | MOVED),
         ({"stageId": "WON"}, {"stageId": "WON", "closedate": None} | MOVED),
+        ({"status": 5}, {"status": 5, "closedBy": PERSON}),
+        ({"status": 5}, {"status": 5, "statusChangedBy": None}),
         ({"stageId": "A"}, {"stageId": "A", "closedate": "2026-03-01T00:00:00Z"}),
         ({"stageId": "WON"}, {"stageId": "WON", "probability": 90} | MOVED),
         ({"stageId": "A"}, {"stageId": "A", "probability": 100}),
