@@ -46,6 +46,9 @@ def test_a_call_that_writes_to_no_item_names_none():
     assert written_item("im.notify.system.add", {"USER_ID": 2}) is None
     assert written_item("crm.invoice.update", {"id": 2, "fields": {}}) is None  # a former invoice
     assert written_item("crm.deal.add", {"fields": {"TITLE": "A"}}) is None
+    assert written_item("crm.deal.add", {"id": 5, "fields": {"TITLE": "A"}}) is None
+    assert written_item("tasks.task.add", {"taskId": 5, "fields": {"TITLE": "A"}}) is None
+    assert written_item("tasks.task.update", {"fields": {"TITLE": "A"}}) is None
     for odd in ("$result[task][task][id]", None, "", "-5", "5.0", [5]):
         assert written_item("crm.deal.update", {"id": odd, "fields": {"TITLE": "A"}}) is None
 
