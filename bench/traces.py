@@ -85,11 +85,11 @@ def faults(change: Change, document: Any, tasks: Any) -> list[str]:
         wrong.append(f"{steps['mirror']} steps of the mirror")
     if not steps["announce"]:
         wrong.append("not announced")
-    if change.via == "event" and not (steps["ingress"] and steps["track"]):
-        wrong.append("neither event nor reading")
-    events = [step for step in found["steps"] if step["by"] == "ingress"]
-    if len(events) < len(found["events"]):  # a doubled event of an addition has one id
-        wrong.append(f"{len(events)} steps of ingress, and {len(found['events'])} events")
+    events = steps["ingress"] + steps["republish"]
+    if change.via == "event" and not (events and steps["track"]):
+        wrong.append(f"{events} events, {steps['track']} readings")
+    if events < len(found["events"]):  # a doubled event of an addition has one id
+        wrong.append(f"{events} steps of ingress, and {len(found['events'])} events")
     handled = [step for step in found["steps"] if step["by"] == "follow_up" and step["writes"]]
     writes = Counter(
         text.partition("done")[0] + "done" for one in handled for text in one["writes"]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ops.progress import Progress
 
-PARTS, THREADS = 8, 4  # of all spans together; requests at once
+PARTS = 4  # of all spans together, asked for at once
 CLOCK = "%Y-%m-%d %H:%M:%S,%f%z"  # as the functions' loggers write it
 
 type Fields = dict[str, Any]
@@ -55,7 +55,7 @@ def search(logs: Any, group: str, text: str, spans: list[Span]) -> list[Line]:
             entries += page["events"]
         return entries
 
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(PARTS) as threads:
         found = chain.from_iterable(threads.map(read, _parts(list(_joined(spans)))))
         # A line at the end of one part is at the beginning of the next one, too.
         entries = {entry["message"]: entry["timestamp"] / 1000 for entry in found}
