@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from relay.echo.detect import is_echo, notes_of
-from relay.echo.ledger import BUDGET, ROW_BYTES, add_notes, keys_around, take_back_notes
+from relay.echo.ledger import (
+    BUDGET,
+    ROW_BYTES,
+    Made,
+    add_made,
+    add_notes,
+    fact,
+    keys_around,
+    take_back_notes,
+)
 from relay.echo.note_text import NOTE_BYTES
 from relay.errors import ConditionFailedError
 from relay.state_table import HOUR_SECONDS
@@ -100,3 +109,12 @@ def test_a_write_may_stand_in_the_hour_before_or_after():
     early = keys_around("main", "deal/5", NOW - 3)  # the clock that dated the note may be ahead
     assert set(early) == set(keys_around("main", "deal/5", NOW))
     assert len(keys_around("main", "deal/5", NOW + 1800)) == 1
+
+
+def test_what_is_noted_goes_when_no_stream_can_ask_for_it():
+    """Notes, new items and facts expire 25 h later: an hour after the stream has lost a change."""
+    rows = rows_of(update({"title": "a"}, now=NOW))
+    rows |= rows_of(Made.of("main", "deal", "7", NOW, by="tidy"), build=add_made)
+    rows["gone"] = fact("gone", NOW, by="tidy").item
+    assert {int(row["expires"]["N"]) for row in rows.values()} == {int(NOW) + 25 * 3600}
+    assert len(rows) == 3
