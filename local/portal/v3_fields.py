@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, missing, unknown_field
+from local.portal.v3_errors import V3Error, missing, unknown_field, wrong_type
 from local.portal.v3_query import read_select
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def field_methods(
         name = call.params.get("name")
         if name is None:
             raise missing("name")
+        if not isinstance(name, str):
+            raise wrong_type("name", "string")
         if name not in rows:
             raise V3Error(_NO_FIELD, f"Field `{name}` not found")
         return {"item": _selected(call)(rows[name])}

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Any
 
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error
+from local.portal.v3_errors import V3Error, wrong_type
 from local.portal.v3_fields import field_methods
-from local.portal.v3_query import Dto, read_list, read_select
+from local.portal.v3_query import Dto, bad_filter, read_list, read_select
 from local.portal.v3_tasks import V3Call
 
 _TYPES = {"id": "int", "timestampX": "datetime", "severity": "string", "auditTypeId": "string"}
@@ -57,12 +57,16 @@ def _list(call: V3Call) -> Any:
 def _tail(call: V3Call) -> Any:
     """What came after the cursor."""
     given = call.params.get("cursor") or {}
+    if not isinstance(given, dict):
+        raise wrong_type("cursor", "object")
     cursor = {"field": "id", "order": "ASC", "value": 0, "limit": 50} | given
     limit, name = cursor["limit"], str(cursor["field"])
     if not isinstance(limit, int) or not 0 < limit <= _MOST:
         text = f"Unable to recognize pagination parameter `{limit}`"
         raise V3Error("INVALIDPAGINATIONEXCEPTION", text)
     conditions = call.params.get("filter") or []
+    if not isinstance(conditions, list):
+        raise bad_filter(conditions)
     if any(isinstance(one, list) and one[:1] == [name] for one in conditions):
         text = f"Cursor field {name} cannot be used at filter."
         raise V3Error("INVALIDFILTEREXCEPTION", f"Unable to recognize filter expression `{text}`")

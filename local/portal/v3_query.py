@@ -80,7 +80,7 @@ def read_list(dto: Dto, params: Row, rows: Iterable[Row]) -> list[Row]:
 def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -> Test:
     """Build a test of a list of conditions, and of such lists that `logic` joins."""
     if not isinstance(given, list) or depth > _DEPTH:
-        raise _bad_filter(given)
+        raise bad_filter(given)
     tests: list[Test] = []
     for one in given:
         if isinstance(one, dict):
@@ -92,7 +92,8 @@ def read_filter(dto: Dto, given: Any, *, either: bool = False, depth: int = 0) -
     return lambda row: (any if either else all)(test(row) for test in tests)
 
 
-def _bad_filter(given: Any) -> V3Error:
+def bad_filter(given: Any) -> V3Error:
+    """A filter that can't be read."""
     text = f"Unable to recognize filter expression `{json.dumps(given)}`"
     return V3Error("INVALIDFILTEREXCEPTION", text)
 
@@ -105,7 +106,7 @@ def _condition(dto: Dto, given: Any) -> Test:
         case [str(name), value]:
             operator = "in" if isinstance(value, list) else "="
         case _:
-            raise _bad_filter(given)
+            raise bad_filter(given)
     if name not in dto.types:
         raise unknown_field(name, dto.name)
     if operator not in _OPERATORS:

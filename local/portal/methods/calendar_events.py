@@ -56,7 +56,7 @@ def check_event(call: Call, values: Row, old: Row | None) -> None:
     both = (old or {}) | values
     values |= {"SECT_ID": both.get("SECTION_ID"), "~DESCRIPTION": both.get("DESCRIPTION", "")}
     _set_times(call, values, old or {})
-    _set_rest(call, values, both)
+    _set_rest(call, values, old or {})
 
 
 def _set_times(call: Call, values: Row, old: Row) -> None:
@@ -71,7 +71,7 @@ def _set_times(call: Call, values: Row, old: Row) -> None:
     values["DT_LENGTH"] = both.get("DATE_TO_TS_UTC", 0) - both.get("DATE_FROM_TS_UTC", 0)
 
 
-def _set_rest(call: Call, values: Row, both: Row) -> None:
+def _set_rest(call: Call, values: Row, old: Row) -> None:
     if "ATTENDEES" in values:
         people = [int_or_none(v) or 0 for _, v in entries(values["ATTENDEES"])]
         values["ATTENDEES_CODES"] = [f"U{one}" for one in people]
@@ -79,7 +79,7 @@ def _set_rest(call: Call, values: Row, both: Row) -> None:
         values["attendeesEntityList"] = [{"entityId": "user", "id": one} for one in people]
     if "MEETING" in values:
         given = {k.upper(): v for k, v in entries(values["MEETING"])}
-        values["MEETING"] = both.get("MEETING", {}) | _EVENT.defaults["MEETING"] | given
+        values["MEETING"] = _EVENT.defaults["MEETING"] | old.get("MEETING", {}) | given
     if "RRULE" in values:
         values["RRULE"] = _rule(call, dict(entries(values["RRULE"])))
     if "CRM_FIELDS" in values:

@@ -21,17 +21,27 @@ def _user(call: Call) -> Row:
 def _time(call: Call, day: str, text: str) -> str:
     """The time of the request, which must be of a day; now where it has none."""
     given = call.get("time")
-    time = call.portal.clock.parse(given) if given else call.portal.clock.stamp()
-    if given and time[:10] != day[:10]:
+    try:
+        time = call.portal.clock.parse(given) if given else call.portal.clock.stamp()
+    except ValueError:
+        time = ""
+    if not time or (given and time[:10] != day[:10]):
         raise RestError("WRONG_DATETIME", text)
     return time
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _set(call: Call, **values: Any) -> Row:
     user, end = _user(call), "CLOSE" if values["STATUS"] == "CLOSED" else "OPEN"
     offset = datetime.fromisoformat(call.portal.clock.stamp()).utcoffset()
     values["TZ_OFFSET"] = int(offset.total_seconds()) if offset else 0
-    values |= {f"{one}_{end}": float(call.get(one.lower(), default=0)) for one in ("LAT", "LON")}
+    values |= {f"{one}_{end}": _number(call.get(one.lower())) for one in ("LAT", "LON")}
     user["workday"] = _DAY | user.get("workday", {}) | values
     return dict(user["workday"])
 

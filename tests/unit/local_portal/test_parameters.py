@@ -204,7 +204,10 @@ def test_a_day_is_opened_paused_and_closed(full):
     closed = full.call("timeman.close")
     assert (closed["STATUS"], closed["DURATION"]) == ("CLOSED", "00:00:01")
     for name in ("open", "close"):
-        assert full.refusal(f"timeman.{name}", TIME="2020-01-01").code == "WRONG_DATETIME"
+        for time in ("2020-01-01", "soon"):
+            refused = full.refusal(f"timeman.{name}", TIME=time, LAT="north")
+            assert refused.code == "WRONG_DATETIME"
+    assert full.call("timeman.open", LAT="north")["LAT_OPEN"] == 0
     assert full.call("timeman.settings", USER_ID=2)["ADMIN"] is False
     assert full.refusal("timeman.status", USER_ID=99).text == "User not found"
 
