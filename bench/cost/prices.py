@@ -32,9 +32,9 @@ def dollars(consumed: Mapping[str, float]) -> float:
 
 
 def table(columns: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return the dollars of a million, as a table in Markdown."""
+    """Return the dollars of a million deals, as a table in Markdown."""
     million = 1_000_000
-    lines = [_row(["a million events, $", *columns]), _row(["---"] * (len(columns) + 1))]
+    lines = [_row(["a million won deals, $", *columns]), _row(["---"] * (len(columns) + 1))]
     for name, price in PRICES.items():
         paid = [one.get(name, 0) * million * price for one in columns.values()]
         lines.append(_row([name, *(f"{amount:.2f}" for amount in paid)]))
@@ -43,8 +43,8 @@ def table(columns: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def amounts(columns: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return what one event consumes, as a table in Markdown."""
-    lines = [_row(["an event consumes", *columns]), _row(["---"] * (len(columns) + 1))]
+    """Return what one deal consumes, as a table in Markdown."""
+    lines = [_row(["a won deal consumes", *columns]), _row(["---"] * (len(columns) + 1))]
     return lines + [
         _row([name, *(f"{one.get(name, 0):.2g}" for one in columns.values())]) for name in PRICES
     ]
