@@ -65,8 +65,10 @@ def budget_of(table, reaction="tidy"):
     return [len(row.get(f"sent {reaction}", {"SS": []})["SS"]) for row in rows]
 
 
-@pytest.mark.parametrize("error", [*NOT_SENT, *LOST])
-def test_only_a_write_that_was_sent_counts_and_only_once(portal, error):
+@pytest.mark.parametrize(
+    ("error", "tries"), [(one, BUDGET + 2 if one is NOT_SENT[0] else 3) for one in NOT_SENT + LOST]
+)
+def test_only_a_write_that_was_sent_counts_and_only_once(portal, error, tries):
     """A write that did not leave uses up no budget; one whose answer was lost counts once."""
     portal.answers["crm.item.update"] = error
 
@@ -75,9 +77,9 @@ def test_only_a_write_that_was_sent_counts_and_only_once(portal, error):
         """Write to the item that changed."""
         await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
 
-    for _ in range(BUDGET + 2):
+    for _ in range(tries):
         handle(tidy, CHANGE.to_json())
-    assert len(portal.calls) == BUDGET + 2
+    assert len(portal.calls) == tries
     assert budget_of(portal.sqs.table) == [int(error in LOST)]
     portal.answers["crm.item.update"] = {"item": {}}
     assert handle(tidy, CHANGE.to_json()) == []
