@@ -72,10 +72,12 @@ class Stdout:
         """Leave it to stdout."""
 
 
+gc.set_threshold(50_000, 20, 100)  # collected less often; the suite has memory enough
+
+
 def pytest_collection_finish():
-    """Collect garbage less often, and never what the imported modules hold."""
+    """Keep what the imported modules hold out of garbage collections."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 class Tracer:
