@@ -36,7 +36,7 @@ class NoteText(NamedTuple):
                 fields["fm"] = [*fields.get("fm", []), *_rows(value, kind)]
             elif field == ROWS:
                 fields[ROWS] = value
-            elif field == "statusid" and written.entity == "lead":
+            elif field == "statusid":  # of leads and quotes
                 fields["stageid"] = short(value)
             else:
                 fields[field] = short(value)

@@ -64,7 +64,7 @@ def is_same(name: str, noted: object, read: object, midnights: Collection[str] =
             return read is not None and bool(noted[DIGEST] == _digest(read))
         noted = list(noted.values())
     if not isinstance(noted, list):
-        return not isinstance(read, list) and _is_one(name, noted, read, midnights)
+        return _is_one(name, noted, read, midnights)
     left = [value for value in noted if value not in (None, "")]
     rows = read if isinstance(read, list) else [] if read is None else None
     if rows is None or len(rows) != len(left):

@@ -448,11 +448,12 @@ def test_the_status_set_by_a_tasks_own_method_is_an_echo(action, status):
     assert not judge(other, f"tasks.task.{action}", taskId=5)
 
 
-def test_a_leads_stage_is_noted_as_it_is_read():
-    """STATUS_ID of a classic lead is noted as stageId."""
+@pytest.mark.parametrize("entity", ["lead", "quote"])
+def test_a_classic_stage_is_noted_as_it_is_read(entity):
+    """STATUS_ID of a classic lead or quote is noted as stageId."""
     assert judge(
-        replace(change_of(stageId="X"), entity="lead"),
-        "crm.lead.update",
+        replace(change_of(stageId="X"), entity=entity),
+        f"crm.{entity}.update",
         id=5,
         fields={"STATUS_ID": "X"},
     )
