@@ -168,7 +168,7 @@ def _is_time(name: str, noted: str, read: str, midnights: Collection[str]) -> bo
 def _written_time(noted: str) -> tuple[datetime | None, bool]:
     """Return a time in UTC, or the day of one without a zone; and whether it has one."""
     zoned = _ZONED.fullmatch(noted) is not None
-    if not (zoned or _DAY.match(noted)):
+    if not _DAY.match(noted):
         return None, False
     try:
         when = datetime.fromisoformat(noted if zoned else noted[:10])
