@@ -174,7 +174,7 @@ bench: env judges ## Measure, and print tables
 	PYTHONPATH=src .venv/bin/python -m bench.reactions
 
 unit: .venv/.ready ## Unit tests of src/relay and ops: seconds, no network
-	.venv/bin/pytest -q -n auto --hypothesis-profile=quick tests/unit --ignore=tests/unit/local --ignore=tests/unit/local_portal
+	.venv/bin/pytest -q -n auto --capture=sys --hypothesis-profile=quick tests/unit --ignore=tests/unit/local --ignore=tests/unit/local_portal
 
 clean: ## Remove what was built and installed
 	rm -rf .venv .venv-sam .venv-lambda .venv-peers tests/peers/node_modules .aws-sam .local

@@ -30,7 +30,7 @@ os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Relay/test"
 
 # Of `make unit`; a slow draw is a busy machine's.
 settings.register_profile(
-    "quick", max_examples=20, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "quick", max_examples=10, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 TOKEN = "faketoken0faketoken1faketoken200"
