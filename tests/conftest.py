@@ -99,8 +99,9 @@ TRACER = Tracer()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Count coverage in TRACED only."""
-    TRACER.turn(bool(TRACED.match(item.nodeid)))
+    """Count coverage in TRACED only, unless it is asked for by test (bench.mutants)."""
+    by_test = item.config.getoption("--cov-context", None)
+    TRACER.turn(bool(by_test or TRACED.match(item.nodeid)))
     return (yield)
 
 
