@@ -200,3 +200,14 @@ def test_an_audit_hints_at_every_difference_but_deletions_that_are_known():
     }
     listed = {KEY._replace(id=3): Listed(3, "2026-03-01T09:00:09Z")}
     assert ids_to_hint(ListJob("deal", AUDIT), listed, rows, 0, 0) == [1, 3]
+
+
+def test_an_audit_hints_at_each_item_with_product_rows():
+    """Rows that others of the same total replace move no time; items without rows stay unread."""
+    times = {"updated": "2026-03-01T09:00:00Z", "read_at": NOW + DAY_SECONDS}
+    rows = {
+        KEY._replace(id=number): RowSummary(kind=ITEM, row_count=count, **times)
+        for number, count in enumerate((None, 0, 5))
+    }
+    listed = {key: Listed(key.id, "2026-03-01T09:00:00Z") for key in rows}
+    assert ids_to_hint(ListJob("deal", AUDIT), listed, rows, 0, 0) == [2]
