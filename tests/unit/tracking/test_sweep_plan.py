@@ -204,7 +204,7 @@ def test_an_audit_hints_at_every_difference_but_deletions_that_are_known():
 
 def test_an_audit_hints_at_each_item_with_product_rows():
     """Rows that others of the same total replace move no time; items without rows stay unread."""
-    times = {"updated": "2026-03-01T09:00:00Z", "read_at": NOW + DAY_SECONDS}
+    times = {"updated": "2026-03-01T09:00:00Z", "read_at": 2_000_000_000.0}
     rows = {
         KEY._replace(id=number): RowSummary(kind=ITEM, row_count=count, **times)
         for number, count in enumerate((None, 0, 5))
