@@ -69,6 +69,7 @@ EDITED = row(11, price=12)
         ([wrote(SET, *NEW)], OLD, NEW),
         ([wrote(SET, *NEW)], [], NEW),
         ([wrote(SET)], OLD, []),
+        ([wrote(SET, row(11, discountSum=None))], OLD, [row(11)]),
         ([wrote(ADD, row(3))], OLD, [*OLD, row(3)]),
         ([wrote(UPDATE, row(2, "Pot", price=7.5))], OLD, [row(1, "Cup"), row(2, "Pot", price=7.5)]),
         ([wrote(SET, *NEW), wrote(UPDATE, EDITED, now=NOW + 1)], OLD, [EDITED, NEW[1]]),

@@ -1,7 +1,12 @@
 """Requisites and contacts, which are read only if they are asked for."""
 
+from math import inf
+
 import pytest
 
+from relay.tracking.part_rows import weigh
+from relay.tracking.parts import CONTACTS, PRODUCTS, REQUISITES
+from relay.tracking.row import Base, Key
 from tests.parts_portal import at
 from tests.tracking_aws import OLD, changes, event_message
 
@@ -81,3 +86,22 @@ def test_what_is_not_asked_for_costs_nothing(asked, monkeypatch):
     edit(asked, 2, "deal", title="b")
     methods = {method for method, _ in asked.portal.calls}
     assert methods == {"crm.item.list", "crm.item.productrow.list"}
+
+
+@pytest.mark.parametrize(
+    ("part", "count", "until", "rows"),
+    [
+        (PRODUCTS, None, 0, 0),
+        (PRODUCTS, 0, 0, 0),
+        (PRODUCTS, 5, 0, 6.25),
+        (PRODUCTS, 5, inf, 50),
+        (CONTACTS, 5, 0, 50),
+        (REQUISITES, 5, inf, 1.25),
+    ],
+)
+def test_an_item_weighs_the_rows_that_it_had_and_a_page_where_it_is_asked_alone(
+    part, count, until, rows
+):
+    """An owner that is asked for alone fills a page; of requisites most items have one."""
+    key = Key("main", "deal", 5)
+    assert weigh(part, key, Base(row_count=count), {"deal": until}) == rows
