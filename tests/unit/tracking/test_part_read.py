@@ -6,6 +6,7 @@ from relay.errors import OperatorError, PermanentError, TransientError
 from relay.tracking import difference
 from relay.tracking.difference import change_of
 from relay.tracking.parts import PRODUCTS, STEPS
+from relay.tracking.row import CONTENT_BYTES
 from relay.tracking.steps import MOST_STEPS, Step
 from tests.parts_portal import at
 from tests.tracking_aws import OLD, changes, event_message, metric, row
@@ -87,6 +88,17 @@ def test_more_steps_than_a_page_has_are_told(deals):
     deals.event(1)
     (change,) = announced(deals)
     assert change.passed == tuple(f"S{second}" for second in range(1, 121))
+
+
+def test_steps_take_their_room_from_the_content(deals):
+    """The row of a huge item with many steps keeps below the table's limit: content is left out."""
+    for second in range(1, 121):
+        deals.portal.move(2, 1, f"S{second}" + "x" * 200, second)
+    edit(deals, **{f"ufCrm{number}": "y" * 9_000 for number in range(42)})
+    deals.settle()
+    stored = deals.dynamo.stream[-1]["dynamodb"]["NewImage"]
+    assert len(stored["steps"]["S"]) > 20_000
+    assert len(stored["content"]["S"]) + len(stored["steps"]["S"]) <= CONTENT_BYTES
 
 
 def test_product_rows_are_a_field(deals):
