@@ -198,3 +198,17 @@ def test_a_sibling_that_waited_and_went_claims_nothing_any_more(monkeypatch):
             await find(claims, "m", "d")
 
     asyncio.run(run())
+
+
+def test_a_new_call_waits_for_a_sibling_that_may_claim_the_last_write(monkeypatch):
+    """A call without a recorded write is new if a waiting sibling claims what is left."""
+    claims, _ = claims_of("m")
+    pause = asyncio.sleep
+    monkeypatch.setattr(matching, "_pause", lambda _seconds: pause(0))
+
+    async def run():
+        return await asyncio.gather(find(claims, "n"), find(claims, "m"))
+
+    new, recorded = asyncio.run(run())
+    assert new is None
+    assert (recorded.method, recorded.number) == ("m", 0)
