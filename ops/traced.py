@@ -72,12 +72,34 @@ def assemble(
             trace.steps.append(_reading(line, trace, now))
     for trace in traces:
         if trace.change:
+            _add_lost_reading(trace, traces, lines)
             trace.steps.append(_changed(trace.change))
             trace.steps += _echoes(trace.change, changes)
     _add_lines(subject, lines, traces, checkpoints, now)
     for trace in traces:
         trace.steps.sort(key=lambda step: step.at)
     return sorted((one for one in traces if one.steps), key=lambda one: one.steps[0].at)
+
+
+def _add_lost_reading(trace: Trace, traces: Iterable[Trace], lines: Iterable[Line]) -> None:
+    """Add the events of a change whose reading has no log line, as its run was killed."""
+    change = trace.change
+    if not change or change.via != "event" or trace.steps:
+        return
+    others = [one for one in traces if one.change and one is not trace]
+    former = max(
+        (one.change.at for one in others if one.change and one.change.at < change.at), default=0.0
+    )
+    read = {event for one in others for event in one.events}
+    trace.events = {
+        line.get("event_id")
+        for line in lines
+        if line.get("message") == "published"
+        and former < line.at <= change.at
+        and line.get("event_id") not in read
+    }
+    if trace.events:
+        trace.steps.append(Step(change.at, "track", "read; no log line of it is left"))
 
 
 def _add_lines(

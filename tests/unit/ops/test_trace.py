@@ -82,6 +82,32 @@ def test_a_change_is_told_from_its_event_to_its_effects():
     assert one.seconds == 4.0
 
 
+def test_a_change_whose_reading_left_no_line_has_its_events():
+    """A run of track that is killed after its put leaves no line: the events before it were read.
+
+    Events of the change before, and those that came after the reading, are not among them.
+    """
+    former = past(6, -20.0)
+    lines = [published(-22.0, "e0"), read(-19.5, {"deal/66": ["e0"]})]
+    lines += [published(), published(1.0, "e2"), published(30.0, "e3")]
+    lines.append(read(31.0, {"deal/66": ["e1", "e2", "e3"]}))
+    traces = assemble("deal/66", lines, [former, past()], {}, AT + 200)
+    assert texts(traces[:2]) == [
+        [
+            "ONCRMDEALUPDATE verified, published",
+            "updated stageId, movedTime",
+            "read in 1 request, 1.0 s",
+        ],
+        [
+            "ONCRMDEALUPDATE verified, published",
+            "ONCRMDEALUPDATE verified, published",
+            "read; no log line of it is left",
+            "updated stageId, movedTime",
+        ],
+    ]
+    assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
+
+
 def test_a_write_whose_answer_was_lost_is_said():
     """After its lease nothing is under way: the next run looks for what the write may have made."""
     (one,) = assemble("deal/66", [handled()], [past()], CHECKPOINTS, AT + 100)
