@@ -119,3 +119,13 @@ def test_what_is_noted_goes_when_no_stream_can_ask_for_it():
     rows["gone"] = fact("gone", NOW, by="tidy").item
     assert {int(row["expires"]["N"]) for row in rows.values()} == {int(NOW) + 25 * 3600}
     assert len(rows) == 3
+
+
+def test_notes_of_one_request_leave_room_for_all_that_is_counted_elsewhere():
+    """The budget is counted with the note that knows of the most writes elsewhere."""
+    few, many = (
+        replace(update({"title": "a"}, number=number, now=NOW), elsewhere=elsewhere)
+        for number, elsewhere in ((1, 3), (2, 9))
+    )
+    for notes in ([few, many], [many, few]):
+        assert add_notes(notes).condition.values[":most"] == {"N": str(BUDGET - 2 - 9)}

@@ -27,3 +27,11 @@ def test_an_activity_has_names_like_other_items():
     item = {"id": "7", "ownerTypeId": "2"}
     assert (items_of("activity", [row]), item_of("activity", row)) == ([item], item)
     assert item_of("activity", []) is None
+
+
+@pytest.mark.parametrize(("kind", "name"), [("activity", "@ID"), ("task", "ID"), ("deal", "@id")])
+def test_a_list_is_narrowed_by_ids_only_where_there_are_some(kind, name):
+    """An empty set of ids would be no condition to the portal."""
+    (_, narrow), (_, whole) = list_command(kind, ids=[5, 7]), list_command(kind)
+    assert narrow["filter"][name] == [5, 7]
+    assert name not in whole["filter"]

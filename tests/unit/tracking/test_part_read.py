@@ -1,13 +1,16 @@
 """Parts of items that other methods return, from the portal to the Change."""
 
+import asyncio
+
 import pytest
 
 from relay.errors import OperatorError, PermanentError, TransientError
-from relay.tracking import difference
+from relay.portal.fake import FakePortal
+from relay.tracking import difference, part_read
 from relay.tracking.difference import change_of
 from relay.tracking.parts import PRODUCTS, STEPS
-from relay.tracking.row import CONTENT_BYTES
-from relay.tracking.steps import MOST_STEPS, Step
+from relay.tracking.row import CONTENT_BYTES, Key
+from relay.tracking.steps import MOST_STEPS, Step, StepLog
 from tests.parts_portal import at
 from tests.tracking_aws import OLD, changes, event_message, metric, row
 
@@ -333,3 +336,12 @@ def test_steps_that_do_not_fit_are_named(monkeypatch):
     change = change_of(row(), version)
     assert (change.steps, change.truncated) == ((), ("steps",))
     assert len(change.passed) == 9
+
+
+def test_items_of_one_command_are_read_from_the_lowest_floor_on():
+    """Steps above the floor of one item and below another's are read too, and told ones are not."""
+    portal = FakePortal({HISTORY: {"items": []}})
+    logs = {Key("main", "deal", 1): StepLog(5), Key("main", "deal", 2): StepLog(9, (12,))}
+    asyncio.run(part_read._fetch_steps(portal, logs, [list(logs)]))  # noqa: SLF001
+    ((_, asked),) = portal.calls
+    assert asked["filter"] == {"@OWNER_ID": [1, 2], ">ID": 5, "!@ID": [12]}

@@ -152,3 +152,11 @@ def test_an_event_of_many_changes_is_cut():
     assert (len(event.payload["changes"]), event.payload["more"]) == (500, 100)
     assert len(event.to_json().encode()) < 256 * 1024
     assert schema_watch.event_of("main", found, NOW + 9).event_id == event.event_id
+
+
+def test_a_field_without_a_title_has_an_empty_one():
+    """A title that the portal does not know is empty, and a kind that it refuses has no fields."""
+    portal = FakePortal({"crm.item.fields": {"fields": {"uf": {"title": None, "type": "string"}}}})
+    read = schema_watch._fields
+    assert asyncio.run(read(portal, "deal")) == {"uf": ("", "string")}
+    assert asyncio.run(read(FakePortal({"crm.item.fields": []}), "deal")) is None
