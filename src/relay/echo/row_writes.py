@@ -32,11 +32,11 @@ def written_rows(method: str, params: Params, result: object) -> WrittenItem | N
     match method.lower().split("."):
         case ["crm", "item", "productrow", "set"]:
             item, rows = written_item(method, params), given.get("productRows")
-            if item and isinstance(rows, list):
+            if item and isinstance(rows, list) and all(is_map(row) and "id" in row for row in rows):
                 return WrittenItem(item.entity, item.id, {ROWS: [True, _marks(rows)]})
         case ["crm", "item", "productrow", "add" | "update"]:
             row = given.get("productRow")
-            if is_map(row) and str(row.get("ownerId")).isdecimal():
+            if is_map(row) and "id" in row and str(row.get("ownerId")).isdecimal():
                 item_id = str(row["ownerId"])
                 return WrittenItem(
                     owner_of(row.get("ownerType")), item_id, {ROWS: [False, _marks([row])]}

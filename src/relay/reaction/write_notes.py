@@ -166,7 +166,7 @@ class WriteNotes:
             if written and refers and not written_item(done.method, done.params):
                 jobs.append(self._add(write, written, f"late {at}", now))
             if rows := written_rows(done.method, done.resolved, done.result):
-                if self.own and counted:  # the note counts it now
+                if self.own and self.own.item == rows.item and counted:  # the note counts it now
                     self.own.row.take_back(1)
                     counted -= 1
                 jobs.append(self._add(write, rows, str(at), now))

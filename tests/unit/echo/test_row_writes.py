@@ -148,6 +148,9 @@ def test_the_amount_of_an_item_without_rows_is_nothing():
     ("method", "params", "result"),
     [
         (SET, OWNER, True),
+        (SET, OWNER, {"productRows": [{"price": 5}]}),
+        (SET, OWNER, {"productRows": [7]}),
+        (ADD, {}, {"productRow": OWNER | {"price": 5}}),
         (SET, {"ownerType": "D", "ownerId": "$result[a]"}, {"productRows": []}),
         (ADD, {}, {"productRow": {"id": 1}}),
         (UPDATE, {"id": 1}, None),
@@ -156,7 +159,7 @@ def test_the_amount_of_an_item_without_rows_is_nothing():
     ],
 )
 def test_an_answer_without_rows_notes_none(method, params, result):
-    """An answer that names no rows, or no owner, is no note."""
+    """An answer that names no rows, no ids of theirs or no owner is no note, and no error."""
     assert written_rows(method, params, result) is None
 
 

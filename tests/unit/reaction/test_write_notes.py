@@ -204,6 +204,23 @@ def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, resu
     assert (whole, list(marks)) == (method == "set", ["3"])
 
 
+def test_rows_of_another_item_leave_the_own_items_count(run):
+    """Rows that a batch writes to another item take no comment of the own item out of its count."""
+    run.notes.own = OwnItem("deal/5", Newest("own"))
+    comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 5, "COMMENT": "x"}
+    other = OWNER | {"ownerId": 6}
+    call = Call.batch(
+        {
+            "comment": ("crm.timeline.comment.add", {"fields": comment}),
+            "rows": ("crm.item.productrow.set", other | {"productRows": []}),
+        },
+        halt=False,
+    )
+    run.before(call)
+    run.after(call, results(comment=7, rows={"productRows": [ROW | other]}))
+    assert run.notes.own.row.writes == 1
+
+
 def test_the_budget_ends_a_loop(run):
     """LoopError names the reaction, the item and the number of writes."""
     for _ in range(BUDGET):
