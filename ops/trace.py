@@ -14,7 +14,8 @@ from ops.log_search import Line, Span, search
 from ops.outcome import Outcome
 from ops.pause import reactions_of
 from ops.terminal import console, shown
-from ops.traced import Checkpoints, Trace, assemble
+from ops.trace_writes import Checkpoints
+from ops.traced import Trace, assemble
 from relay.errors import NotOursError
 from relay.history import History, PastChange, keys_of
 from relay.reaction.checkpoint import Checkpoint

@@ -1,20 +1,18 @@
 """What happened to an item, step by step: log lines, the history and checkpoints put together."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ops.log_search import Line
 from ops.mapping import logical_id
+from ops.trace_writes import Checkpoints, writes_of, written
 from relay.history import PastChange
-from relay.reaction.checkpoint import Checkpoint, Write
 
 READ_SECONDS = 1.0  # a reading lies in the time that track logs, give or take clocks
 ECHO_SECONDS = 900.0  # an echo is read within minutes of its write
 ANNOUNCED_SECONDS = 120.0  # after a reading its change is in the history, if there is one
-RESULT_LETTERS = 24
 MAX_FIELDS = 6
 # What lines say, by their message.
 TEXTS = {
@@ -25,8 +23,6 @@ TEXTS = {
     "sent back": "sent back by {by}",
     "dropped": "dropped by {by}: {why}",
 }
-
-type Checkpoints = Mapping[tuple[str, str], Checkpoint]  # by reaction and record id
 
 
 class Step(NamedTuple):
@@ -77,6 +73,7 @@ def assemble(
             trace.steps += _echoes(trace.change, changes)
     _add_lines(subject, lines, traces, checkpoints, now)
     for trace in traces:
+        _add_unlogged(trace, checkpoints, now)
         trace.steps.sort(key=lambda step: step.at)
     return sorted((one for one in traces if one.steps), key=lambda one: one.steps[0].at)
 
@@ -118,6 +115,18 @@ def _add_lines(
             if owner is waiting:
                 owner.events.add(line.get("event_id"))
     traces.append(waiting)
+
+
+def _add_unlogged(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
+    """Add what a reaction wrote and has no log line of, as its run was killed or goes on."""
+    logged = {step.who for step in trace.steps if step.more}
+    records = trace.events | ({trace.change.change_id} if trace.change else set())
+    for (reaction, record), checkpoint in checkpoints.items():
+        writes = checkpoint.writes
+        if record in records and writes and not logged & {reaction, logical_id(reaction)}:
+            text = "wrote; no log line of its end is there yet"
+            more = tuple(written(write, checkpoint, now) for write in writes)
+            trace.steps.append(Step(max(write.at for write in writes), reaction, text, more))
 
 
 def _is_about(line: Line, subject: str) -> bool:
@@ -190,7 +199,7 @@ def _step(line: Line, subject: str, checkpoints: Checkpoints, now: float) -> Ste
     if message == "announced" and subject in _mapping(line, "changes"):
         text = "published"
     elif message == "handled":
-        text, more = message, tuple(_writes(record, who, checkpoints, now))
+        text, more = message, tuple(writes_of(record, who, checkpoints, now))
     elif message in TEXTS:
         text = TEXTS[message].format_map(defaultdict(str, line.fields))
     elif not record or "payload" in line.fields:
@@ -202,20 +211,3 @@ def _step(line: Line, subject: str, checkpoints: Checkpoints, now: float) -> Ste
 
 def _record(line: Line) -> str:
     return line.get("change_id") or line.get("event_id") or line.get("record_id")
-
-
-def _writes(record: str, who: str, checkpoints: Checkpoints, now: float) -> Iterator[str]:
-    for (reaction, of_record), checkpoint in checkpoints.items():
-        if of_record == record and who in {reaction, logical_id(reaction)}:
-            for write in checkpoint.writes:
-                yield _written(write, checkpoint, now)
-
-
-def _written(write: Write, checkpoint: Checkpoint, now: float) -> str:
-    if write.done:
-        result = " ".join((write.result or "").split())
-        return f"{write.method}: done {result[:RESULT_LETTERS]}".rstrip()
-    until = f"{datetime.fromtimestamp(checkpoint.until, UTC):%H:%M:%S}"
-    if checkpoint.until > now:
-        return f"{write.method}: under way until {until} at most"
-    return f"{write.method}: sent, its answer was lost; it is looked for"

@@ -108,6 +108,19 @@ def test_a_change_whose_reading_left_no_line_has_its_events():
     assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
 
 
+def test_a_reaction_that_was_killed_before_its_line_is_told_by_its_writes():
+    """The checkpoint says what it wrote; a line of another reaction says nothing of that."""
+    lines = [read(), ANNOUNCED, handled(service="Journal")]
+    (one,) = assemble("deal/66", lines, [past()], CHECKPOINTS, AT + 10)
+    (told,) = [step for step in one.steps if step.who == "follow_up"]
+    assert told.at == AT
+    assert [told.text, *told.more] == [
+        "wrote; no log line of its end is there yet",
+        'tasks.task.add: done {"task": {"id": "3"}}',
+        f"crm.timeline.comment.add: under way until {UNTIL} at most",
+    ]
+
+
 def test_a_write_whose_answer_was_lost_is_said():
     """After its lease nothing is under way: the next run looks for what the write may have made."""
     (one,) = assemble("deal/66", [handled()], [past()], CHECKPOINTS, AT + 100)
