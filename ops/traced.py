@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ops.log_search import Line
 from ops.mapping import logical_id
-from ops.trace_writes import Checkpoints, writes_of, written
+from ops.trace_writes import Checkpoints, texts_of
 from relay.history import PastChange
 
 READ_SECONDS = 1.0  # a reading lies in the time that track logs, give or take clocks
@@ -71,10 +71,10 @@ def assemble(
             _add_lost_reading(trace, traces, lines)
             trace.steps.append(_changed(trace.change))
             trace.steps += _echoes(trace.change, changes)
-    _add_lines(subject, lines, traces, checkpoints, now)
+    _add_lines(subject, lines, traces)
     for trace in traces:
-        _add_unlogged(trace, checkpoints, now)
         trace.steps.sort(key=lambda step: step.at)
+        _add_writes(trace, checkpoints, now)
     return sorted((one for one in traces if one.steps), key=lambda one: one.steps[0].at)
 
 
@@ -99,17 +99,11 @@ def _add_lost_reading(trace: Trace, traces: Iterable[Trace], lines: Iterable[Lin
         trace.steps.append(Step(change.at, "track", "read; no log line of it is left"))
 
 
-def _add_lines(
-    subject: str,
-    lines: Sequence[Line],
-    traces: list[Trace],
-    checkpoints: Checkpoints,
-    now: float,
-) -> None:
+def _add_lines(subject: str, lines: Sequence[Line], traces: list[Trace]) -> None:
     """Add the steps that lines tell of; those about no reading yet make a trace of their own."""
     waiting = Trace(None)
     for line in lines:
-        if step := _step(line, subject, checkpoints, now):
+        if step := _step(line, subject):
             owner = next((one for one in traces if _belongs(line, one, subject)), waiting)
             owner.steps.append(step)
             if owner is waiting:
@@ -117,16 +111,22 @@ def _add_lines(
     traces.append(waiting)
 
 
-def _add_unlogged(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
-    """Add what a reaction wrote and has no log line of, as its run was killed or goes on."""
-    logged = {step.who for step in trace.steps if step.more}
+def _add_writes(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
+    """Add what reactions wrote to the last step of each; a run that was killed has left none."""
     records = trace.events | ({trace.change.change_id} if trace.change else set())
     for (reaction, record), checkpoint in checkpoints.items():
-        writes = checkpoint.writes
-        if record in records and writes and not logged & {reaction, logical_id(reaction)}:
+        if record not in records or not checkpoint.writes:
+            continue
+        writes = tuple(texts_of(checkpoint, now))
+        names = {reaction, logical_id(reaction)}
+        at = max((at for at, step in enumerate(trace.steps) if step.who in names), default=None)
+        if at is None:
+            last = max(write.at for write in checkpoint.writes)
             text = "wrote; no log line of its end is there yet"
-            more = tuple(written(write, checkpoint, now) for write in writes)
-            trace.steps.append(Step(max(write.at for write in writes), reaction, text, more))
+            trace.steps.append(Step(last, reaction, text, writes))
+            trace.steps.sort(key=lambda step: step.at)
+        else:
+            trace.steps[at] = trace.steps[at]._replace(more=writes)
 
 
 def _is_about(line: Line, subject: str) -> bool:
@@ -191,22 +191,19 @@ def _belongs(line: Line, trace: Trace, subject: str) -> bool:
     return bool(record) and record in trace.events
 
 
-def _step(line: Line, subject: str, checkpoints: Checkpoints, now: float) -> Step | None:
+def _step(line: Line, subject: str) -> Step | None:
     """Return the step that a line tells of; None for one that tells of none of its own."""
     message, who = line.get("message"), line.get("service")
     record = _record(line)
-    more: tuple[str, ...] = ()
     if message == "announced" and subject in _mapping(line, "changes"):
         text = "published"
-    elif message == "handled":
-        text, more = message, tuple(writes_of(record, who, checkpoints, now))
     elif message in TEXTS:
         text = TEXTS[message].format_map(defaultdict(str, line.fields))
     elif not record or "payload" in line.fields:
         return None  # of no record, or the journal's own line
     else:
         text = message
-    return Step(line.at, who, text, more)
+    return Step(line.at, who, text)
 
 
 def _record(line: Line) -> str:

@@ -122,11 +122,14 @@ def test_a_reaction_that_was_killed_before_its_line_is_told_by_its_writes():
 
 
 def test_a_write_whose_answer_was_lost_is_said():
-    """After its lease nothing is under way: the next run looks for what the write may have made."""
-    (one,) = assemble("deal/66", [handled()], [past()], CHECKPOINTS, AT + 100)
-    assert one.steps[-1].more[1] == (
-        "crm.timeline.comment.add: sent, its answer was lost; it is looked for"
-    )
+    """After the lease nothing is under way; the last line of the reaction has its writes."""
+    about = {"subject": "deal/66", "change_id": CHANGE}
+    back = line(30.0, "FollowUp", "comes back", seconds=30, reason="ANSWER_LOST", **about)
+    gone = line(90.0, "FollowUp", "dead-lettered", reason="look in the portal", **about)
+    (one,) = assemble("deal/66", [back, gone], [past()], CHECKPOINTS, AT + 100)
+    assert [len(step.more) for step in one.steps] == [0, 0, 2]
+    assert one.steps[-1].text == "given up: look in the portal"
+    assert one.steps[-1].more[1] == "crm.timeline.comment.add: sent, its answer is not known"
 
 
 def test_a_reading_that_finds_nothing_is_told():
