@@ -15,6 +15,10 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     "server_error": (500, "INTERNAL_SERVER_ERROR", "Internal server error"),
     "unexpected_answer": (500, "ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response"),
     "codeless": (500, "", ""),
+    # The database failed: of classic methods [CORE rest/lib/restexception.php], and of controllers,
+    # `crm.item.*` among them [CORE main/lib/engine/controller.php, main/lib/db/exception.php]
+    "database": (500, "ERROR_CORE", "SQL query error!"),
+    "deadlock": (400, "400", "Mysql query error: (1213) Deadlock found when trying to get lock"),
     "portal_deleted": (500, "PORTAL_DELETED", "Portal was deleted"),
     "no_auth": (401, "NO_AUTH_FOUND", "Wrong authorization data"),
     "invalid_credentials": (401, "INVALID_CREDENTIALS", "Invalid request credentials"),

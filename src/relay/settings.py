@@ -51,7 +51,18 @@ def keep_every_line() -> None:
         reconfigure(errors="backslashreplace")
 
 
+def drop_lower_lines() -> None:
+    """Drop the lines below POWERTOOLS_LOG_LEVEL in this process.
+
+    Lambda's own filter would drop the metrics too: it takes a line without a level for INFO.
+    """
+    level = logging.getLevelNamesMapping().get(os.environ.get("POWERTOOLS_LOG_LEVEL", ""), 0)
+    if level > logging.INFO:
+        logging.disable(level - 1)
+
+
 keep_every_line()
+drop_lower_lines()
 
 
 def read(*names: str) -> list[str]:

@@ -125,7 +125,7 @@ def test_no_fault_runs_a_create_twice_or_shows_the_secret(server, output, kind, 
     assert ("/rest/***/***/crm.item.add" in text) == (kind not in {"reset", "timeout"})
 
 
-@pytest.mark.parametrize("kind", ["reset", "truncated", "html_500", "codeless", "server_error"])
+@pytest.mark.parametrize("kind", ["reset", "truncated", "html_500", "server_error", "deadlock"])
 def test_a_read_whose_answer_was_lost_is_retried(server, kind):
     """A read whose answer was lost is sent again and returns the item."""
     fail(server, kind, times=1)

@@ -182,3 +182,9 @@ def test_the_gateway_logs_the_template_of_a_route_and_no_address():
         if event["Properties"]["Path"] != "/bitrix24"
     ]
     assert (robot["Method"], robot["Path"]) == ("ANY", ROUTE)
+
+
+@pytest.mark.parametrize("level", TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"])
+def test_lambda_drops_no_line_of_metrics(level):
+    """Lambda keeps lines from INFO on, whatever LogLevel is: it takes a line of metrics for one."""
+    assert TEMPLATE["Mappings"]["Level"][level]["Of"] in {"DEBUG", "INFO"}

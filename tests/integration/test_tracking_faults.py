@@ -84,6 +84,8 @@ def write(webhook, method, many):
         ("html_502", {}),
         ("codeless", {}),
         ("server_error", {}),
+        ("database", {}),
+        ("deadlock", {}),
         ("rate", {}),
         ("operating", {}),
         ("overload", {}),

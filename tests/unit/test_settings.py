@@ -1,6 +1,7 @@
 """relay.settings: errors name all that is missing; secrets are cached; clients give up early."""
 
 import io
+import logging
 import runpy
 import sys
 from types import SimpleNamespace
@@ -186,3 +187,29 @@ def test_a_log_line_with_half_an_emoji_is_written(monkeypatch):
     Logger(service="half").error("dead-lettered", extra={"reason": "\ud83d Ё"})
     (line,) = written.getvalue().decode().splitlines()
     assert '"reason":"\\ud83d Ё"' in line
+
+
+@pytest.mark.parametrize(
+    ("level", "kept"),
+    [
+        ("", "DEBUG"),
+        ("DEBUG", "DEBUG"),
+        ("INFO", "DEBUG"),
+        ("WARNING", "WARNING"),
+        ("ERROR", "ERROR"),
+    ],
+)
+def test_a_higher_level_than_lambdas_own_drops_lines_in_the_process(monkeypatch, level, kept):
+    """With WARNING and ERROR lower lines are dropped here, as Lambda would drop metrics too."""
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", level)
+    logger = logging.getLogger("of a test")
+    logger.setLevel(logging.DEBUG)
+    try:
+        settings.drop_lower_lines()
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+        written = [
+            one for one in levels if logger.isEnabledFor(logging.getLevelNamesMapping()[one])
+        ]
+    finally:
+        logging.disable(logging.NOTSET)
+    assert written[0] == kept

@@ -6,6 +6,7 @@ without a code, or without JSON.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -46,6 +47,10 @@ CLASSES: dict[str, type[CallError]] = {
     UNREADABLE: MayHaveRunError,
     # Every other code means a mistake in the call: PermanentError.
 }
+# The portal's database failed, often for a moment (a deadlock, a restart, no connection left). The
+# core gives it codes that stand for mistakes in the call too: ERROR_CORE and "SQL query error!"
+# (`RestException::initFromException`), 400 and "Mysql query error: (1213) …" (`Engine\Controller`).
+_DATABASE = re.compile(r"\b(my|pg)?sql (query|connect) error", re.IGNORECASE)
 # Advice that the portal's description lacks.
 REMEDIES = {"WRONG_AUTH_TYPE": "only an application may call this method, no webhook may"}
 
@@ -86,6 +91,8 @@ def error_of(method: str, answer: Json, status: int = HTTPStatus.OK) -> CallErro
     code, description = _text(error), _text(message)
     if not code and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or not description):
         description = description or f"an error without a code, HTTP {status}"
+        return MayHaveRunError(method, code, description)
+    if _DATABASE.search(description):
         return MayHaveRunError(method, code, description)
     # ACCESS_DENIED of the portal's plan stops every call, ACCESS_DENIED of an item only this one.
     if code.upper() == "ACCESS_DENIED" and "commercial plan" in description.lower():
