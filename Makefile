@@ -83,7 +83,7 @@ deploy: env ## Build and deploy to AWS (samconfig.toml)
 connect: env ## Store a portal's token and webhooks, tried first [PROVE=1]
 	$(relay)
 
-rotate: env ## A new token or webhook, no event lost [PROVE=1] [FINISH=1]
+rotate: env ## A new token or webhook, no event lost [FINISH=1 [GO=1]]
 	$(relay)
 
 disconnect: env ## Remove a portal's secrets: PORTAL=second [GO=1]

@@ -5,6 +5,7 @@ only the newest token is. DECISIONS.md has what can come in between.
 """
 
 import time
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from ops.audit import open_audit
 from ops.credentials import ask_token, ask_webhook, check_hosts
 from ops.dead_letters import count_of
 from ops.deployed import Deployed, PortalName, Stack, client, find_stack
+from ops.log_search import Span, search
 from ops.outcome import Outcome
 from ops.prove import Prove
 from ops.prove import prove as run_proof
@@ -31,12 +33,14 @@ from ops.secrets import (
 )
 from ops.terminal import console
 from ops.webhook import READ_SCOPES, WRITE_SCOPES
+from relay.ingress.tokens import OLDER_USED
 
 ORDER = """\
 A token, without losing an event: in Bitrix24 add a second outgoing webhook
 with the same handler and one event, enter its token here, then tick all events
 in it, and delete the older webhook at once.
 A webhook URL: add a second incoming webhook, whose user may see as much."""
+QUIET_SECONDS = 3 * 3600.0  # without an older token, before it is refused: events come late
 OLD_WEBHOOKS = "Delete an older incoming webhook in 20 minutes: functions use it so long."
 
 
@@ -45,6 +49,7 @@ def command(
     stack: Stack = "relay",
     *,
     finish: Annotated[bool, typer.Option("--finish", help="Refuse all older tokens")] = False,
+    go: Annotated[bool, typer.Option("--go", help="Even those that still come")] = False,
     prove: Prove = False,
 ) -> Outcome:
     """Store a new token or new webhooks beside the older ones; with FINISH=1 drop older tokens."""
@@ -55,7 +60,7 @@ def command(
     if finish and prove:
         raise SystemExit("older tokens are accepted for 5 minutes after FINISH=1: PROVE=1 then")
     if finish:
-        return Outcome(_finish(ssm, portal, deployed, tokens_of(own)))
+        return Outcome(_finish(ssm, portal, deployed, tokens_of(own), go=go))
     document = _rotate(ssm, portal, deployed, secrets, prove=prove)
     if not prove:
         return Outcome(document)
@@ -99,7 +104,9 @@ def _rotate(
     return _document(portal, len(tokens), changed)
 
 
-def _finish(ssm: Any, portal: str, stack: Deployed, tokens: list[str]) -> dict[str, Any]:
+def _finish(
+    ssm: Any, portal: str, stack: Deployed, tokens: list[str], *, go: bool
+) -> dict[str, Any]:
     older = len(tokens[1:])
     if not older:
         console.print(f"{portal} has no older token")
@@ -109,10 +116,27 @@ def _finish(ssm: Any, portal: str, stack: Deployed, tokens: list[str]) -> dict[s
             f"{waiting} requests wait in SpillQueue and may bear an older token; run it again when "
             "`make doctor` shows that queue no more"
         )
+    if not go:
+        _check_older(portal, stack)
     change_tokens(ssm, stack.outputs["SecretsPrefix"], portal, lambda stored: stored[:1])
     console.print(f"{older} older token(s) are refused after 5 minutes at the latest")
     _note(stack, portal, ["older tokens"])
     return _document(portal, 1, ["older tokens"])
+
+
+def _check_older(portal: str, stack: Deployed) -> None:
+    """Exit if an older token came within the last hours: its webhook's events would be refused."""
+    now = time.time()
+    span = Span(now - QUIET_SECONDS, now)
+    lines = search(client("logs"), stack.outputs["LogGroup"], OLDER_USED, [span])
+    mine = [line.at for line in lines if line.get("portal") == portal]
+    if mine:
+        last = f"{datetime.fromtimestamp(mine[-1], UTC):%Y-%m-%d %H:%M:%S}"
+        raise SystemExit(
+            f"an older token came at {last} UTC: its events would be refused. Delete the older "
+            "webhook in Bitrix24, and run this again 3 hours after its last event. If the token is "
+            "in wrong hands, GO=1 refuses it now"
+        )
 
 
 def _note(stack: Deployed, portal: str, changed: list[str]) -> None:

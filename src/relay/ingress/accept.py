@@ -44,7 +44,9 @@ def accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
     NoTokensError where no token is stored or could be read, and StaleTokensError where an unknown
     token may have been stored since SSM answered last.
     """
-    portal = _verify(token_of(form), tokens)
+    token = token_of(form)
+    portal = _verify(token, tokens)
+    tokens.note_use(portal, token)
     return to_event(form, portal, arrival.request_id, arrival.received_at)
 
 

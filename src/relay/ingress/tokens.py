@@ -8,10 +8,12 @@ So a first read that is throttled is repeated after random pauses, for FIRST_REA
 so about 80 environments get through, and requests to the others are spilled.
 """
 
+import hmac
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay import settings
@@ -21,7 +23,11 @@ REFRESH_SECONDS = 5  # between two reads for unknown tokens, or while no token i
 FIRST_READ_SECONDS = 2.0  # in which a throttled first read is repeated; a sender waits for it
 LONGEST_PAUSE_SECONDS = 0.5
 THROTTLED = "ThrottlingException"
+OLDER_USED = "an older token came"  # `make rotate` searches the log for this
+OLDER_SECONDS = 60  # between two such lines of an environment about a portal
 MAX_SPILLED = 10  # requests with an unknown token that are spilled between two reads that fail
+
+logger = Logger(service="ingress", location=None)
 
 type Tokens = Mapping[str, Sequence[str]]
 
@@ -45,6 +51,7 @@ class TokenCache:
         self._cache = SecretCache(self._read_patiently, now)
         self._texts: Mapping[str, str] = {}
         self._tokens: Tokens = {}
+        self._older_logged: dict[str, float] = {}
         self._spilled = 0
         self._spilled_after = 0  # so many failed reads in a row
 
@@ -66,6 +73,15 @@ class TokenCache:
         """Read the tokens because one is unknown; return whether they differ from before."""
         before = self._tokens
         return self._read(REFRESH_SECONDS) != before
+
+    def note_use(self, portal: str, token: bytes) -> None:
+        """Log, at most once a minute, that a portal's valid token is not its newest one."""
+        newest, *older = self._tokens[portal]
+        if not older or hmac.compare_digest(token, newest.encode()):
+            return
+        if self._now() - self._older_logged.get(portal, -OLDER_SECONDS) >= OLDER_SECONDS:
+            self._older_logged[portal] = self._now()
+            logger.warning(OLDER_USED, extra={"portal": portal})
 
     def may_spill(self) -> bool:
         """Count a request with an unknown token; return whether it may be spilled.

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.event import Event
+from relay.ingress.tokens import TokenCache
 from tests.conftest import TOKEN
 from tests.ingress_aws import DEAL_ADD
 
@@ -66,3 +67,11 @@ def test_a_time_that_no_gateway_has_is_not_believed(aws, request_of, epoch):
     assert aws.ask(request)[0] == 200
     time = json.loads(aws.published[0]["Message"])["time"]
     assert time.startswith("9999-" if epoch == 253_402_300_799_999 else str(datetime.now(UTC).year))
+
+
+def test_an_event_with_an_older_token_is_published_and_noted(aws, request_of, monkeypatch):
+    """During a rotation both tokens are valid."""
+    uses = []
+    monkeypatch.setattr(TokenCache, "note_use", lambda _, *use: uses.append(use))
+    assert aws.ask(request_of(DEAL_ADD))[0] == 200
+    assert uses == [("main", TOKEN.encode())]

@@ -5,9 +5,12 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from relay.ingress import tokens
 from relay.ingress.tokens import (
     FIRST_READ_SECONDS,
     MAX_SPILLED,
+    OLDER_SECONDS,
+    OLDER_USED,
     REFRESH_SECONDS,
     THROTTLED,
     TokenCache,
@@ -155,3 +158,18 @@ def test_only_a_throttled_first_read_is_repeated_at_once(error):
     store.error = error
     store.cache.tokens()
     assert slept == []
+
+
+def test_the_use_of_an_older_token_is_logged_once_a_minute(monkeypatch):
+    """The newest stands first; `make rotate FINISH=1` waits for the older ones to go quiet."""
+    logged = []
+    monkeypatch.setattr(
+        tokens.logger, "warning", lambda text, extra: logged.append((text, extra["portal"]))
+    )
+    store = Store({"main": "new\nold", "second": "b\nold b", "third": "c"})
+    store.cache.tokens()
+    for store.now in (5.0, 5.0 + OLDER_SECONDS - 1, 5.0 + OLDER_SECONDS):
+        for portal, token in (("main", b"new"), ("main", b"old"), ("third", b"c")):
+            store.cache.note_use(portal, token)
+    store.cache.note_use("second", b"old b")
+    assert logged == [(OLDER_USED, "main")] * 2 + [(OLDER_USED, "second")]

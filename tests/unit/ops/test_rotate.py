@@ -1,6 +1,8 @@
 """ops.rotate: new credentials beside the older ones, then without them; no secret is printed."""
 
 import io
+import json
+import time
 from hashlib import sha256
 
 import pytest
@@ -10,7 +12,7 @@ from ops.deployed import Deployed
 from ops.prove import Proof
 from ops.webhook import TriedWebhook
 from relay.errors import OperatorError
-from relay.ingress.tokens import TokenCache
+from relay.ingress.tokens import OLDER_USED, TokenCache
 from relay.ingress.verify import owner_of
 from tests.parameter_store import ParameterStore
 from tests.pasts import Notes
@@ -21,10 +23,24 @@ TOKENS = f"{PREFIX}/application-tokens/main"
 READ, WRITE = f"{PREFIX}/webhook-urls/read/main", f"{PREFIX}/webhook-urls/write/main"
 
 
-class Queues:
-    """SQS with so many requests in the spill queue."""
+class Aws:
+    """SQS with so many requests in the spill queue, and a log whose lines are searched."""
 
     spilled = 0
+
+    def __init__(self):
+        self.lines = []
+
+    def get_paginator(self, name):
+        """Return the log's paginator."""
+        assert name == "filter_log_events"
+        return self
+
+    def paginate(self, *, logGroupName, filterPattern, startTime, endTime):  # noqa: N803
+        """Yield one page with the lines of the time."""
+        assert (logGroupName, filterPattern) == ("logs", f'"{OLDER_USED}"')
+        found = [line for line in self.lines if startTime <= line["timestamp"] <= endTime]
+        yield {"events": found}
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):  # noqa: N803
         """Return half of them as hidden."""
@@ -35,14 +51,14 @@ class Queues:
 
 @pytest.fixture
 def stack(monkeypatch):
-    """Return a connected portal's store, with `enter`, `queues` and `notes`."""
+    """Return a connected portal's store, with `enter`, `aws` and `notes`."""
     store = ParameterStore(**{TOKENS: "old-token", READ: URL, WRITE: URL})
-    store.queues, store.notes = Queues(), Notes()
+    store.aws, store.notes = Aws(), Notes()
     deployed = Deployed(
         "relay", {"SecretsPrefix": PREFIX, "LogGroup": "logs"}, {}, {"SpillQueue": "spill"}
     )
     monkeypatch.setattr(rotate, "find_stack", lambda _name: deployed)
-    monkeypatch.setattr(rotate, "client", lambda _service: store.queues)
+    monkeypatch.setattr(rotate, "client", lambda _service: store.aws)
     monkeypatch.setattr(rotate.boto3, "client", lambda _service: store)
     monkeypatch.setattr(rotate, "open_audit", lambda *_: store.notes)
     monkeypatch.setattr(rotate, "run_proof", lambda *_: store.proof)
@@ -166,10 +182,36 @@ def test_the_second_step_keeps_the_newest_token(stack, capsys):
 def test_the_second_step_waits_for_the_spill_queue(stack):
     """A stored request bears the token that it came with, for up to 14 days."""
     stack.parameters[TOKENS] = "new\nold"
-    stack.queues.spilled = 3
+    stack.aws.spilled = 3
     with pytest.raises(SystemExit, match="3 requests wait in SpillQueue and may bear an older"):
         rotate.command(finish=True)
     assert stack.parameters[TOKENS] == "new\nold"
+
+
+def came(hours, portal="main"):
+    """Return ingress's line about an older token that came so many hours ago."""
+    at = time.time() - hours * 3600
+    fields = {"message": OLDER_USED, "portal": portal, "service": "ingress"}
+    return {"timestamp": int(at * 1000), "message": json.dumps(fields)}
+
+
+def test_the_second_step_waits_until_no_older_token_comes(stack):
+    """Its webhook may still be there, or its events late; GO=1 refuses a leaked one at once."""
+    stack.parameters[TOKENS] = "new\nold"
+    stack.aws.lines = [came(2.9), came(1.0, portal="second")]
+    with pytest.raises(SystemExit, match=r"an older token came at .* GO=1 refuses it now"):
+        rotate.command(finish=True)
+    assert stack.parameters[TOKENS] == "new\nold"
+    rotate.command(finish=True, go=True)
+    assert stack.parameters[TOKENS] == "new"
+
+
+def test_an_older_token_of_long_ago_is_refused_from_now_on(stack):
+    """Nor does that of another portal matter."""
+    stack.parameters[TOKENS] = "new\nold"
+    stack.aws.lines = [came(3.1), came(1.0, portal="second")]
+    rotate.command(finish=True)
+    assert stack.parameters[TOKENS] == "new"
 
 
 @pytest.mark.usefixtures("stack")
