@@ -85,8 +85,8 @@ class RelayInspection:
         row_key, table = key(sweep_key(PORTAL)), self._resources["StateTable"]
         row = self._dynamodb.get_item(TableName=table, Key=row_key)["Item"]
         document = json.loads(row["document"]["S"])
-        for entity in document["entities"].values():
-            entity["audited"] = 0
+        for entity in document["kinds"].values():
+            entity["audited_at"] = 0
         self._dynamodb.update_item(
             TableName=table,
             Key=row_key,

@@ -41,7 +41,7 @@ def baselined(relay):
     row = relay.aws.client("dynamodb").get_item(
         TableName=relay.stack.resources["StateTable"], Key={"pk": {"S": "sweep#main"}}
     )
-    entities = json.loads(row["Item"]["document"]["S"])["entities"].values()
+    entities = json.loads(row["Item"]["document"]["S"])["kinds"].values()
     return all(entity.get("refused") or entity["baseline"] == "done" for entity in entities)
 
 

@@ -1,12 +1,10 @@
 """How far the sweeps of each portal are: one document a portal, written by the lease's holder.
 
 State table: `sweep#<portal>` with owner, lease_until (seconds since 1970) and document (JSON).
-Names in the JSON are older than names in the code: a stack is upgraded in place.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, LostLeaseError
@@ -17,23 +15,18 @@ from relay.tracking.row import MOST_ID
 READING, DONE, REFUSED = "reading", "done", "refused"
 
 
-def _stored_as[T](name: str, default: T) -> T:
-    """Return a dataclass field with its name in the JSON."""
-    return field(default=default, metadata={"name": name})
-
-
 @dataclass(slots=True)
 class KindProgress:
     """How far the sweeps of one kind are; times are seconds since 1970 by the portal's clock."""
 
     baseline: str | None = None  # READING once all ids were listed, DONE once each has a row
-    swept_at: float = _stored_as("swept", 0)  # start of the last whole sweep
-    highest_id: int = _stored_as("top", 0)  # that was ever listed
-    item_count: int = _stored_as("seen", 0)  # of the first listing
-    missing_rows: int | None = _stored_as("lacking", None)  # items of it without a row yet
-    no_progress: bool = _stored_as("stalled", default=False)  # as many in the sweep before
-    audited_at: float = _stored_as("audited", 0)  # when all ids were compared with the mirror's
-    reconciled_at: float = _stored_as("reconciled", 0)  # when all items were read
+    swept_at: float = 0  # start of the last whole sweep
+    highest_id: int = 0  # that was ever listed
+    item_count: int = 0  # of the first listing
+    missing_rows: int | None = None  # items of it without a row yet
+    no_progress: bool = False  # as many in the sweep before
+    audited_at: float = 0  # when all ids were compared with the mirror's
+    reconciled_at: float = 0  # when all items were read
     refused: bool = False  # the portal does not offer this kind to the webhook
     parts: str = ""  # that the mirror's rows were filled with, in their order
     # An id of the stage history up to which every row was visible, and its item compared.
@@ -49,12 +42,12 @@ class ListJob:
     mode: str  # why the kind is listed, from relay.tracking.sweep_plan
     after: int = 0  # the id after which the list goes on
     since: str = ""  # the time of change from which on items are listed, empty: all
-    up_to_id: int = _stored_as("upto", MOST_ID)  # items above it belong to another list
-    hint_missing: bool = _stored_as("again", default=False)  # items without a row get another
-    item_count: int = _stored_as("found", 0)
-    missing_rows: int = _stored_as("lacking", 0)
-    highest_id: int = _stored_as("top", 0)
-    started_at: float | None = _stored_as("clock", None)  # the sweep's start by the portal's clock
+    up_to_id: int = MOST_ID  # items above it belong to another list
+    hint_missing: bool = False  # items without a row get another
+    item_count: int = 0
+    missing_rows: int = 0
+    highest_id: int = 0
+    started_at: float | None = None  # the sweep's start by the portal's clock
     parts: str = ""  # that are filled in by this list
     done: bool = False
     failed: str | None = None  # how the next sweep treats a list that could not be read
@@ -64,15 +57,13 @@ class ListJob:
 class SweepDocument:
     """What the sweeps of one portal keep from one to the next."""
 
-    kinds: dict[str, KindProgress] = field(default_factory=dict, metadata={"name": "entities"})
+    kinds: dict[str, KindProgress] = field(default_factory=dict)
     jobs: list[ListJob] = field(default_factory=list)
-    types_asked_at: float = _stored_as("asked", 0)  # for its kinds, by our clock
+    types_asked_at: float = 0  # for its kinds, by our clock
     # By time_filter_of: the seconds to add to a time in a filter, and when they were measured.
-    filter_offsets: dict[str, tuple[int, float]] = field(
-        default_factory=dict, metadata={"name": "shift"}
-    )
-    zone_offset_seconds: float = _stored_as("offset", 0)  # of the portal's time zone
-    clock_ahead_seconds: float = _stored_as("ahead", 0)  # how far ours is ahead of the portal's
+    filter_offsets: dict[str, tuple[int, float]] = field(default_factory=dict)
+    zone_offset_seconds: float = 0  # of the portal's time zone
+    clock_ahead_seconds: float = 0  # how far ours is ahead of the portal's
 
     def is_baselined(self, entity: str) -> bool:
         """Say whether the first filling of a kind is complete: each of its items has a row."""
@@ -94,41 +85,21 @@ class SweepDocument:
 
     def to_json(self) -> str:
         """Return the document as it is stored."""
-        stored = _to_stored(self) | {
-            "entities": {name: _to_stored(kind) for name, kind in self.kinds.items()},
-            "jobs": [_to_stored(job) for job in self.jobs],
-        }
-        return json.dumps(stored, separators=(",", ":"))
+        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "SweepDocument":
-        """Return a stored document, an older version's included."""
-        stored = json.loads(text)
-        kinds, jobs = stored.get("entities", {}), stored.get("jobs", [])
-        document = _from_stored(cls, stored)
-        document.kinds = {name: _from_stored(KindProgress, kind) for name, kind in kinds.items()}
-        document.jobs = [_from_stored(ListJob, job) for job in jobs]
-        document.filter_offsets = {
-            name: (seconds, at) for name, (seconds, at) in document.filter_offsets.items()
-        }
+        """Return a stored document; what only newer code knows is left out."""
+        document = _from_stored(cls, json.loads(text))
+        kinds, offsets = document.kinds.items(), document.filter_offsets.items()
+        document.kinds = {name: _from_stored(KindProgress, kind) for name, kind in kinds}
+        document.jobs = [_from_stored(ListJob, job) for job in document.jobs]
+        document.filter_offsets = {name: (seconds, at) for name, (seconds, at) in offsets}
         return document
 
 
-def _to_stored(part: KindProgress | ListJob | SweepDocument) -> dict[str, object]:
-    values = {one.metadata.get("name", one.name): getattr(part, one.name) for one in fields(part)}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _from_stored[T: (KindProgress, ListJob, SweepDocument)](
-    cls: type[T], stored: Mapping[str, Result]
-) -> T:
-    return cls(
-        **{
-            one.name: stored[name]
-            for one in fields(cls)
-            if stored.get(name := one.metadata.get("name", one.name)) is not None
-        }
-    )
+def _from_stored[T: (KindProgress, ListJob, SweepDocument)](cls: type[T], stored: Result) -> T:
+    return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})
 
 
 class SweepState:
