@@ -10,9 +10,9 @@ from relay.aws_types import Client
 from relay.errors import CallError, ConfigurationError, PermanentError
 from relay.kinds import kind_of
 from relay.portal import Portal, PortalApi, Webhook
-from relay.tracking import steps
 from relay.tracking.part_rows import ROWS_METHOD
 from relay.tracking.parts import NONE, PRODUCTS, REQUISITES, STEPS, PartsSetting
+from relay.tracking.steps import HISTORY_METHOD
 from relay.tracking.sweep_state import SweepDocument, SweepState
 
 TRIED = {STEPS, PRODUCTS, REQUISITES}  # contacts can be asked for of an item only
@@ -66,7 +66,7 @@ async def _refusal(portal: PortalApi, entity: str, part: str) -> PermanentError 
     kind = kind_of(entity)
     try:
         if part == STEPS:
-            await portal.call(steps.METHOD, entityTypeId=kind.entity_type_id, start=-1)
+            await portal.call(HISTORY_METHOD, entityTypeId=kind.entity_type_id, start=-1)
         elif part == PRODUCTS:
             owners = {"=ownerType": kind.owner_code, "=ownerId": OWNERS}
             await portal.call(ROWS_METHOD, filter=owners, start=-1)

@@ -10,31 +10,41 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import batched
 
 from relay.errors import OperatorError, PermanentError
+from relay.portal.api import Result
 from relay.portal.batch import MAX_COMMANDS
-from relay.tracking.commands import PAGE
+from relay.tracking.commands import PAGE, Item
 from relay.tracking.row import Key
 
 LEAST_OWNERS, MOST_OWNERS = 25, 200  # in a command for items that probably have no rows
 
-type Chunks = list[list[Key]]
+type Chunk = list[Key]  # of one kind
 
-# By item: its rows of a part, the error for which its hint comes back, or None where it is refused.
-type Found[T] = dict[Key, list[T] | Exception | None]
+# An item's rows of a part, the error for which its hint comes back, or None where it is refused.
+type Outcome = list[Result] | Exception | None
+type Found = dict[Key, Outcome]
 
 
-async def fetch_together[T](
-    fetch: Callable[[list[Key]], Awaitable[Found[T]]], chunks: Iterable[list[Key]]
-) -> Found[T]:
+async def fetch_together(
+    fetch: Callable[[Chunk], Awaitable[Found]], chunks: Iterable[Chunk]
+) -> Found:
     """Fetch all chunks at the same time; a chunk that is refused is None for each of its keys."""
 
-    async def guard(chunk: list[Key]) -> Found[T]:
+    async def guard(chunk: Chunk) -> Found:
         try:
             return await fetch(chunk)
         except Exception as error:  # noqa: BLE001  only the hints of this command come back
             return dict.fromkeys(chunk, None if is_refused(error) else error)
 
     found = await asyncio.gather(*(guard(chunk) for chunk in chunks))
-    return {key: value for part in found for key, value in part.items()}
+    return {key: value for of_chunk in found for key, value in of_chunk.items()}
+
+
+def by_item(chunk: Chunk, rows: Iterable[Item], owner: str) -> dict[Key, list[Item]]:
+    """Return the rows of each item, whose id is in their member `owner`."""
+    found: dict[int, list[Item]] = defaultdict(list)
+    for row in rows:
+        found[int(row[owner])].append(row)
+    return {key: found[key.id] for key in chunk}
 
 
 def is_refused(error: Exception) -> bool:
@@ -43,7 +53,7 @@ def is_refused(error: Exception) -> bool:
     return scope or isinstance(error, PermanentError)
 
 
-def chunks_of(weights: Mapping[str, Mapping[Key, float]], commands: int) -> dict[str, Chunks]:
+def chunks_of(weights: Mapping[str, Mapping[Key, float]], commands: int) -> dict[str, list[Chunk]]:
     """Return the chunks of each part; `weights` has the rows that each item probably has of it.
 
     `commands` is the number of other commands that are sent with them.
@@ -65,9 +75,9 @@ def chunks_of(weights: Mapping[str, Mapping[Key, float]], commands: int) -> dict
     return chunks
 
 
-def _pages(weights: Mapping[Key, float]) -> Iterator[list[Key]]:
+def _pages(weights: Mapping[Key, float]) -> Iterator[Chunk]:
     """Yield keys of one kind that together probably fill at most one page."""
-    chunk: list[Key] = []
+    chunk: Chunk = []
     room: float = PAGE
     for key, rows in weights.items():
         if chunk and rows and (rows > room or key.entity != chunk[0].entity):

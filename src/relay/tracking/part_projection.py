@@ -1,22 +1,14 @@
 """The rows of a part as the portal answers them -> their canonical form. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 from relay.portal.api import Result
 from relay.product_rows import DERIVED, OF_OWNER, TEXTS, ordered
 from relay.tracking.commands import Item
-from relay.tracking.parts import CONTACTS, FIELD_OF_PART, PRODUCTS, REQUISITES
 from relay.tracking.projection import Form, canonical
 
 # Of a requisite: its owner has it, or it follows edits rather than being one.
 _OF_REQUISITE = {"ENTITY_TYPE_ID", "ENTITY_ID", "DATE_MODIFY", "MODIFY_BY_ID"}
-_BANK_DETAILS = "bankDetails"
-
-
-def project_parts(rows: Mapping[str, Iterable[Item]]) -> Form:
-    """Return the fields of parts, each a list in its order; a part without rows has no field."""
-    forms = {FIELD_OF_PART[part]: _PROJECT[part](of_part) for part, of_part in rows.items()}
-    return {name: form for name, form in forms.items() if form}
 
 
 def project_rows(rows: Iterable[Item]) -> list[Form]:
@@ -41,26 +33,22 @@ def _number(name: str, value: Result) -> Result:
         return value
 
 
-def _requisites(rows: Iterable[Item]) -> list[Form]:
-    """Return requisites in their order, with their bank details."""
-    forms = []
-    for row in rows:
-        form = _plain(row)
-        if accounts := [_plain(one) for one in row[_BANK_DETAILS]]:
-            form[_BANK_DETAILS] = sorted(accounts, key=lambda account: account["ID"])
-        forms.append(form)
-    return sorted(forms, key=lambda form: form["ID"])
+def project_requisite(row: Item, accounts: Iterable[Item]) -> Form:
+    """Return a requisite with its bank details."""
+    form = _plain(row)
+    if details := [_plain(account) for account in accounts]:
+        form["bankDetails"] = details
+    return form
 
 
 def _plain(row: Item) -> Form:
-    names = sorted(row.keys() - _OF_REQUISITE - {_BANK_DETAILS})
-    form = {name: canonical(row[name]) for name in names}
+    form = {name: canonical(value) for name, value in row.items() if name not in _OF_REQUISITE}
     return {name: value for name, value in form.items() if value is not None} | {
         "ID": int(row["ID"])
     }
 
 
-def _contacts(rows: Iterable[Item]) -> list[Form]:
+def project_contacts(rows: Iterable[Item]) -> list[Form]:
     """Return contacts in the portal's order, the primary one marked."""
     contacts = [
         {
@@ -72,10 +60,3 @@ def _contacts(rows: Iterable[Item]) -> list[Form]:
         for row in rows
     ]
     return sorted(contacts, key=lambda one: (one["sort"], one["contactId"]))
-
-
-_PROJECT: Mapping[str, Callable[[Iterable[Item]], list[Form]]] = {
-    PRODUCTS: project_rows,
-    REQUISITES: _requisites,
-    CONTACTS: _contacts,
-}

@@ -6,21 +6,30 @@ A part that can't be read is None, never empty:
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from relay.kinds import kind_of
 from relay.portal import PortalApi
-from relay.tracking import steps
-from relay.tracking.commands import PAGE, Item
-from relay.tracking.part_chunks import Chunks, Found, chunks_of, fetch_together
-from relay.tracking.part_rows import FETCH, weigh
-from relay.tracking.parts import NOTHING, STEPS, PartsSetting
+from relay.portal.api import Result
+from relay.tracking.commands import PAGE
+from relay.tracking.part_chunks import Chunk, Found, Outcome, by_item, chunks_of, fetch_together
+from relay.tracking.part_rows import fetch_contacts, fetch_products, fetch_requisites, weigh
+from relay.tracking.parts import (
+    CONTACTS,
+    FIELD_OF_PART,
+    NOTHING,
+    PRODUCTS,
+    REQUISITES,
+    STEPS,
+    PartsSetting,
+)
 from relay.tracking.row import Base, Key
-from relay.tracking.steps import Step, StepLog
+from relay.tracking.steps import HISTORY_METHOD, Step, StepLog, merge
 
 STEP_ROOM = 1.25  # steps that an item may have made since it was read
 # Steps that were told are not read again: of items with a few of them, and so many in a command.
@@ -32,8 +41,7 @@ class PartRules:
     """Which parts are read, and what is known of a portal."""
 
     setting: PartsSetting = NOTHING
-    # By kind: an id of the stage history up to which all rows were visible; None before it is
-    # known.
+    # By kind: an id of the stage history up to which all rows were visible; None for unknown.
     settled: Callable[[str], int | None] = lambda _entity: None
     # By kind: until when one owner a command is asked for, in seconds of the monotonic clock.
     single_owners: dict[str, float] = field(default_factory=dict)
@@ -42,10 +50,12 @@ class PartRules:
 class PartView(NamedTuple):
     """The parts of one item."""
 
-    steps: list[Step] | None = None  # None: not read
-    log: StepLog | None = None  # that the steps are compared with
-    settled: int | None = None  # the kind's settled step before they were read
-    rows: Mapping[str, list[Item]] = MappingProxyType({})  # of each part that was read
+    read: frozenset[str] = frozenset()  # their names
+    refused: int = 0  # how many others were not read
+    fields: Mapping[str, Result] = MappingProxyType({})  # that are set
+    row_count: int | None = None  # of its product rows; None where they were not read
+    steps: Sequence[Step] = ()  # that no version has announced
+    step_log: StepLog | None = None  # once these steps are announced
 
 
 type PartViews = dict[Key, PartView | Exception]
@@ -58,44 +68,62 @@ async def fetch_parts(
 
     `added` says of an item whether it would be announced as added.
     """
-    by_entity: dict[str, list[Key]] = defaultdict(list)
-    for key in sorted(bases):
-        by_entity[key.entity].append(key)
+    counts = Counter(key.entity for key in bases)
     # Before anything is read: what is settled meanwhile may not be in the answers.
-    settled = {entity: rules.settled(entity) for entity in by_entity}
-    wanted = {entity: rules.setting.of(entity) for entity in by_entity}
+    settled = {entity: rules.settled(entity) for entity in counts}
+    wanted = {entity: rules.setting.of(entity) for entity in counts}
     logs: dict[Key, StepLog] = {}
     for key, base in bases.items():
-        if STEPS in wanted[key.entity]:
-            log = _log(base, settled[key.entity], added=added(key))
-            logs |= {key: log} if log is not None else {}
-    weights: dict[str, dict[Key, float]] = {STEPS: _weigh_steps(logs)}
-    weights |= {part: {} for part in FETCH}
-    for entity, keys in by_entity.items():
-        for part in wanted[entity] & FETCH.keys():
-            for key in keys:
-                weights[part][key] = weigh(part, key, bases[key], rules.single_owners)
-    pages = sum(-(-len(keys) // PAGE) for keys in by_entity.values())
-    chunks = chunks_of(weights, pages)
-    found_steps, found = await asyncio.gather(
-        _fetch_steps(portal, logs, chunks[STEPS]),
-        asyncio.gather(
-            *(fetch(portal, chunks[part], rules.single_owners) for part, fetch in FETCH.items())
-        ),
-    )
-    found_rows = dict(zip(FETCH, found, strict=True))
+        log = _log(base, settled[key.entity], added=added(key))
+        if log is not None and STEPS in wanted[key.entity]:
+            logs[key] = log
+    fetch: dict[str, Callable[[Chunk], Awaitable[Found]]] = {
+        STEPS: partial(_fetch_steps, portal, logs),
+        PRODUCTS: partial(fetch_products, portal, rules.single_owners),
+        REQUISITES: partial(fetch_requisites, portal),
+        CONTACTS: partial(fetch_contacts, portal),
+    }
+    weights = {
+        part: {
+            key: weigh(part, key, bases[key], rules.single_owners)
+            for key in sorted(bases)
+            if part in wanted[key.entity]
+        }
+        for part in fetch
+    }
+    weights[STEPS] = _weigh_steps(logs)
+    chunks = chunks_of(weights, commands=sum(-(-count // PAGE) for count in counts.values()))
+    found = await asyncio.gather(*(fetch_together(fetch[part], chunks[part]) for part in fetch))
     views: PartViews = {}
-    for key in bases:
-        moves = found_steps.get(key)
-        outcomes = {part: rows.get(key) for part, rows in found_rows.items()}
-        errors = [one for one in (moves, *outcomes.values()) if isinstance(one, Exception)]
-        if errors:
-            views[key] = errors[0]
-            continue
-        read = {part: rows for part, rows in outcomes.items() if isinstance(rows, list)}
-        steps_read = None if isinstance(moves, Exception) else moves
-        views[key] = PartView(steps_read, logs.get(key), settled[key.entity], read)
+    for key, base in bases.items():
+        outcomes = {part: of[key] for part, of in zip(fetch, found, strict=True) if key in of}
+        views[key] = _view(base, logs.get(key), settled[key.entity], outcomes)
     return views
+
+
+def _view(
+    base: Base, log: StepLog | None, settled: int | None, outcomes: Mapping[str, Outcome]
+) -> PartView | Exception:
+    """Return the parts of an item, whose steps were read from `log` on."""
+    rows: dict[str, list[Result]] = {}
+    for part, outcome in outcomes.items():
+        if isinstance(outcome, Exception):
+            return outcome
+        if outcome is not None:
+            rows[part] = outcome
+    steps: Sequence[Step] = ()
+    if log is not None and STEPS in rows:
+        steps, log = merge(log, rows[STEPS], settled or 0)
+    elif log is not None and settled is None:  # a later reading begins where this one would have
+        log = base.step_log
+    return PartView(
+        read=frozenset(rows),
+        refused=len(outcomes) - len(rows),
+        fields={FIELD_OF_PART[part]: of for part, of in rows.items() if of and part != STEPS},
+        row_count=len(rows[PRODUCTS]) if PRODUCTS in rows else None,
+        steps=steps,
+        step_log=log,
+    )
 
 
 def _log(base: Base, settled: int | None, *, added: bool) -> StepLog | None:
@@ -118,25 +146,17 @@ def _weigh_steps(logs: Mapping[Key, StepLog]) -> dict[Key, float]:
     }
 
 
-async def _fetch_steps(
-    portal: PortalApi, logs: Mapping[Key, StepLog], chunks: Chunks
-) -> Found[Step]:
-    """Return the rows of the stage history above the floor of each item's log."""
-
-    async def fetch(chunk: list[Key]) -> Found[Step]:
-        told = sorted(number for key in chunk for number in logs[key].above)[:MOST_TOLD]
-        found = portal.list(
-            steps.METHOD,
-            entityTypeId=kind_of(chunk[0].entity).entity_type_id,
-            filter={
-                "@OWNER_ID": [key.id for key in chunk],
-                ">ID": min(logs[key].floor for key in chunk),
-                **({"!@ID": told} if told else {}),
-            },
-        )
-        by_owner: dict[int, list[Step]] = defaultdict(list)
-        async for row in found:
-            by_owner[int(row["OWNER_ID"])].append(Step.of(row))
-        return {key: by_owner[key.id] for key in chunk}
-
-    return await fetch_together(fetch, chunks)
+async def _fetch_steps(portal: PortalApi, logs: Mapping[Key, StepLog], chunk: Chunk) -> Found:
+    """Return the steps above the floor of each item's log."""
+    told = sorted(number for key in chunk for number in logs[key].above)[:MOST_TOLD]
+    found = portal.list(
+        HISTORY_METHOD,
+        entityTypeId=kind_of(chunk[0].entity).entity_type_id,
+        filter={
+            "@OWNER_ID": [key.id for key in chunk],
+            ">ID": min(logs[key].floor for key in chunk),
+            **({"!@ID": told} if told else {}),
+        },
+    )
+    rows = by_item(chunk, [row async for row in found], "OWNER_ID")
+    return {key: list(map(Step.of, of_item)) for key, of_item in rows.items()}

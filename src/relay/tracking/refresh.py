@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
+from relay.portal.api import Result
 from relay.tracking.commands import RESULT_FIELDS
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror, needs_another_reading
-from relay.tracking.part_projection import project_parts
 from relay.tracking.part_read import PartRules, PartView, fetch_parts
-from relay.tracking.parts import PRODUCTS, RESULTS, STEPS
+from relay.tracking.parts import RESULTS, STEPS
 from relay.tracking.portal_read import PortalView, Views, fetch_items
 from relay.tracking.projection import (
     Form,
@@ -27,7 +27,7 @@ from relay.tracking.projection import (
 )
 from relay.tracking.reading import Reading
 from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Base, Key
-from relay.tracking.steps import Step, merge, to_text
+from relay.tracking.steps import to_text
 
 # Enough, except for an ADD event beside others: after a second conflict its hint comes back.
 READINGS = 2
@@ -136,29 +136,18 @@ def _is_added(hint: Hint, base: Base, rules: Rules) -> bool:
 def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Rules) -> Reading:
     """Return the view of an item in the form that the mirror stores."""
     entity = hint.key.entity
-    text = updated = names = ""
-    wanted = rules.parts.setting.of(entity)
+    text = updated = names = extra = ""
+    read = part.read
     # What is switched off is forgotten: the first reading after it is switched on is quiet.
-    log = base.step_log if STEPS in wanted else None
-    read: set[str] = set()
-    new: list[Step] = []
-    extra: Form = {}
-    stored = ""
+    log = base.step_log if STEPS in rules.parts.setting.of(entity) else None
     if view.item is not None:
-        if part.log is not None and part.steps is not None:
-            new, log = merge(part.log, part.steps, part.settled or 0)
-            read.add(STEPS)
-        elif part.settled is not None and STEPS in wanted:
-            log = part.log  # a later reading begins where this one would have
-        read |= part.rows.keys()
-        extra = project_parts(part.rows)
-        unknown = {STEPS} if part.log is None else set()  # no sweep has read the history yet
-        rules.count("parts_unread", len(wanted - read - unknown))
+        log = part.step_log
+        rules.count("parts_unread", part.refused)
         form = project(entity, view.item)
         read |= {RESULTS} if form.keys() & RESULT_FIELDS else set()
         updated = str(form.get(kind_of(entity).updated_field, ""))
-        room = CONTENT_BYTES - len(to_text(new).encode())
-        text, stored = _fit(form, extra, room)
+        room = CONTENT_BYTES - len(to_text(part.steps).encode())
+        text, extra = _fit(form, part.fields, room)
         names = names_digest(view.item)
     return Reading(
         key=hint.key,
@@ -170,18 +159,18 @@ def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Ru
         added=hint.added,
         quiet=_is_quiet(hint, rules),
         names=names,
-        parts=frozenset(read),
-        extra=stored,
-        row_count=len(part.rows[PRODUCTS]) if PRODUCTS in part.rows else None,
-        steps=tuple(new),
+        parts=read,
+        extra=extra,
+        row_count=part.row_count,
+        steps=tuple(part.steps),
         step_log=log,
     )
 
 
-def _fit(form: Form, extra: Form, limit: int) -> tuple[str, str]:
+def _fit(form: Form, extra: Mapping[str, Result], limit: int) -> tuple[str, str]:
     """Return an item's own fields and those of its parts as texts, of `limit` bytes together."""
     if not extra:
         return fit(form, limit)[1], ""
-    whole, _ = fit(form | extra, limit)
+    whole, _ = fit({**form, **extra}, limit)
     own = {name: value for name, value in whole.items() if name not in extra}
     return canonical_json(own), canonical_json({name: whole[name] for name in extra})

@@ -17,7 +17,7 @@ from relay.portal.api import Json
 from relay.tracking.commands import Item
 from relay.tracking.projection import canonical_time
 
-METHOD = "crm.stagehistory.list"
+HISTORY_METHOD = "crm.stagehistory.list"
 # Of one version; the oldest beyond it are left out, and the Change says so.
 MOST_STEPS = 1000
 # Ids above the floor that a row keeps. Sweeps move the floor every few minutes.

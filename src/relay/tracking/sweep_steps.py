@@ -14,11 +14,10 @@ from typing import NamedTuple
 from relay.errors import CallError, OperatorError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
-from relay.tracking import steps
 from relay.tracking.mirror import Mirror
 from relay.tracking.parts import STEPS, PartsSetting
 from relay.tracking.row import TOMBSTONE, Key, RowSummary
-from relay.tracking.steps import Step
+from relay.tracking.steps import HISTORY_METHOD, Step
 from relay.tracking.sweep_lists import epoch, is_refusal
 from relay.tracking.sweep_state import SweepDocument
 
@@ -114,10 +113,10 @@ class StepHints:
         try:
             if after is None:
                 params: Mapping[str, object] = {"order": {"ID": "DESC"}, "start": -1}
-                answer = await self.client.call(steps.METHOD, entityTypeId=number, **params)
+                answer = await self.client.call(HISTORY_METHOD, entityTypeId=number, **params)
                 rows = answer["items"]
             else:
-                found = self.client.list(steps.METHOD, entityTypeId=number, filter={">ID": after})
+                found = self.client.list(HISTORY_METHOD, entityTypeId=number, filter={">ID": after})
                 rows = [row async for row in found]
         except CallError as error:
             if is_refusal(error):

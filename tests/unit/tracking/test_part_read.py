@@ -342,6 +342,6 @@ def test_items_of_one_command_are_read_from_the_lowest_floor_on():
     """Steps above the floor of one item and below another's are read too, and told ones are not."""
     portal = FakePortal({HISTORY: {"items": []}})
     logs = {Key("main", "deal", 1): StepLog(5), Key("main", "deal", 2): StepLog(9, (12,))}
-    asyncio.run(part_read._fetch_steps(portal, logs, [list(logs)]))  # noqa: SLF001
+    asyncio.run(part_read._fetch_steps(portal, logs, list(logs)))  # noqa: SLF001
     ((_, asked),) = portal.calls
     assert asked["filter"] == {"@OWNER_ID": [1, 2], ">ID": 5, "!@ID": [12]}

@@ -66,6 +66,15 @@ def test_contacts_of_a_deal_have_their_roles_and_order(asked):
     ]
 
 
+def test_an_odd_answer_of_a_part_holds_back_its_own_item_alone(asked):
+    """A contact without its id returns the hint of its deal; the other deal is announced."""
+    asked.portal.put(2, 2, title="odd", updatedTime=OLD)
+    asked.portal.contacts["deal", 2] = [{"SORT": "10"}]
+    asked.event(2)
+    (change,) = edit(asked, 2, "deal", title="b")
+    assert change.id == "1"
+
+
 def test_requisites_that_changed_alone_are_found_within_a_day(asked):
     """Once a day all items of a kind with requisites are read, as nothing moves their time."""
     asked.portal.requisites[0]["RQ_INN"] = "7707"
