@@ -11,6 +11,11 @@ from relay.product_rows import PRODUCT_ROWS, RowChanges, compare_rows
 
 TYPE_PREFIX = "com.bitrix24."
 ACTIONS = ("added", "updated", "deleted")
+# The fields of a change that are members of `data` in its CloudEvent; lists come back as tuples.
+_LISTS = ("changed", "steps", "passed", "truncated")
+_MEMBERS = {"entity": "entity", "entity_type_id": "entityTypeId"} | {
+    name: name for name in ("id", "action", "version", "origin", "via", *_LISTS, "before", "after")
+}
 # These fields are no difference by themselves: they follow every edit, or move without one.
 VOLATILE = {
     *("updatedTime", "updatedBy", "changedDate", "changedBy", "activityDate"),
@@ -119,22 +124,9 @@ class Change:
 
     def to_json(self) -> str:
         """Return the change as a CloudEvent."""
-        data: dict[str, Parsed] = {
-            "entity": self.entity,
-            "entityTypeId": self.entity_type_id,
-            "id": self.id,
-            "action": self.action,
-            "version": self.version,
-            "origin": self.origin,
-            "via": self.via,
-            "changed": self.changed,
-            "before": self.before,
-            "after": self.after,
-            "steps": self.steps,
-            "passed": self.passed,
-        }
-        if self.truncated:
-            data["truncated"] = self.truncated
+        data = {member: getattr(self, name) for name, member in _MEMBERS.items()}
+        if not self.truncated:
+            del data["truncated"]
         type_name = f"{TYPE_PREFIX}{self.entity}.{self.action}"
         return Envelope(
             self.change_id, self.portal, type_name, self.time, data, self.subject
@@ -144,30 +136,17 @@ class Change:
     def from_cloudevent(cls, cloudevent: Mapping[str, Parsed]) -> Self:
         """Return the change that `to_json` wrote; raises NotOursError for another document."""
         envelope = Envelope.of(cloudevent, TYPE_PREFIX)
-        data = envelope.data
+        data = {"steps": (), "passed": (), "truncated": (), **envelope.data}
         version, action = data.get("version"), data.get("action")
         if type(version) is not int:  # it orders an item's changes
             raise NotOursError(f"version is {version!r}, not a number")
         if action not in ACTIONS:
             raise NotOursError(f"action is {action!r}, not one of {', '.join(ACTIONS)}")
         try:
+            members = {name: data[member] for name, member in _MEMBERS.items()}
+            members |= {name: tuple(members[name]) for name in _LISTS}
             return cls(
-                change_id=envelope.unique_id,
-                portal=envelope.portal,
-                entity=data["entity"],
-                entity_type_id=data["entityTypeId"],
-                id=data["id"],
-                action=action,
-                version=version,
-                time=envelope.time,
-                origin=data["origin"],
-                via=data["via"],
-                changed=tuple(data["changed"]),
-                before=data["before"],
-                after=data["after"],
-                steps=tuple(data.get("steps", ())),
-                passed=tuple(data.get("passed", ())),
-                truncated=tuple(data.get("truncated", ())),
+                change_id=envelope.unique_id, portal=envelope.portal, time=envelope.time, **members
             )
         except (KeyError, TypeError, ValueError) as error:
             raise NotOursError(f"not a change of this relay: {error!r}") from error

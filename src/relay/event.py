@@ -20,6 +20,19 @@ ROBOT_WINDOW_SECONDS = 10  # equal calls within it are one: administrators click
 SCHEMA_NAME = "schema.changed"
 SCHEMA_TYPE = f"com.bitrix24.{SCHEMA_NAME}"
 TYPE_PREFIXES = (TYPE_PREFIX, ROBOT_TYPE_PREFIX, SCHEMA_TYPE)
+# The fields of an event that are members of `data` in its CloudEvent.
+_MEMBERS = {
+    "name": "event",
+    "entity": "entity",
+    "action": "action",
+    "entity_type_id": "entityTypeId",
+    "id": "id",
+    "sent_at": "sentAt",
+    "domain": "domain",
+    "member_id": "memberId",
+    "handler_id": "handlerId",
+    "payload": "payload",
+}
 
 
 def robot_call_id(call: str, at: float) -> str:
@@ -49,14 +62,14 @@ class Event:
     name: str
     time: str  # ISO 8601
     # None where the catalogue does not know the event, or the event names no item.
-    entity: str | None
-    action: str | None
-    entity_type_id: int | None
-    id: str | None
-    sent_at: str | None  # the portal's own time, None where it sent none
-    domain: str | None
-    member_id: str | None
-    handler_id: str | None
+    entity: str | None = None
+    action: str | None = None
+    entity_type_id: int | None = None
+    id: str | None = None
+    sent_at: str | None = None  # the portal's own time, None where it sent none
+    domain: str | None = None
+    member_id: str | None = None
+    handler_id: str | None = None
     payload: Parsed  # the portal's `data`, or the parameters of a robot; all scalars are strings
 
     @property
@@ -87,18 +100,7 @@ class Event:
 
     def to_json(self) -> str:
         """Return the event as a CloudEvent."""
-        data = {
-            "event": self.name,
-            "entity": self.entity,
-            "action": self.action,
-            "entityTypeId": self.entity_type_id,
-            "id": self.id,
-            "sentAt": self.sent_at,
-            "domain": self.domain,
-            "memberId": self.member_id,
-            "handlerId": self.handler_id,
-            "payload": self.payload,
-        }
+        data = {member: getattr(self, name) for name, member in _MEMBERS.items()}
         prefix = ROBOT_TYPE_PREFIX if self.action == ROBOT_ACTION else TYPE_PREFIX
         type_name = prefix + self.name.removeprefix(ROBOT_PREFIX).lower()
         if self.name == SCHEMA_NAME:
@@ -111,22 +113,10 @@ class Event:
     def from_cloudevent(cls, cloudevent: Mapping[str, Parsed]) -> Self:
         """Return the event that `to_json` wrote; raises NotOursError for another document."""
         envelope = Envelope.of(cloudevent, *TYPE_PREFIXES)
-        data = envelope.data
         try:
-            return cls(
-                event_id=envelope.unique_id,
-                portal=envelope.portal,
-                name=data["event"],
-                time=envelope.time,
-                entity=data["entity"],
-                action=data["action"],
-                entity_type_id=data["entityTypeId"],
-                id=data["id"],
-                sent_at=data["sentAt"],
-                domain=data["domain"],
-                member_id=data["memberId"],
-                handler_id=data["handlerId"],
-                payload=data["payload"],
-            )
+            members = {name: envelope.data[member] for name, member in _MEMBERS.items()}
         except KeyError as error:
             raise NotOursError(f"not an event of this relay: no {error} in its data") from error
+        return cls(
+            event_id=envelope.unique_id, portal=envelope.portal, time=envelope.time, **members
+        )

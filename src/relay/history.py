@@ -29,6 +29,12 @@ DAY_SECONDS = 24 * 3600
 _INVALID = "ValidationException"
 _DIGITS = 10  # of a version in a key, so that keys sort as versions do
 
+# The fields of a change that are members of `change`; empty ones are left out.
+_MEMBERS = {
+    name: name
+    for name in ("action", "origin", "via", "reaction", "format", "state", "before", "steps")
+} | {"saved_by": "by"}
+
 type Keys = tuple[str, str]
 
 
@@ -63,18 +69,8 @@ class PastChange:
     def to_item(self, days: int) -> Item:
         """Return the row, to be kept for `days`, for ever if that is 0."""
         pk, sk = keys_of(self.change_id)
-        content = {
-            "action": self.action,
-            "origin": self.origin,
-            "via": self.via,
-            "by": self.saved_by,
-            "reaction": self.reaction,
-            "format": self.format,
-            "state": self.state,
-            "before": self.before,
-            "steps": self.steps,
-        }
-        filled = {name: value for name, value in content.items() if value not in ("", ())}
+        values = {member: getattr(self, name) for name, member in _MEMBERS.items()}
+        filled = {member: value for member, value in values.items() if value not in ("", ())}
         text = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
         data = text.encode()
         item: dict[str, Value] = {
@@ -93,18 +89,12 @@ class PastChange:
         packed = row["change"]
         text = packed["S"] if "S" in packed else zlib.decompress(bytes(packed["B"])).decode()
         content = json.loads(text)
+        stored = {name: content[member] for name, member in _MEMBERS.items() if member in content}
+        stored["steps"] = tuple(stored.get("steps", ()))
         return cls(
             change_id=change_id_of(row["pk"]["S"], row["sk"]["S"]),
             at=float(row["at"]["N"]),
-            action=content["action"],
-            origin=content["origin"],
-            via=content["via"],
-            before=content["before"],
-            steps=tuple(content.get("steps", ())),
-            saved_by=content.get("by", ""),
-            reaction=content.get("reaction", ""),
-            format=content.get("format", 1),
-            state=content.get("state", ""),
+            **stored,
         )
 
 
