@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -56,17 +56,18 @@ def command(  # noqa: PLR0913, PLR0917  a command has options
         portal, item = _item_of(change)
     subject = "{0.entity}/{0.id}".format(key_of(portal, item))
     history = History(client("dynamodb"), found.resource("History"))
-    changes = _changes(history, portal, subject, change, begin)
-    spans = [Span(one.at - BEFORE_SECONDS, min(one.at + AFTER_SECONDS, now)) for one in changes]
+    changes, wanted = _changes(history, portal, subject, change, begin)
+    wanted = wanted[:MAX_CHANGES] if request else wanted[-MAX_CHANGES:]
+    spans = [Span(one.at - BEFORE_SECONDS, min(one.at + AFTER_SECONDS, now)) for one in wanted]
     if not change:
         spans.append(Span(begin or now - AFTER_SECONDS, now))
     lines = search(client("logs"), found.outputs["LogGroup"], subject, spans)
     lines = [line for line in lines if line.get("portal") in {portal, ""}]
-    traces = assemble(subject, lines, changes, _checkpoints(found, changes, lines), now)
+    traces = assemble(subject, lines, changes, _checkpoints(found, wanted, lines), now)
     if event:
         traces = [one for one in traces if event in one.events]
-    if change:
-        traces = [one for one in traces if one.change and one.change.change_id == change]
+    else:
+        traces = _asked_for(traces, wanted, now if change else begin)
     for trace in traces:
         _show(subject, trace)
     if not traces:
@@ -108,22 +109,36 @@ def _item_of(change: str) -> tuple[str, str]:
 
 def _changes(
     history: History, portal: str, subject: str, change: str, begin: float
-) -> list[PastChange]:
-    """Return the changes to trace, the oldest first: one, those since a time, or the last."""
+) -> tuple[list[PastChange], list[PastChange]]:
+    """Return the changes that lines may be about, and of these the wanted ones; the oldest first.
+
+    Wanted is a named one, those since a time, or the last. A line about another change of the
+    minutes before must not look like one about no change.
+    """
     found: list[PastChange] = []
+    wanted: list[PastChange] = []
     for past in history.of_item(portal, subject):
-        if change and past.change_id != change:
+        is_named = change == past.change_id
+        if change and not wanted and not is_named:
             found = [past]  # the one after it may be its echo
             continue
-        if not change and found and (past.at < begin or not begin or len(found) == MAX_CHANGES):
+        found.append(past)
+        if is_named or (not change and (past.at >= begin if begin else not wanted)):
+            wanted.append(past)
+        if past.at < (begin if begin and not change else wanted[0].at) - BEFORE_SECONDS:
             break
-        if not begin or past.at >= begin:
-            found.append(past)
-        if change:
-            return found[::-1]
-    if change:
+    if change and not wanted:
         raise SystemExit(f"{change} is not in the history: it is older, or never was")
-    return found[::-1]
+    return found[::-1], wanted[::-1]
+
+
+def _asked_for(
+    traces: Iterable[Trace], wanted: Collection[PastChange], begin: float
+) -> list[Trace]:
+    """Return the traces of wanted changes, and later ones without a change, since `begin`."""
+    own = [one for one in traces if one.change in wanted]
+    first = max(min([one.steps[0].at for one in own], default=begin), begin)
+    return [one for one in traces if one in own or (not one.change and one.steps[-1].at >= first)]
 
 
 def _checkpoints(

@@ -1,12 +1,11 @@
 """What happened to an item, step by step: log lines, the history and checkpoints put together."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ops.log_search import Line
 from ops.mapping import logical_id
+from ops.trace_lines import Step, is_about, mapping, record_of, step_of
 from ops.trace_writes import Checkpoints, texts_of
 from relay.history import PastChange
 
@@ -14,24 +13,6 @@ READ_SECONDS = 1.0  # a reading lies in the time that track logs, give or take c
 ECHO_SECONDS = 900.0  # an echo is read within minutes of its write
 ANNOUNCED_SECONDS = 120.0  # after a reading its change is in the history, if there is one
 MAX_FIELDS = 6
-# What lines say, by their message.
-TEXTS = {
-    "published": "{event_name} verified, published",
-    "not read": "not read: {reason}",
-    "comes back": "comes back in {seconds} s: {reason}",
-    "dead-lettered": "given up: {reason}",
-    "sent back": "sent back by {by}",
-    "dropped": "dropped by {by}: {why}",
-}
-
-
-class Step(NamedTuple):
-    """One step: when (epoch s), by which function, what, and what belongs to it."""
-
-    at: float
-    who: str
-    text: str
-    more: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,14 +38,14 @@ def assemble(
 ) -> list[Trace]:
     """Return the traces of an item (`deal/662`), the oldest first."""
     traces = [Trace(change) for change in changes]
-    lines = [line for line in lines if _is_about(line, subject)]
+    lines = [line for line in lines if is_about(line, subject)]
     for line in lines:
-        if line.get("message") == "read" and subject in _mapping(line, "hinted"):
+        if line.get("message") == "read" and subject in mapping(line, "hinted"):
             trace = _of_reading(line, traces)
             if trace is None:
                 trace = Trace(None)
                 traces.append(trace)
-            trace.events |= {str(one) for one in _mapping(line, "hinted")[subject]}
+            trace.events |= {str(one) for one in mapping(line, "hinted")[subject]}
             trace.steps.append(_reading(line, trace, now))
     for trace in traces:
         if trace.change:
@@ -100,15 +81,16 @@ def _add_lost_reading(trace: Trace, traces: Iterable[Trace], lines: Iterable[Lin
 
 
 def _add_lines(subject: str, lines: Sequence[Line], traces: list[Trace]) -> None:
-    """Add the steps that lines tell of; those about no reading yet make a trace of their own."""
-    waiting = Trace(None)
+    """Add the steps that lines tell of; each record that was not read yet has its own trace."""
+    waiting: dict[str, Trace] = {}
     for line in lines:
-        if step := _step(line, subject):
-            owner = next((one for one in traces if _belongs(line, one, subject)), waiting)
+        if step := step_of(line, subject):
+            owner = next((one for one in traces if _belongs(line, one, subject)), None)
+            if owner is None:
+                record = record_of(line) or str(*mapping(line, "changes").get(subject, ())[:1])
+                owner = waiting.setdefault(record, Trace(None, {record}))
             owner.steps.append(step)
-            if owner is waiting:
-                owner.events.add(line.get("event_id"))
-    traces.append(waiting)
+    traces += waiting.values()
 
 
 def _add_writes(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
@@ -127,18 +109,6 @@ def _add_writes(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
             trace.steps.sort(key=lambda step: step.at)
         else:
             trace.steps[at] = trace.steps[at]._replace(more=writes)
-
-
-def _is_about(line: Line, subject: str) -> bool:
-    """Say whether a line is about an item: the log's search finds deal/66 in deal/662 too."""
-    of_many = {**_mapping(line, "hinted"), **_mapping(line, "changes")}
-    whose = line.get("subject") or line.get("item").partition("/")[2]
-    return whose == subject or subject in of_many
-
-
-def _mapping(line: Line, name: str) -> Mapping[str, Sequence[object]]:
-    value = line.fields.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _of_reading(line: Line, traces: Iterable[Trace]) -> Trace | None:
@@ -183,28 +153,9 @@ def _echoes(change: PastChange, changes: Iterable[PastChange]) -> list[Step]:
 
 def _belongs(line: Line, trace: Trace, subject: str) -> bool:
     """Say whether a line is about a trace's change, or about an event that was read for it."""
-    record = _record(line)
+    record = record_of(line)
     if trace.change and record == trace.change.change_id:
         return True
-    if trace.change and trace.change.change_id in _mapping(line, "changes").get(subject, ()):
+    if trace.change and trace.change.change_id in mapping(line, "changes").get(subject, ()):
         return True
     return bool(record) and record in trace.events
-
-
-def _step(line: Line, subject: str) -> Step | None:
-    """Return the step that a line tells of; None for one that tells of none of its own."""
-    message, who = line.get("message"), line.get("service")
-    record = _record(line)
-    if message == "announced" and subject in _mapping(line, "changes"):
-        text = "published"
-    elif message in TEXTS:
-        text = TEXTS[message].format_map(defaultdict(str, line.fields))
-    elif not record or "payload" in line.fields:
-        return None  # of no record, or the journal's own line
-    else:
-        text = message
-    return Step(line.at, who, text)
-
-
-def _record(line: Line) -> str:
-    return line.get("change_id") or line.get("event_id") or line.get("record_id")

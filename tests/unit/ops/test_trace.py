@@ -196,6 +196,31 @@ def test_what_waits_and_what_was_given_up_is_told(found, text):
     assert texts([one])[0][-1] == text
 
 
+def test_a_bug_is_told_with_its_class_and_place():
+    """`'title'` alone would say nothing; an error of the relay's own is its reason."""
+    about = {"subject": "deal/66", "change_id": CHANGE, "seconds": 5}
+    bug = {"error": "KeyError", "reason": "'title'", "at": "relay/reactions/x.py:17"}
+    lines = [line(4, "X", "comes back", **about, **bug)]
+    lines.append(line(5, "X", "comes back", **about, error="TransientError", reason="m: 503"))
+    (one,) = assemble("deal/66", lines, [past()], {}, AT)
+    assert texts([one])[0][1:] == [
+        "comes back in 5 s: KeyError: 'title' (relay/reactions/x.py:17)",
+        "comes back in 5 s: m: 503",
+    ]
+
+
+def test_each_record_without_a_reading_has_a_trace_of_its_own():
+    """Lines of two events, of a Change without a row, and of an unread item are not mixed."""
+    lines = [published(), published(1.0, "e2"), handled(2.0, event_id="e2"), ANNOUNCED]
+    lines.append(line(5.0, "track", "not read", item="main/deal/66", reason="R"))
+    assert texts(assemble("deal/66", lines, [], {}, AT)) == [
+        ["ONCRMDEALUPDATE verified, published"],
+        ["ONCRMDEALUPDATE verified, published", "handled"],
+        ["published"],
+        ["not read: R"],
+    ]
+
+
 class Aws:
     """A log, a history of one item, and no checkpoints."""
 
@@ -274,6 +299,41 @@ def test_an_item_a_change_and_a_request_lead_to_the_same(aws, asked, capsys):
     assert f"deal/66  {CHANGE}  4.0 s" in out
     assert "+4.000  FollowUp      handled" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+FORMER = "main.deal.66.b.6"
+EARLIER = [
+    published(-20, "e0"),
+    read(-17, {"deal/66": ["e0"]}),
+    line(-16, "announce", "announced", changes={"deal/66": [FORMER]}),
+    handled(-15, change_id=FORMER),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes"),
+    [
+        ({"item": "deal/66"}, [CHANGE, None]),
+        ({"item": "deal/66", "since": "2026-11-30"}, [FORMER, CHANGE, None]),
+        ({"change": CHANGE}, [CHANGE]),
+        ({"change": FORMER}, [FORMER]),
+        ({"request": "e0"}, [FORMER]),
+    ],
+)
+def test_lines_of_an_earlier_change_are_no_change_that_was_missed(aws, asked, changes):
+    """A reading minutes before the last change, which found one, is not told as without any."""
+    aws([*EARLIER, *ALL, published(50, "e3")], [past(6, -18.0), past()])
+    traces = command(**asked).document["traces"]
+    assert [one["change"] for one in traces] == changes
+    assert all("differed" not in step["what"] for one in traces for step in one["steps"])
+
+
+def test_the_oldest_of_many_changes_is_found_by_its_request(aws):
+    """More changes than a trace shows have come since; its own is among the first of them."""
+    later = [past(8 + number, 10.0 + number) for number in range(trace.MAX_CHANGES)]
+    aws(ALL, [past(), *later])
+    (one,) = command(request="e1").document["traces"]
+    assert one["change"] == CHANGE
 
 
 def test_only_the_hours_around_a_change_are_searched(aws):
