@@ -7,15 +7,18 @@ between: states before that are not shown: they would be guesses.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from relay.change import is_volatile
 from relay.history import FORGOTTEN, PastChange, state_before
+from relay.tracking.clock_change import moved_form
 from relay.tracking.projection import FORMAT, Form
 from relay.tracking.remember import checksum
 from relay.tracking.row import UNREADABLE, Key, Row
 
 JUST_NOW_SECONDS = 60  # announce is seconds behind the mirror
+# None first, then daylight saving time.
+CLOCK_CHANGES = (timedelta(0), timedelta(hours=1), timedelta(hours=-1))
 
 
 class GapError(Exception):
@@ -80,7 +83,7 @@ class Timeline:
         """Yield the changes with the states after them; raises GapError at the first gap."""
         state, newer = self.state, None
         for past in self.rows:
-            self._check(past, newer, state)
+            state = self._fitting(past, newer, state)
             yield past, state
             state, newer = state_before(state or {}, past), past
 
@@ -88,15 +91,25 @@ class Timeline:
         """Return the last change up to a time, None if there was none."""
         return next((past for past in self.rows if past.at <= moment), None)
 
-    def _check(self, past: PastChange, newer: PastChange | None, state: Form | None) -> None:
-        same_format = past.format == FORMAT == self.row.format
-        if past.state and same_format and checksum(state or {}) not in {past.state, ""}:
-            until = newer.at if newer else self.row.read_at
-            raise GapError(
-                f"a change of {self.item} between {shown_time(past.at)} and {shown_time(until)} is "
-                "not in the history; if that was just now, ask again in a minute; otherwise "
-                "`make dead` shows whether it could not be announced"
-            )
+    def _fitting(
+        self, past: PastChange, newer: PastChange | None, state: Form | None
+    ) -> Form | None:
+        """Return the state after a change; raises GapError where it does not fit its checksum.
+
+        The portal's clock may have changed since, which moves days and times without a change.
+        """
+        if not past.state or not past.format == FORMAT == self.row.format:
+            return state
+        for change in CLOCK_CHANGES:
+            earlier = moved_form(self.key.entity, state or {}, change) if change else state
+            if checksum(earlier or {}) in {past.state, ""}:
+                return earlier
+        until = newer.at if newer else self.row.read_at
+        raise GapError(
+            f"a change of {self.item} between {shown_time(past.at)} and {shown_time(until)} is "
+            "not in the history; if that was just now, ask again in a minute; otherwise "
+            "`make dead` shows whether it could not be announced"
+        )
 
     def _check_kept(self, past: PastChange) -> None:
         if past.action == FORGOTTEN:

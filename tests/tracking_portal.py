@@ -65,6 +65,7 @@ class ItemsPortal:
         self.trouble = {}  # (method, type) -> exception
         self.calls = []
         self.requests = 0
+        self.zone = datetime.fromisoformat(TIME).tzinfo  # of its clock
         self.filter_shift = 0  # seconds that a time in a filter is read later
         self.clock = lambda: seconds(TIME)
         self._waiting = []
@@ -110,9 +111,7 @@ class ItemsPortal:
         if (method, type_id) in self.trouble:
             raise self.trouble[method, type_id].with_traceback(None)
         if method == "server.time":
-            return datetime.fromtimestamp(
-                self.clock(), tz=datetime.fromisoformat(TIME).tzinfo
-            ).isoformat(timespec="seconds")
+            return datetime.fromtimestamp(self.clock(), tz=self.zone).isoformat(timespec="seconds")
         if method == "crm.type.list":
             return {"types": [{"entityTypeId": n} for n in self.items if n >= 128]}
         if type_id not in self.items:

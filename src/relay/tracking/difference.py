@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from relay.change import Change, is_volatile
 from relay.kinds import kind_of
 from relay.product_rows import PRODUCT_ROWS, same_rows
+from relay.tracking.clock_change import moved_with_clock
 from relay.tracking.parts import PART_OF_FIELD, STEPS
 from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
@@ -36,6 +37,8 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         if old.names and new.names and old.names != new.names:
             changed = [name for name in changed if not _is_new_field(name, before, after)]
         changed = [name for name in changed if _is_in_both(name, old, new)]
+        if old.zone is not None and new.zone not in {None, old.zone}:
+            changed = [name for name in changed if not _has_moved(name, before, after, old, new)]
         if changed or new.steps:
             after |= {name: None for name in changed if name not in after}
             return _change(old, new, "updated", {n: before.get(n) for n in changed}, after, changed)
@@ -71,6 +74,12 @@ def _is_in_both(name: str, old: Row, new: Row) -> bool:
     """Say whether a field was read for both versions; a part may be off, refused, or new."""
     part = PART_OF_FIELD.get(name)
     return part is None or (part in old.parts and part in new.parts)
+
+
+def _has_moved(name: str, before: Form, after: Form, old: Row, new: Row) -> bool:
+    """Say whether a field only moved with the portal's clock."""
+    change = timedelta(seconds=(new.zone or 0) - (old.zone or 0))
+    return moved_with_clock(new.key.entity, before.get(name), after.get(name), change)
 
 
 def _is_new_field(name: str, before: Form, after: Form) -> bool:

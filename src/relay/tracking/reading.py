@@ -21,6 +21,7 @@ class Reading:
     via: str
     quiet: bool  # the item is not to be announced if this is its first row
     names: str = ""  # digest of the names of the fields that the portal showed, empty ones included
+    zone: int | None = None  # the offset of the portal's clock, in seconds; None: not known
     added: bool = False  # an ADD event is among the reasons of the reading
     parts: frozenset[str] = frozenset()  # that were read
     extra: str = ""  # the fields of parts as they are stored
@@ -48,6 +49,8 @@ def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
         item["content"] = {"S": reading.text}
     if reading.names:
         item["names"] = {"S": reading.names}
+    if reading.zone is not None:
+        item["zone"] = {"N": str(reading.zone)}
     return item | _parts(reading, quiet=item["quiet"]["S"] == "yes")
 
 

@@ -39,6 +39,7 @@ class Rules:
 
     is_baselined: Callable[[str], bool]  # whether the first filling of a kind is complete
     allow: Callable[[int], int]  # of so many that vanished without an event, how many may be put
+    zone: int | None = None  # the offset of the portal's clock, in seconds; None: not known
     grace_seconds: float = 0  # a vanished item is left to its event for so long
     parts: PartRules = field(default_factory=PartRules)
     count: Callable[[str, int], None] = lambda _metric, _number: None
@@ -159,6 +160,7 @@ def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Ru
         added=hint.added,
         quiet=_is_quiet(hint, rules),
         names=names,
+        zone=rules.zone,
         parts=read,
         extra=extra,
         row_count=part.row_count,

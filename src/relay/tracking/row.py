@@ -2,7 +2,8 @@
 
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
 names (a digest of the names of all fields that the portal showed; older rows have none), added,
-alone (its portal is the stack's only one, so its Changes need no group; announce alone reads it)
+alone (its portal is the stack's only one, so its Changes need no group; announce alone reads it),
+zone (the offset of the portal's clock, in seconds; relay.tracking.clock_change)
 Of the parts that other methods return: parts (the names of those that were read), extra (their
 fields, JSON), row_count, step_log (which steps were told), steps (those that this version tells).
 Rows of older code have none of these. A part that one of two versions lacks is no difference.
@@ -70,7 +71,7 @@ class Base(NamedTuple):
     def of(cls, row: Item) -> "Base":
         """Return the base in a stored row."""
         seq, born, kind = int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"]
-        return cls(seq, born, kind, _is_open(row), _step_log(row), _row_count(row))
+        return cls(seq, born, kind, _is_open(row), _step_log(row), _number(row, "row_count"))
 
 
 class RowSummary(NamedTuple):
@@ -86,7 +87,7 @@ class RowSummary(NamedTuple):
     def of(cls, row: Item) -> "RowSummary":
         """Return the summary of a stored row."""
         kind, updated, read_at = row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"])
-        return cls(kind, updated, read_at, _step_log(row), _row_count(row))
+        return cls(kind, updated, read_at, _step_log(row), _number(row, "row_count"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ class Row:
     via: str
     first_sight: bool  # of an item that is not announced: there is no state before it
     names: str = ""
+    zone: int | None = None
     open: bool = False
     added_now: bool = False  # this version is to be announced as added
     parts: frozenset[str] = frozenset()
@@ -127,11 +129,12 @@ class Row:
             via=row["via"]["S"],
             first_sight=_text(row, "quiet") == "yes",
             names=_text(row, "names"),
+            zone=_number(row, "zone"),
             open=_is_open(row),
             added_now=_text(row, "added") == NOW,
             parts=frozenset(_text(row, "parts").split()),
             extra=_text(row, "extra"),
-            row_count=_row_count(row),
+            row_count=_number(row, "row_count"),
             steps=stage_steps.parse(_text(row, "steps")),
             step_log=_step_log(row),
         )
@@ -164,8 +167,9 @@ def _step_log(row: Item) -> StepLog | None:
     return StepLog.parse(row["step_log"]["S"]) if "step_log" in row else None
 
 
-def _row_count(row: Item) -> int | None:
-    return int(row["row_count"]["N"]) if "row_count" in row else None
+def _number(row: Item, name: str) -> int | None:
+    """Return a number that a row may have."""
+    return int(row[name]["N"]) if name in row else None
 
 
 def _text(row: Item, name: str) -> str:

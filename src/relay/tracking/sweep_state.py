@@ -69,6 +69,12 @@ class SweepDocument:
         """Say whether the first filling of a kind is complete: each of its items has a row."""
         return entity in self.kinds and self.kinds[entity].baseline == DONE
 
+    @property
+    def zone(self) -> int | None:
+        """The offset of the portal's clock in seconds; None before a sweep has ended."""
+        known = any(kind.swept_at for kind in self.kinds.values())
+        return int(self.zone_offset_seconds) if known else None
+
     def settled_step(self, entity: str) -> int | None:
         """Return the kind's settled step; None before a sweep has read its stage history."""
         return self.kinds[entity].settled_step if entity in self.kinds else None

@@ -99,6 +99,7 @@ async def _refresh_portal(
     rules = Rules(
         is_baselined=document.is_baselined,
         allow=lambda wanted: wiring.brake().take(name, wanted, rows, now),
+        zone=document.zone,
         grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         parts=parts,
         count=_count,

@@ -1,0 +1,122 @@
+"""relay.tracking.clock_change: what moves with the portal's clock is no change."""
+
+from datetime import timedelta, timezone
+
+import pytest
+
+from relay.tracking.clock_change import moved, moved_form, moved_with_clock
+from relay.tracking.row import Key
+from tests.pasts import past_of
+from tests.tracking_aws import OLD
+
+HOUR = timedelta(hours=1)
+DEAL, TASK_TYPE, DEAL_TYPE = Key("main", "deal", 1), 0, 2
+SUMMER, WINTER = timezone(2 * HOUR), timezone(HOUR)
+
+
+def in_summer(relay):
+    """Fill the mirror from a portal in Berlin, in summer, with a deal and a task of January."""
+    relay.portal.zone = SUMMER
+    relay.portal.put(
+        DEAL_TYPE,
+        1,
+        title="a",
+        closedate="2026-01-15T02:00:00+01:00",
+        UF_CRM_DAYS=["2026-07-01T02:00:00+02:00", "2026-01-15T02:00:00+01:00"],
+        UF_CRM_CALL="2026-01-15T18:30:00+01:00",
+        updatedTime=OLD,
+    )
+    relay.portal.put(
+        TASK_TYPE,
+        5,
+        title="t",
+        createdDate="2026-01-15T10:00:00+02:00",
+        deadline="2026-07-15T19:00:00+02:00",
+        changedDate=OLD,
+    )
+    relay.baseline()
+
+
+def in_winter(relay):
+    """Change the clock: the same values as the portal answers them then."""
+    relay.portal.zone = WINTER
+    relay.portal.items[DEAL_TYPE][1] |= {
+        "closedate": "2026-01-15T01:00:00+01:00",
+        "UF_CRM_DAYS": ["2026-07-01T01:00:00+02:00", "2026-01-15T01:00:00+01:00"],
+    }
+    relay.portal.items[TASK_TYPE][5] |= {
+        "createdDate": "2026-01-15T10:00:00+01:00",
+        "deadline": "2026-07-15T19:00:00+01:00",
+    }
+    relay.sweep()
+
+
+def read_all(relay):
+    """Read both items for their events; returns the fields that changed, by item."""
+    relay.event(1)
+    relay.event(5, entity="task", type_id=None)
+    return {one["subject"]: one["data"]["changed"] for one in relay.settle()}
+
+
+def test_days_and_times_of_tasks_that_move_with_the_clock_are_no_change(relay):
+    """After the end of daylight saving time nothing is announced of items that nobody edited."""
+    in_summer(relay)
+    in_winter(relay)
+    assert read_all(relay) == {}
+    assert read_all(relay) == {}
+
+
+def test_an_edit_after_the_clock_changed_tells_of_itself_alone(relay):
+    """The first edit after the change of the clock names its own fields, a moved day not."""
+    in_summer(relay)
+    in_winter(relay)
+    relay.portal.items[DEAL_TYPE][1] |= {
+        "title": "b",
+        "UF_CRM_CALL": "2026-01-15T17:30:00+01:00",
+        "UF_CRM_DAYS": ["2026-07-02T01:00:00+02:00", "2026-01-15T01:00:00+01:00"],
+    }
+    relay.portal.items[TASK_TYPE][5]["deadline"] = "2026-07-15T20:00:00+01:00"
+    assert read_all(relay) == {
+        "deal/1": ["UF_CRM_CALL", "UF_CRM_DAYS", "title"],
+        "task/5": ["deadline"],
+    }
+
+
+def test_a_day_that_is_moved_while_the_clock_stays_is_a_change(relay):
+    """An edit by an hour counts where the clock did not change, or where it is not known."""
+    in_summer(relay)
+    relay.portal.items[DEAL_TYPE][1]["closedate"] = "2026-01-15T01:00:00+01:00"
+    assert read_all(relay) == {"deal/1": ["closedate"]}
+    for row in relay.dynamo.mirror.values():
+        row.pop("zone")
+    in_winter(relay)
+    relay.portal.items[DEAL_TYPE][1]["closedate"] = "2026-01-15T00:00:00+01:00"
+    assert "closedate" in read_all(relay)["deal/1"]
+
+
+def test_the_past_reaches_behind_a_change_of_the_clock(relay):
+    """States before the change of the clock are shown with the times that they had."""
+    in_summer(relay)
+    relay.portal.items[DEAL_TYPE][1]["title"] = "b"
+    read_all(relay)
+    in_winter(relay)
+    relay.portal.items[DEAL_TYPE][1]["title"] = "c"
+    read_all(relay)
+    steps = list(past_of(relay).timeline(DEAL).steps())
+    titles = [step.after["title"] for step in steps]
+    days = [step.after["closedate"] for step in steps]
+    assert titles == ["c", "b"]
+    assert days == ["2026-01-15T00:00:00Z", "2026-01-15T01:00:00Z"]
+
+
+@pytest.mark.parametrize("change", [timedelta(0), 3 * HOUR, -3 * HOUR])
+def test_only_a_change_of_a_clock_counts(change):
+    """No change of the offset, or one that no clock makes, moves nothing."""
+    day, other = "2026-01-15T00:00:00Z", moved("deal", "2026-01-15T00:00:00Z", change)
+    assert not moved_with_clock("deal", day, other, change)
+
+
+def test_what_is_no_time_stays():
+    """Other texts, numbers and times that can't be moved are left as they are."""
+    form = {"a": "2026-13-15T00:00:00Z", "b": 1, "c": "x", "d": "0001-01-01T00:00:00Z"}
+    assert moved_form("task", form, HOUR) == form
