@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from local.portal.daylight import change_clocks
 from local.portal.faults import make_fault
 from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
@@ -131,3 +132,16 @@ def test_a_command_that_fails_returns_its_own_hints(tracked, server):
     announced = tracked.settle()
     assert len(announced) in {10, 50}
     assert len(tracked.queues.messages[URL + "dead"]) == COUNT - len(announced)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_portal_whose_clocks_change_announces_nothing(tracked, server, hours):
+    """Days of all deals move by an hour twice a year, and nobody edited one."""
+    tracked.sweep()
+    change_clocks(server.portal, hours)
+    tracked.sweep()
+    for one in tracked.ids:
+        tracked.event(one)
+    announced = tracked.settle()
+    change_clocks(server.portal, -hours)
+    assert announced == []

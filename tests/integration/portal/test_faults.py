@@ -117,6 +117,32 @@ def test_the_clock_can_be_wrong(admin, http):
     admin("POST", "clock", offset_hours=3)
 
 
+def test_an_hour_forward_moves_days_and_times_of_tasks(admin, http):
+    """As Bitrix' core answers them: days with the present offset, times of tasks relabelled."""
+    deal = {"title": "a", "begindate": "2026-01-15"}
+    number = http.call("crm.item.add", json={"entityTypeId": 2, "fields": deal}).json()["result"][
+        "item"
+    ]["id"]
+    task = {"TITLE": "t", "RESPONSIBLE_ID": 1, "DEADLINE": "2026-01-15T10:00:00+03:00"}
+    made = http.call("tasks.task.add", json={"fields": task}).json()["result"]["task"]["id"]
+
+    def answered():
+        item = http.call("crm.item.get", json={"entityTypeId": 2, "id": number}).json()["result"][
+            "item"
+        ]
+        answer = http.call("tasks.task.get", json={"taskId": made}).json()["result"]["task"]
+        return item["begindate"], item["createdTime"], answer["deadline"]
+
+    before = answered()
+    admin("POST", "clock", daylight_hours=1)
+    after = answered()
+    admin("POST", "clock", daylight_hours=-1)
+    assert before[0] == "2026-01-15T03:00:00+03:00"
+    assert (after[0], after[2]) == ("2026-01-15T04:00:00+03:00", "2026-01-15T10:00:00+04:00")
+    assert after[1] == before[1]
+    assert answered() == before
+
+
 def test_the_admin_api_is_for_this_machine_only(server):
     """No rebound name, no other site's page, no simple form, no unknown setting."""
     url = f"{server.url}/admin/state"
