@@ -74,9 +74,9 @@ def ledger_key(portal: str, item: str, at: float) -> str:
     return f"echo#{portal}#{item}#{int(at // HOUR_SECONDS)}"
 
 
-def made_key(portal: str, item_or_stamp: str) -> str:
-    """Return the key of the row that says that a reaction made an item, or stamped one."""
-    return f"made#{portal}#{item_or_stamp}"
+def made_key(portal: str, stamp: str) -> str:
+    """Return the key of the row that says that a reaction made an item with this stamp."""
+    return f"made#{portal}#{stamp}"
 
 
 def made_block_key(portal: str, entity: str, number: int) -> str:

@@ -29,7 +29,7 @@ KEYS = [
     state_table.checkpoint_key("r", "i"),
     state_table.newest_key("r", "p", "deal/1"),
     state_table.ledger_key("p", "deal/1", 0.0),
-    state_table.made_key("p", "deal/1"),
+    state_table.made_key("p", "relay-1"),
     state_table.made_block_key("p", "deal", 1),
     state_table.gone_key("p", "deal/1"),
     state_table.slots_key("p"),

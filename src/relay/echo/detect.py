@@ -20,7 +20,8 @@ from relay.aws_types import Item
 from relay.change import Change
 from relay.echo.derived_fields import Cause, follows
 from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
-from relay.echo.note_text import ROWS, NoteText
+from relay.echo.multi_fields import explains_multi_fields
+from relay.echo.note_text import MULTI_FIELD, ROWS, NoteText
 from relay.echo.row_writes import explains_rows
 from relay.echo.same_value import DAYS, is_same, moment, plain
 from relay.echo.stamps import PREFIX
@@ -28,6 +29,8 @@ from relay.state_table import gone_key, made_block_key, made_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call
+
+_EXPLAIN_ROWS = {MULTI_FIELD: explains_multi_fields, ROWS: explains_rows}
 
 type Rows = Mapping[str, Item]  # of the State table, by their keys
 
@@ -69,9 +72,7 @@ def _keys(change: Change) -> list[str]:
     if change.action == "added":
         texts = (str(change.after.get(name) or "") for name in ("originId", "xmlId"))
         stamps = [made_key(portal, text) for text in texts if text.startswith(PREFIX)]
-        # Older code had a row for each item.
-        made = [made_block_key(portal, change.entity, int(change.id)), made_key(portal, item)]
-        return [*made, *stamps]
+        return [made_block_key(portal, change.entity, int(change.id)), *stamps]
     times = (_saved_at(change), _read_at(change))
     return list(dict.fromkeys(key for at in times for key in keys_around(portal, item, at)))
 
@@ -91,13 +92,9 @@ def is_echo(rows: Rows, change: Change, former_reading: float = 0.0) -> bool:
 
 def _has_made(row: Item, change: Change) -> bool:
     """Return whether a row says that a reaction made this item."""
-    if "by" not in row:  # one of many ids
+    if "entity" not in row:  # one of neighbouring ids
         return change.id in row
-    return "entity" not in row or _is_author(row, change)
-
-
-def _is_author(row: Item, change: Change) -> bool:
-    """Return whether a stamp is this item's own: what a person converts has a copy of it."""
+    # The stamp is this item's own: what a person converts has a copy of it.
     user = str(change.after.get("createdBy"))
     return row["entity"]["S"] == change.entity and row["user"]["S"] == user
 
@@ -131,13 +128,9 @@ def _explain(notes: list[NoteText], change: Change) -> bool:
         field = plain(name)
         if name in change.truncated:
             return False  # the value is not in the change
-        if field == "fm":
-            rows = _phones(notes)
-            fits = rows and _fits_rows(rows, change)
-            found = [Cause(rows, notes[0].user, notes[0].at)] if fits else []
-        elif field == ROWS:
-            fits = explains_rows(notes, change.before.get(name), change.after.get(name))
-            found = [Cause(None, notes[0].user, notes[0].at)] if fits and notes else []
+        if explains := _EXPLAIN_ROWS.get(field):
+            fits = explains(notes, change.before.get(name), change.after.get(name))
+            found = [Cause(None, notes[0].user, notes[0].at)] if fits else []
         else:
             value = change.after.get(name)
             found = [
@@ -174,54 +167,7 @@ def _latest(notes: list[NoteText], field: str, read_at: float) -> list[Cause]:
     return found
 
 
-def _phones(notes: list[NoteText]) -> list[Sequence[str]]:
-    """Return the rows of all notes: of the rows of one number the newest."""
-    rows: list[Sequence[str]] = []
-    numbers: set[str] = set()
-    for note in notes:
-        mine = [row for row in note.fields.get("fm", ()) if row[0] not in numbers]
-        numbers |= {row[0] for row in mine if row[0]}
-        rows += mine
-    return rows
-
-
 def _midnights(change: Change) -> set[str]:
     """Return the times of day, in UTC, at which the portal's days begin."""
     days = (change.after[name] for name in change.after if plain(name) in DAYS)
     return {str(day)[11:] for day in days if moment(day)}
-
-
-def _fits_rows(noted: Sequence[Sequence[str]], change: Change) -> bool:
-    """Return whether each phone, e-mail or the like that differs was noted like that."""
-    before, after = _by_number(change.before.get("fm")), _by_number(change.after.get("fm"))
-    new = [row for row in noted if not row[0]]
-    for number in before.keys() | after.keys():
-        old, row = before.get(number), after.get(number)
-        if row == old:
-            continue
-        mine = [noted_row for noted_row in noted if noted_row[0] == number] if old else new
-        found = next((noted_row for noted_row in mine if _is_row(noted_row, old, row)), None)
-        if found is None:
-            return False
-        if not old:
-            new.remove(found)  # one row for each that was written
-    return True
-
-
-def _is_row(
-    noted: Sequence[str], old: Mapping[str, object] | None, row: Mapping[str, object] | None
-) -> bool:
-    """Return whether a row is as it was noted; unwritten parts must be as before."""
-    _, text, *more = [*noted, "", ""][:4]
-    if row is None:
-        return text == ""
-    if str(row.get("value", "")) != text:
-        return False
-    for name, written in zip(("typeId", "valueType"), more, strict=True):
-        if (written or old) and row.get(name) != (written or (old or {}).get(name)):
-            return False
-    return True
-
-
-def _by_number(rows: object) -> dict[str, Mapping[str, object]]:
-    return {str(row["id"]): row for row in rows} if isinstance(rows, list) else {}

@@ -99,7 +99,7 @@ class Note:
     @property
     def budget(self) -> str:
         """Return the name of the attribute with the ids of this reaction's writes."""
-        return f"{SENT}{self.reaction}"  # `count <reaction>` was a number, in older rows
+        return f"{SENT}{self.reaction}"
 
     def attributes(self) -> dict[str, str]:
         """Return the note as the row has it: `{"note <token>": text}`, empty without a text."""

@@ -15,6 +15,7 @@ from relay.portal.api import Result
 
 NOTE_BYTES = 8_000
 ROWS = "productrows"  # of a note after the call: whether all rows were set, and marks by their ids
+MULTI_FIELD = "fm"
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
 
 
@@ -31,9 +32,9 @@ class NoteText(NamedTuple):
         fields: dict[str, Result] = {}
         for name, value in written.fields.items():
             field = plain(name)
-            if field in MULTI_FIELDS or field == "fm":
-                kind = "" if field == "fm" else field.upper()
-                fields["fm"] = [*fields.get("fm", []), *_rows(value, kind)]
+            if field in MULTI_FIELDS or field == MULTI_FIELD:
+                kind = "" if field == MULTI_FIELD else field.upper()
+                fields[MULTI_FIELD] = [*fields.get(MULTI_FIELD, []), *_rows(value, kind)]
             elif field == ROWS:
                 fields[ROWS] = value
             elif field == "statusid":  # of leads and quotes
@@ -44,7 +45,7 @@ class NoteText(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "NoteText":
-        """Return the note that `to_json` wrote, here or in an older version."""
+        """Return the note that `to_json` wrote."""
         note = json.loads(text)
         return cls(note["at"], note["user"], note["fields"])
 

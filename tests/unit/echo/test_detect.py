@@ -17,7 +17,7 @@ from relay.echo.ledger import (
     keys_around,
     stamped,
 )
-from relay.state_table import gone_key, made_key
+from relay.state_table import gone_key
 from tests import samples
 from tests.ledger import note_of as noted
 from tests.ledger import rows_of, update
@@ -360,15 +360,6 @@ def test_a_portals_clock_may_be_five_minutes_behind(seconds, expected):
     assert judge(change, now=now, entityTypeId=2, id=5, fields={"title": "a"}) is expected
 
 
-def test_a_note_of_an_older_version_is_read():
-    """A note that an older version has stored explains a change."""
-    fields = {"stageid": "WON", "title": "a", "fm": [["3", "+7 1"]], "comments": ""}
-    note = {"at": int(NOW), "user": USER, "deleted": False, "fields": fields}
-    row = {"pk": {"S": "x"}, "note t.0": {"S": json.dumps(note)}, "count tidy": {"N": "1"}}
-    change = of_rows({3: "+7 1", 4: "a"}, title="a", stageId="WON", comments=None)
-    assert is_echo({"x": row}, change)
-
-
 def added(entity="quote", number="5", **after):
     """Return a new item."""
     return replace(CHANGE, entity=entity, id=number, action="added", after=Fields(after))
@@ -377,24 +368,15 @@ def added(entity="quote", number="5", **after):
 STAMP = "relay-0123456789abcdef01234567"
 
 
-def test_a_new_item_is_recognised_by_its_id():
-    """A new item is an echo if its id was noted, and not by its title."""
-    row = fact(made_key("main", "quote/5"), NOW, by="tidy")
-    assert origin_of(added(), row) == "relay"
-    assert origin_of(added(number="6"), row) == "portal"
-    assert origin_of(added("task"), row) == "portal"
-    assert origin_of(added(number="6", originId="quote/5"), row) == "portal"  # another's key
-    assert origin_of(added()) == "portal"
-
-
 def test_new_items_with_neighbouring_ids_are_recognised_one_by_one():
     """A row tells of each of its ids apart, and who made it; other kinds have rows of their own."""
     notes = [Made.of("main", "quote", number, NOW, by="tidy") for number in ("5", "31", "05")]
     rows = rows_of(*notes, build=add_made)
     changes = [added(number=number) for number in ("5", "31", "6", "32")]
-    marked = mark_echoes([*changes, added("task")], loading(rows))
-    assert [one.origin for one in marked] == ["relay", "relay", "portal", "portal", "portal"]
-    assert [one.reaction for one in marked] == ["tidy", "tidy", "", "", ""]
+    another_key = added(number="6", originId="quote/5")
+    marked = mark_echoes([*changes, added("task"), another_key], loading(rows))
+    assert [one.origin for one in marked] == ["relay"] * 2 + ["portal"] * 4
+    assert [one.reaction for one in marked] == ["tidy"] * 2 + [""] * 4
     assert len(rows) == 1
 
 
