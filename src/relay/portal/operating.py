@@ -23,10 +23,9 @@ class Operating:
         self._blocked_until: dict[str, float] = {}
         self._resets_at: dict[str, float] = {}
 
-    def blocked_until(self, method: str) -> float:
-        """Return when a method may run again (seconds since 1970), 0 for now."""
-        until = self._blocked_until.get(method.lower(), 0.0)
-        return until if until > time.time() else 0.0
+    def seconds_blocked(self, method: str) -> float:
+        """Return the seconds until a method has execution time again, 0 if it has some now."""
+        return max(self._blocked_until.get(method.lower(), 0.0) - time.time(), 0)
 
     def record(self, method: str, times: Json) -> None:
         """Record the `time` of an answer; portals without this limit send no such members."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 
 from relay.errors import CallError, NotForBatchError
@@ -13,7 +14,7 @@ from relay.portal.idempotent import is_idempotent, is_read
 from relay.portal.references import is_replaced
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """A REST method with its parameters."""
 
@@ -25,7 +26,7 @@ class Command:
         """Return whether two runs leave the portal as one run does."""
         return is_idempotent(self.method, self.params)
 
-    @property
+    @cached_property
     def query(self) -> str:
         """Return `method?query` for a batch; raises NotForBatchError if no query is possible."""
         return f"{self.method}?{to_query(self.params)}"
@@ -49,29 +50,21 @@ class PendingCall:
         self.is_read = is_read(method)
         self.alone = alone or is_replaced(params)
         self._command = Command(method, params)
-        self._query = ""
-        try:
-            self._query = "" if self.alone else self._command.query
-        except NotForBatchError:
-            self.alone = True
+        self.query_bytes = 0  # in the body of a batch with other calls
+        if not self.alone:
+            try:
+                self.query_bytes = len(self._command.query)
+            except NotForBatchError:
+                self.alone = True
 
     def send_alone(self) -> None:
         """Give the call a request to itself, with one command."""
         self.alone = True
         self.max_commands = 1
 
-    @property
-    def query_bytes(self) -> int:
-        """Return the bytes that the call takes in the body of a batch."""
-        return len(self._query)
-
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:
         """Return {key: command}; a plain call uses the first key only."""
         return {keys[0]: self._command}
-
-    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:
-        """Return {key: "method?query"} of the call's commands for the body of a batch."""
-        return dict.fromkeys(commands, self._query)
 
     def finish(self, outcomes: list[Outcome]) -> None:
         """Give the caller the outcomes."""
@@ -113,10 +106,6 @@ class PendingPages(PendingCall):
             for key, before in zip(keys, earlier, strict=True)
         }
 
-    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:
-        """Return {key: "method?query"} of the pages."""
-        return {key: command.query for key, command in commands.items()}
-
 
 class ExplicitBatch(PendingCall):
     """A batch that a caller has put together: the caller's keys, a request to itself."""
@@ -126,12 +115,25 @@ class ExplicitBatch(PendingCall):
         super().__init__(BATCH, {}, alone=True)
         self.halt = halt
         self._commands = dict(commands)
-        self._queries = {key: command.query for key, command in commands.items()}
+        self.query_bytes = sum(len(command.query) for command in commands.values())
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:  # noqa: ARG002  own keys
         """Return {key: command} with the caller's keys."""
         return self._commands
 
-    def queries(self, commands: Mapping[str, Command]) -> dict[str, str]:  # noqa: ARG002
-        """Return {key: "method?query"} with the caller's keys."""
-        return self._queries
+
+type Plan = list[tuple[PendingCall, dict[str, Command]]]
+
+
+def plan_request(calls: Sequence[PendingCall], size: int) -> Plan:
+    """Return each call with its commands by key; chains of pages share the room that is left."""
+    chains = sum(call.max_commands > 1 for call in calls)
+    share, more = divmod(max(size - len(calls), 0), max(chains, 1))
+    plan: Plan = []
+    used = 0
+    for call in calls:
+        count = min(call.max_commands, 1 + share + (more > 0))
+        more -= call.max_commands > 1
+        plan.append((call, call.commands([f"c{used + at}" for at in range(count)])))
+        used += count
+    return plan

@@ -7,7 +7,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from relay.errors import CallError, TransientError
 from relay.portal.answers import TOO_LARGE, Answer
@@ -15,7 +14,7 @@ from relay.portal.api import Outcome
 from relay.portal.batch import BATCH, body_of, error_of_call, outcomes_of, times_of
 from relay.portal.encoding import to_json
 from relay.portal.http import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
-from relay.portal.pending import Command, ExplicitBatch, PendingCall
+from relay.portal.pending import Command, ExplicitBatch, PendingCall, Plan, plan_request
 from relay.portal.request import exchange
 from relay.portal.retry import Failure
 from relay.portal.slots import Slots
@@ -23,7 +22,6 @@ from relay.portal.webhook_state import WebhookState
 
 MIN_SECONDS = 0.5  # with less time than this left no request is made
 MAX_WAIT_SECONDS = 3600.0  # for a slot, if no function's end limits the wait
-type Plan = list[tuple[PendingCall, dict[str, Command]]]
 
 
 class Sender:
@@ -40,13 +38,13 @@ class Sender:
 
     def batch_size(self) -> int:
         """Return how many commands a request may have now: 1 while `batch` itself is blocked."""
-        return 1 if self._state.seconds_blocked(BATCH) else self._state.batch_size
+        return 1 if self._state.operating.seconds_blocked(BATCH) else self._state.batch_size
 
     async def take_slot(self) -> None:
         """Wait for a slot; raises TransientError if it would come after the function's time."""
         remaining = min(self._time_left("portal"), MAX_WAIT_SECONDS)
         latest = time.time() + max(remaining - self._state.request_seconds, 0)
-        slot = await self._in_thread(partial(self._slots.take, latest))
+        slot = await self._in_thread(self._slots.take, latest)
         await asyncio.sleep(max(slot - time.time(), 0))
 
     def accept(self, call: PendingCall) -> None:
@@ -64,7 +62,7 @@ class Sender:
             raise _no_time(call.method)
         if call.method.lower() in self._state.methods_without_batch:
             call.send_alone()
-        seconds = self._state.seconds_blocked(call.method)
+        seconds = self._state.operating.seconds_blocked(call.method)
         if seconds >= self._remaining_seconds():
             reason = "its execution time is used up"
             raise TransientError(call.method, "OPERATION_TIME_LIMIT", reason, retry_after=seconds)
@@ -85,7 +83,7 @@ class Sender:
             else:
                 (to_retry if call.not_before else ready).append(call)
         if ready:
-            plan = self._plan(ready)
+            plan = plan_request(ready, self.batch_size())
             outcomes, failed_whole = await self._outcomes(plan)
             if any(_has_code(outcome, "QUERY_LIMIT_EXCEEDED") for outcome in outcomes.values()):
                 await self._in_thread(self._slots.refused)
@@ -94,19 +92,6 @@ class Sender:
                 if not self._finish(call, commands, outcomes, failed_whole=failed_whole):
                     to_retry.append(call)
         return to_retry
-
-    def _plan(self, calls: list[PendingCall]) -> Plan:
-        """Return each call with its commands by key; lists of pages share the room that is left."""
-        lists = sum(call.max_commands > 1 for call in calls)
-        share, more = divmod(max(self.batch_size() - len(calls), 0), max(lists, 1))
-        plan: Plan = []
-        used = 0
-        for call in calls:
-            count = min(call.max_commands, 1 + share + (more > 0))
-            more -= call.max_commands > 1
-            plan.append((call, call.commands([f"c{used + at}" for at in range(count)])))
-            used += count
-        return plan
 
     async def _outcomes(self, plan: Plan) -> tuple[dict[str, Outcome], bool]:
         """Return {key: outcome} of all commands, and whether the request failed as a whole."""
@@ -120,22 +105,22 @@ class Sender:
                 operating.record(command.method, answer.time)
                 return {key: answer.result}, False
             halt = plan[0][0].halt
-            queries: dict[str, str] = {}
-            for call, of_call in plan:
-                queries |= call.queries(of_call)
+            queries = {key: command.query for key, command in commands.items()}
             answer = await self._exchange(BATCH, body_of(queries, halt=halt), len(queries))
             operating.record_batch(answer.time, times_of(methods, answer), methods)
             outcomes = outcomes_of(methods, answer, halt=halt)
         except CallError as error:
             if _has_code(error, "OPERATION_TIME_LIMIT"):
                 operating.block(error.method)
-            return {key: error_of_call(error, method) for key, method in methods.items()}, True
+            return {key: self._masked(error, method) for key, method in methods.items()}, True
         for key, outcome in outcomes.items():
             if _has_code(outcome, "OPERATION_TIME_LIMIT"):
                 operating.block(methods[key])
             if _has_code(outcome, "ERROR_BATCH_METHOD_NOT_ALLOWED"):
                 self._state.methods_without_batch.add(methods[key].lower())
-        return outcomes, False
+        return {
+            key: self._masked(outcome, methods[key]) for key, outcome in outcomes.items()
+        }, False
 
     async def _exchange(self, method: str, body: bytes, commands: int) -> Answer:
         """Send one request with so many commands; adapts the batch size to how it went."""
@@ -143,7 +128,7 @@ class Sender:
         started_at = time.monotonic()
         self.requests += 1
         try:
-            answer = await self._in_thread(partial(exchange, self._state, method, body, seconds))
+            answer = await self._in_thread(exchange, self._state, method, body, seconds)
         except CallError as error:
             if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
                 self._state.shrink_batches(commands)
@@ -161,9 +146,9 @@ class Sender:
     ) -> bool:
         """Finish a call with the outcomes of its commands; False if it is to be retried."""
         call.tries += 1
-        outcomes = {key: all_outcomes[key] for key in commands}
+        outcomes = [all_outcomes[key] for key in commands]
         explicit = isinstance(call, ExplicitBatch)
-        error = next(iter(outcomes.values()))
+        error = outcomes[0]
         # An explicit batch is retried only if the portal answered none of its commands.
         if isinstance(error, CallError) and (failed_whole or not explicit):
             failure = Failure(
@@ -171,7 +156,7 @@ class Sender:
                 call.tries,
                 1 if explicit else len(all_outcomes),
                 idempotent=all(command.idempotent for command in commands.values()),
-                blocked_seconds=self._state.seconds_blocked(call.method),
+                blocked_seconds=self._state.operating.seconds_blocked(call.method),
                 jitter=self._jitter,
             )
             pause = failure.pause_seconds()
@@ -179,13 +164,13 @@ class Sender:
                 call.not_before = time.time() + pause
                 return False
             final = failure.final_error()
-            failed_keys = list(outcomes) if explicit else list(outcomes)[:1]
-            outcomes |= {key: error_of_call(final, commands[key].method) for key in failed_keys}
-        call.finish([self._masked(outcome) for outcome in outcomes.values()])
+            outcomes = [error_of_call(final, command.method) for command in commands.values()]
+        call.finish(outcomes)
         return True
 
-    async def _in_thread[T](self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._state.threads, function)
+    async def _in_thread[*Ts, T](self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._state.threads, function, *arguments)
 
     def _time_left(self, method: str) -> float:
         """Return the seconds until the function ends; raises TransientError if too few are left."""
@@ -194,10 +179,10 @@ class Sender:
             raise _no_time(method)
         return seconds
 
-    def _masked(self, outcome: Outcome) -> Outcome:
+    def _masked(self, outcome: Outcome, method: str) -> Outcome:
         """Return an outcome; an error without the secret, should the portal repeat it there."""
         if isinstance(outcome, CallError):
-            return error_of_call(outcome, outcome.method, mask=self._state.webhook.mask)
+            return error_of_call(outcome, method, mask=self._state.webhook.mask)
         return outcome
 
 

@@ -1,6 +1,5 @@
 """The state of a webhook in this process, shared by all portal objects and event loops."""
 
-import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from relay.portal.batch import MAX_COMMANDS
@@ -45,10 +44,6 @@ class WebhookState:
         # A command that was alone in its request does not count: it tells nothing about batches.
         if commands > 1:
             self.batch_size = min(self.batch_size, commands // 2)
-
-    def seconds_blocked(self, method: str) -> float:
-        """Return the seconds until a method has execution time again, 0 if it has some now."""
-        return max(self.operating.blocked_until(method) - time.time(), 0)
 
 
 _states: dict[Webhook, WebhookState] = {}

@@ -118,7 +118,7 @@ def test_both_ways_to_count_a_batch_are_understood(clock, outer, inner, blocked)
     operating.record_batch(
         spent(clock, outer), {"c0": spent(clock, inner), "x": {}}, {"c0": "crm.item.list"}
     )
-    names = [name for name in ("batch", "crm.item.list") if operating.blocked_until(name)]
+    names = [name for name in ("batch", "crm.item.list") if operating.seconds_blocked(name)]
     assert names == blocked
 
 
@@ -128,15 +128,15 @@ def test_a_portal_without_the_limit_blocks_nothing(clock, times):
     operating = Operating()
     operating.record_batch(times, {"c0": times}, {"c0": "a"})
     assert clock.now
-    assert not operating.blocked_until("a")
-    assert not operating.blocked_until("batch")
+    assert not operating.seconds_blocked("a")
+    assert not operating.seconds_blocked("batch")
 
 
 def test_a_portal_without_a_clock_is_assumed_to_share_ours(clock):
     """Without `finish` the reset is at the time that the portal names."""
     operating = Operating()
     operating.record("A", {"operating": 500, "operating_reset_at": clock.now + 5})
-    assert operating.blocked_until("a") == clock.now + 5
+    assert operating.seconds_blocked("a") == 5
 
 
 def test_a_method_blocked_while_its_call_waits_is_not_sent(wire, clock, webhook):
