@@ -9,9 +9,9 @@ is refused keeps no other row from being written.
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import batched, count
+from itertools import batched
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,11 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.aws_types import Client, Item
 from relay.errors import ConditionFailedError, RowError, StateError
 from relay.state_table import conditional, key
-from relay.state_writes import Condition, Errors, Put, Write
+from relay.state_writes import Condition, Errors, Put, Update, Write
 
 READ, PUT = 100, 25  # DynamoDB's limits for one request
 ATTEMPTS = 5
 THREADS = 8  # of writes with a condition
+_pause = time.sleep
 _RETRIED = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _INVALID = "ValidationException"
@@ -43,42 +44,37 @@ class StateRequests:
         """Return {key: row} of the keys that have a row, read consistently; raises StateError."""
         found: dict[str, Item] = {}
         for part in batched(sorted(set(keys)), READ, strict=False):
-            ask = {"Keys": [key(pk) for pk in part], "ConsistentRead": True}
-            for attempt in range(ATTEMPTS):
-                _pause(attempt)
+            ask = {self._table: {"Keys": [key(pk) for pk in part], "ConsistentRead": True}}
+            for _ in _attempts("throttled"):
                 try:
-                    answer = self._client.batch_get_item(RequestItems={self._table: ask})
+                    answer = self._client.batch_get_item(RequestItems=ask)
                 except (BotoCoreError, ClientError) as trouble:
                     raise _error_of(trouble) from trouble
                 found |= {row["pk"]["S"]: row for row in answer["Responses"][self._table]}
-                if not answer.get("UnprocessedKeys"):
+                ask = answer.get("UnprocessedKeys")
+                if not ask:
                     break
-                ask = answer["UnprocessedKeys"][self._table]
-            else:
-                raise StateError("the State table is throttled")
         return found
 
     def put(self, rows: Sequence[Put]) -> Errors:
         """Store at most PUT rows without a condition; their keys must differ."""
-        left: list[dict[str, Any]] = [{"PutRequest": {"Item": row.item}} for row in rows]
+        puts = [{"PutRequest": {"Item": row.item}} for row in rows]
+        left: dict[str, Any] = {self._table: puts}
         try:
-            for attempt in range(ATTEMPTS):
-                _pause(attempt)
-                left = self._put_batch(left)
+            for _ in _attempts("throttled"):
+                answer = _beside_transactions(self._client.batch_write_item, RequestItems=left)
+                left = answer.get("UnprocessedItems", {})
                 if not left:
-                    return [None] * len(rows)
+                    break
+        except StateError as full:
+            keys = {put["PutRequest"]["Item"]["pk"]["S"] for put in left[self._table]}
+            return [full if row.item["pk"]["S"] in keys else None for row in rows]
         except (BotoCoreError, ClientError) as trouble:
-            return _in_halves(self.put, rows, trouble)
-        keys = {put["PutRequest"]["Item"]["pk"]["S"] for put in left}
-        full = StateError("the State table is throttled")
-        return [full if row.item["pk"]["S"] in keys else None for row in rows]
-
-    def _put_batch(self, puts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Store rows; return those that DynamoDB did not take."""
-        requests = {self._table: puts}
-        answer = _beside_transactions(lambda: self._client.batch_write_item(RequestItems=requests))
-        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(self._table, [])
-        return left
+            if _code(trouble) == _INVALID and len(rows) > 1:  # one row made it so
+                middle = len(rows) // 2
+                return self.put(rows[:middle]) + self.put(rows[middle:])
+            return [_error_of(trouble)] * len(rows)
+        return [None] * len(rows)
 
     def write_each(self, writes: Sequence[Write]) -> Errors:
         """Do each write under its own conditions, several at the same time."""
@@ -106,30 +102,24 @@ class StateRequests:
             return list(threads.map(outcome_of, writes))
 
     def _write(self, write: Write) -> None:
-        if isinstance(write, Put) and write.checks:
-            self._transact(write)
-            return
+        by = write.condition
         with conditional():
-            if isinstance(write, Put):
-                item = self._request({"Item": write.item}, write.condition)
-                _beside_transactions(lambda: self._client.put_item(**item))
+            if isinstance(write, Update):
+                update = self._request(by, Key=key(write.key), UpdateExpression=write.change)
+                _beside_transactions(self._client.update_item, **update)
+            elif write.checks:
+                self._transact(write)
             else:
-                change: dict[str, object] = {
-                    "Key": key(write.key),
-                    "UpdateExpression": write.change,
-                }
-                update = self._request(change, write.condition)
-                _beside_transactions(lambda: self._client.update_item(**update))
+                _beside_transactions(self._client.put_item, **self._request(by, Item=write.item))
 
     def _transact(self, write: Put) -> None:
         """Store a row under conditions on other rows."""
-        actions = [{"Put": self._request({"Item": write.item}, write.condition)}]
+        actions = [{"Put": self._request(write.condition, Item=write.item)}]
         actions += [
-            {"ConditionCheck": self._request({"Key": key(one.key)}, one.condition)}
+            {"ConditionCheck": self._request(one.condition, Key=key(one.key))}
             for one in write.checks
         ]
-        for attempt in range(ATTEMPTS):
-            _pause(attempt)
+        for _ in _attempts("busy"):
             try:
                 self._client.transact_write_items(TransactItems=actions)
             except self._client.exceptions.TransactionCanceledException as canceled:
@@ -138,10 +128,9 @@ class StateRequests:
                         raise refusal from canceled
             else:
                 return
-        raise StateError("the State table is busy")
 
-    def _request(self, request: dict[str, object], by: Condition | None) -> dict[str, object]:
-        """Return a request with its table and its condition."""
+    def _request(self, by: Condition | None, **request: object) -> dict[str, object]:
+        """Return a request with the table and a condition."""
         request["TableName"] = self._table
         if by:
             if by.expression:
@@ -154,18 +143,27 @@ class StateRequests:
         return request
 
 
-def _beside_transactions(send: Callable[[], Any]) -> dict[str, Any]:
+def _beside_transactions(send: Callable[..., Any], **request: object) -> dict[str, Any]:
     """Return a request's answer; it is repeated while a transaction reads one of its rows."""
-    for attempt in count():
-        _pause(attempt)
+    answer: dict[str, Any] = {}
+    for _ in _attempts("busy"):
         try:
-            answer: dict[str, Any] = send()
+            answer = send(**request)
         except ClientError as trouble:
-            if _code(trouble) != _CONFLICT or attempt == ATTEMPTS - 1:
+            if _code(trouble) != _CONFLICT:
                 raise
         else:
             break
     return answer
+
+
+def _attempts(trouble: str) -> Iterator[None]:
+    """Yield for each attempt, after growing pauses; raises StateError when all are used up."""
+    yield
+    for attempt in range(1, ATTEMPTS):
+        _pause(random.uniform(0.02, 0.05) * 2**attempt)
+        yield
+    raise StateError(f"the State table is {trouble}")
 
 
 def _refusal(reason: Mapping[str, Any]) -> Exception | None:
@@ -175,23 +173,8 @@ def _refusal(reason: Mapping[str, Any]) -> Exception | None:
     return None if reason["Code"] in _RETRIED else _error(str(reason.get("Message")))
 
 
-def _in_halves[W](
-    send: Callable[[Sequence[W]], Errors], writes: Sequence[W], trouble: Exception
-) -> Errors:
-    """Return the error of each write; a request that one row made invalid is sent in halves."""
-    if _code(trouble) == _INVALID and len(writes) > 1:
-        middle = len(writes) // 2
-        return send(writes[:middle]) + send(writes[middle:])
-    return [_error_of(trouble)] * len(writes)
-
-
 def _code(trouble: Exception) -> str:
     return str(trouble.response["Error"]["Code"]) if isinstance(trouble, ClientError) else ""
-
-
-def _pause(attempt: int) -> None:
-    if attempt > 0:
-        time.sleep(random.uniform(0.02, 0.05) * 2**attempt)
 
 
 def _error_of(trouble: Exception) -> RowError | StateError:
