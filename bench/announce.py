@@ -22,7 +22,7 @@ from relay.tracking import announce
 from relay.tracking.mirror import Mirror
 from relay.tracking.projection import canonical_json, project
 from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Base, Key
+from relay.tracking.row import ITEM, Key, RowHead
 
 CHANGES, ROUNDS = 100, 15
 ENVIRONMENT = {
@@ -81,7 +81,7 @@ def record(number: int) -> StreamRecord:
                 key=Key("main", "deal", number), kind=ITEM, text=canonical_json(form), updated="",
                 read_at=1772366400.0 + seq, via="event", quiet=False,
             ),
-            Base(seq - 1, "19a0c4e2b7fab12", ITEM), "",
+            RowHead(seq - 1, "19a0c4e2b7fab12", ITEM), "",
         )
         for seq, form in ((4, DEAL), (5, WON))
     ]  # fmt: skip
@@ -115,7 +115,7 @@ def main() -> int:
     project_all = microseconds(
         lambda: [canonical_json(project("deal", i)) for i in json.loads(page)]
     )
-    put = microseconds(lambda: [mirror.put_one(one, Base(1, "b", ITEM)) for one in readings])
+    put = microseconds(lambda: [mirror.put_one(one, RowHead(1, "b", ITEM)) for one in readings])
     with patch.object(announce, "remember"):
         without = microseconds(lambda: announce.handler(batch))
     whole = microseconds(lambda: announce.handler(batch))

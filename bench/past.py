@@ -30,7 +30,7 @@ from relay.state_table import checkpoint_key
 from relay.tracking.projection import canonical_json
 from relay.tracking.reading import Reading, to_item
 from relay.tracking.remember import checksum
-from relay.tracking.row import ITEM, Base, Key
+from relay.tracking.row import ITEM, Key, RowHead
 
 CHANGES = 10_000
 VERSIONS = 100  # of the deal whose history is shown
@@ -129,7 +129,7 @@ def rows(changes: int, now: float) -> Iterator[tuple[str, Item]]:
             key=Key("main", "deal", number), kind=ITEM, text=canonical_json(WON), updated="",
             read_at=at, via="event", quiet=False,
         )  # fmt: skip
-        yield "Mirror", to_item(reading, Base(versions[-1] - 1, born, ITEM), "")
+        yield "Mirror", to_item(reading, RowHead(versions[-1] - 1, born, ITEM), "")
         forms = [WON, DEAL | {"title": f"Deal {number}"}]
         for version in reversed(versions):
             after, before = forms

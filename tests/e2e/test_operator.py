@@ -14,7 +14,7 @@ from local.aws import credentials
 from local.stack import store_secrets
 from ops.build import ROOT
 from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Base, Key
+from relay.tracking.row import ITEM, Key, RowHead
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def image(number, title, seq):
         via="event",
         quiet=False,
     )
-    return to_item(reading, Base(seq - 1, "b"), "b")
+    return to_item(reading, RowHead(seq - 1, "b"), "b")
 
 
 def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_aside, await_until):

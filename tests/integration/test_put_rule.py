@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from moto import mock_aws
@@ -21,7 +22,7 @@ from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
 from relay.tracking.mirror import Mirror
 from relay.tracking.refresh import Rules
-from relay.tracking.row import ITEM, TOMBSTONE, Base, Key, Row
+from relay.tracking.row import ITEM, TOMBSTONE, Key, Row, RowHead
 from tests import put_rule
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import ItemsPortal, make_tables
@@ -386,7 +387,7 @@ class StaleBase(SteppedMirror):
         found = await super().bases(keys)
         if self.run.random.random() < 0.5:
             return {
-                key: base._replace(seq=base.seq - 1) if base.seq > 1 else Base()
+                key: replace(base, seq=base.seq - 1) if base.seq > 1 else RowHead()
                 for key, base in found.items()
             }
         return found
@@ -396,7 +397,7 @@ def overwrite(mirror, reading, base, condition):
     """Put unconditionally where a mutant's own condition holds."""
     old = mirror.run.row()
     if old is None or condition(old):
-        base = Base(old.seq, old.born, old.kind) if old else Base()
+        base = RowHead(old.seq, old.born, old.kind) if old else RowHead()
         return Mirror.put_one(mirror, reading, base)
     return None
 

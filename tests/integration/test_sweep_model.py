@@ -16,7 +16,7 @@ import pytest
 
 from relay.tracking import filter_offset, sweep_lists, sweep_pass, sweep_plan
 from relay.tracking.projection import project
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowSummary
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowHead
 from relay.tracking.sweep_pass import Sweep
 from relay.tracking.sweep_state import DONE, KindProgress, SweepDocument
 from tests.tracking_portal import ItemsPortal
@@ -51,12 +51,14 @@ class Rows:
             key = Key("main", "deal", item_id)
             if item and (2, item_id) in self.portal.forbidden:
                 stored = self.rows.get(key)
-                self.rows[key] = RowSummary(UNREADABLE, stored.updated if stored else "", now)
+                self.rows[key] = RowHead(
+                    kind=UNREADABLE, updated=stored.updated if stored else "", read_at=now
+                )
                 continue
-            self.rows[key] = RowSummary(ITEM if item else TOMBSTONE, updated, now)
+            self.rows[key] = RowHead(kind=ITEM if item else TOMBSTONE, updated=updated, read_at=now)
             self.versions[item_id] = item and item["version"]
 
-    async def summaries(self, keys):
+    async def heads(self, keys):
         """Return the rows that there are of these items."""
         return {key: self.rows[key] for key in keys if key in self.rows}
 
@@ -395,7 +397,7 @@ def mutate_absence_deletes(monkeypatch):
 
             async def without_missing(entity, ids, baseline):
                 for item_id in set(ids) - listed:
-                    self.mirror.rows[Key("main", "deal", item_id)] = RowSummary(TOMBSTONE, "", 0)
+                    self.mirror.rows[Key("main", "deal", item_id)] = RowHead()
                 await hint(entity, [one for one in ids if one in listed], baseline)
 
             self.hint = without_missing

@@ -10,7 +10,7 @@ from relay.tracking.brake import LEAST, Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.mirror import Mirror
 from relay.tracking.reading import Reading
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base, Key, RowSummary
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowHead
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_aws import KEY
 from tests.tracking_dynamo import FakeDynamo
@@ -41,11 +41,11 @@ def reading(kind=ITEM, *, key=KEY, text='{"title":"a"}', **fields):
 def test_a_row_is_put_only_on_top_of_its_base(client):
     """A second put on the same base meets the stored row and leaves it."""
     mirror = Mirror(client, "Mirror")
-    assert mirror.put_one(reading(), Base()) is None
+    assert mirror.put_one(reading(), RowHead()) is None
     (base,) = asyncio.run(mirror.bases([KEY])).values()
     assert (base.seq, base.kind, base.open) == (1, ITEM, False)
     assert mirror.put_one(reading(text='{"title":"b"}'), base) is None
-    for late in (Base(), base):
+    for late in (RowHead(), base):
         stored = mirror.put_one(reading(text='{"title":"c"}'), late)
         assert (stored.seq, stored.text, stored.born) == (2, '{"title":"b"}', base.born)
 
@@ -53,7 +53,7 @@ def test_a_row_is_put_only_on_top_of_its_base(client):
 def test_an_unreadable_row_keeps_its_content(client):
     """The mark has the condition of any put, and an open row stays open."""
     mirror = Mirror(client, "Mirror")
-    mirror.put_one(reading(quiet=True), Base())
+    mirror.put_one(reading(quiet=True), RowHead())
     (base,) = asyncio.run(mirror.bases([KEY])).values()
     assert base.open
     assert mirror.put_one(reading(UNREADABLE), base) is None
@@ -63,26 +63,26 @@ def test_an_unreadable_row_keeps_its_content(client):
     )  # fmt: skip
 
 
-def test_summaries_are_read_by_keys_and_by_ranges(client):
+def test_heads_are_read_by_keys_and_by_ranges(client):
     """A range has the rows above its low end up to its high end, of one kind of one portal."""
     mirror = Mirror(client, "Mirror")
     keys = [Key("main", "deal", number) for number in (1, 2, 3, 10)]
     for key in [*keys, Key("main", "lead", 2), Key("other", "deal", 2)]:
         kind = TOMBSTONE if key.id == 3 else ITEM
-        mirror.put_one(reading(kind, key=key, updated=f"t{key.id}"), Base())
+        mirror.put_one(reading(kind, key=key, updated=f"t{key.id}"), RowHead())
 
     async def between(low, high):
         pages = [page async for page in mirror.range("main", "deal", low, high)]
         return {key: row for page in pages for key, row in page.items()}
 
-    rows = {
-        keys[1]: RowSummary(ITEM, "t2", 7.5),
-        keys[2]: RowSummary(TOMBSTONE, "t3", 7.5),
+    rows = asyncio.run(between(1, 3))
+    assert {key: (row.kind, row.updated, row.read_at) for key, row in rows.items()} == {
+        keys[1]: (ITEM, "t2", 7.5),
+        keys[2]: (TOMBSTONE, "t3", 7.5),
     }
-    assert asyncio.run(between(1, 3)) == rows
     assert list(asyncio.run(between(2, None))) == keys[2:]
     assert asyncio.run(between(10, None)) == {}
-    assert asyncio.run(mirror.summaries([*keys[1:3], Key("main", "deal", 99)])) == rows
+    assert asyncio.run(mirror.heads([*keys[1:3], Key("main", "deal", 99)])) == rows
 
 
 def test_one_owner_at_a_time_has_the_lease_of_a_portal(client):

@@ -7,7 +7,7 @@ written meanwhile. No clock takes part. DESIGN 3.1 names the simplifications tha
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 
@@ -17,18 +17,17 @@ from relay.state_table import conditional
 from relay.tracking.mirror_rows import error_of, read_rows
 from relay.tracking.projection import FORMAT
 from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, MOST_ID, OPEN, UNREADABLE, Base, Key, Row, RowSummary
+from relay.tracking.row import ITEM, MOST_ID, UNREADABLE, Key, Row, RowHead
 from relay.tracking.steps import StepLog
 
 THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
-_BASE = {
-    "ProjectionExpression": "pk, id, seq, born, kind, quiet, added, #format, step_log, row_count",
+_HEAD = {
+    "ProjectionExpression": "pk, id, seq, born, kind, added, updated, read_at, step_log, row_count"
+    ", #format",
     "ExpressionAttributeNames": {"#format": "format"},
-    "ConsistentRead": True,
 }
 _UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
-_SUMMARY = "pk, id, kind, updated, read_at, step_log, row_count"
 
 
 def needs_another_reading(stored: Row, first_seq: int, reading: Reading) -> bool:
@@ -58,28 +57,27 @@ class Mirror:
         self._threads = ThreadPoolExecutor(THREADS, "mirror")
         self.alone = False  # whether its portal is the stack's only one
 
-    async def bases(self, keys: Sequence[Key]) -> dict[Key, Base | Exception]:
+    async def bases(self, keys: Sequence[Key]) -> dict[Key, RowHead | Exception]:
         """Return where the reading of each item starts from, or the error that hides it.
 
         An invalid key, and a request that fails, cost their own items only.
         """
-        rows = await self._get(keys, _BASE)
+        rows = await self._get(keys, consistent=True)
         return {key: _base(key, rows.get(key, {})) for key in keys}
 
-    async def summaries(self, keys: Sequence[Key]) -> dict[Key, RowSummary]:
-        """Return the summaries of the rows that there are; raises the first error."""
-        rows = await self._get(keys, {"ProjectionExpression": _SUMMARY, "ConsistentRead": False})
-        summaries = {}
-        for key, row in rows.items():
+    async def heads(self, keys: Sequence[Key]) -> dict[Key, RowHead]:
+        """Return the heads of the rows that there are; raises the first error."""
+        heads = {}
+        for key, row in (await self._get(keys, consistent=False)).items():
             if isinstance(row, Exception):
                 raise row
-            summaries[key] = RowSummary.of(row)
-        return summaries
+            heads[key] = RowHead.of(row)
+        return heads
 
     async def range(
         self, portal: str, entity: str, low: int, high: int | None
-    ) -> AsyncIterator[dict[Key, RowSummary]]:
-        """Yield the summaries of the rows with ids above `low`, up to `high`, page by page."""
+    ) -> AsyncIterator[dict[Key, RowHead]]:
+        """Yield the heads of the rows with ids above `low`, up to `high`, page by page."""
         ask = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND id BETWEEN :low AND :high",
@@ -88,22 +86,24 @@ class Mirror:
                 ":low": {"N": str(low + 1)},
                 ":high": {"N": str(MOST_ID if high is None else high)},
             },
-            "ProjectionExpression": _SUMMARY,
+            **_HEAD,
         }
         while True:
             answer = await self._run(lambda: self._client.query(**ask))
             if answer["Items"]:
-                yield {Key.of(row): RowSummary.of(row) for row in answer["Items"]}
+                yield {Key.of(row): RowHead.of(row) for row in answer["Items"]}
             if "LastEvaluatedKey" not in answer:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def put(self, readings: Sequence[tuple[Reading, Base]]) -> list[Row | Exception | None]:
+    async def put(
+        self, readings: Sequence[tuple[Reading, RowHead]]
+    ) -> list[Row | Exception | None]:
         """Write readings on their bases; returns for each None, a conflict's row, or its error."""
         running = (self._run(self.put_one, reading, base) for reading, base in readings)
         return list(await asyncio.gather(*running))
 
-    def put_one(self, reading: Reading, base: Base) -> Row | Exception | None:
+    def put_one(self, reading: Reading, base: RowHead) -> Row | Exception | None:
         """Write one reading; returns the same as `put`."""
         try:
             with conditional():
@@ -119,7 +119,7 @@ class Mirror:
             return error_of(reading.key, error)
         return None
 
-    def _put_row(self, reading: Reading, base: Base) -> None:
+    def _put_row(self, reading: Reading, base: RowHead) -> None:
         # Only a new row is born; the random part keeps apart two mirrors made in one millisecond.
         born = f"{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}"
         condition: dict[str, object] = {"ConditionExpression": "attribute_not_exists(seq)"}
@@ -135,12 +135,12 @@ class Mirror:
             **condition,
         )
 
-    def _set_unreadable(self, reading: Reading, base: Base) -> None:
-        """Mark a row as unreadable; its content stays."""
+    def _set_unreadable(self, reading: Reading, base: RowHead) -> None:
+        """Mark a row as unreadable; its content stays, and it stays open."""
         self._client.update_item(
             TableName=self._table,
             Key=reading.key.to_item(),
-            UpdateExpression=_UNREADABLE + ", added = :open" * base.open,
+            UpdateExpression=_UNREADABLE,
             ConditionExpression="seq = :base",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             ExpressionAttributeValues={
@@ -150,17 +150,15 @@ class Mirror:
                 ":read": {"N": f"{reading.read_at:.3f}"},
                 ":via": {"S": reading.via},
                 ":no": {"S": "no"},
-            }
-            | ({":open": {"S": OPEN}} if base.open else {}),
+            },
         )
 
     async def _run[*A, T](self, function: Callable[[*A], T], *arguments: *A) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, *arguments)
 
-    async def _get(
-        self, keys: Sequence[Key], ask: Mapping[str, object]
-    ) -> dict[Key, Item | Exception]:
+    async def _get(self, keys: Sequence[Key], *, consistent: bool) -> dict[Key, Item | Exception]:
+        ask = {**_HEAD, "ConsistentRead": consistent}
         pages = await asyncio.gather(
             *(
                 self._run(read_rows, self._client, self._table, list(page), ask)
@@ -170,12 +168,12 @@ class Mirror:
         return {key: row for page in pages for key, row in page.items()}
 
 
-def _base(key: Key, row: Item | Exception) -> Base | Exception:
+def _base(key: Key, row: Item | Exception) -> RowHead | Exception:
     if isinstance(row, Exception):
         return row
     if not row:
-        return Base()
+        return RowHead()
     number = int(row["format"]["N"])
     if number > FORMAT:
         return NewerFormatError(f"{key} has format {number}, this code knows {FORMAT}")
-    return Base.of(row)
+    return RowHead.of(row)

@@ -28,7 +28,7 @@ from relay.tracking.parts import (
     STEPS,
     PartsSetting,
 )
-from relay.tracking.row import Base, Key
+from relay.tracking.row import Key, RowHead
 from relay.tracking.steps import HISTORY_METHOD, Step, StepLog, merge
 
 STEP_ROOM = 1.25  # steps that an item may have made since it was read
@@ -62,7 +62,7 @@ type PartViews = dict[Key, PartView | Exception]
 
 
 async def fetch_parts(
-    portal: PortalApi, bases: Mapping[Key, Base], added: Callable[[Key], bool], rules: PartRules
+    portal: PortalApi, bases: Mapping[Key, RowHead], added: Callable[[Key], bool], rules: PartRules
 ) -> PartViews:
     """Return the parts of each item, or the error for which its hint comes back.
 
@@ -102,7 +102,7 @@ async def fetch_parts(
 
 
 def _view(
-    base: Base, log: StepLog | None, settled: int | None, outcomes: Mapping[str, Outcome]
+    base: RowHead, log: StepLog | None, settled: int | None, outcomes: Mapping[str, Outcome]
 ) -> PartView | Exception:
     """Return the parts of an item, whose steps were read from `log` on."""
     rows: dict[str, list[Result]] = {}
@@ -126,7 +126,7 @@ def _view(
     )
 
 
-def _log(base: Base, settled: int | None, *, added: bool) -> StepLog | None:
+def _log(base: RowHead, settled: int | None, *, added: bool) -> StepLog | None:
     """Return the log from which an item's steps are read; None where it is not known yet."""
     if base.step_log is not None:
         return base.step_log

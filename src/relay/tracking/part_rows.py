@@ -17,7 +17,7 @@ from relay.tracking.commands import PAGE, Item
 from relay.tracking.part_chunks import Chunk, Found, by_item, fetch_together
 from relay.tracking.part_projection import project_contacts, project_requisite, project_rows
 from relay.tracking.parts import CONTACTS, REQUISITES
-from relay.tracking.row import Base, Key
+from relay.tracking.row import Key, RowHead
 
 ROWS_METHOD = "crm.item.productrow.list"
 ROW_ROOM = 1.25  # rows that an item may have got since it was read
@@ -28,7 +28,7 @@ _REFUSED_ARRAY = {"ACCESS_DENIED", "OWNER_NOT_FOUND"}
 type Singles = dict[str, float]
 
 
-def weigh(part: str, key: Key, base: Base, singles: Singles) -> float:
+def weigh(part: str, key: Key, base: RowHead, singles: Singles) -> float:
     """Return how many rows of a part an item probably has; a page for one that is asked alone."""
     if part == REQUISITES:
         return ROW_ROOM

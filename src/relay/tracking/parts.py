@@ -30,7 +30,7 @@ FIELD_OF_PART = {
     REQUISITES: "requisites",
     CONTACTS: "contactBindings",
 }
-# Whether a task has a result: in its list, but in no other answer, nor in rows of older code.
+# Whether a task has a result: in its list, but in no other answer.
 RESULTS = "results"
 PART_OF_FIELD = {name: part for part, name in FIELD_OF_PART.items()}
 PART_OF_FIELD |= dict.fromkeys(RESULT_FIELDS, RESULTS)

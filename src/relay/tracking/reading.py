@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from relay.aws_types import Value
 from relay.tracking import steps as stage_steps
 from relay.tracking.projection import FORMAT
-from relay.tracking.row import ITEM, NOW, OPEN, Base, Key
+from relay.tracking.row import NOW, OPEN, TOMBSTONE, Key, RowHead
 from relay.tracking.steps import Step, StepLog
 
 
@@ -30,8 +30,10 @@ class Reading:
     step_log: StepLog | None = None  # once these steps are told
 
 
-def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
+def to_item(reading: Reading, base: RowHead, born: str) -> dict[str, Value]:
     """Return the row that follows from a reading; `born` is for an item without a row."""
+    # A re-read after a conflict has a state before it: its difference counts.
+    quiet = reading.quiet and not base.seq
     item = reading.key.to_item() | {
         "seq": {"N": str(base.seq + 1)},
         "born": {"S": base.born or born},
@@ -40,10 +42,9 @@ def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
         "updated": {"S": reading.updated},
         "read_at": {"N": f"{reading.read_at:.3f}"},
         "via": {"S": reading.via},
-        # A re-read after a conflict has a state before it: its difference counts.
-        "quiet": {"S": "yes" if reading.quiet and not base.seq else "no"},
+        "quiet": {"S": "yes" if quiet else "no"},
     }
-    if base.open and reading.kind == ITEM:
+    if (base.open or quiet) and reading.kind != TOMBSTONE:
         item["added"] = {"S": NOW if reading.added else OPEN}
     if reading.text:
         item["content"] = {"S": reading.text}
@@ -51,7 +52,7 @@ def to_item(reading: Reading, base: Base, born: str) -> dict[str, Value]:
         item["names"] = {"S": reading.names}
     if reading.zone is not None:
         item["zone"] = {"N": str(reading.zone)}
-    return item | _parts(reading, quiet=item["quiet"]["S"] == "yes")
+    return item | _parts(reading, quiet=quiet)
 
 
 def _parts(reading: Reading, *, quiet: bool) -> dict[str, Value]:

@@ -26,7 +26,7 @@ from relay.tracking.projection import (
     project,
 )
 from relay.tracking.reading import Reading
-from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Base, Key
+from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Key, RowHead
 from relay.tracking.steps import to_text
 
 # Enough, except for an ADD event beside others: after a second conflict its hint comes back.
@@ -51,7 +51,7 @@ async def refresh_items(
     """Bring the mirror up to date; returns the items that could not be, each with its error."""
     bases = await mirror.bases(list(hints))
     failed = {key: base for key, base in bases.items() if isinstance(base, Exception)}
-    pending = {key: base for key, base in bases.items() if isinstance(base, Base)}
+    pending = {key: base for key, base in bases.items() if isinstance(base, RowHead)}
     first = dict(pending)
     for _ in range(READINGS):
         if not pending:
@@ -63,14 +63,14 @@ async def refresh_items(
             if isinstance(outcome, Exception):
                 failed[reading.key] = outcome
             elif outcome and needs_another_reading(outcome, first[reading.key].seq, reading):
-                pending[reading.key] = outcome.base
+                pending[reading.key] = outcome
     conflict = TransientError("track", "CONFLICT", "written by others meanwhile")
     return failed | dict.fromkeys(pending, conflict)
 
 
 async def _read(
     hints: Mapping[Key, Hint],
-    pending: Mapping[Key, Base],
+    pending: Mapping[Key, RowHead],
     portal: PortalApi,
     rules: Rules,
     failed: dict[Key, Exception],
@@ -109,7 +109,7 @@ async def _read(
     return readings
 
 
-async def _hold(views: Views, pending: Mapping[Key, Base], rules: Rules) -> None:
+async def _hold(views: Views, pending: Mapping[Key, RowHead], rules: Rules) -> None:
     """Replace the deletions that no event reported and that may not be put now by HeldError."""
     vanished = [
         key
@@ -129,12 +129,12 @@ def _is_quiet(hint: Hint, rules: Rules) -> bool:
     return not hint.added and (hint.baseline or not rules.is_baselined(hint.key.entity))
 
 
-def _is_added(hint: Hint, base: Base, rules: Rules) -> bool:
+def _is_added(hint: Hint, base: RowHead, rules: Rules) -> bool:
     """Say whether an item would be announced as added."""
     return base.kind == TOMBSTONE and (base.seq > 0 or not _is_quiet(hint, rules))
 
 
-def _reading(hint: Hint, base: Base, view: PortalView, part: PartView, rules: Rules) -> Reading:
+def _reading(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rules) -> Reading:
     """Return the view of an item in the form that the mirror stores."""
     entity = hint.key.entity
     text = updated = names = extra = ""

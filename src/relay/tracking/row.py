@@ -1,12 +1,12 @@
 """A row of the mirror: the last known state of an item. A deleted item has a row too: a tombstone.
 
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
-names (a digest of the names of all fields that the portal showed; older rows have none), added,
-alone (its portal is the stack's only one, so its Changes need no group; announce alone reads it),
-zone (the offset of the portal's clock, in seconds; relay.tracking.clock_change)
+names (a digest of the names of all fields that the portal showed), added, alone (its portal is the
+stack's only one, so its Changes need no group; announce alone reads it), zone (the offset of the
+portal's clock, in seconds; relay.tracking.clock_change)
 Of the parts that other methods return: parts (the names of those that were read), extra (their
-fields, JSON), row_count, step_log (which steps were told), steps (those that this version tells).
-Rows of older code have none of these. A part that one of two versions lacks is no difference.
+fields, JSON), row_count, step_log (which steps were announced), steps (those of this version).
+A part that one of two versions lacks is no difference.
 
 An item that is added while the mirror fills may be read before its ADD event: its first row is
 quiet, and `open`. The row stays open (`added` is OPEN) until a reading for the ADD event puts a
@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from relay.aws_types import Item, Value
 from relay.errors import NewerFormatError
+from relay.portal.api import Result
 from relay.tracking import steps as stage_steps
 from relay.tracking.projection import FORMAT, Form
 from relay.tracking.steps import Step, StepLog
@@ -57,93 +58,58 @@ class Key(NamedTuple):
         return cls(portal, entity, int(row["id"]["N"]))
 
 
-class Base(NamedTuple):
-    """The row that a reading starts from; seq 0 where there is none."""
+@dataclass(frozen=True, slots=True)
+class RowHead:
+    """A row of the mirror without its content; seq 0 stands for no row."""
 
     seq: int = 0
     born: str = ""
     kind: str = TOMBSTONE
     open: bool = False  # put quietly, and no ADD event has announced it
+    updated: str = ""
+    read_at: float = 0  # seconds since 1970 by our clock
     step_log: StepLog | None = None
     row_count: int | None = None  # of its product rows; None where they were not read
 
     @classmethod
-    def of(cls, row: Item) -> "Base":
-        """Return the base in a stored row."""
-        seq, born, kind = int(row["seq"]["N"]), row["born"]["S"], row["kind"]["S"]
-        return cls(seq, born, kind, _is_open(row), _step_log(row), _number(row, "row_count"))
-
-
-class RowSummary(NamedTuple):
-    """The part of a row that a sweep compares; `read_at` is seconds since 1970 by our clock."""
-
-    kind: str
-    updated: str
-    read_at: float
-    step_log: StepLog | None = None
-    row_count: int | None = None
-
-    @classmethod
-    def of(cls, row: Item) -> "RowSummary":
-        """Return the summary of a stored row."""
-        kind, updated, read_at = row["kind"]["S"], row["updated"]["S"], float(row["read_at"]["N"])
-        return cls(kind, updated, read_at, _step_log(row), _number(row, "row_count"))
+    def of(cls, row: Item) -> "RowHead":
+        """Return the head of a stored row."""
+        return cls(**_head(row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(RowHead):
     """A whole row of the mirror."""
 
     key: Key
-    seq: int
-    born: str
     format: int
-    kind: str
     text: str
-    updated: str
-    read_at: float
     via: str
     first_sight: bool  # of an item that is not announced: there is no state before it
     names: str = ""
     zone: int | None = None
-    open: bool = False
     added_now: bool = False  # this version is to be announced as added
     parts: frozenset[str] = frozenset()
     extra: str = ""
-    row_count: int | None = None
     steps: tuple[Step, ...] = ()
-    step_log: StepLog | None = None
 
     @classmethod
     def of(cls, row: Item) -> "Row":
         """Return a stored row, or an image of one in the table's stream."""
         return cls(
+            **_head(row),
             key=Key.of(row),
-            seq=int(row["seq"]["N"]),
-            born=row["born"]["S"],
             format=int(row["format"]["N"]),
-            kind=row["kind"]["S"],
             text=_text(row, "content"),
-            updated=_text(row, "updated"),
-            read_at=float(row["read_at"]["N"]),
             via=row["via"]["S"],
             first_sight=_text(row, "quiet") == "yes",
             names=_text(row, "names"),
             zone=_number(row, "zone"),
-            open=_is_open(row),
             added_now=_text(row, "added") == NOW,
             parts=frozenset(_text(row, "parts").split()),
             extra=_text(row, "extra"),
-            row_count=_number(row, "row_count"),
             steps=stage_steps.parse(_text(row, "steps")),
-            step_log=_step_log(row),
         )
-
-    @property
-    def base(self) -> Base:
-        """Return the base of a reading on top of this row."""
-        log, count = self.step_log, self.row_count
-        return Base(self.seq, self.born, self.kind, self.open, log, count)
 
     @property
     def form(self) -> Form | None:
@@ -158,13 +124,17 @@ class Row:
         return form
 
 
-def _is_open(row: Item) -> bool:
-    quiet = int(row["seq"]["N"]) == 1 and _text(row, "quiet") == "yes"
-    return (quiet and row["kind"]["S"] != TOMBSTONE) or _text(row, "added") == OPEN
-
-
-def _step_log(row: Item) -> StepLog | None:
-    return StepLog.parse(row["step_log"]["S"]) if "step_log" in row else None
+def _head(row: Item) -> dict[str, Result]:
+    return {
+        "seq": int(row["seq"]["N"]),
+        "born": row["born"]["S"],
+        "kind": row["kind"]["S"],
+        "open": _text(row, "added") == OPEN,
+        "updated": _text(row, "updated"),
+        "read_at": float(row["read_at"]["N"]),
+        "step_log": StepLog.parse(row["step_log"]["S"]) if "step_log" in row else None,
+        "row_count": _number(row, "row_count"),
+    }
 
 
 def _number(row: Item, name: str) -> int | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
 from relay.tracking.parts import UNHINTED, PartsSetting
-from relay.tracking.row import ITEM, Key, RowSummary
+from relay.tracking.row import ITEM, Key, RowHead
 from relay.tracking.sweep_lists import Listed, epoch
 from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
 
@@ -109,7 +109,7 @@ def set_kinds(document: SweepDocument, names: set[str], now: float) -> None:
 def ids_to_hint(
     job: ListJob,
     listed: Mapping[Key, Listed],
-    rows: Mapping[Key, RowSummary],
+    rows: Mapping[Key, RowHead],
     young: float,
     ahead: float,
 ) -> list[int]:
@@ -135,7 +135,7 @@ def ids_to_hint(
     return sorted(key.id for key in suspects)
 
 
-def _differs(mode: str, item: Listed, row: RowSummary | None, young: float, ahead: float) -> bool:
+def _differs(mode: str, item: Listed, row: RowHead | None, young: float, ahead: float) -> bool:
     """Say whether a listed item may differ from its row."""
     updated = epoch(item.updated)
     if mode in {CHANGED, NEW} and updated > young:

@@ -16,7 +16,7 @@ from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.tracking.mirror import Mirror
 from relay.tracking.parts import STEPS, PartsSetting
-from relay.tracking.row import TOMBSTONE, Key, RowSummary
+from relay.tracking.row import TOMBSTONE, Key, RowHead
 from relay.tracking.steps import HISTORY_METHOD, Step
 from relay.tracking.sweep_lists import epoch, is_refusal
 from relay.tracking.sweep_state import SweepDocument
@@ -84,7 +84,7 @@ class StepHints:
         young = clock.timestamp() - self.grace_seconds
         old = [m for m in moves if epoch(m.step.at) <= young and m.owner not in hinted]
         keys = {Key(self.portal, entity, move.owner) for move in old}
-        rows = await self.mirror.summaries(sorted(keys)) if keys else {}
+        rows = await self.mirror.heads(sorted(keys)) if keys else {}
         return sorted(
             {
                 move.owner
@@ -130,7 +130,7 @@ class StepHints:
         return sorted(moves, key=lambda move: move.step.id)
 
 
-def _knows(row: RowSummary | None, step: Step) -> bool:
+def _knows(row: RowHead | None, step: Step) -> bool:
     """Say whether nobody has to read an item for a step."""
     # An item without a row is found by its id; a row without a log is filled quietly.
     if row is None or row.kind == TOMBSTONE or row.step_log is None:

@@ -18,7 +18,7 @@ from relay.tracking.projection import (
     canonical_json,
 )
 from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Base, Key
+from relay.tracking.row import ITEM, Key, RowHead
 from tests.ledger import rows_of, update
 from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric
 from tests.tracking_dynamo import FakeDynamo
@@ -235,7 +235,7 @@ def stored(number, seq, **form):
         via="event",
         quiet=False,
     )
-    return to_item(reading, Base(seq - 1, "b"), "b")
+    return to_item(reading, RowHead(seq - 1, "b"), "b")
 
 
 def test_versions_of_one_item_take_a_request_each_and_ten_items_one(relay):

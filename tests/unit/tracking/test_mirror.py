@@ -13,7 +13,7 @@ from relay.errors import (
 from relay.tracking import mirror_rows, wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.reading import Reading
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Base
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowHead
 from relay.tracking.steps import Step, StepLog
 from tests.tracking_aws import KEY, OLD, row
 from tests.tracking_queues import URL
@@ -111,13 +111,26 @@ def test_unprocessed_keys_are_requested_once_more(monkeypatch):
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
 
     client = Busy()
-    assert asyncio.run(Mirror(client, "Mirror").bases([KEY])) == {KEY: Base()}
+    assert asyncio.run(Mirror(client, "Mirror").bases([KEY])) == {KEY: RowHead()}
     assert client.calls == 3
     assert waits == [0.05, 0.1]
     (error,) = asyncio.run(Mirror(client, "Mirror").bases([KEY])).values()
     assert isinstance(error, StateError)
     with pytest.raises(StateError):
-        asyncio.run(Mirror(client, "Mirror").summaries([KEY]))
+        asyncio.run(Mirror(client, "Mirror").heads([KEY]))
+
+
+@pytest.mark.parametrize(("method", "consistent"), [("bases", True), ("heads", False)])
+def test_a_reading_starts_from_the_newest_row(method, consistent):
+    """The rows that readings start from are read consistently; what a sweep compares need not."""
+
+    class Client:
+        def batch_get_item(self, *, RequestItems):  # noqa: N803
+            assert RequestItems["Mirror"]["ConsistentRead"] is consistent
+            return {"Responses": {}}
+
+    rows = asyncio.run(getattr(Mirror(Client(), "Mirror"), method)([KEY]))
+    assert not any(isinstance(row, Exception) for row in rows.values())
 
 
 def test_a_range_is_read_page_by_page():
@@ -126,7 +139,7 @@ def test_a_range_is_read_page_by_page():
     class Paged:
         def query(self, **ask):
             item = {"pk": {"S": "main/deal"}, "id": {"N": "1"}, "kind": {"S": ITEM},
-                    "updated": {"S": ""}, "read_at": {"N": "1"}}  # fmt: skip
+                    "seq": {"N": "1"}, "born": {"S": "b"}, "read_at": {"N": "1"}}  # fmt: skip
             if "ExclusiveStartKey" in ask:
                 return {"Items": [item | {"id": {"N": "2"}}]}
             return {"Items": [item], "LastEvaluatedKey": {"id": {"N": "1"}}}
@@ -209,9 +222,9 @@ def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
     reading = Reading(
         key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
     )
-    conflict = wiring.mirror().put_one(reading, Base(5, "b"))
+    conflict = wiring.mirror().put_one(reading, RowHead(5, "b"))
     assert conflict.seq == 1
-    assert wiring.mirror().put_one(reading, Base(1, "b")) is None
+    assert wiring.mirror().put_one(reading, RowHead(1, "b")) is None
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 
@@ -232,4 +245,4 @@ def test_a_row_that_was_removed_by_hand_meanwhile_is_read_again():
     reading = Reading(
         key=KEY, kind=ITEM, text="{}", updated="", read_at=1.0, via="event", quiet=False
     )
-    assert isinstance(wiring.mirror().put_one(reading, Base(5, "b")), StateError)
+    assert isinstance(wiring.mirror().put_one(reading, RowHead(5, "b")), StateError)

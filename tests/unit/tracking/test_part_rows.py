@@ -6,7 +6,7 @@ import pytest
 
 from relay.tracking.part_rows import weigh
 from relay.tracking.parts import CONTACTS, PRODUCTS, REQUISITES
-from relay.tracking.row import Base, Key
+from relay.tracking.row import Key, RowHead
 from tests.parts_portal import at
 from tests.tracking_aws import OLD, changes, event_message
 
@@ -113,4 +113,4 @@ def test_an_item_weighs_the_rows_that_it_had_and_a_page_where_it_is_asked_alone(
 ):
     """An owner that is asked for alone fills a page; of requisites most items have one."""
     key = Key("main", "deal", 5)
-    assert weigh(part, key, Base(row_count=count), {"deal": until}) == rows
+    assert weigh(part, key, RowHead(row_count=count), {"deal": until}) == rows

@@ -13,7 +13,7 @@ from relay.tracking.announce import to_change
 from relay.tracking.projection import DIGEST, canonical_json
 from relay.tracking.reading import Reading, to_item
 from relay.tracking.remember import checksum, past_change
-from relay.tracking.row import ITEM, TOMBSTONE, Base, Key
+from relay.tracking.row import ITEM, TOMBSTONE, Key, RowHead
 from tests.ledger import rows_of, update
 from tests.tracking_aws import OLD, Context, metric
 
@@ -116,7 +116,7 @@ def image(seq, form, *, kind=ITEM, was=TOMBSTONE, **fields):
         key=Key("main", "deal", 1), kind=kind, text=canonical_json(form) if form else "",
         updated="", read_at=float(seq), via="event", quiet=False, **fields,
     )  # fmt: skip
-    return to_item(reading, Base(seq - 1, "b", was), "b")
+    return to_item(reading, RowHead(seq - 1, "b", was), "b")
 
 
 def record(old, new, **fields):

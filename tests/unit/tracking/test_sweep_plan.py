@@ -8,7 +8,7 @@ import pytest
 
 from relay.tracking import wiring
 from relay.tracking.parts import PartsSetting
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowSummary
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowHead
 from relay.tracking.sweep_lists import Listed
 from relay.tracking.sweep_plan import (
     AUDIT,
@@ -194,9 +194,9 @@ def test_an_audit_hints_at_every_difference_but_deletions_that_are_known():
     """An audit compares young items too, and an item known as deleted is not read each day."""
     times = {"updated": "2026-03-01T09:00:00Z", "read_at": NOW}
     rows = {
-        KEY._replace(id=1): RowSummary(kind=ITEM, **times),
-        KEY._replace(id=2): RowSummary(kind=TOMBSTONE, **times),
-        KEY._replace(id=3): RowSummary(kind=ITEM, **times),
+        KEY._replace(id=1): RowHead(kind=ITEM, **times),
+        KEY._replace(id=2): RowHead(kind=TOMBSTONE, **times),
+        KEY._replace(id=3): RowHead(kind=ITEM, **times),
     }
     listed = {KEY._replace(id=3): Listed(3, "2026-03-01T09:00:09Z")}
     assert ids_to_hint(ListJob("deal", AUDIT), listed, rows, 0, 0) == [1, 3]
@@ -206,7 +206,7 @@ def test_an_audit_hints_at_each_item_with_product_rows():
     """Rows that others of the same total replace move no time; items without rows stay unread."""
     times = {"updated": "2026-03-01T09:00:00Z", "read_at": 2_000_000_000.0}
     rows = {
-        KEY._replace(id=number): RowSummary(kind=ITEM, row_count=count, **times)
+        KEY._replace(id=number): RowHead(kind=ITEM, row_count=count, **times)
         for number, count in enumerate((None, 0, 5))
     }
     listed = {key: Listed(key.id, "2026-03-01T09:00:00Z") for key in rows}
