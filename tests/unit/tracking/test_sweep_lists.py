@@ -76,10 +76,11 @@ def test_a_portal_that_repeats_its_page_of_types_ends_their_list():
         assert len(asked) == requests
 
 
-@pytest.mark.parametrize("code", ["", "ERROR_CORE"])
+@pytest.mark.parametrize("code", ["", "0", "ERROR_CORE"])
 def test_a_refusal_without_a_code_of_its_own_is_one(code):
-    """Methods that say "Access denied." under a general code, or none, refuse the kind."""
-    assert is_refusal(PermanentError("tasks.task.list", code, "Access denied."))
+    """Methods that refuse a kind by their words, under a general code or none, refuse it."""
+    for words in ("Access denied.", "SMART_INVOICE entity is not supported"):
+        assert is_refusal(PermanentError("tasks.task.list", code, words))
     assert not is_refusal(PermanentError("tasks.task.list", code, "Task not found"))
 
 

@@ -108,9 +108,15 @@ def test_a_history_that_was_never_readable_begins_nowhere(whole):
     assert settled(whole) is None
 
 
-def test_a_refused_history_is_not_asked_for_each_time(deals):
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermanentError(HISTORY, "ENTITY_TYPE_NOT_SUPPORTED"),
+        PermanentError(HISTORY, "0", "SMART_INVOICE entity is not supported"),
+    ],
+)
+def test_a_refused_history_is_not_asked_for_each_time(deals, error):
     """A portal that gives no history costs nothing until its kinds are asked for again."""
-    error = PermanentError(HISTORY, "ENTITY_TYPE_NOT_SUPPORTED")
     deals.portal.refusals[HISTORY] = error
     assert found(deals) == []
     deals.portal.calls.clear()
