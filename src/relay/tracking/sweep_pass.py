@@ -70,6 +70,9 @@ class Sweep:
         """Read all lists, those left by an earlier sweep too; raises the first error at the end."""
         if time.time() - self.document.types_asked_at >= KINDS_SECONDS:
             names = await available_kinds(self.client, self.document.kinds, self.setting.kinds)
+            if not names:  # a sweep of nothing must not pass for a sweep
+                reason = "the reading webhook may list no kind of items; give it its rights back"
+                raise OperatorError("sweep", "NOTHING_LISTED", reason)
             set_kinds(self.document, names, time.time())
         jobs = self._plan()
         # The clock is read before the lists, in the same request: commands run in their order.

@@ -14,7 +14,7 @@ from relay.errors import (
 from relay.tracking import wiring
 from relay.tracking.sweep_lists import available_kinds, epoch, is_refusal, list_parts
 from relay.tracking.sweep_state import REFUSED
-from tests.tracking_aws import OLD
+from tests.tracking_aws import LATER, OLD
 from tests.tracking_portal import ItemsPortal
 
 
@@ -35,6 +35,32 @@ def test_kinds_that_are_refused_are_left_out(relay):
     relay.portal.trouble.clear()
     assert relay.sweep() == {"main": "done"}
     assert wiring.sweep_state().read("main").progress()["contact"] == "done"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        OperatorError("crm.item.list", "insufficient_scope"),
+        PermanentError("crm.item.list", "ACCESS_DENIED", "Тариф не позволяет"),
+    ],
+)
+def test_a_webhook_that_may_list_nothing_is_no_healthy_sweep(relay, refusal):
+    """Where every kind is refused no sweep ends, so that alarms are raised; rights can come back."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    for number in relay.portal.items:
+        name = "crm.item.list" if number else "tasks.task.list"
+        relay.portal.trouble[name, number] = refusal
+    relay.portal.trouble["crm.type.list", 0] = refusal
+    relay.sweep()
+    with relay.document() as document:
+        document.types_asked_at = 0
+    for _ in range(2):
+        assert "may list no kind of items" in relay.sweep()["main"]
+    relay.portal.trouble.clear()
+    relay.portal.put(2, 1, title="b", updatedTime=LATER)
+    assert relay.sweep() == {"main": "done"}
+    assert [one["data"]["changed"] for one in relay.settle()] == [["title"]]
 
 
 def test_many_smart_processes_are_listed(relay):
