@@ -9,7 +9,6 @@ from contextlib import nullcontext
 
 from relay.errors import MayHaveRunError, TransientError
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import find_key
 from relay.reaction.lease import Lease
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
@@ -82,7 +81,7 @@ class Delivery:
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda *_: None)
         rows, (own_key, equal_calls) = world.dynamo.rows, record
-        key = find_key(own_key, equal_calls, rows)
+        key = equal_calls.key_in(rows, own_key)
         row = Checkpoint.of(key, rows.get(key), world.now)
         token = f"token {next(world.numbers)}"
         held = Lease(row, token, world.now + LEASE, batch_of(world.dynamo), equal_calls)

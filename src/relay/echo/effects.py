@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeIs
 
-from relay.echo.calls import Params
 from relay.echo.same_value import plain
 from relay.echo.stamps import PREFIX
 from relay.kinds import KINDS, TASK, name_of
+from relay.portal.api import Params
 
 _NAMES = {kind.name for kind in KINDS.values() if kind.has_own_methods}
 _OWNERS = {kind.owner_code: kind.name for kind in KINDS.values() if kind.owner_code}

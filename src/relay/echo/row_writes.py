@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from relay.cloudevent import Parsed
-from relay.echo.calls import Params
 from relay.echo.effects import WrittenItem, is_map, owner_of, written_item
 from relay.echo.note_text import ROWS, NoteText
+from relay.portal.api import Params
 from relay.product_rows import DERIVED, OF_OWNER, TEXTS, ProductRow
 
 _MADE = OF_OWNER | DERIVED | {"type", "storeId", "id"}  # by the portal; some answers lack them

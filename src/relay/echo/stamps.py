@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from relay.echo.calls import Params
 from relay.echo.same_value import plain
 from relay.kinds import KINDS, TASK, kind_of, name_of
+from relay.portal.api import Params
 
 ORIGINATOR = "bitrix24-relay"
 PREFIX = "relay-"

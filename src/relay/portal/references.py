@@ -29,7 +29,7 @@ class Text(str):
 
 def is_replaced(value: object) -> bool:
     """Return whether a portal would replace a text in these parameters in a batch."""
-    return any(_REPLACED.search(text) for text in _texts(value))
+    return any(isinstance(one, str) and _REPLACED.search(one) for one in walk(value))
 
 
 def needs_calls(commands: Commands) -> bool:
@@ -42,8 +42,8 @@ def needs_calls(commands: Commands) -> bool:
     earlier: set[str] = set()
     has_text = False
     for name, (_, params) in commands.items():
-        for text in _texts(params):
-            if _REPLACED.search(text) and not _refers(text, earlier):
+        for text in walk(params):
+            if isinstance(text, str) and _REPLACED.search(text) and not _refers(text, earlier):
                 has_text = True
                 for reference in [] if isinstance(text, Text) else _REFERENCE.finditer(text):
                     if _STEP.findall(reference[1])[0] in earlier:
@@ -90,14 +90,13 @@ def _refers(text: str, earlier: Container[str]) -> bool:
     return bool(reference) and _STEP.findall(text)[0] in earlier
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield the texts among the values in nested mappings and lists."""
+def walk(value: object) -> Iterator[object]:
+    """Yield a value, and all values in it where it is a mapping or a list."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, Mapping):
+        yield value
+        if isinstance(value, Mapping):
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):
             waiting.extend(value)

@@ -14,7 +14,7 @@ from relay.change import Change
 from relay.errors import RelayError
 from relay.portal import Portal
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import EqualCalls, find_key
+from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
 from relay.reaction.lease import Lease
 from relay.reaction.lookup import Lookup
 from relay.reaction.newest import Newest
@@ -22,7 +22,7 @@ from relay.reaction.portal import OncePortal
 from relay.reaction.record import Record
 from relay.reaction.run import Log, Run
 from relay.reaction.running import RunningRecord
-from relay.reaction.write_notes import Author, Ledger, OwnItem, WriteNotes
+from relay.reaction.write_notes import Author, Ledger, WriteNotes
 from relay.retry_policy import Policy, policy_of
 from relay.state_batch import StateBatch
 from relay.state_requests import StateRequests
@@ -34,7 +34,7 @@ class _Keys(NamedTuple):
 
     checkpoint: str
     newest: str | None
-    equal_calls: EqualCalls | None
+    equal_calls: EqualCalls
     is_new: bool  # it comes for the first time
 
     def all(self) -> Iterator[str]:
@@ -48,8 +48,7 @@ class _Keys(NamedTuple):
             yield self.checkpoint
         if self.newest:
             yield self.newest
-        if self.equal_calls:
-            yield from self.equal_calls.keys
+        yield from self.equal_calls.keys
 
 
 class BatchStore:
@@ -80,7 +79,7 @@ class BatchStore:
         checkpoints: dict[str, Checkpoint] = {}
         newest: dict[str, Newest] = {}
         for one, (own_key, item_key, equal_calls, _) in zip(records, keys, strict=True):
-            key = find_key(own_key, equal_calls, rows)
+            key = equal_calls.key_in(rows, own_key)
             checkpoint = checkpoints.setdefault(key, Checkpoint.of(key, rows.get(key), now))
             lease = Lease(checkpoint, next(self._tokens), self._until, self._batch, equal_calls)
             one.run = Run(lease, self._log_of(one.record), one.record.operator)
@@ -90,13 +89,11 @@ class BatchStore:
 
     def portal_of(self, one: RunningRecord, run: Run, portal: Portal) -> OncePortal:
         """Return the portal that a record's reaction gets."""
-        payload, own = one.record.payload, None
-        if one.newest and isinstance(payload, Change):
-            own = OwnItem(payload.subject, one.newest)
+        name, user_id = one.record.payload.portal, portal.webhook.user_id
+        author = Author(name, one.record.id, run.lease.token, user_id)
+        notes = WriteNotes(self._ledger, author, run.log, one.newest)
         if portal not in self._lookups:
             self._lookups[portal] = Lookup(portal)
-        author = Author(payload.portal, one.record.id, run.lease.token, portal.webhook.user_id)
-        notes = WriteNotes(self._ledger, author, run.log, own)
         return OncePortal(portal, run, self._lookups[portal], notes)
 
     async def store(self, one: RunningRecord) -> None:
@@ -117,7 +114,7 @@ class BatchStore:
         own, payload = checkpoint_key(self._reaction, record.id), record.payload
         if isinstance(payload, Change):
             item = newest_key(self._reaction, payload.portal, payload.subject)
-            return _Keys(own, item, None, record.is_new)
+            return _Keys(own, item, NO_EQUAL_CALLS, record.is_new)
         return _Keys(own, None, EqualCalls.of(self._reaction, payload), is_new=False)
 
     def _log_of(self, record: Record) -> Log:

@@ -56,7 +56,7 @@ class Checkpoint:
     failures: int = 0  # of the reaction itself
     expires: float = 0.0  # when the row may be removed
     writes: list[Write] = field(default_factory=list)
-    called_at: int | None = None  # of a robot's event: when the call came (ms since 1970)
+    called_at: int = 0  # of a robot's event: when the call came (ms since 1970)
 
     def add(self, method: str, digest: str, now: float) -> Write:
         """Add an intent and return it; it counts once the checkpoint is stored."""
@@ -82,7 +82,7 @@ class Checkpoint:
                 f"results, {len(packed):,} bytes, are more than a row holds; the writes that were "
                 "done stay done; let the reaction make fewer writes for one record"
             )
-        called: Item = {} if self.called_at is None else {"called_at": {"N": str(self.called_at)}}
+        called: Item = {"called_at": {"N": str(self.called_at)}} if self.called_at else {}
         return {
             "pk": {"S": self.key},
             **called,
@@ -102,7 +102,7 @@ class Checkpoint:
             return cls(key)
         owner, until = item["owner"]["S"], float(item["until"]["N"])
         checkpoint = cls(item["pk"]["S"], owner, until, expires=float(item["expires"]["N"]))
-        checkpoint.called_at = int(item["called_at"]["N"]) if "called_at" in item else None
+        checkpoint.called_at = int(item.get("called_at", {}).get("N", 0))
         if checkpoint.expires > now:
             checkpoint.failures = int(item["failures"]["N"])
             text = zlib.decompress(item["writes"]["B"]).decode("utf-8", "surrogatepass")

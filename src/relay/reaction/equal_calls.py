@@ -30,23 +30,24 @@ WINDOW_MS = ROBOT_WINDOW_SECONDS * 1000
 class EqualCalls(NamedTuple):
     """Where equal calls of a robot may have their checkpoint; `called_at` (ms) is this call's."""
 
-    keys: tuple[str, ...]
-    called_at: int
+    keys: tuple[str, ...] = ()  # none for any other record than a robot's event
+    called_at: int = 0
 
     @classmethod
-    def of(cls, reaction: str, event: Event) -> "EqualCalls | None":
-        """Return those of a robot's event, None of any other event."""
+    def of(cls, reaction: str, event: Event) -> "EqualCalls":
+        """Return those of an event."""
         if not event.adjacent_ids:
-            return None
+            return cls()
         try:
             called_at = round(datetime.fromisoformat(event.time).timestamp() * 1000)
         except ValueError:
-            return None
+            return cls()
         return cls(tuple(checkpoint_key(reaction, one) for one in event.adjacent_ids), called_at)
 
-    def key_in(self, rows: Mapping[str, Item]) -> str | None:
-        """Return the key of an equal call's checkpoint among rows, None if there is none."""
-        return next((key for key in self.keys if self._is_in(rows.get(key, {}))), None)
+    def key_in(self, rows: Mapping[str, Item], own: str) -> str:
+        """Return the key of a record's checkpoint: an equal call's if only that one has a row."""
+        others = (key for key in self.keys if self._is_in(rows.get(key, {})))
+        return own if own in rows else next(others, own)
 
     def checks(self) -> list[Check]:
         """Return what DynamoDB has to check: no equal call has a checkpoint."""
@@ -61,8 +62,4 @@ class EqualCalls(NamedTuple):
         return "called_at" in row and abs(int(row["called_at"]["N"]) - self.called_at) < WINDOW_MS
 
 
-def find_key(own: str, equal_calls: EqualCalls | None, rows: Mapping[str, Item]) -> str:
-    """Return the key of a record's checkpoint: that of an equal call if only that one has a row."""
-    if equal_calls is None or own in rows:
-        return own
-    return equal_calls.key_in(rows) or own
+NO_EQUAL_CALLS = EqualCalls()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
-from relay.reaction.equal_calls import EqualCalls
+from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
 from relay.state_batch import StateBatch
 from relay.state_writes import Condition, Put
 
@@ -28,7 +28,7 @@ class Lease:
         token: str,
         until: float,
         batch: StateBatch,
-        equal_calls: EqualCalls | None = None,
+        equal_calls: EqualCalls = NO_EQUAL_CALLS,
     ) -> None:
         self.checkpoint = checkpoint
         self.token = token
@@ -44,7 +44,7 @@ class Lease:
     def check(self, method: str = "") -> None:
         """Raise TransientError while another run holds the lease."""
         seconds = self.checkpoint.until + CLOCK_SECONDS - time.time()
-        if self.checkpoint.owner and not self.is_ours and seconds > 0:
+        if not self.is_ours and seconds > 0:
             text = "another delivery of this record is running, or was killed"
             seconds = min(seconds, RETRY_SECONDS)
             raise TransientError(method or "reaction", "IN_PROGRESS", text, retry_after=seconds)
@@ -68,7 +68,7 @@ def _put(leases: Sequence[Lease]) -> Put:
     """Return the checkpoint as it is now, with the condition that takes the lease if need be."""
     lease = leases[0]
     checkpoint, equal_calls = lease.checkpoint, lease.equal_calls
-    if equal_calls and not checkpoint.owner:
+    if not checkpoint.owner:
         checkpoint.called_at = equal_calls.called_at
     item = checkpoint.to_item(time.time())
     if lease.is_ours:
@@ -77,7 +77,6 @@ def _put(leases: Sequence[Lease]) -> Put:
     item = {**item, "owner": {"S": lease.token}, "until": {"N": f"{lease.until:.3f}"}}
     former = checkpoint.owner
     if not former:
-        checks = equal_calls.checks() if equal_calls else ()
-        return Put(item, Condition("attribute_not_exists(pk)"), checks)
+        return Put(item, Condition("attribute_not_exists(pk)"), equal_calls.checks())
     # The former owner has ended: `until` is over, and only a new owner writes now.
     return Put(item, Condition("#owner = :former", {"#owner": "owner"}, {":former": {"S": former}}))

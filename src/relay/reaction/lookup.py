@@ -17,10 +17,10 @@ administrator, or an operator decides.
 
 from collections.abc import Mapping
 
-from relay.echo.calls import Params
 from relay.echo.stamps import Stamp, fields_of
 from relay.errors import MayHaveRunError
 from relay.portal import PortalApi
+from relay.portal.api import Params
 from relay.reaction.task_lookup import TaskLookup
 
 _MAYBE_HIDDEN = (

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 
-from relay.echo.calls import Call, Commands
+from relay.echo.calls import Call
 from relay.errors import PermanentError
 from relay.portal import PortalApi
-from relay.portal.api import Result
+from relay.portal.api import Commands, Result
 from relay.portal.batch import BATCH, raise_first
 from relay.portal.idempotent import is_read
 from relay.reaction.lookup import Lookup

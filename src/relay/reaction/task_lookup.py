@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from relay.echo.calls import Params
 from relay.echo.same_value import plain
 from relay.echo.stamps import Stamp
 from relay.errors import MayHaveRunError
 from relay.portal import PortalApi
-from relay.portal.api import Result
+from relay.portal.api import Params, Result
 
 CLOCK = timedelta(minutes=5)  # how far the portal's clock may be from ours
 SHIFT = timedelta(hours=14)  # filters by time are read in another zone (rest-protocol section 15)

@@ -43,7 +43,7 @@ from relay.reaction.newest import Newest
 from relay.reaction.run import Log
 from relay.reaction.writes import was_not_sent
 from relay.state_batch import StateBatch
-from relay.state_table import HOUR_SECONDS, gone_key, ledger_key
+from relay.state_table import HOUR_SECONDS, gone_key, ledger_key, newest_key
 from relay.state_writes import Put
 
 
@@ -105,13 +105,6 @@ class Author(NamedTuple):
     user_id: int
 
 
-class OwnItem(NamedTuple):
-    """The item of a change, and the row in which its first writes of an hour are counted."""
-
-    item: str
-    row: Newest
-
-
 @dataclass(slots=True)
 class WriteNotes:
     """What one run notes for a record."""
@@ -119,26 +112,20 @@ class WriteNotes:
     ledger: Ledger
     author: Author
     log: Log
-    own: OwnItem | None = None  # of a change
-    _counted: Counter[Write] = field(default_factory=Counter)  # in the row of the own item
+    own: Newest | None = None  # of a change's item: counts the item's first writes of an hour
+    _counted: Counter[Write] = field(default_factory=Counter)  # there
     _noted: defaultdict[Write, list[Note]] = field(default_factory=lambda: defaultdict(list))
     _numbers: Iterator[int] = field(default_factory=count)
 
     async def before(self, write: Write, call: Call) -> None:
         """Note what a call that is to be sent sets; raises LoopError, StateError."""
         jobs: list[Awaitable[None]] = []
-        now = time.time()
+        now, author, by = time.time(), self.author, self.ledger.reaction
         for at, command in enumerate(call.writes()):
             if written := written_item(*command):
                 jobs.append(self._add(write, written, str(at), now))
             if (created := created_item(*command)) and created.stamp:
-                row = stamped(
-                    self.author.portal,
-                    created,
-                    self.author.user_id,
-                    now,
-                    by=self.ledger.reaction,
-                )
+                row = stamped(author.portal, created, author.user_id, now, by=by)
                 jobs.append(self.ledger.put(row))
         await asyncio.gather(*jobs)
 
@@ -148,32 +135,28 @@ class WriteNotes:
         notes, counted = self._noted.pop(write, []), self._counted.pop(write, 0)
         if was_not_sent(error):
             if self.own:
-                self.own.row.take_back(counted)
+                self.own.take_back(counted)
             await self._all(map(self.ledger.take_back, notes), "not taken back", write)
 
     async def after(self, write: Write, call: Call, result: object) -> None:
         """Note what only results prove: deletions, new items, items by reference, product rows."""
-        self._noted.pop(write, None)
         counted = self._counted.pop(write, 0)
         jobs: list[Awaitable[None]] = []
-        now = time.time()
+        now, portal, by = time.time(), self.author.portal, self.ledger.reaction
         for at, done in enumerate(call.finished(result)):
             written = written_item(done.method, done.resolved)
             if written and written.deleted:
-                row_key = gone_key(self.author.portal, written.item)
-                jobs.append(self.ledger.put(fact(row_key, now, by=self.ledger.reaction)))
-            refers = done.resolved is not done.params
-            if written and refers and not written_item(done.method, done.params):
+                jobs.append(self.ledger.put(fact(gone_key(portal, written.item), now, by=by)))
+            if written and not written_item(done.method, done.params):  # known by its result only
                 jobs.append(self._add(write, written, f"late {at}", now))
             if rows := written_rows(done.method, done.resolved, done.result):
-                if self.own and self.own.item == rows.item and counted:  # the note counts it now
-                    self.own.row.take_back(1)
+                if counted and (own := self._own(rows)):  # the note counts it now
+                    own.take_back(1)
                     counted -= 1
                 jobs.append(self._add(write, rows, str(at), now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
-                by = self.ledger.reaction
-                made = Made.of(self.author.portal, created.entity, number, now, by=by)
+                made = Made.of(portal, created.entity, number, now, by=by)
                 jobs.append(self.ledger.batch.write(made.key, made, add_made))
         await self._all(jobs, "not noted", write)
 
@@ -183,9 +166,14 @@ class WriteNotes:
             if isinstance(error, Exception):
                 self.log(message, method=write.method, reason=str(error))
 
+    def _own(self, written: WrittenItem) -> Newest | None:
+        """Return the row of the change's item if that was written."""
+        row_key = newest_key(self.ledger.reaction, self.author.portal, written.item)
+        return self.own if self.own and self.own.key == row_key else None
+
     async def _add(self, write: Write, written: WrittenItem, which: str, now: float) -> None:
         text = NoteText.of(written, self.author.user_id, now).to_json()
-        own = self.own.row if self.own and self.own.item == written.item else None
+        own = self._own(written)
         if own and not text and own.count(now):
             self._counted[write] += 1
             return

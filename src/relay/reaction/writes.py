@@ -1,9 +1,8 @@
 """How a write is sent, alone or as a batch; what is kept of it; whether it may be repeated."""
 
 import json
-from collections.abc import Mapping
 
-from relay.echo.calls import BatchResult, Call, Commands, Params
+from relay.echo.calls import BatchResult, Call
 from relay.errors import (
     CallError,
     DivergedError,
@@ -13,11 +12,12 @@ from relay.errors import (
     TransientError,
 )
 from relay.portal import PortalApi
+from relay.portal.api import Params
 from relay.portal.batch import BATCH
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
-from relay.portal.idempotent import is_idempotent, is_read
+from relay.portal.idempotent import is_idempotent
 from relay.portal.ids import Kept, ids_of
-from relay.portal.references import resolve
+from relay.portal.references import resolve, walk
 
 DESCRIPTION_LETTERS = 500  # of a refused command's error, at most
 # Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.retry).
@@ -28,7 +28,7 @@ _NOT_SENT = {
 
 async def send(portal: PortalApi, call: Call) -> object:
     """Send a write; return its result as it was answered, of a batch a BatchResult."""
-    if call.commands is None:
+    if not call.commands:
         return await portal.call(call.method, **call.params)
     halt = bool(call.params["halt"])
     outcomes = await portal.batch(call.commands, halt=halt, return_errors=True)
@@ -48,7 +48,7 @@ def reduced(call: Call, answered: object) -> object:
     """Return what a reaction gets of a result: ids, and what a batch has read."""
     if not isinstance(answered, BatchResult):
         return ids_of(answered)
-    reads = _reads(call.commands or {})
+    reads = call.reads()
     results = {
         name: result if name in reads else ids_of(result)
         for name, result in answered.results.items()
@@ -57,17 +57,17 @@ def reduced(call: Call, answered: object) -> object:
 
 
 def to_text(call: Call, result: object) -> str:
-    """Return the text that is stored of a write's result."""
+    """Return the text that is stored of a write's result; of reads only that they were answered."""
     if isinstance(result, BatchResult):
-        return result.to_json(without=_reads(call.commands or {}))
+        reads = dict.fromkeys(result.results.keys() & call.reads())
+        result = {"results": result.results | reads, "errors": result.errors}
     return json.dumps(result, ensure_ascii=False, default=str)
 
 
 async def replay(portal: PortalApi, call: Call, text: str) -> object:
     """Return the result of a write from its stored text; a batch's reads are sent again."""
-    # Older versions have stored whole results; they are reduced to ids.
     stored = json.loads(text)
-    if call.commands is None:
+    if not call.commands:
         return ids_of(stored)
     commands, errors = call.commands, stored["errors"]
     results = {name: ids_of(result) for name, result in stored["results"].items()}
@@ -76,7 +76,7 @@ async def replay(portal: PortalApi, call: Call, text: str) -> object:
             f"a batch has other commands than on its first run: {', '.join(other)}; the writes of "
             "that run stay done"
         )
-    reads = {name: command for name, command in _reads(commands).items() if name in results}
+    reads = {name: command for name, command in call.reads().items() if name in results}
     written = Kept((name, result) for name, result in results.items() if name not in reads)
     asked = {
         name: (method, _filled(name, params, written)) for name, (method, params) in reads.items()
@@ -90,32 +90,20 @@ async def replay(portal: PortalApi, call: Call, text: str) -> object:
 def _filled(name: str, params: Params, written: Kept) -> Params:
     """Return a read's parameters with the ids that they refer to."""
     filled: Params = resolve(params, written)
-    waiting: list[object] = [filled]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Kept):
-            raise PermanentError(
-                BATCH,
-                "NOT_KEPT",
-                f"{name} refers to more of a write's result than its id, and only ids are kept for "
-                "a repeat; read it with a call of its own",
-            )
-        if isinstance(value, Mapping):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+    if any(isinstance(value, Kept) for value in walk(filled)):
+        raise PermanentError(
+            BATCH,
+            "NOT_KEPT",
+            f"{name} refers to more of a write's result than its id, and only ids are kept for a "
+            "repeat; read it with a call of its own",
+        )
     return filled
-
-
-def _reads(commands: Commands) -> Commands:
-    return {name: command for name, command in commands.items() if is_read(command[0])}
 
 
 def is_harmless(call: Call) -> bool:
     """Return whether running a write twice leaves the portal as running it once does."""
-    if call.commands is None:
-        return is_idempotent(call.method, call.params)
-    return all(is_idempotent(method, params) for method, params in call.commands.values())
+    commands = call.commands.values() or [(call.method, call.params)]
+    return all(is_idempotent(method, params) for method, params in commands)
 
 
 def was_not_sent(error: BaseException) -> bool:

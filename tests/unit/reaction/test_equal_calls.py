@@ -11,7 +11,7 @@ from relay.event import Event, robot_call_id
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import EqualCalls, find_key
+from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
 from tests.batches import handle
 from tests.samples import load
 
@@ -133,12 +133,12 @@ def test_the_own_row_counts_more_than_that_of_an_equal_call():
     """Without an own row that of a call less than 10 s away is taken, before or after."""
     calls = EqualCalls(("before", "after"), 20_000)
     near, far = ({"called_at": {"N": str(at)}} for at in (29_999, 30_000))
-    assert find_key("own", calls, {}) == "own"
-    assert find_key("own", None, {"after": near}) == "own"
-    assert find_key("own", calls, {"after": near}) == "after"
-    assert find_key("own", calls, {"before": near, "after": near}) == "before"
-    assert find_key("own", calls, {"before": far, "after": far}) == "own"
-    assert find_key("own", calls, {"own": far, "after": near}) == "own"
+    assert calls.key_in({}, "own") == "own"
+    assert NO_EQUAL_CALLS.key_in({"after": near}, "own") == "own"
+    assert calls.key_in({"after": near}, "own") == "after"
+    assert calls.key_in({"before": near, "after": near}, "own") == "before"
+    assert calls.key_in({"before": far, "after": far}, "own") == "own"
+    assert calls.key_in({"own": far, "after": near}, "own") == "own"
 
 
 def test_a_row_of_an_older_version_is_no_equal_call(portal):
@@ -161,7 +161,7 @@ def test_a_row_of_an_older_version_is_no_equal_call(portal):
 )
 def test_only_a_robots_event_of_ingress_has_equal_calls(event):
     """An id without a window, a time that is none, or an event of the portal has none."""
-    assert EqualCalls.of("note", event) is None
+    assert EqualCalls.of("note", event) == NO_EQUAL_CALLS
 
 
 def test_what_a_dead_lettered_call_has_left_is_done_by_its_equal_once(portal):

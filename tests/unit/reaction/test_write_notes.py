@@ -17,13 +17,15 @@ from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.checkpoint import Write
 from relay.reaction.newest import Newest
-from relay.reaction.write_notes import Author, Ledger, OwnItem, WriteNotes
+from relay.reaction.write_notes import Author, Ledger, WriteNotes
+from relay.state_table import newest_key
 from tests.batches import handle
 from tests.dynamo import Dynamo
 from tests.runs import batch_of
 from tests.samples import change_of
 
 USER_ID = 7
+OWN = newest_key("tidy", "main", "deal/5")
 OWNER = {"ownerType": "D", "ownerId": 5}
 ROW = OWNER | {"id": 3, "productName": "Tea", "price": 5, "quantity": 1}
 
@@ -188,7 +190,7 @@ def test_a_reference_is_noted_when_its_batch_has_run(run):
         ("update", {"id": 3, "fields": {"price": 5}}, {"productRow": ROW}),
     ],
 )
-@pytest.mark.parametrize("own", [None, OwnItem("deal/5", Newest("own"))])
+@pytest.mark.parametrize("own", [None, Newest(OWN)])
 def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, result, own):
     """A write of rows counts once, and its note has the rows' ids and marks of their content."""
     run.notes.own = own
@@ -196,7 +198,7 @@ def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, resu
     run.before(call)
     run.after(call, result)
     assert run.counted == {"deal/5": 1}
-    assert own is None or own.row.writes == 0
+    assert own is None or own.writes == 0
     texts = [row[n]["S"] for row in run.table.rows.values() for n in row if n.startswith("note ")]
     (note,) = map(json.loads, texts)
     assert note["user"] == USER_ID
@@ -206,7 +208,7 @@ def test_product_rows_are_noted_as_the_answer_has_them(run, method, params, resu
 
 def test_rows_of_another_item_leave_the_own_items_count(run):
     """Rows that a batch writes to another item take no comment of the own item out of its count."""
-    run.notes.own = OwnItem("deal/5", Newest("own"))
+    run.notes.own = Newest(OWN)
     comment = {"ENTITY_TYPE": "deal", "ENTITY_ID": 5, "COMMENT": "x"}
     other = OWNER | {"ownerId": 6}
     call = Call.batch(
@@ -218,7 +220,7 @@ def test_rows_of_another_item_leave_the_own_items_count(run):
     )
     run.before(call)
     run.after(call, results(comment=7, rows={"productRows": [ROW | other]}))
-    assert run.notes.own.row.writes == 1
+    assert run.notes.own.writes == 1
 
 
 def test_the_budget_ends_a_loop(run):
