@@ -45,7 +45,7 @@ def test_kinds_that_are_refused_are_left_out(relay):
     ],
 )
 def test_a_webhook_that_may_list_nothing_is_no_healthy_sweep(relay, refusal):
-    """Where every kind is refused no sweep ends, so that alarms are raised; rights can come back."""
+    """Where every kind is refused no sweep ends, so that alarms are raised, until one is not."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     for number in relay.portal.items:
