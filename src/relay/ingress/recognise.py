@@ -9,7 +9,7 @@ from relay.cloudevent import Parsed
 from relay.errors import MalformedRequestError
 from relay.event import Event
 from relay.ingress.form import Form
-from relay.kinds import KINDS, OLD_INVOICE, TASK, name_of
+from relay.kinds import KINDS, OLD_INVOICE, name_of
 
 CATALOGUE: dict[str, dict[str, Parsed]] = json.loads(
     Path(__file__).with_name("catalogue.json").read_text("utf-8")
@@ -55,8 +55,6 @@ def to_event(form: Form, portal: str, request_id: str, received_at: float) -> Ev
     if once and entity_type_id != OLD_INVOICE:  # its ids are not those of the new invoices
         numbered = f"message-{item_id}" if _is_chat_comment(name, payload) else item_id
         event_id = f"{portal}.{entity}.{numbered}.{action}"
-        if entity == TASK and action == "delete" and sent is not None:
-            event_id += f".{sent:.0f}"  # a task comes back from the recycle bin with its number
     else:
         event_id = request_id
     return Event(
