@@ -34,9 +34,8 @@ def function_configuration(endpoint: str, stack: str, function: str) -> tuple[st
     return configuration["Handler"], {**variables, **credentials(endpoint)}
 
 
-def emulate(stack: dict[str, Any], function: str, event: Any) -> tuple[Any, str]:
-    """Return a function's answer to an event, and all that it printed."""
-    handler, variables = function_configuration(stack["endpoint"], stack["stack"], function)
+def emulate(function: str, handler: str, variables: dict[str, str], event: Any) -> tuple[Any, str]:
+    """Return a built function's answer to an event, and all that it printed."""
     with Emulator(handler, variables, BUILD / function) as emulator:
         return emulator.invoke(event), emulator.log()
 
@@ -55,24 +54,42 @@ def main() -> None:
     if not function or not path.is_file():
         samples = ", ".join(sorted(path.stem for path in EVENTS.glob("*.json")))
         sys.exit(f"make invoke FUNCTION=<logical id> EVENT=<one of: {samples}>")
+    try:
+        if _has_docker():
+            _invoke_by_sam(function, path)
+        else:
+            _invoke_here(function, path)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+
+
+def _build() -> None:
+    print("building the functions, which takes up to a minute", file=sys.stderr)
     build("local", quiet=True)
-    if _has_docker():
-        print("through `sam local invoke` (Docker is running)", file=sys.stderr)
-        command = [str(SAM), "local", "invoke", function, "-e", str(path)]
-        with sam_environment() as environment:
-            ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603
-        sys.exit(ended.returncode)
+
+
+def _invoke_by_sam(function: str, path: Path) -> None:
+    _build()
+    print("through `sam local invoke` (Docker is running)", file=sys.stderr)
+    command = [str(SAM), "local", "invoke", function, "-e", str(path)]
+    with sam_environment() as environment:
+        ended = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603
+    sys.exit(ended.returncode)
+
+
+def _invoke_here(function: str, path: Path) -> None:
     if not STACK_FILE.is_file():
         sys.exit(
             "Docker is not running, and neither is the local stack: start `make run` beside this"
         )
-    print("through the runtime emulator (Docker is not running)", file=sys.stderr)
+    stack = json.loads(STACK_FILE.read_text())
     try:
-        answer, log = emulate(
-            json.loads(STACK_FILE.read_text()), function, json.loads(path.read_text("utf-8"))
-        )
+        deployed = function_configuration(stack["endpoint"], stack["stack"], function)
     except KeyError as error:
         sys.exit(error.args[0])
+    _build()
+    print("through the runtime emulator (Docker is not running)", file=sys.stderr)
+    answer, log = emulate(function, *deployed, json.loads(path.read_text("utf-8")))
     print(log, file=sys.stderr)
     print(json.dumps(answer, indent=2, ensure_ascii=False))
 

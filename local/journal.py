@@ -1,7 +1,7 @@
 """What happens in the local stack, line by line on the terminal and step by step on the page."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from local.aws import LocalAws
@@ -15,7 +15,7 @@ from ops.follow import follow
 from ops.terminal import console, shown
 
 POLL_SECONDS = 0.3
-SHOWN = 3  # saved files on a line
+SHOWN = 3  # saved files, or functions, on a line
 _INDENT = " " * 10
 
 
@@ -87,10 +87,15 @@ def notices(taken: Taken | None) -> Iterator[Notice]:
 
 def _words(taken: Taken) -> str:
     """Return a text: `src/relay/reactions/x.py in XFunction, after 0.9 s`."""
-    files = ", ".join(taken.files[:SHOWN]) + (" and more" if len(taken.files) > SHOWN else "")
-    where = [", ".join(taken.functions)] if taken.functions else []
+    files = _some(taken.files)
+    where = [_some(taken.functions)] if taken.functions else []
     where += ["the updated stack"] if taken.is_update else []
     return f"{files} in {' and '.join(where) or 'no function'}, after {taken.seconds:.1f} s"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _now() -> str:

@@ -30,7 +30,7 @@ class NotTakenError(Exception):
 
 @dataclass(frozen=True)
 class Taken:
-    """What was saved, relative to the project, and the functions that run it now.
+    """What was saved or removed, relative to the project, and the functions that run it now.
 
     `functions` are logical ids. `seconds` run from the moment in which the save was noticed.
     `trouble` is a text for the author of what does not run; `files` has none of that.
@@ -79,12 +79,16 @@ class LiveStack:
         else:
             paths, functions = self._take(paths - {self._requirements}, troubles)
         return Taken(
-            files=tuple(sorted(str(path.relative_to(self._root)) for path in paths)),
+            files=tuple(sorted(map(self._named, paths))),
             functions=tuple(sorted(functions)),
             is_update=bool({self._template, self._requirements} & paths),
             seconds=time.monotonic() - started,
             trouble="\n".join(troubles),
         )
+
+    def _named(self, path: Path) -> str:
+        name = str(path.relative_to(self._root))
+        return name if path.exists() else f"{name} (removed)"
 
     def _take(self, paths: set[Path], troubles: list[str]) -> tuple[set[Path], set[str]]:
         """Return the files that run now, and the functions that run them; note what does not."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from ops.ages import age
-from ops.dead_letters import DeadLetters, queues_of
+from ops.dead_letters import PAGE, DeadLetters, queues_of
 from ops.deployed import Stack, client, find_stack
 from ops.letter import (
     ID_LETTERS,
@@ -118,6 +118,15 @@ def survey(sqs: Any, queues: Mapping[str, str], chosen: Chosen) -> Survey:
     for group in groups.values():
         group.letters.sort(key=lambda one: one.at)
     return Survey(list(groups.values()), unread)
+
+
+def preview(sqs: Any, queues: Mapping[str, str], chosen: Chosen, done: str) -> Outcome:
+    """Show the chosen letters, and that nothing was `done` to them: DRY=1 of a command."""
+    surveyed = survey(sqs, queues, chosen)
+    show(surveyed, PAGE)
+    if surveyed.groups:
+        console.print(f"nothing was {done}; without DRY=1 it is")
+    return Outcome(document_of(surveyed))
 
 
 def _add(groups: dict[str, Group], owner: str, letter: Letter) -> None:

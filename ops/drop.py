@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from ops.audit import Audit, open_audit
-from ops.dead import One, Owner, Reason, document_of, show, survey
-from ops.dead_letters import PAGE, DeadLetters, queues_of
+from ops.dead import One, Owner, Reason, preview
+from ops.dead_letters import DeadLetters, queues_of
 from ops.deployed import Stack, client, find_stack
 from ops.letter import Chosen, entry_of
 from ops.outcome import Outcome
@@ -32,10 +32,7 @@ def command(  # noqa: PLR0913  a command has options
     queues = queues_of(found.resources, name)
     sqs = client("sqs")
     if dry:
-        surveyed = survey(sqs, queues, chosen)
-        show(surveyed, PAGE)
-        console.print("nothing was dropped; without DRY=1 it is")
-        return Outcome(document_of(surveyed))
+        return preview(sqs, queues, chosen, "dropped")
     audit = open_audit(client, found.outputs["LogGroup"])
     dropped = 0
     with Stop() as stop:

@@ -29,7 +29,7 @@ def quota_findings(client: Any, stack: Deployed | None = None) -> Iterator[Findi
     backlog = backlog_of(stack)
     reserved = int(stack.parameters.get("IngressReserved", "0")) if stack else 0
     text = (
-        f"the account may run {limit} copies of functions at once, this stack's backlog {backlog}"
+        f"the account may run {limit} copies of functions at once; a backlog here takes {backlog}"
     )
     if reserved or limit - backlog >= ROOM:
         yield Finding(OK, text + (f", {reserved} are ingress's own" if reserved else ""))

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from ops.audit import Audit, open_audit
-from ops.dead import One, Owner, Reason, document_of, show, survey
+from ops.dead import One, Owner, Reason, preview
 from ops.dead_letters import PAGE, DeadLetters, queues_of
 from ops.deployed import Stack, client, find_stack
 from ops.letter import Chosen, Letter, digest_of, entry_of, is_undecided, reason_of
@@ -46,10 +46,7 @@ def command(  # noqa: PLR0913  a command has options
     queues, clients = queues_of(found.resources, name), cache(client)
     to_dead_letters(clients, found.resources, queues)
     if dry:
-        surveyed = survey(clients("sqs"), queues, chosen)
-        show(surveyed, PAGE)
-        console.print("nothing was sent; without DRY=1 it is")
-        return Outcome(document_of(surveyed))
+        return preview(clients("sqs"), queues, chosen, "sent")
     audit = open_audit(clients, found.outputs["LogGroup"])
     with Stop() as stop:
         redriven = Redrive(clients, found.resources, chosen, rate, stop, audit)

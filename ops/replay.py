@@ -103,7 +103,9 @@ def _resend(  # noqa: PLR0913  what the commands were given
     chosen = found.chosen(only)
     show_estimate(found, chosen, rate)
     sent = 0
-    if not dry and chosen:
+    if dry and chosen:
+        console.print("nothing was sent; without DRY=1 it is")
+    elif chosen:
         audit = open_audit(cache(client), stack.outputs["LogGroup"])
         with Stop() as stop:
             sent = send(client("sqs"), queue_of(reaction, stack), chosen, rate, stop, audit)

@@ -119,10 +119,7 @@ def _plan(
             if versions.get(step.past.version) == step.past.change_id:
                 steps.append(step)
         if not steps:
-            return (
-                f"{max(versions.values())} is not in the history: it is older than that, or of "
-                "another stack"
-            )
+            return f"{max(versions.values())} is not in the history: it is older, or never was"
         if many:
             steps = [one for one in steps if not one.after or written_names(one, field)]
         return plan_of(timeline.key, timeline.state, steps, field) if steps else None

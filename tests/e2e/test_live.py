@@ -96,7 +96,9 @@ def test_a_new_reaction_is_an_update_that_keeps_the_mirror(relay, project, live,
         lambda: f"deal {deal} was updated" in str(relay.portal.admin("notifications", "GET")), 60
     )
     remove(project, "name_deal")
-    assert await_until(live.take).is_update
+    taken = await_until(live.take)
+    assert taken.is_update
+    assert "src/relay/reactions/name_deal.py (removed)" in taken.files
     pages = relay.aws.client("lambda").get_paginator("list_functions").paginate()
     handlers = [one["Handler"] for page in pages for one in page["Functions"]]
     assert "relay.reactions.name_deal.handler" not in handlers

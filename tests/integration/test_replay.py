@@ -116,6 +116,7 @@ def test_a_dry_run_sends_nothing_and_estimates(relay, queue, monkeypatch, capsys
     out = capsys.readouterr().out
     assert "about 100 writes in 2 requests, if they write as the done ones did" in out
     assert "sent within 10 s, 5 a second" in out
+    assert out.endswith("nothing was sent; without DRY=1 it is\n")
 
 
 def test_only_chooses_what_is_sent(relay, queue, monkeypatch):

@@ -196,7 +196,7 @@ def test_a_change_of_another_stack_is_refused(tracked, capsys):
     (number,) = tracked.added(1)
     outcome = undo.command(change=f"main.deal.{number}.0.7")
     assert outcome.left
-    assert "is not in the history: it is older than that" in capsys.readouterr().out
+    assert "is not in the history: it is older, or never was" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="is no change's id"):
         undo.command(change="deal/7")
 

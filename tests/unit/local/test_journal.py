@@ -17,7 +17,11 @@ MINE = "src/relay/reactions/mine.py"
             "a.py, template.yaml in A, B and the updated stack, after 1.0 s",
         ),
         (Taken(("d.json",), (), False, 0.0), "d.json in no function, after 0.0 s"),
-        (Taken(("a", "b", "c", "d"), ("A",), False, 0.0), "a, b, c and more in A, after 0.0 s"),
+        (Taken(("a", "b", "c", "d"), ("A",), False, 0.0), "a, b, c and 1 more in A, after 0.0 s"),
+        (
+            Taken(("a",), ("A", "B", "C", "D", "E"), True, 0.0),
+            "a in A, B, C and 2 more and the updated stack, after 0.0 s",
+        ),
     ],
 )
 def test_what_runs_is_told_with_its_functions(taken, text):

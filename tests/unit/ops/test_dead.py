@@ -9,7 +9,7 @@ import pytest
 
 from ops import letter
 from ops.audit import open_audit
-from ops.dead import Survey, document_of, show, survey
+from ops.dead import Survey, document_of, preview, show, survey
 from ops.dead_letters import DeadLetters, queues_of
 from ops.drop import command, drop
 from ops.letter import UNEXPLAINED, Chosen, Record, content_of, group_of, record_of
@@ -216,6 +216,16 @@ def test_what_comes_meanwhile_is_not_dropped(aws):
     assert drop("Journal", letters, Chosen(), "w", open_audit(aws, "log"), Stop()) == 15
     letters.release()
     assert aws.bodies("journal-dead") == [change(99)]
+
+
+def test_a_dry_run_says_that_nothing_was_done(aws, capsys):
+    """Where no letter is chosen, nothing would be done either."""
+    aws.put("journal-dead", change(1), "R")
+    assert len(preview(aws, queues_of(RESOURCES, ""), Chosen(), "sent").document["groups"]) == 1
+    assert capsys.readouterr().out.endswith("nothing was sent; without DRY=1 it is\n")
+    preview(aws, queues_of(RESOURCES, ""), Chosen(one="none"), "sent")
+    assert "without DRY=1" not in capsys.readouterr().out
+    assert aws.bodies("journal-dead") == [change(1)]
 
 
 def test_drop_needs_a_choice():

@@ -80,4 +80,4 @@ def test_an_account_that_leaves_ingress_no_room_is_bad(limit, reserved, level):
     (finding,) = quota_findings(Lambda(limit), stack)
     assert finding.level == level
     assert f"{limit} copies" in finding.text
-    assert "backlog 15" in finding.text
+    assert "a backlog here takes 15" in finding.text
