@@ -161,7 +161,9 @@ def wrapped(family: Family, row: Row, name: str = "", operation: str = "get") ->
 
 def _get(call: Call, family: Family) -> Any:
     allow(call, family, "get")
-    view = wrapped(family, find_row(call, family, "get"))
+    row = find_row(call, family, "get")
+    run_hook(family.table, "reading", call, row)
+    view = wrapped(family, row)
     return Page(view, 0) if family.data.get("counted") else view
 
 

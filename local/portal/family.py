@@ -59,6 +59,7 @@ from local.portal.shape import Field, Shape
 from local.portal.table import Row
 
 _TEXT_CODE = 4  # longer numbers are numbers in an answer, 0 and 100 are texts
+_WIDER = {"none": "id", "absent": "denied"}  # kinds of errors that few families tell apart
 _OPERATIONS = "fields add get list update delete"
 _REFUSALS: dict[str, Row] = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))
 
@@ -131,6 +132,8 @@ class Family(Shape):
         errors |= {one: self.data[one] for one in ("missing", "unknown") if one in self.data}
         fallback = _REFUSALS["native" if self.native else "text"].get(kind, "")
         own: str | None = errors.get(f"{operation}.{kind}") or errors.get(kind)
+        if own is None and kind in _WIDER:
+            return self.error(operation, _WIDER[kind], name)
         code, _, rest = (own or fallback).partition("|")
         if own is None and code != "100":
             code = self.data.get("fault", code)
@@ -138,6 +141,7 @@ class Family(Shape):
         method = f"{self.name}.{self.operations.get(operation, operation)}"
         words = words.format(
             method=method,
+            operation=operation,
             param=self.params.get(name, name.lower()),
             name=name,
             title=title_of(name),

@@ -2,10 +2,12 @@
 
 import random
 import time
+import tomllib
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.portal.errors import RestError
+from local.portal.schema import DATA
 
 # kind: status, code, text [system-errors.md, limits.md]
 ERRORS: dict[str, tuple[int, str, str]] = {
@@ -43,7 +45,10 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     "not_found": (400, "NOT_FOUND", "Not found."),
     "access_denied": (400, "ACCESS_DENIED", "Access denied"),
     "core": (400, "ERROR_CORE", "Something is wrong with the fields<br>"),
+    "failed": (500, "ERROR_CORE", "SQL query error!"),
 }
+# What methods' own pages say instead, where nothing in a request explains the failure
+_FAILED = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))["failed"]
 # What happens to the answer itself
 TRANSPORT = {
     "timeout": "no answer for `seconds`, then the connection is closed",
@@ -92,8 +97,11 @@ class Fault:
         used = self.times is not None and self.hits >= self.times
         return used or (self.until is not None and time.monotonic() >= self.until)
 
-    def error(self) -> RestError | None:
+    def error(self, method: str) -> RestError | None:
         """The error answer, if it is one."""
+        if self.kind == "failed" and method in _FAILED:
+            code, text = _FAILED[method].split("|")
+            return RestError(code, text)
         row = ERRORS.get(self.kind)
         return RestError(row[1], row[2], row[0]) if row else None
 

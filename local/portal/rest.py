@@ -163,7 +163,7 @@ def _fault_on_batch(portal: Portal, when: str) -> None:
         if fault.kind in ERRORS and (fault.method.lower() == "batch" or _whole_request(fault))
     ]
     if fault := pick(rows, "batch", when, portal.random):
-        error = fault.error()
+        error = fault.error("batch")
         if error is not None:
             raise error
 

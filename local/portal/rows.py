@@ -14,6 +14,7 @@ from local.portal.view import classic_value
 # What is special about a family: `(table, moment)` to a function. Moments:
 # `fields`    its fields are asked for; `described` what is told of them, which may change
 # `before`    the table is looked at
+# `reading`   the row that get answers with
 # `check`     values before they are stored, and the old row or None
 # `add`, `update`, `delete`  the row that was written; `deleting` the row that still can stay
 # `show`      family, row, view and operation; may change the view
@@ -112,7 +113,8 @@ def find_row(call: Call, family: Family, operation: str) -> Row:
     table = table_of(call, family)
     value = call.get(*(name.lower() for name in family.id_names))
     if value is None or value == "" or isinstance(value, list | dict | bool):
-        raise family.error(operation, "id", family.id_names[0])
+        kind = "none" if value is None else "id"
+        raise family.error(operation, kind, family.id_names[0])
     if family.text_key:
         row = next((r for r in table.walk() if str(r.get(family.key)) == str(value)), None)
     else:

@@ -44,7 +44,7 @@ def run_method(
     key = method.name.lower()
     check_operating(portal, webhook, key, in_batch=in_batch)
     if fault := pick(_answers(portal), key, "before", portal.random):
-        raise _fault_error(portal, fault)
+        raise _fault_error(portal, fault, key)
     call = Call(portal, webhook, _bind(method, params))
     try:
         result = method.run(call)
@@ -54,7 +54,7 @@ def run_method(
         traceback.print_exc(file=sys.stderr)
         raise refuse("server_error") from bug
     if fault := pick(_answers(portal), key, "after", portal.random):
-        raise _fault_error(portal, fault)
+        raise _fault_error(portal, fault, key)
     answer: Row = {"result": result}
     if isinstance(result, Page):
         answer = {"result": result.result}
@@ -76,8 +76,8 @@ def _answers(portal: Portal) -> list[Any]:
     return [fault for fault in portal.faults if fault.kind in ERRORS]
 
 
-def _fault_error(portal: Portal, fault: Any) -> RestError:
-    error: RestError = fault.error() or RestError("", "")
+def _fault_error(portal: Portal, fault: Any, method: str) -> RestError:
+    error: RestError = fault.error(method) or RestError("", "")
     if error.code == "PORTAL_DELETED":
         error.status = portal.settings.portal_deleted_status
     return error

@@ -75,6 +75,8 @@ class Settings:
     # The plan that app.info tells; a webhook is told [PY, JS], or refused as its page says
     license: str = "en_ent250"
     app_info_for_webhooks: bool = True
+    user_limit: int = 0  # of people that the plan allows; 0: any number
+    file_limit: int = 0  # of bytes of a file's new version; 0: any number
     plan_restricted: bool = False  # *_DYNAMIC_ITEM_RESTRICTED
     rest_available: bool = True  # ACCESS_DENIED: only on commercial plans
     # Every command of a batch takes so long, a single call too

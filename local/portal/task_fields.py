@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from local.portal.errors import RestError
 from local.portal.family import camel_case
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -34,6 +35,14 @@ def own_values(portal: Portal, row: Row, select: set[str]) -> Row:
     """Return what a task has in the fields that are selected, by name or as `UF_*`."""
     names = own_names(portal).items()
     return {key: row.get(key) for name, key in names if name in select or "UF_*" in select}
+
+
+def check_own(portal: Portal, values: Row) -> None:
+    """Refuse a new task without a field that must be filled."""
+    for row in _made(portal):
+        if row["MANDATORY"] == "Y" and not values.get(camel_case(row["FIELD_NAME"])):
+            text = f"Required field {row['FIELD_NAME']} value not entered<br>"
+            raise RestError("ERROR_CORE", text)
 
 
 def described(portal: Portal) -> Row:

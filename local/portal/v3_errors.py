@@ -67,6 +67,11 @@ def unknown_field(name: str, record: str) -> V3Error:
     return V3Error("UNKNOWNDTOPROPERTYEXCEPTION", text)
 
 
+def denied() -> V3Error:
+    """The owner of the webhook may not, or there is nothing that he could see."""
+    return V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+
+
 def unknown_method(name: str) -> V3Error:
     """No such method in v3."""
     return V3Error("METHODNOTFOUNDEXCEPTION", f"Method `{name}` not found", HTTPStatus.NOT_FOUND)

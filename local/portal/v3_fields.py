@@ -33,7 +33,7 @@ def _selected(call: "V3Call") -> Callable[[Row], Row]:
 
 
 def field_methods(
-    record: str, lines: Iterable[str], allow: Callable[["V3Call"], Any] = lambda _: None
+    record: str, lines: Iterable[str], allow: Callable[["V3Call"], Any] = lambda call: call.allow()
 ) -> dict[str, Callable[["V3Call"], Any]]:
     """The two methods of a kind of record; a line is a name, a type, and marks of `_MARKS`."""
     rows = {row["name"]: row for row in map(_described, lines)}

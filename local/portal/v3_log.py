@@ -1,11 +1,10 @@
 """`main.eventlog.*` of REST 3.0: who came in, for administrators [api-reference/event-log/]."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, wrong_type
+from local.portal.v3_errors import V3Error, denied, wrong_type
 from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, bad_filter, read_list, read_select
 from local.portal.v3_tasks import V3Call
@@ -24,15 +23,14 @@ _LINES = [
 
 def _entries(call: V3Call) -> list[Row]:
     """Everybody came in once, when he was hired."""
-    users = call.portal.users
-    if not users.get(call.webhook.user, {}).get("admin"):
-        raise V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+    if not call.admin():
+        raise denied()
     blank: Row = dict.fromkeys(_TYPES, "") | {"guestId": 0, "siteId": "s1", "moduleId": "main"}
     blank |= {"severity": "SECURITY", "auditTypeId": "USER_AUTHORIZE"}
     return [
         blank
         | {"id": number, "timestampX": user["registered"], "userId": number, "itemId": str(number)}
-        for number, user in users.items()
+        for number, user in call.portal.users.items()
     ]
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from local.portal.errors import RestError
 from local.portal.methods.task_results import keep_result, results
-from local.portal.table import Row
+from local.portal.php import int_or_none
+from local.portal.table import Row, Table
 from local.portal.v3_errors import (
     V3Error,
+    denied,
     invalid,
     missing,
     unfilled,
@@ -43,10 +45,6 @@ def _view(row: Row) -> Row:
     }
 
 
-def _denied() -> V3Error:
-    return V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
-
-
 def _fields(call: V3Call, *needed: str) -> Row:
     """The request's `fields`: those that are needed, filled and of their types."""
     fields = call.params.get("fields")
@@ -66,14 +64,22 @@ def _fields(call: V3Call, *needed: str) -> Row:
 
 def _task(call: V3Call, number: Any) -> Row:
     row = call.portal.tasks.get(number) if isinstance(number, int) else None
-    if row is None:
-        raise _denied()
-    call.old("tasks.task.get", taskId=number, select=["ID"])
+    if row is None or not call.portal.may_read(call.webhook.user, 0, row):
+        raise denied()
     return row
 
 
+def _check_number(fields: Any) -> None:
+    given = fields.get("taskId", 1) if isinstance(fields, dict) else 1
+    if given is None or (isinstance(given, int) and given < 1):
+        raise invalid(("taskId", f"Task id must be {'set' if given is None else 'positive'}"))
+
+
 def _add(call: V3Call) -> Any:
+    _check_number(call.params.get("fields"))
     fields = _fields(call, "taskId", "text")
+    if call.portal.tasks.get(fields["taskId"]) is None:
+        raise invalid(("taskId", "Task not found"))
     task = _task(call, fields["taskId"])
     made = keep_result(call.portal, call.webhook.user, task["id"], fields["text"])
     return {"item": _view(made)}
@@ -84,7 +90,8 @@ def _add_from_message(call: V3Call) -> Any:
     try:
         made = call.old("tasks.task.result.addFromComment", commentId=number)
     except RestError as error:
-        raise invalid(("messageId", "Message is not from task chat")) from error
+        refusal = invalid(("messageId", "Message is not from task chat"))
+        raise (denied() if "denied" in error.text else refusal) from error
     return {"item": _view(made)}
 
 
@@ -95,7 +102,8 @@ def _result(call: V3Call) -> Row:
         raise invalid(("id", f"{text}: `id`, `filter`"))
     row = results(call.portal).get(call.number())
     if row is None:
-        raise _denied()
+        raise denied()
+    _task(call, row["taskId"])
     return row
 
 
@@ -119,7 +127,11 @@ def _list(call: V3Call) -> Any:
     if not given:
         raise invalid(("filter", "The field value cannot be empty"))
     rows = read_list(_RESULT, call.params, results(call.portal).walk())
-    if not any(isinstance(one, list) and one[:1] == ["taskId"] for one in given):
+    tasks = [one[-1] for one in given if isinstance(one, list) and one[:1] == ["taskId"]]
+    for number in tasks:
+        if isinstance(number, int):
+            _task(call, number)
+    if not tasks:
         text = "A filter for the required field `taskId` must be specified"
         code = "VALIDATION_REQUESTFILTERVALIDATIONEXCEPTION"
         raise V3Error(code, text, HTTPStatus.BAD_REQUEST, ("filter.taskId", text))
@@ -135,6 +147,9 @@ def _attach(call: V3Call) -> Any:
         if not isinstance(call.params[name], kind):
             raise wrong_type(name, word)
     row = _task(call, call.params["taskId"])
+    objects = call.portal.tables.get("disk.object", Table())
+    if any(objects.get(int_or_none(one) or 0) is None for one in call.params["fileIds"]):
+        raise V3Error("VALIDATION_REQUESTVALIDATIONEXCEPTION", "Insufficient permissions")
     files = [*row.get("ufTaskWebdavFiles", []), *(f"n{one}" for one in call.params["fileIds"])]
     call.old("tasks.task.update", taskId=row["id"], fields={"UF_TASK_WEBDAV_FILES": files})
     return {"result": True}

@@ -13,7 +13,7 @@ from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, invalid, missing, wrong_type
+from local.portal.v3_errors import V3Error, denied, invalid, missing, wrong_type
 from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, read_list, read_select
 from local.portal.v3_view import BLANK, FIELD_LINES, FIELDS, SORTED, stored, value_of, view
@@ -50,6 +50,15 @@ class V3Call:
             name = next((name for word, name in _FAULTS.items() if word in text), "fields")
             raise invalid((name, text)) from error
 
+    def admin(self) -> bool:
+        """Whether the owner of the webhook is an administrator."""
+        return bool(self.portal.users.get(self.webhook.user, {}).get("admin"))
+
+    def allow(self) -> None:
+        """Refuse who may see no tasks."""
+        if self.portal.denied(self.webhook.user):
+            raise denied()
+
     def show(self, row: Row, select: list[str] | None) -> Row:
         """Show a task to the webhook's user."""
         return view(self.portal, self.webhook.user, row, select)
@@ -66,8 +75,9 @@ class V3Call:
     def existing(self) -> int:
         """Read the id of a task that is there; to others nobody has access."""
         number = self.number()
-        if self.portal.tasks.get(number) is None:
-            raise V3Error("ACCESSDENIEDEXCEPTION", "Access denied", HTTPStatus.FORBIDDEN)
+        row = self.portal.tasks.get(number)
+        if row is None or not self.portal.may_read(self.webhook.user, 0, row):
+            raise denied()
         return number
 
 
@@ -101,6 +111,7 @@ def _delete(call: V3Call) -> Any:
 
 
 def _list(call: V3Call) -> Any:
+    call.allow()
     select = read_select(call.params) or ["id"]
     call.old("tasks.task.list", select=["ID"], start=-1)
     rows = read_list(_TASK, call.params, call.portal.tasks.walk())

@@ -146,7 +146,8 @@ def stored(portal: Portal, fields: Any, *, new: bool) -> Row:
             found[_upper(FIELDS[name][0])] = _taken(name, value)
     for name in ("responsibleId", "creatorId"):
         if name in fields and fields[name] not in portal.users:
-            raise invalid((name, "The user was not found"))
+            text = 'User specified in the "Executor" field not found'  # nothing is said of creators
+            raise invalid((name, text if name == "responsibleId" else ""))
     return found
 
 

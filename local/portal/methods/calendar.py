@@ -5,7 +5,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import classic
 from local.portal.family import FAMILIES
-from local.portal.methods.calendar_events import DAY, moment, unset
+from local.portal.methods.calendar_events import DAY, moment, staff_only, unset
 from local.portal.php import entries
 from local.portal.rows import show, table_of
 from local.portal.static import ANSWERS
@@ -100,6 +100,7 @@ def set_user_settings(call: Call) -> Any:
 @method("calendar.resource.booking.list", "calendar")
 def bookings(call: Call) -> Any:
     """Bookings of resources; nobody books here."""
+    staff_only(call)
     given = dict(entries(call.get("filter", default={})))
     if not given.get("resourceTypeIdList") and not given.get("resourceIdList"):
         text = "The required parameter \"filter['resourceTypeIdList']\" is not set"

@@ -8,7 +8,7 @@ from local.portal.call import Call
 from local.portal.errors import classic
 from local.portal.family import FAMILIES
 from local.portal.php import entries, int_or_none
-from local.portal.rows import hook
+from local.portal.rows import hook, table_of
 from local.portal.table import Row
 
 _EVENT = FAMILIES["calendar.event"]
@@ -53,6 +53,12 @@ def check_event(call: Call, values: Row, old: Row | None) -> None:
     for name in ("from", "to"):
         if old is None and not call.get(name, f"{name}_ts"):
             raise unset("calendar.event.add", name)
+    section = values.get("SECTION_ID")
+    if section and table_of(call, FAMILIES["calendar.section"]).get(section) is None:
+        text = "You specified an invalid calendar section ID or the user does not have access to it"
+        raise classic(text)
+    if str(call.get("recurrence_mode", default="all")) not in {"this", "next", "all"}:
+        raise classic("An invalid editing type for the recurring event is specified.")
     both = (old or {}) | values
     values |= {"SECT_ID": both.get("SECTION_ID"), "~DESCRIPTION": both.get("DESCRIPTION", "")}
     _set_times(call, values, old or {})

@@ -59,7 +59,9 @@ def _color(call: Call, chat: Row) -> None:
     chat["color"] = color
 
 
-def _avatar(call: Call, _chat: Row) -> None:
+def _avatar(call: Call, chat: Row) -> None:
+    if call.user not in chat["users"]:
+        raise RestError("ACCESS_DENIED", "Access denied")
     avatar = call.get("avatar")
     if not isinstance(avatar, str) or (avatar and len(avatar) < len("iVBORw0KGgo=")):
         raise RestError("AVATAR_ERROR", "Avatar incorrect type")
@@ -90,6 +92,9 @@ def _kick(chat: Row, user: int, code: str, text: str) -> None:
 
 
 def _join(call: Call, chat: Row) -> None:
+    if call.user not in chat["users"]:
+        text = "Insufficient permissions to add participants to the chat"
+        raise RestError("ACCESS_DENIED_EXTEND", text)
     call.need("USERS")
     chat["users"] = sorted({*chat["users"], *_users(call)})
 
@@ -97,6 +102,9 @@ def _join(call: Call, chat: Row) -> None:
 def _expel(call: Call, chat: Row) -> None:
     if not call.number("user_id"):
         raise RestError("USER_ID_EMPTY", "User ID can't be empty")
+    if chat["owner"] != call.user and not call.owner().get("admin"):
+        text = "Insufficient rights to exclude participants from the chat"
+        raise RestError("ACCESS_DENIED_KICK", text)
     _kick(chat, call.number("user_id"), "USER_NOT_FOUND", "The specified user is not in the chat")
 
 
@@ -108,8 +116,27 @@ def _marked(users: list[int], user: int, *, on: bool) -> list[int]:
     return [one for one in users if one != user] + ([user] if on else [])
 
 
+# What can't be done to the portal's own chat, which everybody is in
+_FIXED: dict[Callable[[Call, Row], None], str] = {
+    _title: "This chat cannot be renamed",
+    _avatar: "The avatar of this chat cannot be changed",
+    _leave: "It is forbidden to delete users of this chat",
+    _join: "It is forbidden to add users to this chat",
+    _expel: "It is forbidden to delete users of this chat",
+}
+_ABSENT: dict[Callable[[Call, Row], None], RestError] = {
+    _mute: no_access("This chat cannot be muted"),
+    _avatar: RestError("WRONG_REQUEST", "Chat doesn't exist"),
+}
+
+
 def _on_chat(do: Callable[[Call, Row], None], call: Call) -> Any:
-    do(call, chat_of_id(call, no_access("This chat cannot be muted") if do is _mute else None))
+    chat = chat_of_id(call, _ABSENT.get(do))
+    if chat.get("entity_type") == "GENERAL" and do in _FIXED:
+        raise no_access(_FIXED[do])
+    if chat["kind"] == "P" and do is not _mute:
+        raise no_access("Action unavailable")
+    do(call, chat)
     return True
 
 

@@ -83,7 +83,10 @@ def dialog_get(call: Call) -> Any:
 @method("im.dialog.users.list", "im")
 def dialog_users(call: Call) -> Page:
     """People in a chat, in full."""
-    users = [one for one in chat_of(call, call.get("dialog_id"))["users"] if _is_shown(call, one)]
+    closed = [no_access("You don't have access to this chat")]
+    is_chat = str(call.get("dialog_id")).startswith("chat")
+    chat = chat_of(call, call.get("dialog_id"), *closed if is_chat else ())
+    users = [one for one in chat["users"] if _is_shown(call, one)]
     offset, limit = call.number("offset"), call.number("limit") or _MOST
     more = offset + limit if offset + limit < len(users) else None
     views = [person(call.portal, user) for user in users[offset : offset + limit]]

@@ -77,11 +77,20 @@ def find_object(call: Call, name: str, kind: str, at: int = 0) -> Row:
     row = table.get(number)
     if row is None or (kind != "storage" and row["TYPE"] != kind):
         raise RestError("ERROR_NOT_FOUND", f"Could not find entity with id `{number}`")
-    place = row if kind == "storage" else table_of(call, _STORAGE).get(row["STORAGE_ID"]) or {}
+    check_access(call, row)
+    return row
+
+
+@hook("disk.storage", "reading")
+@hook("disk.version", "reading")
+@hook("disk.attachedObject", "reading")
+def check_access(call: Call, row: Row) -> None:
+    """Refuse what lies in somebody else's storage, its versions and attachments too."""
+    row = table_of(call, _OBJECT).get(row.get("OBJECT_ID", 0)) or row
+    place = table_of(call, _STORAGE).get(row.get("STORAGE_ID", 0)) or row
     others = place.get("ENTITY_TYPE") == "user" and place["ENTITY_ID"] != str(call.user)
     if others and not call.owner().get("admin"):
         raise access_denied()
-    return row
 
 
 def folder_of(call: Call, kind: str) -> Row:

@@ -84,6 +84,8 @@ def upload_version(call: Call) -> Any:
     if call.get("filecontent") is None:
         raise bad_argument(1)
     content, size = _content(call, "DISK_FILE_22002")
+    if 0 < call.portal.settings.file_limit < size:
+        raise RestError("DISK_FILE_22006", "Size restriction")
     return _renew(call, row, {"FILE_ID": call.portal.add_file(row["NAME"], content), "SIZE": size})
 
 
@@ -127,7 +129,8 @@ def restore_version(call: Call) -> Any:
 @method("tasks.task.files.attach", "task")
 def attach(call: Call) -> Any:
     """Attach a file of the disk to a task."""
-    task, number = task_of(call), int_or_none(call.need("fileId"))
+    task = task_of(call, RestError("0", "Access denied (internal error)"))
+    number = int_or_none(call.need("fileId"))
     if number is None:
         text = f"Invalid value {{{call.get('fileid')}}} to match with parameter {{fileId}}."
         raise RestError("100", f"{text} Should be value of type int.")

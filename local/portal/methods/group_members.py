@@ -31,12 +31,14 @@ def _group(call: Call, name: str, text: str) -> Row:
     return row
 
 
-def _set(change: Callable[[Call, dict[int, str], int], Any], call: Call) -> Any:
+def _set(change: Callable[[Call, dict[int, str], int], Any], right: str, call: Call) -> Any:
     row, given = _group(call, "group_id", "Wrong group ID"), call.get("user_id")
     users = [int_or_none(v) or 0 for _, v in entries(given)] or [int_or_none(given) or 0]
     if any(user not in call.portal.users for user in users):
         raise classic("Wrong user IDs")
     people = roles(row)
+    if right and people.get(call.user) not in {"A", "E"} and not call.owner().get("admin"):
+        raise classic(f"No permissions to {right}")
     for user in users:
         if people.get(user) != "A":
             change(call, people, user)
@@ -62,9 +64,14 @@ def _nothing(_call: Call, _people: dict[int, str], _user: int) -> None:
     """An invitation waits for its answer."""
 
 
-for _name, _do in {"add": _join, "delete": _leave, "update": _promote, "invite": _nothing}.items():
+for _name, _do, _right in (
+    ("add", _join, "add users"),
+    ("delete", _leave, "update users role"),
+    ("update", _promote, "update users role"),
+    ("invite", _nothing, ""),
+):
     _method = f"sonet_group.user.{_name}"
-    METHODS[_method] = Method(_method, "sonet_group", partial(_set, _do))
+    METHODS[_method] = Method(_method, "sonet_group", partial(_set, _do, _right))
 
 
 @method("sonet_group.user.request", "sonet_group")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import classic
+from local.portal.errors import RestError, classic
 from local.portal.family import FAMILIES, Family, camel_case
 from local.portal.methods.group_members import roles
 from local.portal.php import entries
@@ -54,6 +54,28 @@ def list_group(call: Call, family: Family, view: Row) -> Row:
     return {camel_case(name): value for name, value in view.items()} | more
 
 
+def _owns(call: Call, row: Row, text: str) -> None:
+    if call.user != row["OWNER_ID"] and not call.owner().get("admin"):
+        raise classic(text)
+
+
+@hook("sonet_group", "check")
+def check_group(call: Call, _values: Row, old: Row | None) -> None:
+    """A group is changed by its owner, and its picture has the name of one."""
+    if old:
+        _owns(call, old, "User has no permissions to update group")
+    image = call.get("image")
+    name = str(image[0]) if isinstance(image, list) and image else image
+    if image and not str(name).lower().endswith((".png", ".jpg", ".jpeg", ".gif", ".webp")):
+        raise RestError("ERROR_IMAGE_ID", "Image is incorrect: Invalid file type")
+
+
+@hook("sonet_group", "deleting")
+def check_deletion(call: Call, row: Row) -> None:
+    """A group is deleted by its owner."""
+    _owns(call, row, "User has no permissions to delete group")
+
+
 @method("sonet_group.setowner", "sonet_group")
 def set_owner(call: Call) -> Any:
     """Hand a group to somebody else."""
@@ -62,5 +84,6 @@ def set_owner(call: Call) -> Any:
         raise classic("Invalid workgroup/project ID")
     if call.number("user_id") not in call.portal.users:
         raise classic("Invalid user ID")
+    _owns(call, row, "Insufficient permissions to complete the operation.")
     row["OWNER_ID"] = call.number("user_id")
     return True

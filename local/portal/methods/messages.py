@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chats import chat_of, say, table
+from local.portal.chats import chat_of, no_access, say, table
 from local.portal.errors import RestError
 from local.portal.php import int_or_none
 from local.portal.table import Row
@@ -54,12 +54,16 @@ def _check_attach(call: Call) -> None:
         raise RestError("ATTACH_OVERSIZE", "You have exceeded the maximum allowable size of attach")
 
 
-def _check_beside(call: Call, chat: int) -> None:
+def _check_beside(call: Call, chat: int, *, old: bool = False) -> None:
     """Buttons and menus are objects, and who answers does so within the chat."""
     for name in ("KEYBOARD", "MENU"):
         given = call.get(name.lower())
+        code = "menu_ERROR" if name == "MENU" and old else f"{name}_ERROR"  # as the pages have it
         if given not in (None, "", "N") and not isinstance(given, list | dict):  # N takes them away
-            raise RestError(f"{name}_ERROR", f"Incorrect {name.lower()} params")
+            raise RestError(code, f"Incorrect {name.lower()} params")
+        if len(str(given)) > _ATTACH_LIMIT:
+            text = f"You have exceeded the maximum allowable size of {name.lower()}"
+            raise RestError(f"{name}_OVERSIZE", text)
     number = call.number("reply_id")
     row = table(call.portal, "message").get(number) if number else None
     if number and row is None:
@@ -104,10 +108,12 @@ def message_add(call: Call) -> Any:
         raise RestError("USER_NOT_FOUND", "User not found")
     if dialog.startswith(("chat", "sg")) and not dialog[-1:].isdigit():
         raise RestError("CHAT_ID", "Chat ID can't be empty")
-    try:
-        chat = chat_of(call, dialog)
-    except RestError as error:  # a sender is told less than a reader
-        raise RestError("CANCELED", "Message was not added") from error  # [PY]
+    if isinstance(text, list | dict):
+        raise RestError("PARAMS_ERROR", "Incorrect params")
+    number = int_or_none(dialog.removeprefix("chat").removeprefix("sg"))
+    absent = RestError("CANCELED", "Message was not added")  # [PY]
+    there = table(call.portal, "chat").get(number or 0)
+    chat = chat_of(call, dialog, no_access("Action unavailable") if there else absent)
     _check_beside(call, chat["id"])
     row = say(call.portal, chat, call.user, str(text or ""))
     row["dialog"] = dialog
@@ -130,7 +136,7 @@ def message_update(call: Call) -> Any:
     """Change what was said; an empty text deletes it."""
     row = _message(call, own=True)
     _check_attach(call)
-    _check_beside(call, row["chat"])
+    _check_beside(call, row["chat"], old=True)
     if call.get("message") is not None:
         row["message"] = str(call.get("message"))
     return True

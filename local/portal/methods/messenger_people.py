@@ -37,6 +37,9 @@ def user_get(call: Call) -> Any:
     number = call.number("id") if call.get("id") is not None else call.user
     if number <= 0:
         raise RestError("ID_EMPTY", "User ID can't be empty")
+    if call.owner().get("external") and number != call.user:
+        text = "You can request only users who are part of your extranet group"
+        raise RestError("ACCESS_DENIED", text)
     if number not in call.portal.users:
         raise RestError("USER_NOT_EXISTS", "User does not exist")
     return person(call.portal, number)

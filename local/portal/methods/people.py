@@ -8,7 +8,7 @@ from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler
 from local.portal.listing import PAGE, Page, cut, read_start
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 from local.portal.rows import show, table_of
 from local.portal.table import Row
 from local.portal.values import read_value
@@ -141,6 +141,17 @@ def _admin(call: Call) -> None:
         raise RestError("ERROR_CORE", "access_denied")
 
 
+def _check_groups(call: Call) -> None:
+    """A guest is invited into a group."""
+    given = call.get("sonet_group_id")
+    groups = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
+    if not any(groups):
+        raise RestError("ERROR_GROUPID", "Group code not specified")
+    table = table_of(call, FAMILIES["sonet_group"])
+    if any(table.get(int_or_none(one) or 0) is None for one in groups):
+        raise RestError("ERROR_NO_GROUP", "Group is specified incorrectly")
+
+
 @method("user.add", "user")
 def add(call: Call) -> Any:
     """Invite somebody."""
@@ -154,6 +165,10 @@ def add(call: Call) -> Any:
     extranet = str(call.get("extranet", default="")).upper() == "Y"
     if not values.get("departments") and not extranet:
         raise RestError("ERROR_ARGUMENT", "no_extranet_field")
+    if extranet:
+        _check_groups(call)
+    if 0 < call.portal.settings.user_limit <= len(call.portal.users):
+        raise RestError("ERROR_ARGUMENT", "user_count_exceeded")
     values = {"name": "", "lastName": ""} | values | {"external": extranet}
     name, last_name = str(values.pop("name") or ""), str(values.pop("lastName") or "")
     number = call.portal.add_user(name, last_name, **values)

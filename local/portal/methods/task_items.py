@@ -23,9 +23,8 @@ _ACTIONS = {"UPDATE": "EDIT", "DELETE": "DEL"}
 
 def _task(call: Call, family: str, number: Any, operation: str = "add") -> Row:
     row = call.portal.tasks.get(int_or_none(number) or 0)
-    unseen = row is not None and call.portal.denials and not call.portal.may_read(call.user, 0, row)
-    if row is None or unseen:
-        raise FAMILIES[family].error(operation, "denied")
+    if row is None or not call.portal.may_read(call.user, 0, row):
+        raise FAMILIES[family].error(operation, "denied" if row else "absent")
     return row
 
 
@@ -48,10 +47,13 @@ def check_item(call: Call, values: Row, old: Row | None) -> None:
         _toggle(call, values, values["IS_COMPLETE"])
 
 
-@hook("task.checklistitem", "deleting")
-def may_delete(call: Call, row: Row) -> None:
-    """Who may not see a task takes nothing from its checklist."""
-    _task(call, "task.checklistitem", row["TASKID"], "delete")
+def _may_delete(family: str, call: Call, row: Row) -> None:
+    """Who may not see a task takes nothing from it."""
+    _task(call, family, row["TASKID"], "delete")
+
+
+for _family in ("task.checklistitem", "task.elapseditem"):
+    hook(_family, "deleting")(partial(_may_delete, _family))
 
 
 def _note_item(what: str, call: Call, row: Row) -> None:
@@ -106,10 +108,12 @@ def check_comment(call: Call, values: Row, old: Row | None) -> None:
 
 
 def _attached(call: Call, number: str) -> Row:
-    """A file of the disk as a comment shows it; any number is taken [the page's sample]."""
-    file = table_of(call, FAMILIES["disk.object"]).get(int_or_none(number) or 0) or {}
+    """A file of the disk as a comment shows it."""
+    file = table_of(call, FAMILIES["disk.object"]).get(int_or_none(number) or 0)
+    if file is None:
+        raise RestError("ERROR_CORE", "File not found<br>")
     address = f"/bitrix/tools/disk/uf.php?attachedId={number}&ncc=1&action="
-    shown = {"ATTACHMENT_ID": number, "NAME": file.get("NAME", ""), "FILE_ID": number}
+    shown = {"ATTACHMENT_ID": number, "NAME": file["NAME"], "FILE_ID": number}
     shown |= {"SIZE": str(file.get("SIZE", 0)), "DOWNLOAD_URL": f"{address}download"}
     return shown | {"VIEW_URL": f"{address}show"}
 
@@ -151,14 +155,19 @@ def check_elapsed(call: Call, values: Row, _old: Row | None) -> None:
 
 
 def _elapsed_get(call: Call) -> Any:
+    _task(call, "task.elapseditem", call.get("taskid"), "get")
     return [show(_ELAPSED, find_row(call, _ELAPSED, "get"))]
 
 
 def _elapsed_list(call: Call) -> Page:
     """Order, filter, select and page, after the task or, with no task, alone."""
     values = [value for _, value in entries(call.params)]
-    task = int_or_none(values.pop(0)) if values and not isinstance(values[0], dict | list) else None
-    maps = [one for one in values if isinstance(one, dict | list)]
+    first = values.pop(0) if values and not isinstance(values[0], dict | list) else None
+    task, maps = int_or_none(first), [one for one in values if isinstance(one, dict | list)]
+    if len(maps) < len(values) or (first and task is None):
+        raise _ELAPSED.error("list", "arguments")
+    if task is not None:
+        _task(call, "task.elapseditem", task, "list")
     order, given, select, more = [*maps, *([], [], [], [])][:4]
     test = FilterCompiler(call.portal, _ELAPSED, "classic").compile(given)
     rows = [row for row in table_of(call, _ELAPSED).walk() if task in (None, row["TASKID"])]

@@ -10,7 +10,7 @@ from local.portal.methods.task_numbers import task_number
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
-from local.portal.task_fields import own_names, own_value, own_values, snake
+from local.portal.task_fields import check_own, own_names, own_value, own_values, snake
 from local.portal.task_filter import ALIASES, special_test, task_test
 from local.portal.task_store import ancestors, change_task, create_task, emit_task
 from local.portal.task_view import NAMES, TEMPLATE, detail, list_view
@@ -75,7 +75,7 @@ def _check(call: Call, values: Row, number: int) -> None:
     ):
         raise _problem('User specified in the "Responsible" field not found')
     if "status" in values and values["status"] not in _STATUSES:
-        raise _problem("Incorrect status")
+        raise _problem("Invalid status" if number else "Incorrect status")
     if parent := int_or_none(values.get("parentId")):
         if parent == number:
             raise _problem("Cannot bind the node to itself")
@@ -99,6 +99,7 @@ def add(call: Call) -> Any:
     if not values.get("responsibleId"):
         raise _problem("Responsible person not specified")
     _check(call, values, 0)
+    check_own(call.portal, values)
     return {"task": detail(call.portal, create_task(call.portal, values, call.actor))}
 
 

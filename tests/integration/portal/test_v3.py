@@ -115,7 +115,7 @@ def test_pages_have_an_order_a_limit_and_an_offset(call):
         assert page.json()["result"] == {"items": [{"id": made[1]}]}
 
 
-def test_a_task_has_results_a_chat_and_files(call, task):
+def test_a_task_has_results_a_chat_and_files(server, call, task):
     """A result is made of a text or of a message; it can be changed, listed and removed."""
     add = call("tasks.task.result.add", {"fields": {"taskId": task, "text": "Done"}}).json()
     made = add["result"]["item"]
@@ -124,7 +124,11 @@ def test_a_task_has_results_a_chat_and_files(call, task):
     changed = call("tasks.task.result.update", change).json()["result"]["item"]
     assert (changed["text"], changed["updatedAt"] is None) == ("Done well", False)
     sent = call("tasks.task.chat.message.send", {"fields": {"taskId": task, "text": "Hello"}})
-    files = call("tasks.task.file.attach", {"taskId": task, "fileIds": [7]})
+    new = {"data": {"NAME": "a.txt"}, "fileContent": ["a.txt", "YQ=="]}
+    file = server.call("disk.storage.uploadFile", id=1, **new)["ID"]
+    files = call("tasks.task.file.attach", {"taskId": task, "fileIds": [file]})
+    absent = call("tasks.task.file.attach", {"taskId": task, "fileIds": [987]}).json()["error"]
+    assert absent["message"] == "Insufficient permissions"
     assert sent.json()["result"] == files.json()["result"] == {"result": True}
     message = {"fields": {"messageId": 1}}
     posted = call("tasks.task.result.addfromchatmessage", message).json()["result"]["item"]
@@ -184,7 +188,9 @@ REFUSED = [
     ("tasks.task.result.add", {"fields": {"taskId": "1", "text": "x"}}, INVALID),
     ("tasks.task.result.add", {"fields": {"fileIds": []}}, "VALIDATION_DTOVALIDATIONEXCEPTION"),
     ("tasks.task.result.add", {"fields": {"x": 1}}, "UNKNOWNDTOPROPERTYEXCEPTION"),
-    ("tasks.task.result.add", {"fields": {"taskId": 999, "text": "x"}}, "ACCESSDENIEDEXCEPTION"),
+    ("tasks.task.result.add", {"fields": {"taskId": 999, "text": "x"}}, INVALID),
+    ("tasks.task.result.add", {"fields": {"taskId": 0, "text": "x"}}, INVALID),
+    ("tasks.task.result.add", {"fields": {"taskId": None, "text": "x"}}, INVALID),
     ("tasks.task.result.addfromchatmessage", {"fields": {"messageId": 9}}, INVALID),
     ("tasks.task.result.update", {"fields": {"text": "x"}}, INVALID),
     ("tasks.task.result.delete", {"id": 9_999_999}, "ACCESSDENIEDEXCEPTION"),

@@ -72,6 +72,9 @@ def documentation_portal() -> Portal:
     for code in ("C9:UC_KN8KFI", "C9:UC_NYL06U"):
         portal.directories.add_status("DEAL_STAGE_9", code, "Own stage")
     _items(portal)
+    portal.tables["disk.object"] = Table()
+    for number in (4753, 4755):
+        portal.tables["disk.object"].put(number, {"id": number, "NAME": "a.txt", "SIZE": 1})
     _rest(portal)
     return portal
 

@@ -184,10 +184,15 @@ def test_groups_are_seen_by_both_interfaces(full):
 
 def test_a_comment_shows_its_files(full):
     """[task-comment-item-add.md] Files of the disk, by their numbers."""
-    text = {"POST_MESSAGE": "Look", "UF_FORUM_MESSAGE_DOC": ["n4755"]}
+    new = {"data": {"NAME": "a.txt"}, "fileContent": ["a.txt", "YQ=="]}
+    file = full.call("disk.storage.uploadFile", id=1, **new)["ID"]
+    text = {"POST_MESSAGE": "Look", "UF_FORUM_MESSAGE_DOC": [f"n{file}"]}
     number = full.call("task.commentitem.add", TASKID=1, FIELDS=text)
     comment = full.call("task.commentitem.get", TASKID=1, ITEMID=number)
-    assert comment["ATTACHED_OBJECTS"]["4755"]["FILE_ID"] == "4755"
+    assert comment["ATTACHED_OBJECTS"][str(file)]["FILE_ID"] == str(file)
+    text["UF_FORUM_MESSAGE_DOC"] = ["n4755"]
+    absent = full.refusal("task.commentitem.add", TASKID=1, FIELDS=text)
+    assert (absent.code, absent.text) == ("ERROR_CORE", "File not found<br>")
 
 
 def test_a_day_is_opened_paused_and_closed(full):

@@ -121,4 +121,4 @@ def test_a_calendar_without_an_owner_is_the_callers(full):
     """[calendar-section-add.md] Where it is a user's."""
     number = full.call("calendar.section.add", type="user", name="One")
     rows = full.call("calendar.section.get", type="user", ownerId=1)
-    assert [row["ID"] for row in rows] == [str(number)]
+    assert [row["ID"] for row in rows] == ["1", str(number)]
