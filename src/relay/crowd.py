@@ -18,7 +18,6 @@ tests/integration/test_crowd.py plays it.
 """
 
 import random
-import time
 from collections.abc import Collection
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,13 +47,11 @@ def is_crowded(waits: Collection[int]) -> bool:
 
 
 def pause_seconds(waits: Collection[int], remaining_seconds: float) -> float:
-    """Return how long to wait before a batch is given back, within the function's time."""
+    """Return how long to wait before a batch is given back, within the function's time.
+
+    Its records stay in flight meanwhile, and no others come in.
+    """
     return max(min(len(waits) / PER_SECOND, remaining_seconds), 0)
-
-
-def wait(seconds: float) -> None:
-    """Let a pause go by; its records stay in flight, and no others come in."""
-    time.sleep(seconds)
 
 
 def shortened(wait_seconds: int) -> int:

@@ -65,7 +65,7 @@ def hand_back(
     if remaining_seconds and crowd.is_crowded(waits):
         pause = crowd.pause_seconds(waits, remaining_seconds)
         logger.warning("crowded", extra={"records": len(waits), "seconds": round(pause, 1)})
-        crowd.wait(pause)
+        time.sleep(pause)
         judged = [(one, crowd.shortened(s) if s is not None else s) for one, s in judged]
     requests = _hiding([(one.record, seconds) for one, seconds in judged if seconds is not None])
     requests += [

@@ -90,27 +90,21 @@ _client_lock = threading.Lock()  # boto3's default session is not thread-safe
 
 
 @cache
-def _client(service: str, connect_seconds: float, read_seconds: float, connections: int) -> Client:
+def client(service: str, *, read_seconds: float = 2, connections: int = 16) -> Client:
+    """Return the process's client of an AWS service; it makes two short attempts at a request."""
     with _client_lock:
         if _MODELS.is_dir():  # made by ops/build.py
             os.environ.setdefault("AWS_DATA_PATH", str(_MODELS))
         return boto3.client(
             service,
             config=Config(
-                connect_timeout=connect_seconds,
+                connect_timeout=1,
                 read_timeout=read_seconds,
                 max_pool_connections=connections,
                 # boto3's defaults (60 s, five attempts) are longer than a function's time.
                 retries={"total_max_attempts": 2, "mode": "standard"},
             ),
         )
-
-
-def client(
-    service: str, *, connect_seconds: float = 1, read_seconds: float = 2, connections: int = 16
-) -> Client:
-    """Return the process's client of an AWS service; it makes two short attempts at a request."""
-    return _client(service, connect_seconds, read_seconds, connections)
 
 
 def secrets(branch: str) -> dict[str, str]:
@@ -182,7 +176,7 @@ def own_secrets(*names: str) -> list[str]:
 
 def forget() -> None:
     """Drop all clients and cached secrets, for tests."""
-    _client.cache_clear()
+    client.cache_clear()
     _caches.clear()
 
 

@@ -140,7 +140,7 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
 def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, monkeypatch, capsys):
     """They are not hidden for long; a record that waits shortly or is given up is left alone."""
     paused = []
-    monkeypatch.setattr(crowd, "wait", paused.append)
+    monkeypatch.setattr(time, "sleep", paused.append)
     queue.in_flight = crowd.CROWDED + 1
     blocked = [Unhandled(record(number), OperatorError("m", "X")) for number in range(20)]
     others = [

@@ -1,17 +1,18 @@
 """Request -> verified Event: the steps that ingress and republish share."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from relay import settings
 from relay.errors import InvalidTokenError, NoTokensError, StaleTokensError
 from relay.event import Event
-from relay.ingress.form import Form, Request
+from relay.ingress.form import Form, Request, mapping
 from relay.ingress.recognise import to_event
 from relay.ingress.robot_cache import RobotCache
 from relay.ingress.robots import RobotCall, to_robot_event, verify_call
-from relay.ingress.tokens import TokenCache
+from relay.ingress.tokens import TokenCache, Tokens
 from relay.ingress.verify import token_of, verify_token
 
 MAX_EPOCH_MS = 253_402_300_800_000  # the year 10000: datetime ends there
@@ -26,8 +27,7 @@ class Arrival(NamedTuple):
 
 def arrival_of(request: Request, invocation_id: str = "") -> Arrival:
     """Return a request's arrival; the invocation's id and the present where it has none."""
-    gateway = request.get("requestContext")
-    gateway = gateway if isinstance(gateway, Mapping) else {}
+    gateway = mapping(request.get("requestContext"))
     request_id, epoch_ms = gateway.get("requestId"), gateway.get("timeEpoch")
     received_at = time.time()
     if type(epoch_ms) is int and 0 < epoch_ms < MAX_EPOCH_MS:
@@ -45,7 +45,10 @@ def accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
     token may have been stored since SSM answered last.
     """
     token = token_of(form)
-    portal = _verify(token, tokens)
+    if not any(tokens.tokens().values()):
+        missing = settings.missing_secrets(["application-tokens/<portal>"])
+        raise NoTokensError(str(missing)) from tokens.failed
+    portal = _verified(partial(verify_token, token), tokens, may_be_new=bool(token))
     tokens.note_use(portal, token)
     return to_event(form, portal, arrival.request_id, arrival.received_at)
 
@@ -56,34 +59,21 @@ def accept_call(call: RobotCall, arrival: Arrival, robots: RobotCache) -> Event:
     Raises MalformedRequestError for a call without a document, and what `accept` raises for a
     secret; where none is stored the call is refused, as its address can't be `make robot`'s.
     """
-    secrets = robots.tokens()
-    if not any(secrets.values()) and robots.failed:
+    if not any(robots.tokens().values()) and robots.failed:
         raise NoTokensError("the secrets of robots can't be read") from robots.failed
-    try:
-        verify_call(call, secrets, robots.members)
-    except InvalidTokenError as refusal:
-        if robots.refresh():
-            secrets = robots.tokens()
-            verify_call(call, secrets, robots.members)
-        elif robots.failed:
-            raise StaleTokensError(str(refusal)) from robots.failed
-        else:
-            raise
-    return to_robot_event(call, list(secrets[call.portal]), arrival.received_at, robots)
+    secrets = _verified(partial(verify_call, call, robots.members), robots)
+    return to_robot_event(call, list(secrets), arrival.received_at, robots)
 
 
-def _verify(token: bytes, tokens: TokenCache) -> str:
-    stored = tokens.tokens()
-    if not any(stored.values()):
-        missing = settings.missing_secrets(["application-tokens/<portal>"])
-        raise NoTokensError(str(missing)) from tokens.failed
+def _verified[T](verify: Callable[[Tokens], T], cache: TokenCache, *, may_be_new: bool = True) -> T:
+    """Return what `verify` makes of the stored tokens; they are read anew where it refuses."""
     try:
-        return verify_token(token, stored)
+        return verify(cache.tokens())
     except InvalidTokenError as refusal:
-        if tokens.refresh():
-            return verify_token(token, tokens.tokens())
-        if tokens.failed and token:
-            raise StaleTokensError(str(refusal)) from tokens.failed
+        if cache.refresh():
+            return verify(cache.tokens())
+        if cache.failed and may_be_new:
+            raise StaleTokensError(str(refusal)) from cache.failed
         raise
 
 

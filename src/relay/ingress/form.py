@@ -27,17 +27,18 @@ type Request = Mapping[str, Parsed]  # of API Gateway, payload format 2.0
 
 def read_form(request: Request) -> Form:
     """Return the form in a request (payload format 2.0); raises RejectedRequestError."""
-    http = _mapping(_mapping(request.get("requestContext")).get("http"))
+    http = mapping(mapping(request.get("requestContext")).get("http"))
     if http.get("method", "POST") != "POST":
         raise MalformedRequestError("only POST is served")
-    content_type = _mapping(request.get("headers")).get("content-type")
+    content_type = mapping(request.get("headers")).get("content-type")
     media_type = str(content_type).partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise UnsupportedMediaTypeError("send application/x-www-form-urlencoded")
     return parse_form(_read_body(request))
 
 
-def _mapping(value: Parsed) -> Mapping[str, Parsed]:
+def mapping(value: Parsed) -> Mapping[str, Parsed]:
+    """Return an object of a request, empty for any other value."""
     return value if isinstance(value, Mapping) else {}
 
 

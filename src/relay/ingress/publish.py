@@ -1,14 +1,13 @@
 """Event -> SNS; and, where that fails, the request as it came -> the spill queue."""
 
 import json
-from collections.abc import Mapping
 
 from relay import settings
 from relay.aws_types import Client
 from relay.errors import RequestTooLargeError
 from relay.event import Event
 from relay.ingress.accept import Arrival
-from relay.ingress.form import Request
+from relay.ingress.form import Request, mapping
 from relay.ingress.robots import is_robot_call, spillable
 
 MAX_MESSAGE_BYTES = 256 * 1024  # SNS's own limit on a message
@@ -36,8 +35,8 @@ def spill(request: Request, arrival: Arrival, sqs: Client) -> None:
     It is put there as it came, that of a robot with a digest in place of its secret.
     """
     (queue_url,) = settings.read("SPILL_QUEUE_URL")
-    headers = request.get("headers")  # a GET has no form, so they were not read
-    content_type = headers.get("content-type", "") if isinstance(headers, Mapping) else ""
+    # A GET has no form, so its headers were not read.
+    content_type = mapping(request.get("headers")).get("content-type", "")
     context: dict[str, object] = {
         "requestId": arrival.request_id,
         "timeEpoch": int(arrival.received_at * 1000),

@@ -3,16 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 
-from relay import settings
 from relay.event import ROBOT_ACTION, ROBOT_WINDOW_SECONDS, Event, robot_call_id
 from relay.ingress.tokens import TokenCache
 
 MAX_RECENT = 1000
-
-
-def read_secrets() -> Mapping[str, str]:
-    """Return the secrets of each portal's robots, one a line; raises botocore's errors."""
-    return settings.secrets("robots")
 
 
 class RobotCache(TokenCache):
@@ -21,9 +15,11 @@ class RobotCache(TokenCache):
     `members` maps a portal to the member id in its last event that bore an application token.
     """
 
+    branch = "robots"
+
     def __init__(
         self,
-        read: Callable[[], Mapping[str, str]] = read_secrets,
+        read: Callable[[], Mapping[str, str]] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(read, now)

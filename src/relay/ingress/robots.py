@@ -5,7 +5,7 @@ portal's own setting, so whoever may edit robots can read it; it says nothing ab
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from relay.cloudevent import Parsed
 from relay.errors import InvalidTokenError, MalformedRequestError, MethodNotAllowedError
 from relay.event import ROBOT_ACTION, ROBOT_NAME, ROBOT_PREFIX, Event
 from relay.ingress.document import entity_type_id, read_document
-from relay.ingress.form import Form, Request, parse_form, read_form
+from relay.ingress.form import Form, Request, mapping, parse_form, read_form
 from relay.ingress.recognise import iso, text_of, without_credentials
 from relay.ingress.robot_cache import RobotCache
 from relay.ingress.tokens import Tokens
@@ -39,14 +39,11 @@ def is_robot_call(request: Request) -> bool:
 
 def read_call(request: Request) -> RobotCall:
     """Return what a request on ROUTE holds; raises RejectedRequestError."""
-    context = request.get("requestContext")
-    http = context.get("http") if isinstance(context, Mapping) else None
-    method = http.get("method") if isinstance(http, Mapping) else None
+    method = mapping(mapping(request.get("requestContext")).get("http")).get("method")
     if method not in {"GET", "POST"}:
         raise MethodNotAllowedError("a robot is called with GET or POST")
     form = read_form(request) if method == "POST" else {}
-    path = request.get("pathParameters")
-    path = path if isinstance(path, Mapping) else {}
+    path = mapping(request.get("pathParameters"))
     stored = text_of(path.get("digest"))  # of a spilled request; the route has no such parameter
     secret = (text_of(path.get("secret")) or "").encode("utf-8", "replace")
     return RobotCall(
@@ -66,13 +63,17 @@ def spillable(request: Request) -> dict[str, object]:
     return {"routeKey": ROUTE, "rawQueryString": query, "pathParameters": path}
 
 
-def verify_call(call: RobotCall, secrets: Tokens, members: Mapping[str, str]) -> None:
-    """Raise InvalidTokenError, always the same, unless the address is one of the portal's."""
+def verify_call(call: RobotCall, members: Mapping[str, str], secrets: Tokens) -> Sequence[str]:
+    """Return the portal's secrets; raises InvalidTokenError, always the same, for another address.
+
+    `members` are the portals' member ids, as far as they are known.
+    """
     owner = owner_of(call.digest, secrets)
     member_id = _auth(call).get("member_id")
     wanted = members.get(call.portal)
     if not owner or owner != call.portal or (wanted and member_id and member_id != wanted):
         raise InvalidTokenError("the address is not one of this relay's robots")
+    return secrets[owner]
 
 
 def to_robot_event(call: RobotCall, secrets: list[str], at: float, cache: RobotCache) -> Event:
@@ -110,9 +111,8 @@ def to_robot_event(call: RobotCall, secrets: list[str], at: float, cache: RobotC
     )
 
 
-def _auth(call: RobotCall) -> Form:
-    auth = call.form.get("auth") or call.query.get("auth")
-    return auth if isinstance(auth, dict) else {}
+def _auth(call: RobotCall) -> Mapping[str, Parsed]:
+    return mapping(call.form.get("auth") or call.query.get("auth"))
 
 
 def _without(value: Parsed, secrets: list[str]) -> Parsed:

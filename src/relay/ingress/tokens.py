@@ -32,21 +32,22 @@ logger = Logger(service="ingress", location=None)
 type Tokens = Mapping[str, Sequence[str]]
 
 
-def read_tokens() -> Mapping[str, str]:
-    """Return each portal's tokens, one a line; raises botocore's errors."""
-    return settings.secrets("application-tokens")
-
-
 class TokenCache:
-    """The stored tokens by portal; `read` is called at most as often as the constants say."""
+    """The stored tokens by portal; `read` is called at most as often as the constants say.
+
+    It returns each portal's tokens, one a line, and raises botocore's errors.
+    """
+
+    branch = "application-tokens"
 
     def __init__(
         self,
-        read: Callable[[], Mapping[str, str]] = read_tokens,
+        read: Callable[[], Mapping[str, str]] | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._read_once, self._now, self._sleep = read, now, sleep
+        self._read_once = read or (lambda: settings.secrets(self.branch))
+        self._now, self._sleep = now, sleep
         self._patience = FIRST_READ_SECONDS
         self._cache = SecretCache(self._read_patiently, now)
         self._texts: Mapping[str, str] = {}

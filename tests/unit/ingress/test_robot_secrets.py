@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from relay import settings
 from relay.ingress import app, republish, robot_cache
 from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS
 from tests.ingress_aws import DEAL_ADD, DOWN, HANGS, counted
@@ -119,5 +120,5 @@ def test_the_functions_verify_robots_with_the_stored_secrets(portal, monkeypatch
 
 def test_the_secrets_are_read_from_their_own_branch(monkeypatch):
     """Secrets of robots lie beside the application tokens, not among them."""
-    monkeypatch.setattr(robot_cache.settings, "secrets", lambda branch: {"main": branch})
+    monkeypatch.setattr(settings, "secrets", lambda branch: {"main": branch})
     assert robot_cache.RobotCache().tokens() == {"main": ["robots"]}
