@@ -163,7 +163,7 @@ def _explain(demo: DemoPortal, stack: Stack) -> None:
     console.print("  curl -K .local/new-contact -d 'fields[NAME]=Ada' -d 'fields[LAST_NAME]=King'")
     console.print(f"See its effect - a comment and a notification: {demo.url}/ or below")
     console.print("\nA saved reaction or template.yaml runs within seconds, and nothing is lost.")
-    console.print("The journal (Ctrl-C ends everything):")
+    console.print("The journal, in UTC (Ctrl-C ends everything):")
 
 
 if __name__ == "__main__":

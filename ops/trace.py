@@ -159,8 +159,10 @@ def _checkpoints(
 
 def _show(subject: str, trace: Trace) -> None:
     name = trace.change.change_id if trace.change else "no change"
-    console.print(shown(f"{subject}  {name}  {trace.seconds:.1f} s"), style="bold")
     began = trace.steps[0].at
+    day = f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d}"
+    head = f"{subject}  {name}  {trace.seconds:.1f} s, {day} UTC"
+    console.print(shown(head), style="bold")
     for step in trace.steps:
         clock = f"{datetime.fromtimestamp(step.at, UTC):%H:%M:%S.%f}"[:12]
         after = f"+{step.at - began:.3f}"

@@ -296,7 +296,7 @@ def test_an_item_a_change_and_a_request_lead_to_the_same(aws, asked, capsys):
     assert one["change"] == CHANGE
     assert one["steps"][-1]["writes"] == ['tasks.task.add: done {"task": {"id": "3"}}']
     out = capsys.readouterr().out
-    assert f"deal/66  {CHANGE}  4.0 s" in out
+    assert f"deal/66  {CHANGE}  4.0 s, 2026-11-30 UTC" in out
     assert "+4.000  FollowUp      handled" in out
     assert max(map(len, out.splitlines())) <= 80
 
