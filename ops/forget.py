@@ -12,7 +12,7 @@ from ops.audit import open_audit
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
 from ops.past import Past
-from ops.terminal import console, shown
+from ops.terminal import console, numbered, shown
 from relay.history import BATCH, FORGOTTEN, PastChange, keys_of
 
 
@@ -29,14 +29,14 @@ def command(
     past = Past(client("dynamodb"), deployed)
     rows = list(past.history.of_item(portal, f"{key.entity}/{key.id}"))
     full = [one for one in rows if one.action != FORGOTTEN]
-    changes = f"{item}: {len(full)} changes"
+    changes = f"{item}: {numbered(len(full), 'change')}"
     if not full:
         console.print(shown(f"the history has nothing of {item} of portal {portal}"))
     elif go:
         audit = open_audit(cache(client), deployed.outputs["LogGroup"])
         delete(past, rows)
         audit.try_to_note("forgotten", [{"subject": item, "portal": portal, "changes": len(full)}])
-        console.print(shown(f"{changes} are forgotten; backups have them 35 days"))
+        console.print(shown(f"{changes} forgotten; backups keep what was in them for 35 days"))
     else:
         console.print(shown(f"{changes} would be forgotten for good; GO=1 does it"))
     return Outcome({"item": item, "portal": portal, "changes": len(full), "forgotten": go})
