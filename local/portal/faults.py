@@ -2,12 +2,12 @@
 
 import random
 import time
-import tomllib
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any
 
 from local.portal.errors import RestError
-from local.portal.schema import DATA
+from local.portal.family import REFUSALS, Family
 
 # kind: status, code, text [system-errors.md, limits.md]
 ERRORS: dict[str, tuple[int, str, str]] = {
@@ -48,7 +48,7 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     "failed": (500, "ERROR_CORE", "SQL query error!"),
 }
 # What methods' own pages say instead, where nothing in a request explains the failure
-_FAILED = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))["failed"]
+_FAILED = REFUSALS["failed"]
 # What happens to the answer itself
 TRANSPORT = {
     "timeout": "no answer for `seconds`, then the connection is closed",
@@ -63,6 +63,12 @@ TRANSPORT = {
 }
 
 
+def _of_section(method: str) -> str | None:
+    names = method.split(".")
+    keys = (".".join(names[:size]) for size in range(len(names), 0, -1))
+    return next((_FAILED[key] for key in keys if key in _FAILED), None)
+
+
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """What goes wrong, where, how often and how long."""
@@ -75,6 +81,9 @@ class Fault:
     until: float | None = None  # monotonic
     when: str = "before"
     seconds: float = 1.0
+    code: str | int | None = None  # what is answered, where the kind alone does not say it
+    text: str | None = None
+    status: int | None = None
     hits: int = 0
 
     def strikes(self, method: str, when: str, generator: random.Random) -> bool:
@@ -99,11 +108,15 @@ class Fault:
 
     def error(self, method: str) -> RestError | None:
         """The error answer, if it is one."""
-        if self.kind == "failed" and method in _FAILED:
-            code, text = _FAILED[method].split("|")
-            return RestError(code, text)
-        row = ERRORS.get(self.kind)
-        return RestError(row[1], row[2], row[0]) if row else None
+        if self.kind not in ERRORS:
+            return None
+        status, code, text = ERRORS[self.kind]
+        if self.kind == "failed" and (own := _of_section(method)):
+            status, (code, text) = HTTPStatus.BAD_REQUEST, own.split("|")
+        if self.code is not None:
+            status, code, text = HTTPStatus.BAD_REQUEST, str(self.code), ""
+        text = text if self.text is None else self.text
+        return RestError(Family.code_of(code), text, self.status or status)
 
     def to_dict(self) -> dict[str, Any]:
         """As the page shows it."""
@@ -129,6 +142,7 @@ def make_fault(number: int, given: dict[str, Any]) -> Fault:
         until=None if lasts is None else time.monotonic() + float(lasts),
         when=when,
         seconds=float(given.get("seconds", 1.0)),
+        **{name: given[name] for name in ("code", "text", "status") if name in given},
     )
 
 

@@ -1,29 +1,34 @@
-"""What a family's values must be, as lines of its description: `rules` in `data/families/`.
+"""What a request must be, as lines: `rules` of a family, and of methods in `refusals.toml`.
 
 A line is a word, a field, what the word needs, and after ` : ` the error as `code|text|status`:
 
-`filled F`      a new row has it
-`unique F`      no other row has the same; `F+G`: the same in both
-`once F V`      one row at most has this value
-`among F A,B`   it is one of these
-`like F REGEX`  the whole of it matches
-`row F FAMILY`  it is the number of a row of a family
-`kept F V`      a row with this value can't be deleted; without V: with any
+`filled F`          a new row has it
+`unique F`          no other row has the same; `F+G`: the same in both
+`once F V`          one row at most has this value
+`among F A,B`       it is one of these
+`like F REGEX`      the whole of it matches
+`row F FAMILY`      it is the number of a row of a family
+`same F FAMILY G`   the row that it names has the same G
+`kept F V`          a row with this value can't be deleted; without V: with any
+
+`add.` or `update.` before a word: there alone. Of a method, fields are its parameters and
+those in `fields`, and a line may say who asks: `guest`, `denied`, `colleague` (no administrator;
+with F: who gives it), or `plan` that the plan has no room.
 """
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fnmatch import filter as matching
+from functools import partial
+from typing import Any
 
-from local.portal.call import Call
+from local.portal.call import METHODS, Call
 from local.portal.errors import RestError
-from local.portal.family import FAMILIES, Family
-from local.portal.php import int_or_none
+from local.portal.family import FAMILIES, REFUSALS, Family
+from local.portal.php import entries, int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _EMPTY: tuple[Any, ...] = (None, "", [])
 
@@ -32,61 +37,117 @@ _EMPTY: tuple[Any, ...] = (None, "", [])
 class _Rule:
     word: str
     keys: list[str]
-    need: str
+    need: list[str]
     error: tuple[str, str, str]
 
+    def refusal(self, value: Any) -> RestError:
+        code, text, status = self.error
+        shown = text.replace("{value}", str(value))
+        return RestError(Family.code_of(code), shown, int(status or 400))
 
-def _rules(family: Family) -> list[_Rule]:
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a rule is held against: the whole row, what a request gives of it, the row before."""
+
+    call: Call
+    row: Row
+    given: Row
+    old: Row | None = None
+    family: Family | None = None
+
+
+def _rules(lines: str, key_of: Callable[[str], str]) -> list[_Rule]:
     found = []
-    for line in family.data.get("rules", "").strip().splitlines():
+    for line in lines.strip().splitlines():
         left, _, error = line.partition(" : ")
-        word, names, *need = left.split(maxsplit=2)
-        keys = [family.key_of(name) for name in names.split("+")]
+        word, names, need = (*left.split(maxsplit=2), "", "")[:3]
+        keys = [key_of(name) for name in names.split("+")]
         code, text, status = (*error.split("|"), "", "")[:3]
-        found.append(_Rule(word, keys, need[0].strip() if need else "", (code, text, status)))
+        needs = [need.strip()] if word.endswith("like") else need.split()
+        found.append(_Rule(word, keys, needs or [""], (code, text, status)))
     return found
 
 
 def check_rules(call: Call, family: Family, values: Row, old: Row | None) -> None:
     """Raise the error of the first rule that the values break."""
-    for rule in _rules(family):
-        if _breaks(call, family, rule, values, old):
-            code, text, status = rule.error
-            shown = text.replace("{value}", str(values.get(rule.keys[0])))
-            raise RestError(family.code_of(code), shown, int(status or 400))
+    case = _Case(call, (old or {}) | values, values, old, family)
+    for rule in _rules(family.data.get("rules", ""), family.key_of):
+        if _breaks(rule, case):
+            raise rule.refusal(values.get(rule.keys[0]))
 
 
 def check_deletion(family: Family, row: Row) -> None:
     """Raise the error of the first rule that keeps a row."""
-    for rule in _rules(family):
+    for rule in _rules(family.data.get("rules", ""), family.key_of):
         value = row.get(rule.keys[0])
-        if rule.word == "kept" and (str(value) == rule.need if rule.need else value):
-            code, text, status = rule.error
-            raise RestError(family.code_of(code), text, int(status or 400))
+        if rule.word == "kept" and (str(value) == rule.need[0] if rule.need[0] else value):
+            raise rule.refusal(value)
 
 
-def _breaks(call: Call, family: Family, rule: _Rule, values: Row, old: Row | None) -> bool:
-    row = (old or {}) | values
-    value, given = row.get(rule.keys[0]), rule.keys[0] in values
-    if rule.word == "filled":
-        return value in _EMPTY and (given or old is None)
-    if value in _EMPTY or not any(key in values for key in rule.keys):
+def guard_methods() -> None:
+    """Hold requests against the rules of `refusals.toml` before their methods run."""
+    for group in reversed(REFUSALS["methods"].values()):  # the first asks first
+        rules = _rules(group["rules"], str.lower)
+        for pattern in group["names"].split():
+            for name in matching(METHODS, pattern.lower()):
+                run = partial(_guarded, rules, METHODS[name].run)
+                METHODS[name] = replace(METHODS[name], run=run)
+
+
+def _guarded(rules: list[_Rule], run: Callable[[Call], Any], call: Call) -> Any:
+    values: Row = {name.lower(): value for name, value in entries(call.get("fields"))}
+    values |= call.params
+    for rule in rules:
+        if _breaks(rule, _Case(call, values, values)):
+            raise rule.refusal(values.get(rule.keys[0]))
+    return run(call)
+
+
+def _breaks(rule: _Rule, case: _Case) -> bool:
+    when, _, word = rule.word.rpartition(".")
+    if when and (when == "add") != (case.old is None):
         return False
-    tests: dict[str, Callable[[], bool]] = {
-        "among": lambda: str(value) not in rule.need.split(","),
-        "like": lambda: re.fullmatch(rule.need, str(value)) is None,
-        "row": lambda: table_of(call, FAMILIES[rule.need]).get(int_or_none(value) or 0) is None,
-        "once": lambda: str(value) == rule.need and _taken(call, family, rule, row, old),
-        "unique": lambda: _taken(call, family, rule, row, old),
-    }
-    return rule.word in tests and tests[rule.word]()
+    if word in _ASKED:
+        return _ASKED[word](rule, case)
+    value, given = case.row.get(rule.keys[0]), rule.keys[0] in case.given
+    if word == "filled":
+        return value in _EMPTY and (given or case.old is None)
+    if value in _EMPTY or not any(key in case.given for key in rule.keys):
+        return False
+    return word in _TESTS and _TESTS[word](value, rule.need, case, rule)
 
 
-def _taken(call: Call, family: Family, rule: _Rule, row: Row, old: Row | None) -> bool:
+def _row(family: str, value: Any, case: _Case) -> Row | None:
+    return table_of(case.call, FAMILIES[family]).get(int_or_none(value) or 0)
+
+
+def _taken(rule: _Rule, case: _Case) -> bool:
     """Whether another row has the same."""
-    wanted = [str(row.get(key)) for key in rule.keys]
-    number = old["id"] if old else 0
-    return any(
+    wanted = [str(case.row.get(key)) for key in rule.keys]
+    number = case.old["id"] if case.old else 0
+    return case.family is not None and any(
         other["id"] != number and [str(other.get(key)) for key in rule.keys] == wanted
-        for other in table_of(call, family).walk()
+        for other in table_of(case.call, case.family).walk()
     )
+
+
+_ASKED: dict[str, Callable[[_Rule, _Case], bool]] = {
+    "guest": lambda _, case: bool(case.call.owner().get("external")),
+    "denied": lambda _, case: case.call.portal.denied(case.call.user),
+    "colleague": lambda rule, case: (
+        not case.call.owner().get("admin")
+        and (rule.keys == [""] or case.row.get(rule.keys[0]) not in _EMPTY)
+    ),
+    "plan": lambda _, case: case.call.portal.settings.plan_restricted,
+}
+_TESTS: dict[str, Callable[[Any, list[str], _Case, _Rule], bool]] = {
+    "among": lambda value, need, *_: str(value) not in need[0].split(","),
+    "like": lambda value, need, *_: re.fullmatch(need[0], str(value)) is None,
+    "row": lambda value, need, case, _: _row(need[0], value, case) is None,
+    "same": lambda value, need, case, _: (
+        (_row(need[0], value, case) or {}).get(need[1]) != case.row.get(need[1])
+    ),
+    "once": lambda value, need, case, rule: str(value) == need[0] and _taken(rule, case),
+    "unique": lambda _, __, case, rule: _taken(rule, case),
+}

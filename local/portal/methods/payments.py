@@ -77,10 +77,17 @@ def document_fields(call: Call) -> Any:
     view = show(_DOCUMENT, find_row(call, _DOCUMENT, "get"))
     values = {"DocumentNumber": view["number"], "DocumentTitle": view["title"]}
     values |= dict(entries(call.get("values")))
-    more = {"required": "Y", "group": ["Document"], "chain": "this.DOCUMENT"}
-    return {
-        "documentFields": {
-            name: more | {"title": name, "value": value, "default": value}
-            for name, value in values.items()
-        }
+    more: Row = {"required": "Y", "group": ["Document"], "chain": "this.DOCUMENT"}
+    found = {
+        name: more | {"title": name, "value": value, "default": value}
+        for name, value in values.items()
     }
+    own = [row for row in call.portal.items[4].walk() if row.get("isMyCompany") == "Y"]
+    choice = [{"value": str(row["id"]), "title": row["title"], "selected": False} for row in own]
+    for row in choice[:1]:
+        row["selected"] = True
+    more = {"group": ["Document", "My Company"]}
+    logo = {"title": "Logo", "value": None, "default": None, "type": "IMAGE"}
+    found["MyCompanyUfLogo"] = more | logo | {"chain": "this.SOURCE.MY_COMPANY.UF_LOGO"}
+    found["MY_COMPANY"] = more | {"title": "My Company", "value": choice}
+    return {"documentFields": found}

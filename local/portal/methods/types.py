@@ -36,7 +36,8 @@ def add(call: Call) -> Any:
     elif not str(number).isdigit() or not _allowed(int(number)) or int(number) in taken:
         raise invalid_argument("entityTypeId is out of allowed range")
     sections = fields.get("customSections")
-    if sections is not None and not entries(sections) and fields.get("customSectionId") == 0:
+    nowhere = sections is not None and not entries(sections) and fields.get("customSectionId") == 0
+    if nowhere or (_flag(fields.get("isExternal")) == "Y" and not fields.get("customSectionId")):
         raise RestError("0", _PLACE_REQUIRED)
     return {"type": _make(call, int(number), fields)}
 
