@@ -10,10 +10,9 @@ from contextlib import nullcontext
 from relay.errors import MayHaveRunError, TransientError
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.lease import Lease
-from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
 from tests.dynamo import Dynamo
-from tests.runs import batch_of
+from tests.runs import batch_of, once
 
 DEAL, COMMENT, TASK, UPDATE = (
     *("crm.item.add", "crm.timeline.comment.add", "tasks.task.add", "crm.item.update"),
@@ -91,7 +90,7 @@ class Delivery:
 
     async def react(self, program, order):
         """Run the reaction, then store what it has done."""
-        portal = OncePortal(self, self.run)
+        portal = once(self, self.run)
         try:
             for at, stage in enumerate(program):
                 calls = [

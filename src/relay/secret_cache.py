@@ -17,24 +17,24 @@ RETRY_SECONDS = 5
 MAX_GROWTH = 4  # of RETRY_SECONDS, after several failures in a row
 
 
-class SecretCache:
-    """The values that `read` returns, {name: secret}. Thread-safe.
+class SecretCache[V]:
+    """The values that `read` returns, {name: value}. Thread-safe.
 
     `error` is that of the last read, None if it worked; `failures` counts failed reads in a row.
     """
 
     def __init__(
-        self, read: Callable[[], Mapping[str, str]], now: Callable[[], float] | None = None
+        self, read: Callable[[], Mapping[str, V]], now: Callable[[], float] | None = None
     ) -> None:
         self._read, self._now = read, now or time.monotonic
         self._reading = threading.Lock()
-        self._values: Mapping[str, str] | None = None
+        self._values: Mapping[str, V] | None = None
         self._read_at = self._retry_at = float("-inf")
         self.failures = 0
         self.error: BotoCoreError | ClientError | None = None
 
-    def values(self, max_age: float = KEEP_SECONDS) -> Mapping[str, str]:
-        """Return {name: secret}, read at most `max_age` seconds ago, or earlier if SSM fails.
+    def values(self, max_age: float = KEEP_SECONDS) -> Mapping[str, V]:
+        """Return {name: value}, read at most `max_age` seconds ago, or earlier if SSM fails.
 
         Raises botocore's errors if no read has worked yet.
         """

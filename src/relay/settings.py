@@ -124,7 +124,7 @@ def secrets(branch: str) -> dict[str, str]:
         request["NextToken"] = answer["NextToken"]
 
 
-_caches: dict[str, SecretCache] = {}
+_caches: dict[str, SecretCache[str]] = {}
 
 
 def _cached_secrets(branch: str, *names: str) -> list[str]:

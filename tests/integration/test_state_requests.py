@@ -18,13 +18,12 @@ from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
-from relay.reaction.portal import OncePortal
 from relay.reaction.run import Run
 from relay.state_requests import StateRequests
 from relay.state_writes import Condition, Put
 from tests.dynamo import Dynamo
 from tests.ledger import store, update
-from tests.runs import KEY, batch_of
+from tests.runs import KEY, batch_of, once
 
 
 class Moto:
@@ -68,10 +67,10 @@ def run(table, token, checkpoint=None):
         stored = checkpoint or Checkpoint.of(KEY, row, time.time())
         lease = Lease(stored, token, time.time() + 60, batch_of(table))
         run = Run(lease, lambda *_, **__: None)
-        once = OncePortal(portal, run)
+        given = once(portal, run)
         try:
-            await once.call("tasks.task.add", fields={"TITLE": "x", "RESPONSIBLE_ID": 1})
-            await once.call("crm.timeline.comment.add", fields={"COMMENT": "x"})
+            await given.call("tasks.task.add", fields={"TITLE": "x", "RESPONSIBLE_ID": 1})
+            await given.call("crm.timeline.comment.add", fields={"COMMENT": "x"})
         finally:
             await run.finish(failed=False)
 

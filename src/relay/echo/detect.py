@@ -19,12 +19,12 @@ from datetime import datetime
 from relay.aws_types import Item
 from relay.change import Change
 from relay.echo.derived_fields import Cause, follows
+from relay.echo.effects import PREFIX
 from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
 from relay.echo.multi_fields import explains_multi_fields
 from relay.echo.note_text import MULTI_FIELD, ROWS, NoteText
 from relay.echo.row_writes import explains_rows
 from relay.echo.same_value import DAYS, is_same, moment, plain
-from relay.echo.stamps import PREFIX
 from relay.state_table import gone_key, made_block_key, made_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeIs
 
 from relay.echo.same_value import plain
-from relay.echo.stamps import PREFIX
 from relay.kinds import KINDS, TASK, name_of
 from relay.portal.api import Params
 
+PREFIX = "relay-"  # of a stamp's text (relay.echo.stamps)
 _NAMES = {kind.name for kind in KINDS.values() if kind.has_own_methods}
 _OWNERS = {kind.owner_code: kind.name for kind in KINDS.values() if kind.owner_code}
 # What a task's own methods set.

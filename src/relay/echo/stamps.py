@@ -12,18 +12,15 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from relay.echo.effects import PREFIX, created_item
 from relay.echo.same_value import plain
-from relay.kinds import KINDS, TASK, kind_of, name_of
+from relay.kinds import kind_of
 from relay.portal.api import Params
 
 ORIGINATOR = "bitrix24-relay"
-PREFIX = "relay-"
-_KEY_FIELDS = {
-    f"crm.{kind.name}.add": kind.key_fields for kind in KINDS.values() if kind.has_own_methods
-} | {"tasks.task.add": KINDS[TASK].key_fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,20 @@ class Stamp:
 
 def stamp_of(method: str, params: Params, key: str) -> Stamp | None:
     """Return the stamp with a key for a call; None where no field can hold one."""
-    names = _key_fields(method.lower(), params)
+    created = created_item(method, params)
     _, fields = fields_of(params)
-    if not names or fields is None:
+    if not created or fields is None:
         return None
-    text = PREFIX + key
-    stamp = {name: ORIGINATOR if plain(name) == "originatorid" else text for name in names}
+    try:
+        names = kind_of(created.entity).key_fields
+    except KeyError:
+        return None
+    stamp = {name: ORIGINATOR if name == "originatorId" else PREFIX + key for name in names}
+    if method.lower() != "crm.item.add":  # whose methods spell fields in capitals
+        stamp = {re.sub("([A-Z])", r"_\1", name).upper(): text for name, text in stamp.items()}
     used = {plain(name) for name, value in fields.items() if value}
-    return None if used & {plain(name) for name in stamp} else Stamp(stamp)
+    free = not used & {plain(name) for name in stamp}
+    return Stamp(stamp) if stamp and free else None
 
 
 def fields_of(params: Params) -> tuple[str, Params | None]:
@@ -55,14 +58,3 @@ def fields_of(params: Params) -> tuple[str, Params | None]:
     name = next((name for name in params if name.lower() == "fields"), "fields")
     fields = params.get(name, {})
     return name, fields if isinstance(fields, Mapping) else None
-
-
-def _key_fields(method: str, params: Params) -> Sequence[str]:
-    """Return the fields that may hold a create's key, spelled as its method takes them."""
-    if method != "crm.item.add":
-        return [re.sub("([A-Z])", r"_\1", name).upper() for name in _KEY_FIELDS.get(method, ())]
-    number = str(params.get("entityTypeId", ""))
-    try:
-        return kind_of(name_of(int(number) if number.isdecimal() else 0)).key_fields
-    except KeyError:
-        return ()

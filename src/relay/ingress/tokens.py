@@ -12,6 +12,7 @@ import hmac
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -50,7 +51,6 @@ class TokenCache:
         self._now, self._sleep = now, sleep
         self._patience = FIRST_READ_SECONDS
         self._cache = SecretCache(self._read_patiently, now)
-        self._texts: Mapping[str, str] = {}
         self._tokens: Tokens = {}
         self._older_logged: dict[str, float] = {}
         self._spilled = 0
@@ -95,28 +95,25 @@ class TokenCache:
         self._spilled += 1
         return self.failed is not None and self._spilled <= MAX_SPILLED
 
-    def _read_patiently(self) -> Mapping[str, str]:
-        """Read from SSM; the first time, while it throttles, again and again."""
+    def _read_patiently(self) -> Tokens:
+        """Return the tokens in SSM; the first time, while it throttles, it is asked repeatedly."""
         end, self._patience = self._now() + self._patience, 0.0
         while True:
             try:
-                return self._read_once()
+                texts = self._read_once()
             except ClientError as error:
                 pause = random.uniform(0, LONGEST_PAUSE_SECONDS)
                 is_throttled = error.response["Error"]["Code"] == THROTTLED
                 if not is_throttled or self._now() + pause > end:
                     raise
                 self._sleep(pause)
+            else:
+                return {
+                    portal: [token for line in text.splitlines() if (token := line.strip())]
+                    for portal, text in texts.items()
+                }
 
     def _read(self, max_age: float) -> Tokens:
-        try:
-            texts = self._cache.values(max_age)
-        except (BotoCoreError, ClientError):
-            return self._tokens
-        if texts is not self._texts:
-            self._texts = texts
-            self._tokens = {
-                portal: [token for line in text.splitlines() if (token := line.strip())]
-                for portal, text in texts.items()
-            }
+        with suppress(BotoCoreError, ClientError):  # no read has worked yet
+            self._tokens = self._cache.values(max_age)
         return self._tokens

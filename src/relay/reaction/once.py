@@ -35,11 +35,9 @@ class Attempt(NamedTuple):
 
 
 class OnceWriter:
-    """The writes of one run through one portal; `notes` is None in tests only."""
+    """The writes of one run through one portal."""
 
-    def __init__(
-        self, portal: PortalApi, run: Run, lookup: Lookup, notes: WriteNotes | None
-    ) -> None:
+    def __init__(self, portal: PortalApi, run: Run, lookup: Lookup, notes: WriteNotes) -> None:
         self._portal = portal
         self._run = run
         self._lookup = lookup
@@ -155,8 +153,7 @@ class OnceWriter:
         if stamp:
             call = Call(call.method, stamp.put_on(call.params))
         try:
-            if self._notes:
-                await self._held(self._notes.before(write, call))
+            await self._held(self._notes.before(write, call))
             result = await send(self._portal, call)
         except MayHaveRunError as error:
             if stamp is None and not attempt.is_harmless:
@@ -169,8 +166,7 @@ class OnceWriter:
             raise lost from error
         except BaseException as error:  # it was refused, or never left
             self._run.claims.drop_intent(write)
-            if self._notes:
-                await self._held(self._notes.failed(write, error))
+            await self._held(self._notes.failed(write, error))
             raise
         return await self._done(attempt, call, result)
 
@@ -179,8 +175,7 @@ class OnceWriter:
         write, result = attempt.write, reduced(call, answered)
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)
-        if self._notes:
-            await self._held(self._notes.after(write, call, answered))
+        await self._held(self._notes.after(write, call, answered))
         return result
 
     async def _held(self, io: Awaitable[None]) -> None:

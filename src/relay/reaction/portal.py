@@ -18,16 +18,10 @@ from relay.reaction.write_notes import WriteNotes
 class OncePortal:
     """The portal that a reaction gets; it has the methods of `relay.portal.Portal`."""
 
-    def __init__(
-        self,
-        portal: PortalApi,
-        run: Run,
-        lookup: Lookup | None = None,
-        notes: WriteNotes | None = None,
-    ) -> None:
+    def __init__(self, portal: PortalApi, run: Run, lookup: Lookup, notes: WriteNotes) -> None:
         self._portal = portal
         self._run = run
-        self._writer = OnceWriter(portal, run, lookup or Lookup(portal), notes)
+        self._writer = OnceWriter(portal, run, lookup, notes)
 
     @property
     def requests(self) -> int:

@@ -12,8 +12,7 @@ from relay.errors import (
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
 from relay.reaction.lease import Lease
-from relay.reaction.portal import OncePortal
-from tests.runs import COMMENT, KEY, calls
+from tests.runs import COMMENT, KEY, calls, once
 
 
 def test_of_two_deliveries_at_once_one_waits(record):
@@ -31,7 +30,7 @@ def test_of_two_deliveries_at_once_one_waits(record):
                 return 7
 
         runs = [record.run_of(Checkpoint(KEY), f"t{number}") for number in range(2)]
-        portals = [OncePortal(Slow(), run) for run in runs]
+        portals = [once(Slow(), run) for run in runs]
         first = asyncio.create_task(portals[0].call(COMMENT, fields={}))
         await begun.wait()
         with pytest.raises(TransientError) as refused:
@@ -119,7 +118,7 @@ def test_a_run_that_read_too_early_continues_from_the_stored_checkpoint(record):
 
     async def late():
         run = record.run_of(Checkpoint(KEY), "late")
-        result = await OncePortal(portal, run).call(COMMENT, fields={"COMMENT": "x"})
+        result = await once(portal, run).call(COMMENT, fields={"COMMENT": "x"})
         await run.finish(failed=True)
         return result
 

@@ -8,8 +8,7 @@ import pytest
 from relay.errors import PermanentError
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.portal import OncePortal
-from tests.runs import COMMENT, KEY, calls, in_trouble
+from tests.runs import COMMENT, KEY, calls, in_trouble, once
 
 
 def test_a_write_is_finished_although_its_caller_was_cancelled(record):
@@ -25,7 +24,7 @@ def test_a_write_is_finished_although_its_caller_was_cancelled(record):
                 return 7
 
         run = record.run_of(Checkpoint(KEY), "t")
-        task = asyncio.create_task(OncePortal(Slow(), run).call(COMMENT, fields={}))
+        task = asyncio.create_task(once(Slow(), run).call(COMMENT, fields={}))
         await begun.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -84,7 +83,7 @@ def test_a_write_that_fails_when_its_caller_is_gone_leaves_no_noise(record):
                 raise PermanentError(method, "REFUSED", "no")
 
         run = record.run_of(Checkpoint(KEY), "t")
-        task = asyncio.create_task(OncePortal(Refusing(), run).call(COMMENT, fields={}))
+        task = asyncio.create_task(once(Refusing(), run).call(COMMENT, fields={}))
         await begun.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
