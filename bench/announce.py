@@ -21,8 +21,7 @@ from relay.aws_types import StreamBatch, StreamRecord
 from relay.tracking import announce
 from relay.tracking.mirror import Mirror
 from relay.tracking.projection import canonical_json, project
-from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Key, RowHead
+from relay.tracking.row import ITEM, Key, Row
 
 CHANGES, ROUNDS = 100, 15
 ENVIRONMENT = {
@@ -76,13 +75,10 @@ def answer(_session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse
 def record(number: int) -> StreamRecord:
     """Return the stream's record of a deal that was won."""
     images = [
-        to_item(
-            Reading(
-                key=Key("main", "deal", number), kind=ITEM, text=canonical_json(form), updated="",
-                read_at=1772366400.0 + seq, via="event", quiet=False,
-            ),
-            RowHead(seq - 1, "19a0c4e2b7fab12", ITEM), "",
-        )
+        Row(
+            key=Key("main", "deal", number), seq=seq, born="19a0c4e2b7fab12", kind=ITEM,
+            text=canonical_json(form), read_at=1772366400.0 + seq, via="event",
+        ).to_item()
         for seq, form in ((4, DEAL), (5, WON))
     ]  # fmt: skip
     return {
@@ -105,17 +101,17 @@ def main() -> int:
     batch: StreamBatch = {"Records": [record(number) for number in range(1, CHANGES + 1)]}
     mirror = Mirror(settings.client("dynamodb"), "Mirror")
     page = json.dumps([DEAL] * CHANGES)
-    readings = [
-        Reading(
-            key=Key("main", "deal", number), kind=ITEM, text=canonical_json(DEAL), updated="",
-            read_at=1772366400.0, via="event", quiet=False,
+    read = [
+        Row(
+            key=Key("main", "deal", number), seq=2, born="b", kind=ITEM, text=canonical_json(DEAL),
+            read_at=1772366400.0, via="event",
         )
         for number in range(CHANGES)
     ]  # fmt: skip
     project_all = microseconds(
         lambda: [canonical_json(project("deal", i)) for i in json.loads(page)]
     )
-    put = microseconds(lambda: [mirror.put_one(one, RowHead(1, "b", ITEM)) for one in readings])
+    put = microseconds(lambda: [mirror.put_one(one) for one in read])
     with patch.object(announce, "remember"):
         without = microseconds(lambda: announce.handler(batch))
     whole = microseconds(lambda: announce.handler(batch))

@@ -28,9 +28,8 @@ from relay.history import PastChange
 from relay.reaction.checkpoint import Checkpoint
 from relay.state_table import checkpoint_key
 from relay.tracking.projection import canonical_json
-from relay.tracking.reading import Reading, to_item
 from relay.tracking.remember import checksum
-from relay.tracking.row import ITEM, Key, RowHead
+from relay.tracking.row import ITEM, Key, Row
 
 CHANGES = 10_000
 VERSIONS = 100  # of the deal whose history is shown
@@ -125,11 +124,11 @@ def rows(changes: int, now: float) -> Iterator[tuple[str, Item]]:
     for number in range(1, changes + 1):
         versions = range(2, VERSIONS if number == 1 else 3)
         at = now - 1500 + 1400 * number / changes
-        reading = Reading(
-            key=Key("main", "deal", number), kind=ITEM, text=canonical_json(WON), updated="",
-            read_at=at, via="event", quiet=False,
+        now_there = Row(
+            key=Key("main", "deal", number), seq=versions[-1], born=born, kind=ITEM,
+            text=canonical_json(WON), read_at=at, via="event",
         )  # fmt: skip
-        yield "Mirror", to_item(reading, RowHead(versions[-1] - 1, born, ITEM), "")
+        yield "Mirror", now_there.to_item()
         forms = [WON, DEAL | {"title": f"Deal {number}"}]
         for version in reversed(versions):
             after, before = forms

@@ -13,8 +13,7 @@ import pytest
 from local.aws import credentials
 from local.stack import store_secrets
 from ops.build import ROOT
-from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Key, RowHead
+from relay.tracking.row import ITEM, Key, Row
 
 
 @pytest.fixture
@@ -239,16 +238,16 @@ def set_aside(relay):
 
 def image(number, title, seq):
     """Return a deal's row of the mirror as the stream has it."""
-    reading = Reading(
+    return Row(
         key=Key("main", "deal", number),
+        seq=seq,
+        born="b",
         kind=ITEM,
         text=json.dumps({"title": title}),
         updated="2026-03-01T09:00:00Z",
         read_at=1.0,
         via="event",
-        quiet=False,
-    )
-    return to_item(reading, RowHead(seq - 1, "b"), "b")
+    ).to_item()
 
 
 def test_redrive_announces_what_announce_had_set_aside(relay, run, changes, set_aside, await_until):

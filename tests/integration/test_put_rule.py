@@ -15,8 +15,6 @@ from dataclasses import replace
 import pytest
 from moto import mock_aws
 
-from relay.tracking import mirror as mirror_module
-from relay.tracking import reading as reading_module
 from relay.tracking import refresh
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
@@ -88,16 +86,16 @@ class SteppedMirror(Mirror):
         self.reader.newest = True
         return await super().bases(keys)
 
-    async def put(self, readings):
+    async def put(self, rows):
         """Put at the instant that the run chose; the answer may be lost or asked for again."""
         await self.reader.step()
-        self.reader.saw = {reading.kind for reading, _ in readings}
-        outcomes = [self.put_one(reading, base) for reading, base in readings]
+        self.reader.saw = {row.kind for row in rows}
+        outcomes = [self.put_one(row) for row in rows]
         self.run.after_put()
         if self.reader.lose == "answer":
             return [ConnectionError("the answer was lost") for _ in outcomes]
         if self.reader.lose == "repeat":  # boto3 asks again by itself
-            outcomes = [self.put_one(reading, base) for reading, base in readings]
+            outcomes = [self.put_one(row) for row in rows]
             self.run.after_put()
         return outcomes
 
@@ -343,40 +341,38 @@ def test_rule_keeps_every_promise_on_another_dynamodb(other_client):
 class ByReadTime(SteppedMirror):
     """Orders by the time of reading."""
 
-    def put_one(self, reading, base):
+    def put_one(self, row):
         """Write if what is there was read earlier."""
-        return overwrite(self, reading, base, lambda old: old.read_at < reading.read_at)
+        return overwrite(self, row, lambda old: old.read_at < row.read_at)
 
 
 class ByUpdatedTime(SteppedMirror):
     """Orders by the portal's own time of change."""
 
-    def put_one(self, reading, base):
+    def put_one(self, row):
         """Write if what is there was changed earlier, or is to be deleted."""
-        return overwrite(
-            self, reading, base, lambda old: old.updated < reading.updated or not reading.text
-        )
+        return overwrite(self, row, lambda old: old.updated < row.updated or not row.text)
 
 
 class SkipsEqualPuts(SteppedMirror):
     """Does not write what is there already."""
 
-    def put_one(self, reading, base):
+    def put_one(self, row):
         """Write if the content differs."""
         old = self.run.row()
-        if old and old.kind == reading.kind and old.text == reading.text:
+        if old and (old.kind, old.text) == (row.kind, row.text):
             return None
-        return super().put_one(reading, base)
+        return super().put_one(row)
 
 
 class NoTombstoneWithoutRow(SteppedMirror):
     """Writes no tombstone for an item that it never saw."""
 
-    def put_one(self, reading, base):
+    def put_one(self, row):
         """Write unless there is nothing to bury."""
-        if not base.seq and reading.kind == TOMBSTONE:
+        if row.seq == 1 and row.kind == TOMBSTONE:
             return None
-        return super().put_one(reading, base)
+        return super().put_one(row)
 
 
 class StaleBase(SteppedMirror):
@@ -393,12 +389,12 @@ class StaleBase(SteppedMirror):
         return found
 
 
-def overwrite(mirror, reading, base, condition):
+def overwrite(mirror, row, condition):
     """Put unconditionally where a mutant's own condition holds."""
     old = mirror.run.row()
     if old is None or condition(old):
-        base = RowHead(old.seq, old.born, old.kind) if old else RowHead()
-        return Mirror.put_one(mirror, reading, base)
+        row = replace(row, seq=old.seq + 1, born=old.born) if old else replace(row, seq=1)
+        return Mirror.put_one(mirror, row)
     return None
 
 
@@ -413,7 +409,7 @@ def test_runs_find_a_wrong_order_of_writing(client, mutant):
 
 def test_runs_find_that_any_conflict_is_acknowledged(client, monkeypatch):
     """Giving up on every conflict leaves the mirror behind within the same runs."""
-    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_: False)
+    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_, **_hint: False)
     with pytest.raises(BrokenPromise):
         explore(client, SteppedMirror)
 
@@ -421,11 +417,11 @@ def test_runs_find_that_any_conflict_is_acknowledged(client, monkeypatch):
 def test_runs_find_a_baseline_mark_after_a_conflict(client, monkeypatch):
     """Marking a re-read as baseline swallows a change within the same runs."""
 
-    def marked(reading, base, born):
-        item = reading_module.to_item(reading, base, born)
-        return item | {"quiet": {"S": "yes" if reading.quiet else "no"}}
+    def marked(hint, base, view, part, rules):
+        return replace(row(hint, base, view, part, rules), first_sight=hint.baseline)
 
-    monkeypatch.setattr(mirror_module, "to_item", marked)
+    row = refresh._row  # noqa: SLF001  the mutant's place
+    monkeypatch.setattr(refresh, "_row", marked)
     with pytest.raises(BrokenPromise):
         explore(client, SteppedMirror)
 

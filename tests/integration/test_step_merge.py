@@ -14,7 +14,6 @@ from datetime import timedelta
 import pytest
 
 from relay.errors import CallError, PermanentError, TransientError
-from relay.tracking import mirror as mirror_module
 from relay.tracking import part_read, refresh, sweep_steps
 from relay.tracking.difference import change_of
 from relay.tracking.hint import Hint
@@ -51,10 +50,10 @@ class SteppedMirror(Mirror):
         await self.run.turn()
         return await super().bases(keys)
 
-    async def put(self, readings):
+    async def put(self, rows):
         """Put at the instant that the run chose; the answer may be lost."""
         await self.run.turn()
-        outcomes = [self.put_one(*one) for one in readings]
+        outcomes = [self.put_one(row) for row in rows]
         if self.run.luck(0.05):
             return [TransientError("put", "LOST") for _ in outcomes]
         return outcomes
@@ -375,8 +374,8 @@ def test_runs_find_a_refusal_taken_for_an_empty_history(monkeypatch):
 def test_runs_find_a_base_without_its_log(monkeypatch):
     """A second reading must begin from the log of the row that it met."""
 
-    def put_one(self, reading, head):
-        met = put(self, reading, head)
+    def put_one(self, row):
+        met = put(self, row)
         return replace(met, step_log=None) if isinstance(met, Row) else met
 
     put = Mirror.put_one
@@ -395,16 +394,12 @@ def test_runs_find_that_the_newest_row_is_taken_for_settled(monkeypatch):
 def test_runs_find_a_version_that_tells_what_the_last_told(monkeypatch):
     """Telling the steps of the old image once more tells a move twice."""
 
-    def carried(reading, base_, born):
-        return real(reading, base_, born) | ({"steps": last[0]} if last[0] else {})
-
-    real, last = mirror_module.to_item, [None]
-
-    def remember(reading, base_, born):
-        item = carried(reading, base_, born)
+    def carried(row):
+        item = to_item(row) | ({"steps": last[0]} if last[0] else {})
         last[0] = item.get("steps")
         return item
 
-    monkeypatch.setattr(mirror_module, "to_item", remember)
+    to_item, last = Row.to_item, [None]
+    monkeypatch.setattr(Row, "to_item", carried)
     with pytest.raises(BrokenPromise):
         explore()

@@ -9,10 +9,9 @@ from relay.errors import LostLeaseError
 from relay.tracking.brake import LEAST, Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.mirror import Mirror
-from relay.tracking.reading import Reading
-from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key, RowHead
+from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
-from tests.tracking_aws import KEY
+from tests.tracking_aws import KEY, row
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import make_tables
 
@@ -32,32 +31,31 @@ def client(request, monkeypatch):
         yield make_tables()
 
 
-def reading(kind=ITEM, *, key=KEY, text='{"title":"a"}', **fields):
-    """Return a reading of a deal."""
-    fields = {"updated": "", "read_at": 7.5, "via": "event", "quiet": False} | fields
-    return Reading(key=key, kind=kind, text=text if kind == ITEM else "", **fields)
+def read(kind=ITEM, **fields):
+    """Return the row of a deal that was read."""
+    return row(kind=kind, read_at=7.5, **({} if kind == ITEM else {"text": ""}) | fields)
 
 
 def test_a_row_is_put_only_on_top_of_its_base(client):
     """A second put on the same base meets the stored row and leaves it."""
     mirror = Mirror(client, "Mirror")
-    assert mirror.put_one(reading(), RowHead()) is None
+    assert mirror.put_one(read()) is None
     (base,) = asyncio.run(mirror.bases([KEY])).values()
     assert (base.seq, base.kind, base.open) == (1, ITEM, False)
-    assert mirror.put_one(reading(text='{"title":"b"}'), base) is None
-    for late in (RowHead(), base):
-        stored = mirror.put_one(reading(text='{"title":"c"}'), late)
-        assert (stored.seq, stored.text, stored.born) == (2, '{"title":"b"}', base.born)
+    assert mirror.put_one(read(seq=2, text='{"title":"b"}')) is None
+    for late in (1, 2):
+        stored = mirror.put_one(read(seq=late, text='{"title":"c"}'))
+        assert (stored.seq, stored.text) == (2, '{"title":"b"}')
 
 
 def test_an_unreadable_row_keeps_its_content(client):
     """The mark has the condition of any put, and an open row stays open."""
     mirror = Mirror(client, "Mirror")
-    mirror.put_one(reading(quiet=True), RowHead())
+    mirror.put_one(read(first_sight=True, open=True))
     (base,) = asyncio.run(mirror.bases([KEY])).values()
     assert base.open
-    assert mirror.put_one(reading(UNREADABLE), base) is None
-    stored = mirror.put_one(reading(UNREADABLE), base)
+    assert mirror.put_one(read(UNREADABLE, seq=2)) is None
+    stored = mirror.put_one(read(UNREADABLE, seq=2))
     assert (stored.seq, stored.kind, stored.text, stored.open) == (
         2, UNREADABLE, '{"title":"a"}', True,
     )  # fmt: skip
@@ -69,7 +67,7 @@ def test_heads_are_read_by_keys_and_by_ranges(client):
     keys = [Key("main", "deal", number) for number in (1, 2, 3, 10)]
     for key in [*keys, Key("main", "lead", 2), Key("other", "deal", 2)]:
         kind = TOMBSTONE if key.id == 3 else ITEM
-        mirror.put_one(reading(kind, key=key, updated=f"t{key.id}"), RowHead())
+        mirror.put_one(read(kind, key=key, updated=f"t{key.id}"))
 
     async def between(low, high):
         pages = [page async for page in mirror.range("main", "deal", low, high)]

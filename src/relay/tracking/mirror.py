@@ -1,12 +1,10 @@
 """The last known state of every item, in DynamoDB; the rule of writing it is proven.
 
-A reading begins with `bases`, before the portal is asked; `put` writes the reading if nobody has
+A reading begins with `bases`, before the portal is asked; `put` writes its row if nobody has
 written meanwhile. No clock takes part. DESIGN 3.1 names the simplifications that are wrong.
 """
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
@@ -16,7 +14,6 @@ from relay.errors import ConditionFailedError, NewerFormatError, StateError
 from relay.state_table import conditional
 from relay.tracking.mirror_rows import error_of, read_rows
 from relay.tracking.projection import FORMAT
-from relay.tracking.reading import Reading, to_item
 from relay.tracking.row import ITEM, MOST_ID, UNREADABLE, Key, Row, RowHead
 from relay.tracking.steps import StepLog
 
@@ -30,22 +27,23 @@ _HEAD = {
 _UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
 
 
-def needs_another_reading(stored: Row, first_seq: int, reading: Reading) -> bool:
-    """Say whether a reading that met a conflict must be made once more.
+def needs_another_reading(stored: Row, first_seq: int, row: Row, *, added: bool) -> bool:
+    """Say whether an item whose `row` met a conflict must be read once more.
 
-    `stored` is the row that it met, `first_seq` the row's `seq` when its hint was taken up.
+    `stored` is the row that it met, `first_seq` that row's `seq` when the hint was taken up;
+    `added` says that the hint is of an ADD event.
     """
-    if reading.added and reading.kind == ITEM and stored.open:
+    if added and row.kind == ITEM and stored.open:
         return True  # nobody else announces the item as added
     if stored.seq >= first_seq + 2:
         return False  # another reader began after our hint came
-    same = stored.kind == reading.kind and stored.format == FORMAT
-    if not same or reading.kind == UNREADABLE:
+    same = (stored.kind, stored.format) == (row.kind, row.format)
+    if not same or row.kind == UNREADABLE:
         return not same
-    told = stored.step_log or StepLog()
-    if not all(told.has(step.id) for step in reading.steps):
-        return True  # nobody else tells these steps
-    return (stored.text, stored.extra) != (reading.text, reading.extra)
+    log = stored.step_log or StepLog()
+    if not all(log.has(step.id) for step in row.steps):
+        return True  # nobody else announces these steps
+    return (stored.text, stored.extra) != (row.text, row.extra)
 
 
 class Mirror:
@@ -96,59 +94,54 @@ class Mirror:
                 return
             ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def put(
-        self, readings: Sequence[tuple[Reading, RowHead]]
-    ) -> list[Row | Exception | None]:
-        """Write readings on their bases; returns for each None, a conflict's row, or its error."""
-        running = (self._run(self.put_one, reading, base) for reading, base in readings)
-        return list(await asyncio.gather(*running))
+    async def put(self, rows: Sequence[Row]) -> list[Row | Exception | None]:
+        """Write rows on the versions before them; returns None, the conflict's row or the error."""
+        return list(await asyncio.gather(*(self._run(self.put_one, row) for row in rows)))
 
-    def put_one(self, reading: Reading, base: RowHead) -> Row | Exception | None:
-        """Write one reading; returns the same as `put`."""
+    def put_one(self, row: Row) -> Row | Exception | None:
+        """Write one row; returns the same as `put`."""
         try:
             with conditional():
-                if reading.kind == UNREADABLE and base.seq:
-                    self._set_unreadable(reading, base)
+                if row.kind == UNREADABLE and row.seq > 1:
+                    self._set_unreadable(row)
                 else:
-                    self._put_row(reading, base)
+                    self._put_row(row)
         except ConditionFailedError as conflict:
             if conflict.item is None:
-                return StateError(f"the row of {reading.key} was removed meanwhile")
+                return StateError(f"the row of {row.key} was removed meanwhile")
             return Row.of(conflict.item)
         except Exception as error:  # noqa: BLE001  each reading fails alone, its hint comes back
-            return error_of(reading.key, error)
+            return error_of(row.key, error)
         return None
 
-    def _put_row(self, reading: Reading, base: RowHead) -> None:
-        # Only a new row is born; the random part keeps apart two mirrors made in one millisecond.
-        born = f"{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}"
+    def _put_row(self, row: Row) -> None:
         condition: dict[str, object] = {"ConditionExpression": "attribute_not_exists(seq)"}
-        if base.seq:
+        if row.seq > 1:
             condition = {
                 "ConditionExpression": "seq = :base",
-                "ExpressionAttributeValues": {":base": {"N": str(base.seq)}},
+                "ExpressionAttributeValues": {":base": {"N": str(row.seq - 1)}},
             }
         self._client.put_item(
             TableName=self._table,
-            Item=to_item(reading, base, born) | ({"alone": {"S": "yes"}} if self.alone else {}),
+            Item=row.to_item() | ({"alone": {"S": "yes"}} if self.alone else {}),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             **condition,
         )
 
-    def _set_unreadable(self, reading: Reading, base: RowHead) -> None:
+    def _set_unreadable(self, row: Row) -> None:
         """Mark a row as unreadable; its content stays, and it stays open."""
         self._client.update_item(
             TableName=self._table,
-            Key=reading.key.to_item(),
+            Key=row.key.to_item(),
             UpdateExpression=_UNREADABLE,
             ConditionExpression="seq = :base",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
             ExpressionAttributeValues={
-                ":base": {"N": str(base.seq)},
-                ":seq": {"N": str(base.seq + 1)},
+                ":base": {"N": str(row.seq - 1)},
+                ":seq": {"N": str(row.seq)},
                 ":kind": {"S": UNREADABLE},
-                ":read": {"N": f"{reading.read_at:.3f}"},
-                ":via": {"S": reading.via},
+                ":read": {"N": f"{row.read_at:.3f}"},
+                ":via": {"S": row.via},
                 ":no": {"S": "no"},
             },
         )

@@ -25,8 +25,16 @@ from relay.tracking.projection import (
     names_digest,
     project,
 )
-from relay.tracking.reading import Reading
-from relay.tracking.row import CONTENT_BYTES, ITEM, TOMBSTONE, UNREADABLE, Key, RowHead
+from relay.tracking.row import (
+    CONTENT_BYTES,
+    ITEM,
+    TOMBSTONE,
+    UNREADABLE,
+    Key,
+    Row,
+    RowHead,
+    new_birth,
+)
 from relay.tracking.steps import to_text
 
 # Enough, except for an ADD event beside others: after a second conflict its hint comes back.
@@ -56,14 +64,14 @@ async def refresh_items(
     for _ in range(READINGS):
         if not pending:
             break
-        readings = await _read(hints, pending, portal, rules, failed)
-        outcomes = await mirror.put([(reading, pending[reading.key]) for reading in readings])
+        rows = await _read(hints, pending, portal, rules, failed)
         pending = {}
-        for reading, outcome in zip(readings, outcomes, strict=True):
+        for row, outcome in zip(rows, await mirror.put(rows), strict=True):
+            added = hints[row.key].added
             if isinstance(outcome, Exception):
-                failed[reading.key] = outcome
-            elif outcome and needs_another_reading(outcome, first[reading.key].seq, reading):
-                pending[reading.key] = outcome
+                failed[row.key] = outcome
+            elif outcome and needs_another_reading(outcome, first[row.key].seq, row, added=added):
+                pending[row.key] = outcome
     conflict = TransientError("track", "CONFLICT", "written by others meanwhile")
     return failed | dict.fromkeys(pending, conflict)
 
@@ -74,8 +82,8 @@ async def _read(
     portal: PortalApi,
     rules: Rules,
     failed: dict[Key, Exception],
-) -> list[Reading]:
-    """Read the items; an item that can't be read or must wait goes into `failed`."""
+) -> list[Row]:
+    """Read the items into rows; an item that can't be read or must wait goes into `failed`."""
     deleted = {key for key in pending if hints[key].deleted}
     early = {
         key
@@ -89,7 +97,7 @@ async def _read(
         ),
     )
     await _hold(views, pending, rules)
-    readings = []
+    rows = []
     for key, view in views.items():
         part = parts[key]
         if isinstance(view, PortalView) and view.kind == ITEM and isinstance(part, Exception):
@@ -97,16 +105,16 @@ async def _read(
         elif isinstance(view, PortalView):
             if view.item is None or not is_template(view.item):
                 known = PartView() if isinstance(part, Exception) else part
-                readings.append(_reading(hints[key], pending[key], view, known, rules))
+                rows.append(_row(hints[key], pending[key], view, known, rules))
         elif isinstance(view, AbsentError):
             wait = rules.grace_seconds
             failed[key] = TransientError("track", "ABSENT", str(view), retry_after=wait)
         elif not isinstance(view, GoneTypeError):
             failed[key] = view
-    lost = [reading for reading in readings if reading.kind == UNREADABLE]
-    rules.count("unreadable", sum(pending[one.key].kind != UNREADABLE for one in lost))
+    lost = [row for row in rows if row.kind == UNREADABLE]
+    rules.count("unreadable", sum(pending[row.key].kind != UNREADABLE for row in lost))
     rules.count("gone_type", sum(isinstance(view, GoneTypeError) for view in views.values()))
-    return readings
+    return rows
 
 
 async def _hold(views: Views, pending: Mapping[Key, RowHead], rules: Rules) -> None:
@@ -134,8 +142,8 @@ def _is_added(hint: Hint, base: RowHead, rules: Rules) -> bool:
     return base.kind == TOMBSTONE and (base.seq > 0 or not _is_quiet(hint, rules))
 
 
-def _reading(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rules) -> Reading:
-    """Return the view of an item in the form that the mirror stores."""
+def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rules) -> Row:
+    """Return the row that follows from the view of an item."""
     entity = hint.key.entity
     text = updated = names = extra = ""
     read = part.read
@@ -150,15 +158,21 @@ def _reading(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules:
         room = CONTENT_BYTES - len(to_text(part.steps).encode())
         text, extra = _fit(form, part.fields, room)
         names = names_digest(view.item)
-    return Reading(
+    # A re-read after a conflict has a state before it: its difference counts.
+    first_sight = _is_quiet(hint, rules) and not base.seq
+    added_now = base.open and hint.added and view.kind == ITEM
+    return Row(
         key=hint.key,
+        seq=base.seq + 1,
+        born=base.born or new_birth(),
         kind=view.kind,
+        open=(base.open or first_sight) and view.kind != TOMBSTONE and not added_now,
+        added_now=added_now,
+        first_sight=first_sight,
         text=text,
         updated=updated,
         read_at=view.read_at,
         via=hint.via,
-        added=hint.added,
-        quiet=_is_quiet(hint, rules),
         names=names,
         zone=rules.zone,
         parts=read,

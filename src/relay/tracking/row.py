@@ -23,6 +23,8 @@ version with NOW; announce publishes that version as added, whatever the row bef
 """
 
 import json
+import secrets
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -82,16 +84,16 @@ class Row(RowHead):
     """A whole row of the mirror."""
 
     key: Key
-    format: int
-    text: str
+    format: int = FORMAT
+    text: str = ""  # the content, empty without one
     via: str
-    first_sight: bool  # of an item that is not announced: there is no state before it
-    names: str = ""
-    zone: int | None = None
+    first_sight: bool = False  # of an item that is not announced: there is no state before it
+    names: str = ""  # digest of the names of the fields that the portal showed, empty ones included
+    zone: int | None = None  # the offset of the portal's clock, in seconds; None: not known
     added_now: bool = False  # this version is to be announced as added
-    parts: frozenset[str] = frozenset()
-    extra: str = ""
-    steps: tuple[Step, ...] = ()
+    parts: frozenset[str] = frozenset()  # that were read
+    extra: str = ""  # the fields of parts
+    steps: tuple[Step, ...] = ()  # that no version before this one announced
 
     @classmethod
     def of(cls, row: Item) -> "Row":
@@ -111,6 +113,36 @@ class Row(RowHead):
             steps=stage_steps.parse(_text(row, "steps")),
         )
 
+    def to_item(self) -> dict[str, Value]:
+        """Return the row as it is stored; a first sight announces no steps."""
+        added = NOW if self.added_now else OPEN * self.open
+        texts = {
+            "born": self.born,
+            "kind": self.kind,
+            "updated": self.updated,
+            "via": self.via,
+            "quiet": "yes" if self.first_sight else "no",
+            "added": added,
+            "content": self.text,
+            "names": self.names,
+            "parts": " ".join(sorted(self.parts)),
+            "extra": self.extra,
+            "step_log": self.step_log.to_text() if self.step_log is not None else "",
+            "steps": "" if self.first_sight else stage_steps.to_text(self.steps),
+        }
+        numbers = {
+            "seq": self.seq,
+            "format": self.format,
+            "read_at": f"{self.read_at:.3f}",
+            "row_count": self.row_count,
+            "zone": self.zone,
+        }
+        return (
+            self.key.to_item()
+            | {name: Value(S=text) for name, text in texts.items() if text}
+            | {name: Value(N=str(one)) for name, one in numbers.items() if one is not None}
+        )
+
     @property
     def form(self) -> Form | None:
         """Return the content, None without one or of a tombstone; raises NewerFormatError."""
@@ -122,6 +154,12 @@ class Row(RowHead):
         if self.extra:
             form |= json.loads(self.extra)
         return form
+
+
+def new_birth() -> str:
+    """Return `born` of a new row."""
+    # The random part keeps apart two mirrors that are made in one millisecond.
+    return f"{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}"
 
 
 def _head(row: Item) -> dict[str, Result]:

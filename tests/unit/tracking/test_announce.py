@@ -17,10 +17,9 @@ from relay.tracking.announce import to_change
 from relay.tracking.projection import (
     canonical_json,
 )
-from relay.tracking.reading import Reading, to_item
-from relay.tracking.row import ITEM, Key, RowHead
+from relay.tracking.row import Key
 from tests.ledger import rows_of, update
-from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric
+from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric, row
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_queues import URL, FakeQueues, FakeTopic, sns_error
 
@@ -226,16 +225,7 @@ def record(number, version, at):
 
 def stored(number, seq, **form):
     """Return a row of the mirror as DynamoDB spells it."""
-    reading = Reading(
-        key=Key("main", "deal", number),
-        kind=ITEM,
-        text=canonical_json(form),
-        updated="",
-        read_at=1.0,
-        via="event",
-        quiet=False,
-    )
-    return to_item(reading, RowHead(seq - 1, "b"), "b")
+    return row(key=Key("main", "deal", number), seq=seq, text=canonical_json(form)).to_item()
 
 
 def test_versions_of_one_item_take_a_request_each_and_ten_items_one(relay):

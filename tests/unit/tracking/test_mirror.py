@@ -12,7 +12,6 @@ from relay.errors import (
 )
 from relay.tracking import mirror_rows, wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
-from relay.tracking.reading import Reading
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowHead
 from relay.tracking.steps import Step, StepLog
 from tests.tracking_aws import KEY, OLD, row
@@ -152,48 +151,40 @@ def test_a_range_is_read_page_by_page():
 
 def test_a_conflict_is_settled_by_who_read_later():
     """A conflict ends if the stored row is of a later reading or has the same content."""
-    reading = Reading(
-        key=KEY, kind=ITEM, text='{"title":"b"}', updated="", read_at=1.0, via="event", quiet=False
-    )
-    assert not needs_another_reading(row(seq=3), 1, reading)
-    assert not needs_another_reading(row(seq=2, text='{"title":"b"}'), 1, reading)
-    assert needs_another_reading(row(seq=2), 1, reading)
+    read = row(seq=2, text='{"title":"b"}')
+    assert not needs_another_reading(row(seq=3), 1, read, added=False)
+    assert not needs_another_reading(row(seq=2, text='{"title":"b"}'), 1, read, added=False)
+    assert needs_another_reading(row(seq=2), 1, read, added=False)
     gone = row(seq=2, kind=TOMBSTONE, text="")
-    assert not needs_another_reading(gone, 1, replace(reading, kind=TOMBSTONE, text=""))
-    unreadable = replace(reading, kind=UNREADABLE, text="")
-    assert needs_another_reading(gone, 1, unreadable)
-    assert not needs_another_reading(row(seq=2, kind=UNREADABLE), 1, unreadable)
-    assert needs_another_reading(gone, 1, replace(reading, text=""))
-    assert needs_another_reading(row(seq=2, format=0, text=reading.text), 1, reading)
+    assert not needs_another_reading(gone, 1, gone, added=False)
+    unreadable = row(seq=2, kind=UNREADABLE, text="")
+    assert needs_another_reading(gone, 1, unreadable, added=False)
+    assert not needs_another_reading(row(seq=2, kind=UNREADABLE), 1, unreadable, added=False)
+    assert needs_another_reading(gone, 1, replace(read, text=""), added=False)
+    assert needs_another_reading(row(seq=2, format=0, text=read.text), 1, read, added=False)
 
 
 def test_a_conflict_is_no_end_for_a_reading_with_untold_steps():
     """A reader that alone saw a move reads once more, though the content is the same."""
     step = Step(7, "WON", 0, "2026-03-01T09:00:00Z")
-    reading = Reading(
-        key=KEY, kind=ITEM, text="{}", updated="", read_at=1, via="event", quiet=False,
-        steps=(step,),
-    )  # fmt: skip
-    assert needs_another_reading(row(seq=2, text="{}"), 1, reading)
-    assert not needs_another_reading(row(seq=2, text="{}", step_log=StepLog(6, (7,))), 1, reading)
-    assert not needs_another_reading(row(seq=3, text="{}"), 1, reading)
-    with_rows = replace(reading, steps=(), extra='{"productRows":[]}')
-    assert needs_another_reading(row(seq=2, text="{}"), 1, with_rows)
+    stored = row(seq=2, text="{}")
+    read = replace(stored, steps=(step,))
+    assert needs_another_reading(stored, 1, read, added=False)
+    knows = replace(stored, step_log=StepLog(6, (7,)))
+    assert not needs_another_reading(knows, 1, read, added=False)
+    assert not needs_another_reading(row(seq=3, text="{}"), 1, read, added=False)
+    with_rows = replace(stored, extra='{"productRows":[]}')
+    assert needs_another_reading(stored, 1, with_rows, added=False)
 
 
 def test_an_addition_yields_to_no_row_that_is_open():
     """An ADD event's reading is repeated until it closes the row that another reading opened."""
-    reading = Reading(
-        key=KEY, kind=ITEM, text='{"title":"a"}', updated="", read_at=1.0, via="event",
-        quiet=False, added=True,
-    )  # fmt: skip
     for seq in (1, 2, 3):
-        assert needs_another_reading(row(seq=seq, open=True), 0, reading)
-    assert not needs_another_reading(row(seq=1), 0, reading)
-    gone = replace(reading, kind=TOMBSTONE, text="")
-    assert not needs_another_reading(row(seq=2, open=True), 0, gone)
-    later = replace(reading, added=False)
-    assert not needs_another_reading(row(seq=1, open=True), 0, later)
+        assert needs_another_reading(row(seq=seq, open=True), 0, row(), added=True)
+    assert not needs_another_reading(row(), 0, row(), added=True)
+    gone = row(kind=TOMBSTONE, text="")
+    assert not needs_another_reading(row(seq=2, open=True), 0, gone, added=True)
+    assert not needs_another_reading(row(open=True), 0, row(), added=False)
 
 
 def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
@@ -219,12 +210,9 @@ def test_a_forbidden_item_is_marked_under_the_same_rule(relay):
     """The mark of an unreadable item is put under the same condition as any row."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
-    reading = Reading(
-        key=KEY, kind=UNREADABLE, text="", updated="", read_at=1.0, via="event", quiet=False
-    )
-    conflict = wiring.mirror().put_one(reading, RowHead(5, "b"))
+    conflict = wiring.mirror().put_one(row(seq=6, kind=UNREADABLE))
     assert conflict.seq == 1
-    assert wiring.mirror().put_one(reading, RowHead(1, "b")) is None
+    assert wiring.mirror().put_one(row(seq=2, kind=UNREADABLE)) is None
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 
@@ -242,7 +230,4 @@ def test_an_item_that_was_never_readable_gets_a_row(relay):
 @pytest.mark.usefixtures("relay")
 def test_a_row_that_was_removed_by_hand_meanwhile_is_read_again():
     """A put on top of a row that was removed fails with an error that waits."""
-    reading = Reading(
-        key=KEY, kind=ITEM, text="{}", updated="", read_at=1.0, via="event", quiet=False
-    )
-    assert isinstance(wiring.mirror().put_one(reading, RowHead(5, "b")), StateError)
+    assert isinstance(wiring.mirror().put_one(row(seq=6)), StateError)

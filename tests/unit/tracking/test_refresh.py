@@ -98,11 +98,11 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
 
-    def meddle(_reading, base):
-        return row(seq=base.seq + 1, text='{"title":"z"}')
+    def meddle(own):
+        return row(seq=own.seq, text='{"title":"z"}')
 
     monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
-    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_: True)
+    monkeypatch.setattr(refresh, "needs_another_reading", lambda *_, **_hint: True)
     relay.event(1)
     relay.track_all()
     assert len(relay.queues.messages[URL + "track"]) == 1

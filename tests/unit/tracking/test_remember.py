@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from relay.history import PastChange, state_before
 from relay.tracking.announce import to_change
 from relay.tracking.projection import DIGEST, canonical_json
-from relay.tracking.reading import Reading, to_item
 from relay.tracking.remember import checksum, past_change
-from relay.tracking.row import ITEM, TOMBSTONE, Key, RowHead
+from relay.tracking.row import ITEM, TOMBSTONE
 from tests.ledger import rows_of, update
-from tests.tracking_aws import OLD, Context, metric
+from tests.tracking_aws import OLD, Context, metric, row
 
 THROTTLED = ClientError({"Error": {"Code": "ProvisionedThroughputExceeded"}}, "BatchWriteItem")
 
@@ -109,14 +108,11 @@ def test_an_announcement_without_a_setting_waits(relay, monkeypatch):
     assert len(answer["batchItemFailures"]) == 1
 
 
-def image(seq, form, *, kind=ITEM, was=TOMBSTONE, **fields):
+def image(seq, form, *, kind=ITEM, **fields):
     """Return a row of a deal as the stream has it; `form` None is a tombstone's."""
     kind = TOMBSTONE if form is None else kind
-    reading = Reading(
-        key=Key("main", "deal", 1), kind=kind, text=canonical_json(form) if form else "",
-        updated="", read_at=float(seq), via="event", quiet=False, **fields,
-    )  # fmt: skip
-    return to_item(reading, RowHead(seq - 1, "b", was), "b")
+    text = canonical_json(form) if form else ""
+    return row(seq=seq, kind=kind, text=text, read_at=float(seq), **fields).to_item()
 
 
 def record(old, new, **fields):
