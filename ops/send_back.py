@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ops.letter import Letter, content_of
+from relay.groups import groups
 
 ANNOUNCE = "Announce"
-MAX_BATCH_BYTES = 1_000_000  # a SendMessageBatch takes 1 MiB, entries' other fields included
+BATCH, BATCH_BYTES = 10, 1_000_000  # of a SendMessageBatch; it takes 1 MiB, other fields included
 
 type Client = Callable[[str], Any]
 type Sent = Iterator[tuple[list[Letter], str | None]]
@@ -35,7 +36,7 @@ class SendBack:
 
 
 def _send_to(sqs: Any, target: str, letters: Iterable[Letter]) -> Sent:
-    for group in _groups(letters):
+    for group in groups(letters, _bytes, BATCH, BATCH_BYTES):
         answer = sqs.send_message_batch(
             QueueUrl=target,
             Entries=[
@@ -55,19 +56,8 @@ def _send_to(sqs: Any, target: str, letters: Iterable[Letter]) -> Sent:
                 yield [letter], f"SQS does not take it: {failed[letter['MessageId']]}"
 
 
-def _groups(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    """Yield letters that fit into one SendMessageBatch."""
-    group: list[Letter] = []
-    size = 0
-    for letter in letters:
-        more = len(json.dumps([letter["Body"], letter.get("MessageAttributes")]))
-        if group and size + more > MAX_BATCH_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(letter)
-        size += more
-    if group:
-        yield group
+def _bytes(letter: Letter) -> int:
+    return len(json.dumps([letter["Body"], letter.get("MessageAttributes")]))
 
 
 def _announce(functions: Any, function: str, letter: Letter) -> str | None:

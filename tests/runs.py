@@ -4,8 +4,11 @@ import asyncio
 import time
 from contextlib import contextmanager
 
+import pytest
 from botocore.exceptions import ClientError
 
+from relay.errors import TransientError
+from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.lease import Lease
 from relay.reaction.lookup import Lookup
@@ -76,6 +79,15 @@ class Deliveries:
             return result
 
         return asyncio.run(run())
+
+    def lose(self, method, /, after_seconds=70, **params):
+        """Deliver a call whose answer is lost, turn the time on; return the sent parameters."""
+        portal = FakePortal()
+        portal.fail(method, "MayHaveRunError")
+        with pytest.raises(TransientError):
+            self.deliver(portal, calls(method, **params))
+        self.offset = after_seconds
+        return portal.calls[0][1]
 
 
 def calls(method, **params):

@@ -4,7 +4,7 @@ No version of an item is published before an earlier one: a group holds one Chan
 most, and a group that is not published whole is the last.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from relay import settings
 from relay.aws_types import StreamRecord
 from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
+from relay.groups import groups
 from relay.tracking.set_aside import Entry, set_aside
 
 BATCH = 10  # PublishBatch's limits
@@ -38,31 +39,24 @@ logger = Logger(service="announce", location=None)
 
 def publish_in_order(entries: Sequence[Entry]) -> str | None:
     """Publish or set aside each entry; returns the number of the first that must come again."""
-    groups = list(_groups(entries))
-    for at, group in enumerate(groups, 1):
+    batches = list(groups(entries, _bytes, BATCH, BATCH_BYTES, _is_apart))
+    for at, group in enumerate(batches, 1):
         left = _put_aside(group[0]) if group[0].error else _publish(group)
         for entry in left:
             if not (entry.is_older(STREAM_SECONDS) and set_aside(entry)):
                 return entry.number
-        if left and at < len(groups):  # AWS is slow to fail: one such group is enough for one run
-            return groups[at][0].number
+        if left and at < len(batches):  # AWS is slow to fail: one such group is enough for one run
+            return batches[at][0].number
     return None
 
 
-def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Yield groups that fit into one PublishBatch; an entry with an error stands alone."""
-    group: list[Entry] = []
-    size = 0
-    for entry in entries:
-        more = len(entry.text.encode()) if not entry.error else BATCH_BYTES
-        full = len(group) == BATCH or size + more > BATCH_BYTES
-        if group and (full or entry.item in {one.item for one in group}):
-            yield group
-            group, size = [], 0
-        group.append(entry)
-        size += more
-    if group:
-        yield group
+def _bytes(entry: Entry) -> int:
+    """Return how much of a group an entry takes; one with an error stands alone."""
+    return BATCH_BYTES if entry.error else len(entry.text.encode())
+
+
+def _is_apart(entry: Entry, group: Sequence[Entry]) -> bool:
+    return entry.item in {one.item for one in group}
 
 
 def _publish(group: Sequence[Entry]) -> list[Entry]:

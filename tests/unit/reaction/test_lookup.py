@@ -63,11 +63,7 @@ def test_a_lost_create_is_looked_up_when_it_can_not_be_running(  # noqa: PLR0913
 )
 def test_an_item_that_may_be_hidden_needs_an_operator(record, method, params, listed, profile):
     """An item that the webhook's user may not be able to read needs an operator's decision."""
-    portal = FakePortal()
-    portal.fail(method, "MayHaveRunError")
-    with pytest.raises(TransientError):
-        record.deliver(portal, calls(method, **params))
-    record.offset = 70
+    record.lose(method, **params)
     portal = FakePortal({listed: [], "profile": profile, method: 7})
     with pytest.raises(MayHaveRunError, match=r"UNDECIDED: .*no administrator .*may read every"):
         record.deliver(portal, calls(method, **params))
@@ -78,11 +74,7 @@ def test_an_item_that_may_be_hidden_needs_an_operator(record, method, params, li
 
 def test_a_lookup_waits_for_the_users_profile(record):
     """Without an answer to `profile` the create is neither sent nor given to an operator."""
-    portal = FakePortal()
-    portal.fail("crm.deal.add", "MayHaveRunError")
-    with pytest.raises(TransientError):
-        record.deliver(portal, calls("crm.deal.add", fields={}))
-    record.offset = 70
+    record.lose("crm.deal.add", fields={})
     portal = FakePortal({"crm.deal.list": []})
     portal.fail("profile", "QUERY_LIMIT_EXCEEDED")
     with pytest.raises(TransientError, match="QUERY_LIMIT"):
@@ -94,11 +86,7 @@ def test_a_lookup_waits_for_the_users_profile(record):
 
 def test_a_create_is_looked_up_even_after_an_operators_decision(record):
     """A create with a stamp is looked up even after an operator has sent the record back."""
-    portal = FakePortal()
-    portal.fail("crm.deal.add", "MayHaveRunError")
-    with pytest.raises(TransientError):
-        record.deliver(portal, calls("crm.deal.add", fields={}))
-    record.offset = 200
+    record.lose("crm.deal.add", 200, fields={})
     portal = FakePortal({"crm.deal.list": [{"ID": "9"}]})
     repeat = calls("crm.deal.add", fields={})
     assert record.deliver(portal, repeat, sent_back=True, confirmed_at=time.time()) == 9

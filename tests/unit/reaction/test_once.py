@@ -96,11 +96,7 @@ def test_a_confirmed_write_is_sent_after_its_new_time_is_stored(record):
 
 def test_the_end_of_a_run_loses_no_intent(record):
     """A run that ends while its lease is stored leaves the lost write, which is looked up later."""
-    portal = FakePortal()
-    portal.fail("crm.deal.add", "MayHaveRunError")
-    with pytest.raises(TransientError):
-        record.deliver(portal, calls("crm.deal.add", fields={}))
-    record.offset = 70
+    record.lose("crm.deal.add", fields={})
 
     async def end(once):
         store = record.run.lease.store
@@ -236,11 +232,7 @@ def test_an_intent_that_was_not_stored_leaves_nothing(record):
 
 def test_a_lost_write_stays_the_same_through_a_failure_of_the_table(record):
     """A call repeated after the table's failure gets the item that the lost call made."""
-    portal = FakePortal()
-    portal.fail("crm.deal.add", "MayHaveRunError")
-    with pytest.raises(TransientError):
-        record.deliver(portal, calls("crm.deal.add", fields={}))
-    record.offset = 200
+    record.lose("crm.deal.add", 200, fields={})
     portal = FakePortal({"crm.deal.list": [{"ID": "9"}], "crm.deal.add": 10})
 
     async def insist(once):
