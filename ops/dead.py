@@ -163,8 +163,8 @@ def show(found: Survey, most: int) -> None:
     for owner, number in found.unread.items():
         console.print(
             shown(
-                f"{owner}: about {number} more were not read: too many, or another command "
-                "holds them, for up to 15 minutes"
+                f"{owner}: about {number} more were not read: too many, or held by another or a "
+                "killed command, for up to 15 minutes"
             )
         )
     if not found.groups and not found.unread:

@@ -1,21 +1,34 @@
 """What an operator sees of a command that takes longer than two seconds."""
 
+import os
 import sys
 import time
+
+from ops.ages import age
 
 FIRST_SECONDS, NEXT_SECONDS = 2.0, 5.0
 
 
 class Progress:
-    """Says on standard error how far a command is: after 2 s, then every 5 s."""
+    """Says on standard error how far a command is: after 2 s, then every 5 s.
+
+    A closed pipe or terminal does not end the command in the middle of its work.
+    """
 
     def __init__(self, doing: str) -> None:
         self._doing = doing
-        self._due = time.monotonic() + FIRST_SECONDS
+        self._began = time.monotonic()
+        self._due = self._began + FIRST_SECONDS
 
     def at(self, done: int, of: int | None = None) -> None:
         """Note how much is done, of how much in all where that is known."""
-        if time.monotonic() >= self._due:
-            total = f" of about {max(of, done)}" if of else ""
+        if (now := time.monotonic()) < self._due:
+            return
+        total = f" of about {max(of, done)}" if of else ""
+        if of and 0 < done < of:
+            total += f", {age((now - self._began) / done * (of - done))} more"
+        try:
             print(f"{self._doing}: {done}{total} …", file=sys.stderr, flush=True)
-            self._due = time.monotonic() + NEXT_SECONDS
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        self._due = now + NEXT_SECONDS

@@ -7,7 +7,7 @@ once and is dead again stays, with its new reason.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from ops.dead_letters import PAGE, DeadLetters, queues_of
 from ops.deployed import Stack, client, find_stack
 from ops.letter import Chosen, Letter, digest_of, entry_of, is_undecided, reason_of
 from ops.outcome import Outcome
+from ops.pace import Pace
 from ops.progress import Progress
 from ops.send_back import Client, SendBack
 from ops.stopping import Stop
@@ -66,7 +67,8 @@ class Redrive:
         audit: Audit,
     ) -> None:
         self._sqs, self._send = client("sqs"), SendBack(client, resources)
-        self._chosen, self._rate, self._stop, self._audit = chosen, rate, stop, audit
+        self._chosen, self._stop, self._audit = chosen, stop, audit
+        self._pace = Pace(rate, PAGE, stop)
         self._sent: Counter[str] = Counter()  # by owner
         self._stay: dict[str, Counter[str]] = {}  # by owner and cause
         self._unread: Counter[str] = Counter()
@@ -111,7 +113,8 @@ class Redrive:
                     digests.add(digest)
                     if self._takes(owner, letter):
                         fresh.append(letter)
-            self._send_page(owner, letters, fresh)
+            for tried in self._send_page(owner, letters, fresh):
+                progress.at(looked - len(fresh) + tried, letters.counted)
             progress.at(looked, letters.counted)
             if late:
                 stays["it came meanwhile"] += late
@@ -128,10 +131,14 @@ class Redrive:
             return False
         return True
 
-    def _send_page(self, owner: str, letters: DeadLetters, page: list[Letter]) -> None:
-        size = max(1, min(PAGE, int(self._rate))) if self._rate else PAGE
+    def _send_page(self, owner: str, letters: DeadLetters, page: list[Letter]) -> Iterator[int]:
+        """Send letters and delete them; yield how many were tried so far, until the signal."""
+        size = self._pace.size
         for begin in range(0, len(page), size):
             part = page[begin : begin + size]
+            self._pace.wait(len(part))
+            if self._stop:
+                return
             for group, trouble in self._send(owner, part):
                 if trouble is None:
                     letters.delete(group)
@@ -141,8 +148,7 @@ class Redrive:
                     self._stay[owner][trouble] += len(group)
                 if self._stop:
                     return
-            if self._rate:
-                self._stop.sleep(len(part) / self._rate)
+            yield begin + len(part)
 
     def _note(self, owner: str, group: Iterable[Letter]) -> None:
         self._audit.try_to_note("sent back", (entry_of(owner, letter) for letter in group))
@@ -155,5 +161,5 @@ class Redrive:
         if self._unread[owner]:
             console.print(
                 f"{owner}  about {self._unread[owner]} more were not received: too many at once, "
-                "or another command holds them, for up to 15 minutes"
+                "or held by another or a killed command, for up to 15 minutes"
             )

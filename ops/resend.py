@@ -5,22 +5,24 @@ sent; of any other the record keeps what was done from being done again. So each
 wherever a command is interrupted, and however often it is repeated.
 """
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ops.ages import age
 from ops.audit import Audit
 from ops.deployed import Deployed
+from ops.pace import Pace
 from ops.progress import Progress
 from ops.reactions import LocalReaction
 from ops.recorded import checkpoints_of
+from ops.send_back import BATCH, BATCH_BYTES
 from ops.stopping import Stop
 from ops.terminal import console, numbered, shown
 from relay.change import Change
+from relay.groups import groups
 from relay.portal.batch import MAX_COMMANDS
 
-BATCH, BATCH_BYTES = 10, 1_000_000  # of a SendMessageBatch; it takes 1 MiB, other fields included
 DONE, MISSING, FAILED = "done", "missing", "failed"
 
 
@@ -64,11 +66,11 @@ def sort_changes(dynamodb: Any, stack: Deployed, name: str, changes: Sequence[Ch
     for change in changes:
         checkpoint = recorded[change.change_id]
         done = [one for one in checkpoint.writes if one.done]
-        writes += len(done)
         if checkpoint.failures or len(done) < len(checkpoint.writes):
             found.failed.append(change)
         else:
             (found.done if done else found.missing).append(change)
+            writes += len(done)
     return found._replace(writes=writes)
 
 
@@ -76,7 +78,7 @@ def show_estimate(found: Sorted, chosen: Sequence[Change], rate: float) -> None:
     """Print what is recorded, what is sent, and what it is likely to take."""
     console.print(
         f"{len(found.done)} done, {len(found.missing)} without a recorded write, "
-        f"{len(found.failed)} failed; {len(chosen)} to be sent"
+        f"{len(found.failed)} failed or unfinished; {len(chosen)} to be sent"
     )
     if found.done and chosen:
         writes = round(found.writes / len(found.done) * len(chosen))
@@ -84,15 +86,16 @@ def show_estimate(found: Sorted, chosen: Sequence[Change], rate: float) -> None:
         effort = f"{numbered(writes, 'write')} in {numbered(requests, 'request')}"
         console.print(f"about {effort}, if they write as the done ones did")
     if chosen and rate:
-        console.print(f"sent within {len(chosen) / rate:.0f} s, {rate:g} a second")
+        console.print(f"sent within {age(len(chosen) / rate)}, {rate:g} a second")
 
 
 def send(  # noqa: PLR0913, PLR0917  what a command was given
     sqs: Any, queue: str, changes: Sequence[Change], rate: float, stop: Stop, audit: Audit
 ) -> int:
     """Send changes in their order until the end or a signal; return how many were sent."""
-    progress, sent, began = Progress("changes sent"), 0, time.monotonic()
-    for group in _groups(changes):
+    progress, sent, pace = Progress("changes sent"), 0, Pace(rate, BATCH, stop)
+    for group in groups(changes, lambda one: len(one.to_json().encode()), pace.size, BATCH_BYTES):
+        pace.wait(len(group))
         if stop:
             break
         answer = sqs.send_message_batch(
@@ -105,24 +108,8 @@ def send(  # noqa: PLR0913, PLR0917  what a command was given
             console.print(shown(f"SQS does not take {len(failed)}: {failed[0].get('Code')}"))
             break
         progress.at(sent, len(changes))
-        if rate:
-            stop.sleep(max(began + sent / rate - time.monotonic(), 0.0))
     audit.try_to_note("sent to a reaction again", [{"queue": queue, "changes": sent}])
     return sent
-
-
-def _groups(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    group: list[Change] = []
-    size = 0
-    for change in changes:
-        more = len(change.to_json().encode())
-        if group and (len(group) == BATCH or size + more > BATCH_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(change)
-        size += more
-    if group:
-        yield group
 
 
 def counts(found: Sorted) -> Counter[str]:

@@ -1,21 +1,29 @@
-"""Ctrl-C and SIGTERM between two steps of a command, never within one."""
+"""Ctrl-C, SIGTERM and a closed terminal between two steps of a command, never within one."""
 
+import os
 import signal
+import sys
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ASKED = b"\nstopping after this step; Ctrl-C again ends it at once\n"
 
 
 class Stop:
-    """True after the first Ctrl-C or SIGTERM; the second ends the command at once."""
+    """True after the first of these signals; the second ends the command at once.
+
+    A signal that the process was started to ignore, as with nohup, stays ignored.
+    """
 
     def __init__(self) -> None:
         self._asked = threading.Event()
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
     def __exit__(
@@ -36,6 +44,9 @@ class Stop:
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._asked.set()
         self._restore()
+        if sys.stderr.isatty():
+            with suppress(OSError):  # the terminal may be gone
+                os.write(sys.stderr.fileno(), ASKED)  # `print` may be what was interrupted
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -4,12 +4,14 @@ import json
 import random
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from ops import replay, resend
 from ops.past import Past
 from ops.reactions import LocalReaction, find_reaction
+from ops.stopping import Stop
 from ops.terminal import console
 from relay.change import Change
 from relay.reactions.follow_up import follow_up
@@ -32,13 +34,14 @@ class Queue:
     """SQS and the log: what was sent, in its order; `stop_after` batches it fails."""
 
     def __init__(self):
-        self.sent, self.stop_after, self.times = [], 10**9, []
+        self.sent, self.stop_after, self.times, self.sizes = [], 10**9, [], []
 
     def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
         """Take up to ten messages."""
         assert QueueUrl == "https://sqs/follow_up"
         assert len(Entries) <= 10
         self.times.append(time.monotonic())
+        self.sizes.append(len(Entries))
         if self.stop_after <= 0:
             return {"Failed": [{"Id": one["Id"], "Code": "Unavailable"} for one in Entries]}
         self.stop_after -= 1
@@ -82,9 +85,8 @@ def test_what_was_missed_is_made_good_once(relay, queue, monkeypatch, capsys):
     """Of 40 won deals 25 were handled: a replay sends the others, and a second one nobody."""
     react(queue.tables, monkeypatch, won(relay, 40)[:25])
     outcome = replay.replay_command("follow_up", "1h")
-    assert (
-        "25 done, 15 without a recorded write, 0 failed; 15 to be sent" in capsys.readouterr().out
-    )
+    said = "25 done, 15 without a recorded write, 0 failed or unfinished; 15 to be sent"
+    assert said in capsys.readouterr().out
     assert (outcome.document["sent"], outcome.left) == (15, False)
     assert queue.audit["changes"] == 15
     assert len(delivered(queue, monkeypatch)) == 15 * 2
@@ -117,6 +119,26 @@ def test_a_dry_run_sends_nothing_and_estimates(relay, queue, monkeypatch, capsys
     assert "about 100 writes in 2 requests, if they write as the done ones did" in out
     assert "sent within 10 s, 5 a second" in out
     assert out.endswith("nothing was sent; without DRY=1 it is\n")
+
+
+def test_an_estimate_counts_the_writes_of_done_changes_only(relay, queue, monkeypatch, capsys):
+    """Changes that are being handled have writes too; two a change are 60 for the other 30."""
+    messages = won(relay, 40)
+    react(queue.tables, monkeypatch, messages[:20])
+    for one in messages[:10]:
+        queue.tables.rows[checkpoint_key("follow_up", one["id"])]["failures"] = {"N": "1"}
+    replay.replay_command("follow_up", "1h", dry=True)
+    out = capsys.readouterr().out
+    assert "10 done, 20 without a recorded write, 10 failed or unfinished; 30 to be sent" in out
+    assert "about 60 writes in 2 requests, if they write as the done ones did" in out
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_long_replay_says_its_time_in_minutes(relay, capsys):
+    """Nobody divides 2,000 seconds by 60."""
+    won(relay, 20)
+    replay.replay_command("follow_up", "1h", rate=0.05, dry=True)
+    assert "sent within 7 min, 0.05 a second" in capsys.readouterr().out
 
 
 def test_only_chooses_what_is_sent(relay, queue, monkeypatch):
@@ -157,6 +179,14 @@ def test_a_rate_is_kept(relay, queue):
     replay.replay_command("follow_up", "1h", rate=200)
     assert len(queue.sent) == 30
     assert queue.times[-1] - began >= 0.1
+
+
+def test_no_more_go_at_once_than_a_second_allows(relay, queue, monkeypatch):
+    """At three a second a request has three changes, not ten."""
+    won(relay, 7)
+    monkeypatch.setattr(Stop, "sleep", lambda *_: None)
+    replay.replay_command("follow_up", "1h", rate=3)
+    assert queue.sizes == [3, 3, 1]
 
 
 def test_what_would_be_done_twice_is_refused(queue):
@@ -227,14 +257,15 @@ def test_nothing_to_apply_to_is_said(relay, queue, capsys):
     assert queue.sent == []
 
 
-def test_large_changes_travel_in_groups_that_fit():
+def test_large_changes_travel_in_requests_that_fit(queue):
     """Ten Changes of 200 KB are three requests."""
     change = Change(
         change_id="a", portal="main", entity="deal", entity_type_id=2, id="1", action="added",
         version=1, time="", after={"comments": "x" * 200_000},
     )  # fmt: skip
-    groups = list(resend._groups([change] * 10))  # noqa: SLF001
-    assert [len(one) for one in groups] == [4, 4, 2]
+    audit = SimpleNamespace(try_to_note=lambda *_: None)
+    assert resend.send(queue, "https://sqs/follow_up", [change] * 10, 0, Stop(), audit) == 10
+    assert queue.sizes == [4, 4, 2]
 
 
 def test_reactions_are_found_with_their_filters():

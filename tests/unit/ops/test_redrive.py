@@ -1,10 +1,12 @@
 """ops.redrive: a dead letter goes back where it came from, and is not lost on the way."""
 
 import json
+from collections import Counter
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from ops import pace
 from ops.audit import open_audit
 from ops.dead_letters import queues_of
 from ops.letter import Chosen
@@ -267,13 +269,14 @@ class Steps(Stop):
         return self._after is not None and len(self.slept) >= self._after
 
 
-@pytest.mark.parametrize("rate", [5, 0.5, 100])
-def test_a_rate_is_kept(aws, rate):
-    """Twenty letters take twenty times the time of one."""
+@pytest.mark.parametrize(("rate", "size"), [(5, 5), (0.5, 1), (100, 10)])
+def test_a_rate_is_kept(aws, monkeypatch, rate, size):
+    """Twenty letters take twenty times the time of one, less the last step's."""
     fill(aws, 20)
     stop = Steps()
+    monkeypatch.setattr(pace.time, "monotonic", lambda: sum(stop.slept))
     assert run(aws, rate=rate, stop=stop) == ({"Journal": 20}, {})
-    assert sum(stop.slept) == pytest.approx(20 / rate)
+    assert sum(stop.slept) == pytest.approx((20 - size) / rate)
     assert max(stop.slept) <= max(1 / rate, 1)
 
 
@@ -284,7 +287,7 @@ def test_ctrl_c_between_two_steps_sends_nothing_twice(aws, after):
     outcome = redrive(aws, rate=100, stop=Steps(after))
     assert outcome.left
     run(aws)
-    assert aws.sent == names
+    assert Counter(aws.sent) == Counter(names)
 
 
 def test_what_was_sent_is_in_the_log(aws):

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,13 +17,48 @@ def press(number=signal.SIGINT):
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_is_a_question(number):
     """The step under way ends; the loop asks whether to go on."""
     with Stop() as stop:
         assert not stop
         press(number)
         assert stop
+
+
+def test_an_ignored_signal_stays_ignored():
+    """With nohup a command goes on when its terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stop() as stop:
+            press(signal.SIGHUP)
+            assert not stop
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_whoever_presses_ctrl_c_is_answered_at_once(monkeypatch):
+    """A step may take a minute; a terminal says that it is awaited, and what a second one does."""
+    master, terminal = os.openpty()
+    with open(terminal, "w") as stderr, open(master, "rb", 0) as screen:  # noqa: PTH123
+        monkeypatch.setattr("sys.stderr", stderr)
+        with Stop():
+            press()
+        assert b"stopping after this step; Ctrl-C again ends it at once" in screen.read(200)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_nothing_is_said_to_a_log_or_a_terminal_that_is_gone(monkeypatch, gone):
+    """The signal of a closed terminal is heard all the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stderr:  # noqa: PTH123
+        monkeypatch.setattr(stderr, "isatty", lambda: gone)
+        monkeypatch.setattr("sys.stderr", stderr)
+        with Stop() as stop:
+            press(signal.SIGHUP)
+            assert stop
 
 
 def test_the_second_ctrl_c_ends_the_command():
@@ -51,19 +87,51 @@ def test_a_pause_ends_with_the_signal():
     assert time.monotonic() - began < 5
 
 
-def test_progress_is_said_after_two_seconds_then_every_five(monkeypatch, capsys):
-    """A quick command says nothing; a slow one says how far it is, on standard error."""
-    now = 100.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+@pytest.fixture
+def clock(monkeypatch):
+    """Return the clock that progress reads."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def test_progress_is_said_after_two_seconds_then_every_five(clock, capsys):
+    """A quick command says nothing; a slow one says on standard error how far it is."""
     shown = Progress("reading")
     lines = []
     for second in range(13):
-        now = 100.0 + second
-        shown.at(second, 40)
+        clock.now = 100.0 + second
+        shown.at(second)
         if printed := capsys.readouterr().err:
             lines.append((second, printed))
-    assert lines == [
-        (2, "reading: 2 of about 40 …\n"),
-        (7, "reading: 7 of about 40 …\n"),
-        (12, "reading: 12 of about 40 …\n"),
-    ]
+    assert lines == [(2, "reading: 2 …\n"), (7, "reading: 7 …\n"), (12, "reading: 12 …\n")]
+
+
+@pytest.mark.parametrize(
+    ("done", "of", "said"),
+    [
+        (100, 4000, "100 of about 4000, 6 min more …"),
+        (3900, 4000, "3900 of about 4000, 0 s more …"),
+        (0, 4000, "0 of about 4000 …"),
+        (4000, 4000, "4000 of about 4000 …"),
+        (4010, 4000, "4010 of about 4010 …"),
+    ],
+)
+def test_progress_says_how_long_the_rest_takes(clock, capsys, done, of, said):
+    """The rest takes as long for each as what is done."""
+    shown = Progress("sending")
+    clock.now += 10
+    shown.at(done, of)
+    assert capsys.readouterr().err == f"sending: {said}\n"
+
+
+def test_a_closed_pipe_does_not_end_a_command_between_two_steps(clock, monkeypatch):
+    """Of `make redrive 2>&1 | head` the last line of the command is the first that fails."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stderr:  # noqa: PTH123
+        monkeypatch.setattr("sys.stderr", stderr)
+        shown = Progress("sending")
+        for number in range(2):
+            clock.now += 10
+            shown.at(number, 40)
