@@ -134,6 +134,20 @@ def test_a_read_whose_answer_was_lost_is_retried(server, kind):
     assert methods(server).count("crm.item.get") == 2
 
 
+def test_a_batch_that_the_portal_cuts_off_is_asked_for_in_parts(server, monkeypatch):
+    """Fifty reads that are more than the portal's time for a request are read in two."""
+    monkeypatch.setattr(server.portal.settings, "command_seconds", 0.02)
+    monkeypatch.setattr(server.portal.settings, "cutoff_seconds", 0.8)
+    portal = client(server, slots=OwnSlots(Pace(burst=5000, rate=2000)))
+
+    async def fifty():
+        calls = (portal.call("crm.item.get", entityTypeId=2, id=1) for _ in range(50))
+        return await asyncio.gather(*calls)
+
+    assert len(asyncio.run(fifty())) == 50
+    assert methods(server) == ["batch"] * 3
+
+
 def test_a_refused_batch_is_sent_again(server, output):
     """Two creates in a batch that the rate refused run once each in the second batch."""
     fail(server, "rate", times=1)

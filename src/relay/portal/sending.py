@@ -8,17 +8,17 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from relay.errors import CallError, TransientError
+from relay.errors import CallError, MayHaveRunError, TransientError
 from relay.portal.answers import TOO_LARGE, Answer
 from relay.portal.api import Outcome
 from relay.portal.batch import BATCH, body_of, error_of_call, outcomes_of, times_of
 from relay.portal.encoding import to_json
-from relay.portal.http import ANSWER_TOO_LARGE, READ_SECONDS, TIMEOUT
+from relay.portal.http import NO_ANSWER, READ_SECONDS
 from relay.portal.pending import Command, ExplicitBatch, PendingCall, Plan, plan_request
 from relay.portal.request import exchange
 from relay.portal.retry import Failure
 from relay.portal.slots import Slots
-from relay.portal.webhook_state import WebhookState
+from relay.portal.webhook_state import SLOW_SECONDS, WebhookState
 
 MIN_SECONDS = 0.5  # with less time than this left no request is made
 MAX_WAIT_SECONDS = 3600.0  # for a slot, if no function's end limits the wait
@@ -130,7 +130,10 @@ class Sender:
         try:
             answer = await self._in_thread(exchange, self._state, method, body, seconds)
         except CallError as error:
-            if error.code in {TIMEOUT, ANSWER_TOO_LARGE, TOO_LARGE}:
+            # A portal that cuts a request off, or has no memory left for it, answers a page or 500.
+            lost = isinstance(error, MayHaveRunError) and error.code != NO_ANSWER
+            slow = time.monotonic() - started_at > SLOW_SECONDS
+            if lost or slow or error.code == TOO_LARGE:
                 self._state.shrink_batches(commands)
             raise
         self._state.record_duration(time.monotonic() - started_at, commands)

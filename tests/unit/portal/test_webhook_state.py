@@ -8,9 +8,9 @@ import pytest
 from relay.errors import MayHaveRunError
 from relay.portal import Portal, Webhook
 from relay.portal.batch import MAX_COMMANDS
-from relay.portal.http import TIMEOUT
+from relay.portal.http import TIMEOUT, Reply
 from relay.portal.webhook_state import SLOW_SECONDS, WebhookState, forget, set_state
-from tests.portal_wire import READ, SECRET, reply
+from tests.portal_wire import LOST, RATE, READ, SECRET, reply
 
 
 def test_batches_shrink_after_slow_answers_and_grow_after_quick_ones(wire, clock, webhook):
@@ -31,16 +31,38 @@ def test_batches_shrink_after_slow_answers_and_grow_after_quick_ones(wire, clock
     assert clock.run(sizes()) == [50]
 
 
-def test_a_timeout_halves_the_batches(wire, clock, webhook):
-    """Fifty reads whose answer timed out are retried as two requests of 25."""
-    wire.script = [MayHaveRunError("batch", TIMEOUT)]
+def sizes_of_fifty(wire, clock, webhook):
+    """Return how many reads each request has that fifty calls at once need."""
     portal = Portal(webhook)
 
     async def fifty():
         await asyncio.gather(*(portal.call(READ, id=n) for n in range(50)))
 
     clock.run(fifty())
-    assert [len(body["cmd"]) for _, body in wire.requests] == [50, 25, 25]
+    return [len(body["cmd"]) for _, body in wire.requests]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sizes"),
+    [
+        (MayHaveRunError("batch", TIMEOUT), [50, 25, 25]),
+        (Reply(504, b"<html>"), [50, 25, 25]),
+        (Reply(500, b""), [50, 25, 25]),
+        (reply(500, error="INTERNAL_SERVER_ERROR"), [50, 25, 25]),
+        (LOST, [50, 50]),
+        (RATE, [50, 50]),
+    ],
+)
+def test_a_batch_of_which_nothing_came_back_is_halved(wire, clock, webhook, answer, sizes):
+    """Fifty reads that the portal cut off are retried in two requests, refused ones in one."""
+    wire.script = [answer]
+    assert sizes_of_fifty(wire, clock, webhook) == sizes
+
+
+def test_a_batch_whose_connection_broke_late_is_halved(wire, clock, webhook):
+    """Fifty reads whose connection broke after half a minute are retried in two requests."""
+    wire.script, wire.seconds = [LOST], 30
+    assert sizes_of_fifty(wire, clock, webhook) == [50, 25, 25]
 
 
 @pytest.mark.parametrize(
