@@ -27,7 +27,7 @@ from relay.aws_types import Item
 from relay.history import PastChange
 from relay.reaction.checkpoint import Checkpoint
 from relay.state_table import checkpoint_key
-from relay.tracking.projection import canonical_json
+from relay.tracking.projection import Form, canonical_json
 from relay.tracking.remember import checksum
 from relay.tracking.row import ITEM, Key, Row
 
@@ -124,32 +124,45 @@ def rows(changes: int, now: float) -> Iterator[tuple[str, Item]]:
     for number in range(1, changes + 1):
         versions = range(2, VERSIONS if number == 1 else 3)
         at = now - 1500 + 1400 * number / changes
-        now_there = Row(
-            key=Key("main", "deal", number), seq=versions[-1], born=born, kind=ITEM,
-            text=canonical_json(WON), read_at=at, via="event",
-        )  # fmt: skip
-        yield "Mirror", now_there.to_item()
-        forms = [WON, DEAL | {"title": f"Deal {number}"}]
-        for version in reversed(versions):
-            after, before = forms
-            past = PastChange(
-                change_id=f"main.deal.{number}.{born}.{version}",
-                at=at - (versions[-1] - version),
-                action="updated",
-                origin="portal",
-                via="event",
-                before={name: before[name] for name in before if before[name] != after.get(name)},
-                saved_by="5",
-                state=checksum(after),
-            )
-            yield "History", past.to_item(0)
-            forms.reverse()
+        forms = WON, DEAL | {"title": f"Deal {number}"}
+        yield from item_rows(Key("main", "deal", number), born, at, versions, forms)
         if number % 2:
-            checkpoint = Checkpoint(checkpoint_key("follow_up", past.change_id))
+            checkpoint = Checkpoint(checkpoint_key("follow_up", f"main.deal.{number}.{born}.2"))
             for method in ("tasks.task.add", "crm.timeline.comment.add"):
                 write = checkpoint.add(method, "digest", at)
                 write.done, write.result = True, '{"task": {"id": "3"}}'
             yield "State", checkpoint.to_item(now)
+
+
+def item_rows(  # noqa: PLR0913  what a row has
+    key: Key,
+    born: str,
+    at: float,
+    versions: range,
+    forms: tuple[Form, Form],
+    *,
+    quiet: bool = False,
+) -> Iterator[tuple[str, Item]]:
+    """Yield an item's rows with their tables; its newest form is the first, each second one too."""
+    after, before = forms
+    row = Row(
+        key=key, seq=versions[-1], born=born, kind=ITEM, text=canonical_json(after), read_at=at,
+        via="event", first_sight=quiet,
+    )  # fmt: skip
+    yield "Mirror", row.to_item()
+    for version in reversed(versions):
+        past = PastChange(
+            change_id=f"{key.portal}.{key.entity}.{key.id}.{born}.{version}",
+            at=at - (versions[-1] - version),
+            action="updated",
+            origin="portal",
+            via="event",
+            before={name: before[name] for name in before if before[name] != after.get(name)},
+            saved_by="5",
+            state=checksum(after),
+        )
+        yield "History", past.to_item(0)
+        after, before = before, after
 
 
 if __name__ == "__main__":
