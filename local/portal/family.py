@@ -61,7 +61,7 @@ from local.portal.table import Row
 _TEXT_CODE = 4  # longer numbers are numbers in an answer, 0 and 100 are texts
 _WIDER = {"none": "id", "absent": "denied"}  # kinds of errors that few families tell apart
 _OPERATIONS = "fields add get list update delete"
-REFUSALS: dict[str, Row] = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))
+_REFUSALS: dict[str, Row] = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))
 
 
 class Family(Shape):
@@ -130,7 +130,7 @@ class Family(Shape):
         """Make the error that this family's pages document."""
         errors = dict(self.data.get("errors", {}))
         errors |= {one: self.data[one] for one in ("missing", "unknown") if one in self.data}
-        fallback = REFUSALS["native" if self.native else "text"].get(kind, "")
+        fallback = _REFUSALS["native" if self.native else "text"].get(kind, "")
         own: str | None = errors.get(f"{operation}.{kind}") or errors.get(kind)
         if own is None and kind in _WIDER:
             return self.error(operation, _WIDER[kind], name)

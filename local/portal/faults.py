@@ -2,71 +2,28 @@
 
 import random
 import time
+import tomllib
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
 from local.portal.errors import RestError
-from local.portal.family import REFUSALS, Family
+from local.portal.family import Family
+from local.portal.schema import DATA
 
-# kind: status, code, text [system-errors.md, limits.md]
+_DATA = tomllib.loads((DATA / "faults.toml").read_text(encoding="utf-8"))
+# kind: status, code, text
 ERRORS: dict[str, tuple[int, str, str]] = {
-    "rate": (503, "QUERY_LIMIT_EXCEEDED", "Too many requests"),
-    "operating": (429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit."),
-    "overload": (503, "OVERLOAD_LIMIT", "REST API is blocked due to overload"),
-    "server_error": (500, "INTERNAL_SERVER_ERROR", "Internal server error"),
-    "unexpected_answer": (500, "ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response"),
-    "codeless": (500, "", ""),
-    # The database failed: of classic methods [CORE rest/lib/restexception.php], and of controllers,
-    # `crm.item.*` among them [CORE main/lib/engine/controller.php, main/lib/db/exception.php]
-    "database": (500, "ERROR_CORE", "SQL query error!"),
-    "deadlock": (400, "400", "Mysql query error: (1213) Deadlock found when trying to get lock"),
-    "portal_deleted": (500, "PORTAL_DELETED", "Portal was deleted"),
-    "no_auth": (401, "NO_AUTH_FOUND", "Wrong authorization data"),
-    "invalid_credentials": (401, "INVALID_CREDENTIALS", "Invalid request credentials"),
-    "no_rights": (403, "INVALID_CREDENTIALS", "Invalid request credentials"),
-    "expired": (401, "expired_token", "The access token provided has expired"),
-    "scope": (
-        403,
-        "insufficient_scope",
-        "The request requires higher privileges than provided by the webhook token",
-    ),
-    "plan": (403, "ACCESS_DENIED", "REST API is available only on commercial plans"),
-    "user_access": (403, "user_access_error", "The user does not have access to the application"),
-    "https": (400, "INVALID_REQUEST", "Https required."),
-    "confirm_waiting": (401, "METHOD_CONFIRM_WAITING", "Waiting for confirmation"),
-    "confirm_denied": (403, "METHOD_CONFIRM_DENIED", "Method call denied"),
-    "manifest": (404, "ERROR_MANIFEST_IS_NOT_AVAILABLE", "Manifest is not available"),
-    "wrong_auth_type": (
-        403,
-        "WRONG_AUTH_TYPE",
-        "Current authorization type is denied for this method",
-    ),
-    "not_found": (400, "NOT_FOUND", "Not found."),
-    "access_denied": (400, "ACCESS_DENIED", "Access denied"),
-    "core": (400, "ERROR_CORE", "Something is wrong with the fields<br>"),
-    "failed": (500, "ERROR_CORE", "SQL query error!"),
+    kind: (int(status), code, text)
+    for kind, (status, code, text) in ((k, row.split("|")) for k, row in _DATA["errors"].items())
 }
-# What methods' own pages say instead, where nothing in a request explains the failure
-_FAILED = REFUSALS["failed"]
-# What happens to the answer itself
-TRANSPORT = {
-    "timeout": "no answer for `seconds`, then the connection is closed",
-    "reset": "the connection is reset",
-    "html_200": "a page instead of JSON",
-    "html_403": "the page of a firewall",
-    "html_500": "the page of a web server",
-    "html_502": "the page of a proxy",
-    "empty": "200 and no body",
-    "truncated": "half of the JSON",
-    "slow": "the right answer after `seconds`",
-}
+TRANSPORT: dict[str, str] = _DATA["transport"]
 
 
 def _of_section(method: str) -> str | None:
     names = method.split(".")
     keys = (".".join(names[:size]) for size in range(len(names), 0, -1))
-    return next((_FAILED[key] for key in keys if key in _FAILED), None)
+    return next((_DATA["failed"][key] for key in keys if key in _DATA["failed"]), None)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a request must be, as lines: `rules` of a family, and of methods in `refusals.toml`.
+"""What a family's values must be, as lines of its description: `rules` in `data/families/`.
 
 A line is a word, a field, what the word needs, and after ` : ` the error as `code|text|status`:
 
@@ -11,22 +11,18 @@ A line is a word, a field, what the word needs, and after ` : ` the error as `co
 `same F FAMILY G`   the row that it names has the same G
 `kept F V`          a row with this value can't be deleted; without V: with any
 
-`add.` or `update.` before a word: there alone. Of a method, fields are its parameters and
-those in `fields`, and a line may say who asks: `guest`, `denied`, `colleague` (no administrator;
-with F: who gives it), or `plan` that the plan has no room.
+`add.` or `update.` before a word: there alone.
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from fnmatch import filter as matching
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from local.portal.call import METHODS, Call
+from local.portal.call import Call
 from local.portal.errors import RestError
-from local.portal.family import FAMILIES, REFUSALS, Family
-from local.portal.php import entries, int_or_none
+from local.portal.family import FAMILIES, Family
+from local.portal.php import int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
 
@@ -85,31 +81,10 @@ def check_deletion(family: Family, row: Row) -> None:
             raise rule.refusal(value)
 
 
-def guard_methods() -> None:
-    """Hold requests against the rules of `refusals.toml` before their methods run."""
-    for group in reversed(REFUSALS["methods"].values()):  # the first asks first
-        rules = _rules(group["rules"], str.lower)
-        for pattern in group["names"].split():
-            for name in matching(METHODS, pattern.lower()):
-                run = partial(_guarded, rules, METHODS[name].run)
-                METHODS[name] = replace(METHODS[name], run=run)
-
-
-def _guarded(rules: list[_Rule], run: Callable[[Call], Any], call: Call) -> Any:
-    values: Row = {name.lower(): value for name, value in entries(call.get("fields"))}
-    values |= call.params
-    for rule in rules:
-        if _breaks(rule, _Case(call, values, values)):
-            raise rule.refusal(values.get(rule.keys[0]))
-    return run(call)
-
-
 def _breaks(rule: _Rule, case: _Case) -> bool:
     when, _, word = rule.word.rpartition(".")
     if when and (when == "add") != (case.old is None):
         return False
-    if word in _ASKED:
-        return _ASKED[word](rule, case)
     value, given = case.row.get(rule.keys[0]), rule.keys[0] in case.given
     if word == "filled":
         return value in _EMPTY and (given or case.old is None)
@@ -132,15 +107,6 @@ def _taken(rule: _Rule, case: _Case) -> bool:
     )
 
 
-_ASKED: dict[str, Callable[[_Rule, _Case], bool]] = {
-    "guest": lambda _, case: bool(case.call.owner().get("external")),
-    "denied": lambda _, case: case.call.portal.denied(case.call.user),
-    "colleague": lambda rule, case: (
-        not case.call.owner().get("admin")
-        and (rule.keys == [""] or case.row.get(rule.keys[0]) not in _EMPTY)
-    ),
-    "plan": lambda _, case: case.call.portal.settings.plan_restricted,
-}
 _TESTS: dict[str, Callable[[Any, list[str], _Case, _Rule], bool]] = {
     "among": lambda value, need, *_: str(value) not in need[0].split(","),
     "like": lambda value, need, *_: re.fullmatch(need[0], str(value)) is None,

@@ -10,6 +10,7 @@ from local.portal.call import METHODS, Call, Method
 from local.portal.errors import RestError
 from local.portal.faults import ERRORS, pick
 from local.portal.listing import Page
+from local.portal.parameters import check_parameters
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -47,6 +48,7 @@ def run_method(
         raise _fault_error(portal, fault, key)
     call = Call(portal, webhook, _bind(method, params))
     try:
+        check_parameters(call, key)
         result = method.run(call)
     except RestError:
         raise

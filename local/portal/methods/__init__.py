@@ -4,11 +4,11 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from local.portal.engine import register_families
-from local.portal.rules import guard_methods
+from local.portal.parameters import ask_parameters
 from local.portal.static import register_answers
 
 for _module in sorted(module.name for module in iter_modules(__path__)):
     import_module(f"{__name__}.{_module}")
 register_answers()
 register_families()
-guard_methods()
+ask_parameters()

@@ -31,11 +31,6 @@ def own_calendar(call: Call) -> None:
         call.params = {**call.params, "ownerid": call.user}
 
 
-def unset(call_name: str, name: str) -> Exception:
-    """A parameter that is not there."""
-    return classic(f'The required parameter "{name}" for the method "{call_name}" is not set')
-
-
 def moment(call: Call, value: Any) -> datetime:
     """Read a time of a request."""
     try:
@@ -47,18 +42,10 @@ def moment(call: Call, value: Any) -> datetime:
 @hook("calendar.event", "check")
 def check_event(call: Call, values: Row, old: Row | None) -> None:
     """Work out times in every form that an event shows, and who attends."""
-    for name in ("type", "ownerId"):
-        if call.get(name.lower()) is None:
-            raise unset(f"calendar.event.{'update' if old else 'add'}", name)
-    for name in ("from", "to"):
-        if old is None and not call.get(name, f"{name}_ts"):
-            raise unset("calendar.event.add", name)
     section = values.get("SECTION_ID")
     if section and table_of(call, FAMILIES["calendar.section"]).get(section) is None:
         text = "You specified an invalid calendar section ID or the user does not have access to it"
         raise classic(text)
-    if str(call.get("recurrence_mode", default="all")) not in {"this", "next", "all"}:
-        raise classic("An invalid editing type for the recurring event is specified.")
     both = (old or {}) | values
     values |= {"SECT_ID": both.get("SECTION_ID"), "~DESCRIPTION": both.get("DESCRIPTION", "")}
     _set_times(call, values, old or {})
@@ -113,10 +100,6 @@ def _rule(call: Call, given: Row) -> Any:
 @hook("calendar.event", "where")
 def events_of(call: Call, _given: Row) -> Callable[[Row], bool]:
     """Events of a calendar, of its sections, in a time."""
-    for name in ("type", "ownerId"):
-        if call.get(name.lower()) is None:
-            text = f'Mandatory parameter not specified "{name}" for the method "calendar.event.get"'
-            raise classic(text)
     owner, sections = call.number("ownerid"), entries(call.get("section"))
     wanted = {int_or_none(one) for _, one in sections}
     kind, bounds = str(call.get("type")), [call.get("from"), call.get("to")]

@@ -25,15 +25,9 @@ def _files(call: Call) -> list[Row]:
     return [row for row in rows if row is not None and row["TYPE"] == "file"]
 
 
-def _named(call: Call) -> None:
-    if not call.get("file_id", "disk_id"):
-        raise RestError("FILE_ID_EMPTY", "File ID can't be empty")
-
-
 @method("im.disk.file.save", "im")
 def save(call: Call) -> Any:
     """Copy a chat's file to the caller's own storage."""
-    _named(call)
     files, table = _files(call), table_of(call, _OBJECT)
     if not files:
         raise RestError("FILE_SAVE_ERROR", "File ID can't be saved")
@@ -55,7 +49,6 @@ def save(call: Call) -> Any:
 def delete(call: Call) -> Any:
     """Take a file out of a chat."""
     chat_of_id(call)
-    _named(call)
     for row in _files(call):
         table_of(call, _OBJECT).pop(row["id"])
     return True
@@ -65,8 +58,6 @@ def delete(call: Call) -> Any:
 def commit(call: Call) -> Any:
     """Show files of the disk in a chat."""
     chat = chat_of_id(call)
-    if call.get("file_id", "upload_id") is None:
-        raise RestError("FILES_ERROR", "List of files is not specified")
     files = _files(call)
     if not files:
         raise RestError("SAVE_ERROR", "Error during saving file to chat")

@@ -45,8 +45,6 @@ def chat_get(call: Call) -> Any:
 
 
 def _title(call: Call, chat: Row) -> None:
-    if not str(call.get("title", default="") or "").strip():
-        raise RestError("TITLE_EMPTY", "Title can't be empty")
     chat["title"] = str(call.get("title"))
 
 
@@ -69,8 +67,6 @@ def _avatar(call: Call, chat: Row) -> None:
 
 def _owner(call: Call, chat: Row) -> None:
     user = call.number("user_id")
-    if not user:
-        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
     if chat["owner"] != call.user or user not in chat["users"]:
         text = "Change owner can only owner and user must be member in chat"
         raise RestError("WRONG_REQUEST", text)
@@ -100,8 +96,6 @@ def _join(call: Call, chat: Row) -> None:
 
 
 def _expel(call: Call, chat: Row) -> None:
-    if not call.number("user_id"):
-        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
     if chat["owner"] != call.user and not call.owner().get("admin"):
         text = "Insufficient rights to exclude participants from the chat"
         raise RestError("ACCESS_DENIED_KICK", text)

@@ -6,9 +6,8 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.chat_views import chat_view, message_view, person, recent_view
 from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, no_access, table
-from local.portal.errors import RestError
 from local.portal.listing import Page
-from local.portal.php import entries, int_or_none
+from local.portal.php import entries
 from local.portal.table import Row
 
 _LIMIT, _MOST, _FOUND = 20, 50, 200
@@ -102,21 +101,13 @@ def _is_shown(call: Call, user: int) -> bool:
 @method("im.dialog.messages.get", "im")
 def dialog_messages(call: Call) -> Any:
     """Messages of a chat: the newest, or those beside `LAST_ID` or `FIRST_ID`."""
-    chat, bounds = chat_of(call, call.get("dialog_id")), {}
-    for name in ("first_id", "last_id"):
-        if call.get(name) is not None:
-            bounds[name] = int_or_none(call.get(name))
-            if bounds[name] is None:
-                word = name.partition("_")[0]
-                raise RestError(
-                    f"{word.upper()}_ID_STRING", f"{word.capitalize()} ID can't be string"
-                )
+    chat, last = chat_of(call, call.get("dialog_id")), call.number("last_id")
     rows = messages_of(call.portal, chat)
     limit = min(call.number("limit") or _LIMIT, _MOST)
-    if "first_id" in bounds:
-        rows = [row for row in rows[::-1] if row["id"] > (bounds["first_id"] or 0)][:limit][::-1]
-    elif bounds.get("last_id"):
-        rows = [row for row in rows if row["id"] < (bounds["last_id"] or 0)]
+    if call.get("first_id") is not None:
+        rows = [row for row in rows if row["id"] > call.number("first_id")][-limit:]
+    elif last:
+        rows = [row for row in rows if row["id"] < last]
     rows = rows[:limit]
     users = sorted({row["author"] for row in rows})
     return {
@@ -130,8 +121,6 @@ def dialog_messages(call: Call) -> Any:
 @method("im.dialog.messages.search", "im")
 def dialog_search(call: Call) -> Any:
     """Messages of a chat that have a text."""
-    if not call.number("chat_id"):
-        raise RestError("CHAT_ID_EMPTY", "CHAT_ID can't be empty")
     refusal = no_access("You do not have access to this chat")
     rows = messages_of(call.portal, chat_of_id(call, refusal))
     text = str(call.get("search_message", default="") or "").casefold()
@@ -176,8 +165,6 @@ def dialog_read(call: Call) -> Any:
 def dialog_unread(call: Call) -> Any:
     """Let a chat be unread from a message on."""
     chat = chat_of(call, call.get("dialog_id"))
-    if not call.number("message_id"):
-        raise RestError("MESSAGE_ID_ERROR", "Message ID can't be empty")
     chat["seen"][call.user] = call.number("message_id") - 1
     return True
 

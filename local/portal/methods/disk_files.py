@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import METHODS, Call, Method, method
-from local.portal.errors import RestError, access_denied, classic
+from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.family_list import list_rows
 from local.portal.listing import cut, read_start
@@ -28,9 +28,6 @@ from local.portal.task_store import change_task
 
 _OBJECT, _VERSION = FAMILIES["disk.object"], FAMILIES["disk.version"]
 _ATTACHED = FAMILIES["disk.attachedObject"]
-_RIGHTS = {"disk_access_read", "disk_access_add", "disk_access_edit", "disk_access_full"}
-_SHORTEST, _LONGEST = 3, 255  # characters that are searched for
-_KINDS = {"all": {"file", "folder"}, "file": {"file"}, "folder": {"folder"}}
 
 
 def _upload(kind: str, call: Call) -> Any:
@@ -42,8 +39,6 @@ def _upload(kind: str, call: Call) -> Any:
         text = "Error: required parameter NAME (DISK_BASE_SERVICE_22001)"
         raise RestError("DISK_BASE_SERVICE_22001", text)
     content, size = _content(call)
-    if not isinstance(call.get("rights", default=[]), list | dict):
-        raise classic("Invalid rights format")
     if call.flag("generateuniquename"):
         name = _unique(call, folder["id"], name)
     more = {"FILE_ID": call.portal.add_file(name, content), "SIZE": size}
@@ -81,8 +76,6 @@ for _kind in ("storage", "folder"):
 def upload_version(call: Call) -> Any:
     """Put new content into a file; the old one stays a version of it."""
     row = find_object(call, "id", "file")
-    if call.get("filecontent") is None:
-        raise bad_argument(1)
     content, size = _content(call, "DISK_FILE_22002")
     if 0 < call.portal.settings.file_limit < size:
         raise RestError("DISK_FILE_22006", "Size restriction")
@@ -130,10 +123,7 @@ def restore_version(call: Call) -> Any:
 def attach(call: Call) -> Any:
     """Attach a file of the disk to a task."""
     task = task_of(call, RestError("0", "Access denied (internal error)"))
-    number = int_or_none(call.need("fileId"))
-    if number is None:
-        text = f"Invalid value {{{call.get('fileid')}}} to match with parameter {{fileId}}."
-        raise RestError("100", f"{text} Should be value of type int.")
+    number = call.number("fileid")
     row = table_of(call, _OBJECT).get(number)
     if row is None or row["TYPE"] != "file":
         raise RestError("ERROR_CORE", "Insufficient permissions.<br>")
@@ -148,10 +138,6 @@ def attach(call: Call) -> Any:
 def share(call: Call) -> Any:
     """Let somebody into a folder."""
     find_object(call, "id", "folder")
-    if call.get("userid") is None:
-        raise bad_argument(1)
-    if str(call.get("taskname")) not in _RIGHTS:
-        raise access_denied()
     return True
 
 
@@ -159,14 +145,7 @@ def share(call: Call) -> Any:
 def search(call: Call) -> Any:
     """Files and folders by a part of their names, the newest first; they are not counted."""
     given = dict(entries(call.get("filter", default={})))
-    query, kind = call.get("query"), str(call.get("type", default="all"))
-    if query is None:
-        text = "Invalid value of parameter { Parameter #0 [ <required> $QUERY ] }."
-        raise RestError("ERROR_ARGUMENT", text)
-    if not isinstance(query, str) or not _SHORTEST <= len(query) <= _LONGEST:
-        raise RestError("INVALID_QUERY", "Search query is invalid. (INVALID_QUERY).")
-    if kind not in _KINDS:
-        raise RestError("INVALID_TYPE", "Search result type is invalid. (INVALID_TYPE).")
+    query, kind = str(call.get("query")), str(call.get("type", default="all")).lower()
     if not given.keys() <= {"STORAGE_ID", "FOLDER_ID"}:
         text = "Search filter contains an unknown field. (INVALID_FILTER)."
         raise RestError("INVALID_FILTER", text)
@@ -180,7 +159,7 @@ def search(call: Call) -> Any:
     rows = [
         row
         for row in table_of(call, _OBJECT).walk_back()
-        if row["TYPE"] in _KINDS[kind] and row.get("PARENT_ID") and not row["DELETED_TYPE"]
+        if kind in {"all", row["TYPE"]} and row.get("PARENT_ID") and not row["DELETED_TYPE"]
         if query.casefold() in row["NAME"].casefold()
         if all(value is None or str(row[name]) == str(value) for name, value in wanted.items())
     ]

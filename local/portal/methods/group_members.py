@@ -12,7 +12,6 @@ from local.portal.rows import table_of
 from local.portal.table import Row
 
 _GROUP = FAMILIES["sonet_group"]
-_FEATURES = {"photo", "calendar", "tasks", "files", "blog", "forum", "chat", "landing_knowledge"}
 
 
 def roles(row: Row) -> dict[int, str]:
@@ -22,17 +21,15 @@ def roles(row: Row) -> dict[int, str]:
     }
 
 
-def _group(call: Call, name: str, text: str) -> Row:
-    if call.number(name) <= 0:
-        raise classic(text)
-    row = table_of(call, _GROUP).get(call.number(name))
+def _group(call: Call) -> Row:
+    row = table_of(call, _GROUP).get(call.number("group_id", "id"))
     if row is None:
         raise classic("Socialnetwork group not found")
     return row
 
 
 def _set(change: Callable[[Call, dict[int, str], int], Any], right: str, call: Call) -> Any:
-    row, given = _group(call, "group_id", "Wrong group ID"), call.get("user_id")
+    row, given = _group(call), call.get("user_id")
     users = [int_or_none(v) or 0 for _, v in entries(given)] or [int_or_none(given) or 0]
     if any(user not in call.portal.users for user in users):
         raise classic("Wrong user IDs")
@@ -55,9 +52,7 @@ def _leave(_call: Call, people: dict[int, str], user: int) -> None:
 
 
 def _promote(call: Call, people: dict[int, str], user: int) -> None:
-    if str(call.get("role")) not in {"E", "K"}:
-        raise classic("Incorrect role code")
-    people[user] = str(call.get("role"))
+    people[user] = str(call.get("role")).upper()
 
 
 def _nothing(_call: Call, _people: dict[int, str], _user: int) -> None:
@@ -77,13 +72,13 @@ for _name, _do, _right in (
 @method("sonet_group.user.request", "sonet_group")
 def request(call: Call) -> Any:
     """Ask to be let in."""
-    return bool(_group(call, "group_id", "Wrong group ID"))
+    return bool(_group(call))
 
 
 @method("sonet_group.user.get", "sonet_group")
 def members(call: Call) -> Any:
     """Everybody of a group."""
-    people = roles(_group(call, "id", "Wrong socialnetwork group ID"))
+    people = roles(_group(call))
     return [{"USER_ID": str(user), "ROLE": role} for user, role in people.items()]
 
 
@@ -101,9 +96,4 @@ def own_groups(call: Call) -> Any:
 @method("sonet_group.feature.access", "sonet_group")
 def access(call: Call) -> Any:
     """Whether the caller may do something in a group: its members may."""
-    row = _group(call, "group_id", "Wrong socialnetwork group ID")
-    if str(call.get("feature")) not in _FEATURES:
-        raise classic("Wrong feature")
-    if not call.get("operation"):
-        raise classic("Wrong operation")
-    return call.user in roles(row)
+    return call.user in roles(_group(call))

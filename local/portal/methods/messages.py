@@ -9,15 +9,10 @@ from local.portal.php import int_or_none
 from local.portal.table import Row
 
 _ATTACH_LIMIT = 60_000  # characters
-_SHARED = {"CHAT", "TASK", "POST", "CALEND", "MESSAGE"}
 
 
 def _notify(call: Call, kind: str) -> Any:
-    user, message = call.number("user_id", "to"), str(call.get("message", default="") or "")
-    if not user:
-        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
-    if not message.strip():
-        raise RestError("MESSAGE_EMPTY", "Message can't be empty")
+    user, message = call.number("user_id", "to"), str(call.get("message"))
     _check_attach(call)
     portal = call.portal
     if user not in portal.users:
@@ -95,11 +90,7 @@ def notify(call: Call) -> Any:
 @method("im.message.add", "im")
 def message_add(call: Call) -> Any:
     """Write to a chat or to a person."""
-    dialog, text = str(call.get("dialog_id", default="") or ""), call.get("message")
-    if not dialog:
-        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
-    if not str(text or "").strip() and call.get("attach") is None:
-        raise RestError("MESSAGE_EMPTY", "Message can't be empty")
+    dialog, text = str(call.get("dialog_id")), call.get("message")
     _check_attach(call)
     if (
         not dialog.startswith(("chat", "sg"))
@@ -108,8 +99,6 @@ def message_add(call: Call) -> Any:
         raise RestError("USER_NOT_FOUND", "User not found")
     if dialog.startswith(("chat", "sg")) and not dialog[-1:].isdigit():
         raise RestError("CHAT_ID", "Chat ID can't be empty")
-    if isinstance(text, list | dict):
-        raise RestError("PARAMS_ERROR", "Incorrect params")
     number = int_or_none(dialog.removeprefix("chat").removeprefix("sg"))
     absent = RestError("CANCELED", "Message was not added")  # [PY]
     there = table(call.portal, "chat").get(number or 0)
@@ -165,8 +154,6 @@ def message_share(call: Call) -> Any:
     """Make a chat, a task, a post or an event of a message."""
     _message(call, own=False)
     chat_of(call, call.get("dialog_id"))
-    if str(call.get("type", default="")).upper() not in _SHARED:
-        raise RestError("PARAMS_ERROR", "Incorrect params")
     return True
 
 
@@ -174,10 +161,4 @@ def message_share(call: Call) -> Any:
 def message_command(call: Call) -> Any:
     """Press a key of a bot; it is told nothing, as no bot is simulated."""
     _message(call, own=False)
-    if not call.number("bot_id"):
-        raise RestError("BOT_ID_ERROR", "Bot ID can't be empty")
-    if not call.get("command"):
-        raise RestError("COMMAND_ERROR", "Command can't be empty")
-    if isinstance(call.get("command_params"), list | dict):
-        raise RestError("PARAMS_ERROR", "Incorrect params")
     return True

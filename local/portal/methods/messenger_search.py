@@ -5,21 +5,16 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.chat_views import chat_view, person, recent_view, without
 from local.portal.chats import chat_of, table
-from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.listing import Page
 from local.portal.methods.messenger_people import department_view, paged
 from local.portal.rows import table_of
 
-_SHORTEST = 3
 _DEPARTMENT = FAMILIES["department"]
 
 
 def _phrase(call: Call) -> str:
-    text = str(call.get("find", default="") or "").strip().casefold()
-    if len(text) < _SHORTEST:
-        raise RestError("FIND_SHORT", "Too short a search phrase.")
-    return text
+    return str(call.get("find")).strip().casefold()
 
 
 @method("im.search.user.list", "im")
@@ -90,6 +85,4 @@ def last_delete(call: Call) -> Any:
 def disk_folder(call: Call) -> Any:
     """The folder of a chat's files."""
     given = call.get("dialog_id") or f"chat{call.number('chat_id') or ''}"
-    if given == "chat":
-        raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
     return {"ID": chat_of(call, given)["id"]}

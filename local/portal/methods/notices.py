@@ -54,8 +54,6 @@ def notify_get(call: Call) -> Any:
     if (call.get("last_id") is None) is not (call.get("last_type") is None):
         text = "Parameters LAST_ID and LAST_TYPE should be used together."
         raise RestError("LAST_ID_AND_LAST_TYPE", text)
-    if call.get("last_id") is not None and int_or_none(call.get("last_id")) is None:
-        raise RestError("LAST_ID_STRING", "Last notification ID can't be string")
     rows = _own(call)
     unread = sum(not row.get("read") for row in rows)
     numbers = {"total_count": len(rows), "total_unread_count": unread, "chat_id": call.user}
@@ -75,8 +73,6 @@ def history_search(call: Call) -> Any:
     )
     if len(text) < _SHORTEST and all(call.get(name) is None for name in conditions):
         raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
-    if call.get("last_id") is not None and int_or_none(call.get("last_id")) is None:
-        raise RestError("LAST_ID_STRING", "Last notification ID can't be string")
     kinds = {str(v) for _, v in entries(call.get("search_types"))}
     kinds |= {str(call.get("search_type"))} if call.get("search_type") else set()
     authors = {int_or_none(v) for _, v in entries(call.get("search_authors"))}
@@ -89,21 +85,6 @@ def history_search(call: Call) -> Any:
         and in_period(call, row["time"], "search_date")
     ]
     return {"chat_id": call.user, "total_results": len(rows)} | _shown(call, rows)
-
-
-@method("im.notify.schema.get", "im")
-def schema_get(_call: Call) -> Any:
-    """Kinds of notifications, by module."""
-    kinds = {"im": ("Messenger", "message"), "rest": ("Applications", "rest_notify")}
-    kinds["tasks"] = ("Tasks", "task_update")
-    return {
-        module: {
-            "NAME": name,
-            "MODULE_ID": module,
-            "LIST": [{"ID": f"{module}|{event}", "NAME": name}],
-        }
-        for module, (name, event) in kinds.items()
-    }
 
 
 @method("im.notify.read.all", "im")
@@ -128,10 +109,7 @@ def read(call: Call) -> Any:
 @method("im.notify.read.list", "im")
 def read_list(call: Call) -> Any:
     """Read some notifications."""
-    given = call.get("ids")
-    if not isinstance(given, list | dict):
-        raise RestError("PARAMS_ERROR", "No IDS param or it is not an array")
-    wanted = {int_or_none(v) for _, v in entries(given)}
+    wanted = {int_or_none(v) for _, v in entries(call.get("ids"))}
     for row in _own(call):
         if row["id"] in wanted:
             row["read"] = call.get("action") is None or call.flag("action")
@@ -142,8 +120,6 @@ def read_list(call: Call) -> Any:
 def delete(call: Call) -> Any:
     """Take a notification away, by its number or by its tag."""
     number, tag, sub_tag = call.number("id"), call.get("tag"), call.get("sub_tag")
-    if not number and not tag and not sub_tag:
-        raise RestError("PARAMS_ERROR", "Incorrect params")
     rows = call.portal.activity.notifications
     kept = [
         row
@@ -155,26 +131,3 @@ def delete(call: Call) -> Any:
     rows.clear()
     rows.extend(kept)
     return True
-
-
-def _number(call: Call) -> None:
-    if call.number("notify_id", "id") <= 0:
-        raise RestError("ID_ERROR", "Notification ID can't be empty")
-
-
-@method("im.notify.answer", "im")
-def answer(call: Call) -> Any:
-    """Answer a notification that takes answers."""
-    _number(call)
-    if not str(call.get("answer_text", default="") or "").strip():
-        raise RestError("ANSWER_TEXT_ERROR", "ANSWER_TEXT can't be empty")
-    return {"result_message": ["Your answer has been sent."]}
-
-
-@method("im.notify.confirm", "im")
-def confirm(call: Call) -> Any:
-    """Press a key of a notification."""
-    _number(call)
-    if call.get("notify_value") in (None, ""):
-        raise RestError("NOTIFY_VALUE_ERROR", "Notification Value can't be empty")
-    return {"result_message": ["Done"]}

@@ -63,10 +63,7 @@ def server_time(call: Call) -> Any:
 @method("feature.get", "basic")
 def feature_get(call: Call) -> Any:
     """Whether the plan has a feature."""
-    code = call.get("code")
-    if not code:
-        raise RestError("CODE_EMPTY", "CODE can't be empty")
-    return {"value": _FEATURES.get(str(code), "N")}
+    return {"value": _FEATURES.get(str(call.get("code")), "N")}
 
 
 @method("app.info", "basic")

@@ -6,21 +6,12 @@ from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.methods.tasks import readable
-from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.rows import table_of
 from local.portal.table import Row, Table
 
 _COMMENT = FAMILIES["task.commentitem"]
 _DENIED = RestError("0", "Access denied.")
-
-
-def _number(call: Call, name: str) -> int:
-    number = int_or_none(call.need(name))
-    if number is None:
-        text = f"Invalid value {{{call.get(name.lower())}}} to match with parameter {{{name}}}."
-        raise RestError("100", f"{text} Should be value of type int.")
-    return number
 
 
 def results(portal: Portal) -> Table:
@@ -39,7 +30,7 @@ def keep_result(portal: Portal, user: int, task: int, text: str, comment: int = 
 
 def _comment(call: Call) -> Row:
     """A comment of the owner's own, or any for an administrator."""
-    row = table_of(call, _COMMENT).get(_number(call, "commentId"))
+    row = table_of(call, _COMMENT).get(call.number("commentid"))
     if row is None:
         raise RestError("0", "Comment not found.")
     if row["AUTHOR_ID"] != call.user and not call.owner().get("admin"):
@@ -73,7 +64,7 @@ def delete(call: Call) -> Any:
 @method("tasks.task.result.list", "task")
 def list_results(call: Call) -> Any:
     """Results of a task, the newest first."""
-    number = _number(call, "taskId")
+    number = call.number("taskid")
     task = call.portal.tasks.get(number)
     if task is None or not readable(call, task):
         raise _DENIED

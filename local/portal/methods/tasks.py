@@ -27,27 +27,15 @@ def _problem(text: str, code: str = "ERROR_CORE") -> RestError:
 
 
 def _given(call: Call) -> Row:
-    fields = call.get("fields")
-    if fields is None:
-        raise RestError("100", "Could not find value for parameter {fields} (internal error)")
-    if not isinstance(fields, dict):
-        raise RestError("100", _not_array(fields, "fields"))
     values: Row = {}
     own = own_names(call.portal)
-    for name, value in fields.items():
+    for name, value in call.get("fields").items():
         key = NAMES.get(snake(name))
         if key and key not in _READ_ONLY:
             values[key] = _value(call.portal, key, value)
         elif snake(name) in own:
             values[own[snake(name)]] = own_value(value)
     return values
-
-
-def _not_array(value: Any, name: str) -> str:
-    return (
-        f"Invalid value {{{value}}} to match with parameter {{{name}}}. "
-        "Should be value of type array. (internal error)"
-    )
 
 
 def _value(portal: Portal, key: str, value: Any) -> Any:
@@ -121,8 +109,6 @@ def readable(call: Call, row: Row) -> bool:
 def get(call: Call) -> Any:
     """A task; `ufCrmTask` and files only if selected."""
     select = call.get("select")
-    if select is not None and not isinstance(select, list | dict):
-        raise RestError("100", _not_array(select, "select"))
     number = call.number("taskid", "id")
     if call.portal.settings.task_get_absent_empty and number not in call.portal.tasks.rows:
         return []

@@ -106,7 +106,7 @@ def test_what_is_thrown_away_can_be_had_back(desk, folder):
             "ERROR_COULD_NOT_SAVE_FILE",
         ),
         ("file.rename", {"id": 1}, "ERROR_NOT_FOUND"),
-        ("file.uploadVersion", {"id": 1}, "ERROR_NOT_FOUND"),
+        ("file.uploadVersion", {"id": 1, "fileContent": ["a", "YQ=="]}, "ERROR_NOT_FOUND"),
         ("folder.shareToUser", {"id": 1}, "ERROR_ARGUMENT"),
         ("folder.shareToUser", {"id": 1, "userId": 2, "taskName": "x"}, "ACCESS_DENIED"),
         ("storage.uploadFile", UPLOAD | {"rights": "x"}, ""),

@@ -13,7 +13,7 @@ from local.portal.run import run_method
 from local.portal.schema import DATA
 from local.portal.webhooks import OTHER_SCOPES
 
-FAILED = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))["failed"]
+FAILED = tomllib.loads((DATA / "faults.toml").read_text(encoding="utf-8"))["failed"]
 FILE = {"data": {"NAME": "a.txt"}, "fileContent": ["a.txt", "YQ=="]}
 
 
