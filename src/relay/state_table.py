@@ -56,7 +56,7 @@ DAY_SECONDS = 24 * 3600
 CHECKPOINT_SECONDS = 30 * DAY_SECONDS  # queue and dead-letter queue keep a message 14 days each
 LEDGER_SECONDS = 25 * 3600  # a stream that stood still for a day still finds them
 HOUR_SECONDS = 3600
-MADE_IDS = 32  # in a row; with names of 20 letters less than 1 KB, a write unit
+IDS_IN_ROW = 32  # with names of 20 letters less than 1 KB, a write unit
 
 
 def checkpoint_key(reaction: str, record_id: str) -> str:
@@ -74,14 +74,14 @@ def ledger_key(portal: str, item: str, at: float) -> str:
     return f"echo#{portal}#{item}#{int(at // HOUR_SECONDS)}"
 
 
-def made_key(portal: str, stamp: str) -> str:
-    """Return the key of the row that says that a reaction made an item with this stamp."""
+def stamp_key(portal: str, stamp: str) -> str:
+    """Return the key of the row of a create with a stamp."""
     return f"made#{portal}#{stamp}"
 
 
-def made_block_key(portal: str, entity: str, number: int) -> str:
-    """Return the key of the row that says of neighbouring ids which of them a reaction made."""
-    return f"made#{portal}#{entity}/{number - number % MADE_IDS}+"
+def created_ids_key(portal: str, entity: str, number: int) -> str:
+    """Return the key of the row that says which of neighbouring ids reactions created."""
+    return f"made#{portal}#{entity}/{number - number % IDS_IN_ROW}+"
 
 
 def gone_key(portal: str, item: str) -> str:

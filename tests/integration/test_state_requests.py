@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from relay.echo.ledger import BUDGET, ROW_BYTES, Made, add_made, add_notes, take_back_notes
+from relay.echo.ledger import BUDGET, ROW_BYTES, Creation, add_creations, add_notes, take_back_notes
 from relay.echo.note_text import NOTE_BYTES
 from relay.errors import ConditionFailedError, RowError, TransientError
 from relay.portal.fake import FakePortal
@@ -151,8 +151,8 @@ def test_the_number_that_older_versions_stored_is_left_alone(table):
 def test_new_items_are_added_to_the_row_of_their_neighbours(table):
     """An update without a condition keeps what is in the row."""
     for numbers in (("33", "35"), ("34", "34")):
-        notes = [Made.of("main", "task", number, 0.0, by="tidy") for number in numbers]
-        assert store(table, add_made, *notes) is None
+        notes = [Creation.of("main", "task", number, 0.0, by="tidy") for number in numbers]
+        assert store(table, add_creations, *notes) is None
     (row,) = table.rows.values()
     assert row.keys() == {"pk", "expires", "33", "34", "35"}
     assert row["34"] == {"S": "tidy"}

@@ -25,7 +25,7 @@ from relay.echo.multi_fields import explains_multi_fields
 from relay.echo.note_text import MULTI_FIELD, ROWS, NoteText
 from relay.echo.row_writes import explains_rows
 from relay.echo.same_value import DAYS, is_same, moment, plain
-from relay.state_table import gone_key, made_block_key, made_key
+from relay.state_table import created_ids_key, gone_key, stamp_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours
 CALL_SECONDS = 60  # from a note to the end of its call
@@ -71,8 +71,8 @@ def _keys(change: Change) -> list[str]:
         return [gone_key(portal, item)]
     if change.action == "added":
         texts = (str(change.after.get(name) or "") for name in ("originId", "xmlId"))
-        stamps = [made_key(portal, text) for text in texts if text.startswith(PREFIX)]
-        return [made_block_key(portal, change.entity, int(change.id)), *stamps]
+        stamps = [stamp_key(portal, text) for text in texts if text.startswith(PREFIX)]
+        return [created_ids_key(portal, change.entity, int(change.id)), *stamps]
     times = (_saved_at(change), _read_at(change))
     return list(dict.fromkeys(key for at in times for key in keys_around(portal, item, at)))
 
@@ -82,7 +82,7 @@ def is_echo(rows: Rows, change: Change, former_reading: float = 0.0) -> bool:
     if change.action == "deleted":
         return bool(rows)
     if change.action == "added":
-        return any(_has_made(row, change) for row in rows.values())
+        return any(_has_created(row, change) for row in rows.values())
     saved_by = change.after.get("changedBy" if change.entity == "task" else "updatedBy")
     # A person may set what a reaction has set within the same minutes.
     since = former_reading - CALL_SECONDS
@@ -90,8 +90,8 @@ def is_echo(rows: Rows, change: Change, former_reading: float = 0.0) -> bool:
     return _explain([note for note in notes if str(note.user) == str(saved_by)], change)
 
 
-def _has_made(row: Item, change: Change) -> bool:
-    """Return whether a row says that a reaction made this item."""
+def _has_created(row: Item, change: Change) -> bool:
+    """Return whether a row says that a reaction created this item."""
     if "entity" not in row:  # one of neighbouring ids
         return change.id in row
     # The stamp is this item's own: what a person converts has a copy of it.

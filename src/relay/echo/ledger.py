@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from relay.aws_types import Item, Value
 from relay.echo.effects import CreatedItem
 from relay.errors import ConditionFailedError
-from relay.state_table import LEDGER_SECONDS, key, ledger_key, made_block_key, made_key
+from relay.state_table import LEDGER_SECONDS, created_ids_key, key, ledger_key, stamp_key
 from relay.state_writes import Condition, Put, Update
 
 BUDGET = 30  # writes of one reaction to one item in an hour
@@ -51,12 +51,12 @@ def fact(pk: str, now: float, *, by: str, **attributes: str) -> Put:
 
 def stamped(portal: str, created: CreatedItem, user_id: int, now: float, *, by: str) -> Put:
     """Return the row of a stamped create. Kind and user: a conversion copies stamps elsewhere."""
-    row_key = made_key(portal, created.stamp)
+    row_key = stamp_key(portal, created.stamp)
     return fact(row_key, now, by=by, entity=created.entity, user=created.author(user_id))
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Creation:
     """A new item of a reaction, on its way into the ledger."""
 
     key: str
@@ -65,22 +65,22 @@ class Made:
     now: float  # epoch s
 
     @classmethod
-    def of(cls, portal: str, entity: str, number: str, now: float, *, by: str) -> "Made":
+    def of(cls, portal: str, entity: str, number: str, now: float, *, by: str) -> "Creation":
         """Return it with the key of its row."""
-        return cls(made_block_key(portal, entity, int(number)), str(int(number)), by, now)
+        return cls(created_ids_key(portal, entity, int(number)), str(int(number)), by, now)
 
 
-def add_made(made: Sequence[Made]) -> Update:
+def add_creations(creations: Sequence[Creation]) -> Update:
     """Return the update that notes new items with neighbouring ids of one reaction."""
-    ids = {one.id for one in made}  # a name twice would be refused
+    ids = {one.id for one in creations}  # a name twice would be refused
     names = {"#expires": "expires"} | {f"#n{at}": name for at, name in enumerate(sorted(ids))}
     values: dict[str, Value] = {
-        ":expires": {"N": str(int(made[0].now + LEDGER_SECONDS))},
-        ":by": {"S": made[0].reaction},
+        ":expires": {"N": str(int(creations[0].now + LEDGER_SECONDS))},
+        ":by": {"S": creations[0].reaction},
     }
     sets = ", ".join(f"#n{at} = :by" for at in range(len(ids)))
     change = f"SET #expires = :expires, {sets}"
-    return Update(made[0].key, change, Condition("", names, values))
+    return Update(creations[0].key, change, Condition("", names, values))
 
 
 @dataclass(frozen=True, slots=True)

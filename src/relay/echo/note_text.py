@@ -14,7 +14,9 @@ from relay.echo.same_value import plain, short
 from relay.portal.api import Result
 
 NOTE_BYTES = 8_000
-ROWS = "productrows"  # of a note after the call: whether all rows were set, and marks by their ids
+ROWS = (
+    "productrows"  # of a note after the call: whether all rows were set, and digests by their ids
+)
 MULTI_FIELD = "fm"
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
 

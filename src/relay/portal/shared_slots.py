@@ -57,17 +57,17 @@ class SharedSlots:
         second = self._second_of_pair()
         if second is not None:
             return second
-        if self._own is None or time.time() >= self._table_retry_at:
-            try:
-                slot = self._take(latest)
-            except (BotoCoreError, ClientError) as error:
-                return self._use_own_slots(error).take(latest)
-            else:
-                if self._own is not None:
-                    _logger.warning("DynamoDB gives slots for portal %s again", self._portal)
-                    self._own = None
-                return slot
-        return self._own.take(latest)
+        own = self._own
+        if own and time.time() < self._table_retry_at:
+            return own.take(latest)
+        try:
+            slot = self._take(latest)
+        except (BotoCoreError, ClientError) as error:
+            return self._use_own_slots(error).take(latest)
+        if own:
+            _logger.warning("DynamoDB gives slots for portal %s again", self._portal)
+            self._own = None
+        return slot
 
     def _second_of_pair(self) -> float | None:
         """Return the slot that is reserved already, None if there is none or it is too old."""

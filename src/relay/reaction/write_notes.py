@@ -27,9 +27,9 @@ from relay.echo.calls import Call
 from relay.echo.effects import WrittenItem, created_id, created_item, written_item
 from relay.echo.ledger import (
     BUDGET,
-    Made,
+    Creation,
     Note,
-    add_made,
+    add_creations,
     add_notes,
     fact,
     stamped,
@@ -156,8 +156,8 @@ class WriteNotes:
                 jobs.append(self._add(write, rows, str(at), now))
             created, number = created_item(done.method, done.resolved), created_id(done.result)
             if created and number and not created.stamp:
-                made = Made.of(portal, created.entity, number, now, by=by)
-                jobs.append(self.ledger.batch.write(made.key, made, add_made))
+                creation = Creation.of(portal, created.entity, number, now, by=by)
+                jobs.append(self.ledger.batch.write(creation.key, creation, add_creations))
         await self._all(jobs, "not noted", write)
 
     async def _all(self, jobs: Iterable[Awaitable[None]], message: str, write: Write) -> None:

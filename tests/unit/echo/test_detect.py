@@ -11,8 +11,8 @@ from relay.echo.effects import created_item
 from relay.echo.ledger import (
     CLOCK_SECONDS,
     NOTED_SECONDS,
-    Made,
-    add_made,
+    Creation,
+    add_creations,
     fact,
     keys_around,
     stamped,
@@ -370,8 +370,8 @@ STAMP = "relay-0123456789abcdef01234567"
 
 def test_new_items_with_neighbouring_ids_are_recognised_one_by_one():
     """A row tells of each of its ids apart, and who made it; other kinds have rows of their own."""
-    notes = [Made.of("main", "quote", number, NOW, by="tidy") for number in ("5", "31", "05")]
-    rows = rows_of(*notes, build=add_made)
+    notes = [Creation.of("main", "quote", number, NOW, by="tidy") for number in ("5", "31", "05")]
+    rows = rows_of(*notes, build=add_creations)
     changes = [added(number=number) for number in ("5", "31", "6", "32")]
     another_key = added(number="6", originId="quote/5")
     marked = mark_echoes([*changes, added("task"), another_key], loading(rows))

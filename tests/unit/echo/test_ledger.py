@@ -9,8 +9,8 @@ from relay.echo.detect import is_echo, notes_of
 from relay.echo.ledger import (
     BUDGET,
     ROW_BYTES,
-    Made,
-    add_made,
+    Creation,
+    add_creations,
     add_notes,
     fact,
     keys_around,
@@ -115,7 +115,7 @@ def test_a_write_may_stand_in_the_hour_before_or_after():
 def test_what_is_noted_goes_when_no_stream_can_ask_for_it():
     """Notes, new items and facts expire 25 h later: an hour after the stream has lost a change."""
     rows = rows_of(update({"title": "a"}, now=NOW))
-    rows |= rows_of(Made.of("main", "deal", "7", NOW, by="tidy"), build=add_made)
+    rows |= rows_of(Creation.of("main", "deal", "7", NOW, by="tidy"), build=add_creations)
     rows["gone"] = fact("gone", NOW, by="tidy").item
     assert {int(row["expires"]["N"]) for row in rows.values()} == {int(NOW) + 25 * 3600}
     assert len(rows) == 3
