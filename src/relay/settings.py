@@ -130,21 +130,25 @@ _caches: dict[str, SecretCache[str]] = {}
 def _cached_secrets(branch: str, *names: str) -> list[str]:
     """Return secrets of a branch, "" for a missing one, which is re-read after MISSING_SECONDS.
 
-    Raises botocore's errors if SSM fails and a secret is missing in the values read before.
+    Raises StateError if SSM fails and a secret is missing in the values read before.
     """
     cache = _caches.setdefault(branch, SecretCache(lambda: secrets(branch)))
-    for max_age in (KEEP_SECONDS, MISSING_SECONDS):
-        stored = cache.values(max_age)
-        values = [stored.get(name, "").strip() for name in names]
-        if all(values):
-            return values
-    if cache.error:
-        raise cache.error.with_traceback(None)
+    try:
+        for max_age in (KEEP_SECONDS, MISSING_SECONDS):
+            stored = cache.values(max_age)
+            values = [stored.get(name, "").strip() for name in names]
+            if all(values):
+                return values
+        error = cache.error
+    except (BotoCoreError, ClientError) as trouble:
+        error = trouble
+    if error:
+        raise StateError(f"SSM Parameter Store: {error}") from error.with_traceback(None)
     return values
 
 
 def webhook_url(kind: str, portal: str) -> str:
-    """Return a stored URL (`read`, `write`); raises ConfigurationError and botocore's errors."""
+    """Return a stored URL (`read`, `write`); raises ConfigurationError and StateError."""
     branch = f"webhook-urls/{kind}"
     (url,) = _cached_secrets(branch, portal)
     if not url:
@@ -164,10 +168,7 @@ def own_secrets(*names: str) -> list[str]:
     The reaction's mapping entry must have `Secrets: secrets`. Raises ConfigurationError that names
     all missing or empty secrets, StateError if SSM fails.
     """
-    try:
-        values = _cached_secrets("secrets", *names)
-    except (BotoCoreError, ClientError) as error:
-        raise StateError(f"SSM Parameter Store: {error}") from error
+    values = _cached_secrets("secrets", *names)
     missing = [f"secrets/{name}" for name, value in zip(names, values, strict=True) if not value]
     if missing:
         raise missing_secrets(missing, "store it there")

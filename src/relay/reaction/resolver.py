@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from relay import settings
 from relay.errors import ConfigurationError, StateError
 from relay.portal import Portal
@@ -51,10 +49,7 @@ class PortalResolver:
 
         Raises ConfigurationError if no URL is stored, StateError if SSM fails.
         """
-        try:
-            url = settings.webhook_url("write", name)
-        except (BotoCoreError, ClientError) as trouble:
-            raise StateError(f"SSM Parameter Store: {trouble}") from trouble
+        url = settings.webhook_url("write", name)
         if name not in self._clients or self._clients[name][0] != url:
             self._clients[name] = url, make_client(url, shared_slots(name), self._remaining_seconds)
         return self._clients[name][1]
