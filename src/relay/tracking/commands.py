@@ -83,31 +83,23 @@ def list_command(
 
     `after` is an id, `since` a time of change, `ids` a set of ids; each narrows the list.
     """
-    task = entity == TASK
-    by_id = {("ID" if task else "@id"): ids} if ids is not None else {}
+    names = {TASK: ("ID", "ID", "CHANGED_DATE"), ACTIVITY: ("ID", "@ID", "LAST_UPDATED")}
+    id_name, ids_name, updated = names.get(entity, ("id", "@id", "updatedTime"))
+    narrowed: dict[str, object] = {f">{id_name}": after}
+    if ids is not None:
+        narrowed[ids_name] = ids
+    if since:
+        narrowed[f">={updated}"] = since
+    rest = {"filter": narrowed, "select": [id_name, updated], "start": -1}
+    if entity == TASK:
+        return "tasks.task.list", {**rest, "order": {"ID": "asc"}}
     if entity == ACTIVITY:
-        narrowed = {"@ID": ids} if ids is not None else {}
-        since_then = {">=LAST_UPDATED": since} if since else {}
-        return "crm.activity.list", {
-            "filter": {">ID": after, **narrowed, **since_then},
-            "order": {"ID": "ASC"},
-            "select": ["ID", "LAST_UPDATED"],
-            "start": -1,
-        }
-    by_time = {(">=CHANGED_DATE" if task else ">=updatedTime"): since} if since else {}
-    if task:
-        return "tasks.task.list", {
-            "filter": {">ID": after, **by_id, **by_time},
-            "order": {"ID": "asc"},
-            "select": ["ID", "CHANGED_DATE"],
-            "start": -1,
-        }
+        return "crm.activity.list", {**rest, "order": {"ID": "ASC"}}
     return "crm.item.list", {
         "entityTypeId": kind_of(entity).entity_type_id,
-        "filter": {">id": after, **by_id, **by_time},
+        **rest,
         "order": {"id": "ASC"},
         "select": ["id", "updatedTime", "isRecurring"],  # unknown names are ignored
-        "start": -1,
     }
 
 

@@ -72,7 +72,7 @@ def is_template(item: Item) -> bool:
 def canonical(value: Result) -> Result:
     """Return a value in its one spelling; None for an empty value."""
     if isinstance(value, str):
-        return _text(value) or None
+        return canonical_text(value) or None
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, list):
@@ -82,7 +82,7 @@ def canonical(value: Result) -> Result:
         if "id" in value and any("url" in name.lower() for name in value):
             return canonical(value["id"])  # a file: its addresses hold the webhook's secret
         kept_fields = {
-            _text(name): canonical(value[name])
+            canonical_text(name): canonical(value[name])
             for name in sorted(value)
             if "url" not in name.lower()
         }
@@ -90,12 +90,8 @@ def canonical(value: Result) -> Result:
     return None if value is False else value
 
 
-def canonical_time(text: str) -> str:
+def canonical_text(text: str) -> str:
     """Return a time in UTC; any other text as it is, without what JSON can't hold."""
-    return _text(text)
-
-
-def _text(text: str) -> str:
     if _DATE_TIME.fullmatch(text):
         try:
             return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from relay.portal.api import Json
 from relay.tracking.commands import Item
-from relay.tracking.projection import canonical_time
+from relay.tracking.projection import canonical_text
 
 HISTORY_METHOD = "crm.stagehistory.list"
 # Of one version; the oldest beyond it are left out, and the Change says so.
@@ -38,7 +38,7 @@ class Step(NamedTuple):
         lead = "STAGE_ID" not in row
         stage = row["STATUS_ID"] if lead else row["STAGE_ID"]
         category = None if lead else int(row.get("CATEGORY_ID") or 0)
-        return cls(int(row["ID"]), str(stage), category, canonical_time(str(row["CREATED_TIME"])))
+        return cls(int(row["ID"]), str(stage), category, canonical_text(str(row["CREATED_TIME"])))
 
     def to_json(self) -> dict[str, Json]:
         """Return the step as a Change has it."""

@@ -1,7 +1,7 @@
 """The requests of a sweep: which kinds a portal offers, and ids and times of their items."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,7 +9,10 @@ from relay.errors import CallError, PermanentError
 from relay.kinds import FIRST_DYNAMIC, KINDS, kind_of, name_of
 from relay.portal import PortalApi
 from relay.tracking.commands import PAGE, Item, list_command, named
+from relay.tracking.mirror import Mirror
 from relay.tracking.projection import is_template, project
+from relay.tracking.row import Key, RowHead
+from relay.tracking.sweep_state import CHANGED, ListJob
 
 PART_ITEMS = 2500  # one request holds so many
 # The portal's codes for a kind that is off or gone, and for one that the owner may not see.
@@ -62,6 +65,24 @@ def _listed(entity: str, items: Sequence[Item]) -> list[Listed]:
         for item in items
         if not is_template(item)
     ]
+
+
+async def beside_rows(
+    mirror: Mirror, portal: str, job: ListJob, part: Part
+) -> AsyncIterator[tuple[Mapping[Key, Listed], Mapping[Key, RowHead]]]:
+    """Yield the items of a part beside the rows of the same ids, in bounded slices."""
+    # A list that ends early, as an owner's who lost rights, has a million rows behind it.
+    items = {Key(portal, job.entity, item.id): item for item in part.items}
+    if job.mode == CHANGED:
+        # Above it the list of new ids hints in any case.
+        items = {key: item for key, item in items.items() if key.id <= job.up_to_id}
+        yield items, await mirror.heads(list(items))
+        return
+    async for rows in mirror.range(portal, job.entity, job.after, part.last):
+        last = max(rows)
+        yield {key: item for key, item in items.items() if key <= last}, rows
+        items = {key: item for key, item in items.items() if key > last}
+    yield items, {}
 
 
 def epoch(updated: str) -> float:

@@ -24,18 +24,17 @@ from relay.portal import PortalApi
 from relay.tracking.filter_offset import measure_daily, time_filter_of
 from relay.tracking.mirror import Mirror
 from relay.tracking.parts import NOTHING, PartsSetting
-from relay.tracking.sweep_lists import Listed, Part, available_kinds, epoch, is_refusal, list_parts
-from relay.tracking.sweep_plan import (
-    BASELINE,
-    CHANGED,
-    COMPLETION,
-    finish,
-    ids_to_hint,
-    plan,
-    set_kinds,
+from relay.tracking.sweep_lists import (
+    Listed,
+    Part,
+    available_kinds,
+    beside_rows,
+    epoch,
+    is_refusal,
+    list_parts,
 )
-from relay.tracking.sweep_rows import beside_rows
-from relay.tracking.sweep_state import ListJob, SweepDocument
+from relay.tracking.sweep_plan import finish, ids_to_hint, plan, set_kinds
+from relay.tracking.sweep_state import BASELINE, CHANGED, COMPLETION, ListJob, SweepDocument
 from relay.tracking.sweep_steps import Move, StepHints
 
 KINDS_SECONDS = 3600
@@ -145,11 +144,9 @@ class Sweep:
             new = listed.keys() - rows.keys()
             missing += sum(epoch(listed[key].updated) <= young for key in new)
             ids = ids_to_hint(job, listed, rows, young, ahead)
-            if ids:
-                await self.hint(job.entity, ids, job.mode in {BASELINE, COMPLETION})
-                self.hinted += len(ids)
-                if job.mode == CHANGED:
-                    self.changed_ids[job.entity].update(ids)
+            await self._send(job.entity, ids, baseline=job.mode in {BASELINE, COMPLETION})
+            if job.mode == CHANGED:
+                self.changed_ids[job.entity].update(ids)
         job.missing_rows += missing
         job.item_count += len(part.items)
         job.highest_id = max([job.highest_id, *(item.id for item in part.items)])
@@ -162,10 +159,13 @@ class Sweep:
         """Hint at items with moves between stages that no event told."""
         for entity, of_kind in moves.items():
             ids = await steps.untold(entity, of_kind, clock, self.changed_ids[entity])
-            if ids:
-                await self.hint(entity, ids, False)
-                self.hinted += len(ids)
+            await self._send(entity, ids)
             steps.settle(entity, of_kind, clock)
+
+    async def _send(self, entity: str, ids: list[int], *, baseline: bool = False) -> None:
+        if ids:
+            await self.hint(entity, ids, baseline)
+            self.hinted += len(ids)
 
     def _fail(self, job: ListJob, error: CallError) -> None:
         """Note that a list can't be read; the head of this module says what follows."""

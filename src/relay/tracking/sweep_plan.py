@@ -7,7 +7,19 @@ from relay.tracking.filter_offset import UNKNOWN_SECONDS, time_filter_of
 from relay.tracking.parts import UNHINTED, PartsSetting
 from relay.tracking.row import ITEM, Key, RowHead
 from relay.tracking.sweep_lists import Listed, epoch
-from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
+from relay.tracking.sweep_state import (
+    AUDIT,
+    BASELINE,
+    CHANGED,
+    COMPLETION,
+    DONE,
+    NEW,
+    READING,
+    RECONCILE,
+    KindProgress,
+    ListJob,
+    SweepDocument,
+)
 
 # An item's time of change is taken before its change can be listed; clocks differ; and one of the
 # two time zones that a filter depends on may have changed its offset since it was measured.
@@ -17,13 +29,6 @@ SETTLED_SECONDS = 2  # times have whole seconds: a second edit within it would n
 # Ids below the highest that may not have been there yet when it was listed; and canaries: if all
 # of them are missing, the webhook's owner has lost rights. Fits into the page that is asked for.
 TAIL = 20
-
-# The modes of lists. The first filling: all ids get a hint, then those without a row are counted.
-BASELINE, COMPLETION = "baseline", "completion"
-# Each sweep: items that changed since the last sweep, and items with new ids.
-CHANGED, NEW = "changed", "new"
-# Once a day all ids are compared with the mirror's; every few days all items are read.
-AUDIT, RECONCILE = "audit", "reconcile"
 
 
 def plan(

@@ -13,6 +13,12 @@ from relay.state_table import conditional, key, sweep_key
 from relay.tracking.row import MOST_ID
 
 READING, DONE, REFUSED = "reading", "done", "refused"
+# The modes of lists. The first filling: all ids get a hint, then those without a row are counted.
+BASELINE, COMPLETION = "baseline", "completion"
+# Each sweep: items that changed since the last sweep, and items with new ids.
+CHANGED, NEW = "changed", "new"
+# Once a day all ids are compared with the mirror's; every few days all items are read.
+AUDIT, RECONCILE = "audit", "reconcile"
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class ListJob:
     """One list of a sweep; a list that was not finished is continued by the next sweep."""
 
     entity: str
-    mode: str  # why the kind is listed, from relay.tracking.sweep_plan
+    mode: str  # why the kind is listed: one of the modes above
     after: int = 0  # the id after which the list goes on
     since: str = ""  # the time of change from which on items are listed, empty: all
     up_to_id: int = MOST_ID  # items above it belong to another list
