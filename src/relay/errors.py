@@ -88,10 +88,6 @@ class GoneTypeError(RelayError):
     """Raised when the portal no longer has a kind of items; the mirror keeps their rows."""
 
 
-class AbsentError(RelayError):
-    """Raised when an item is no longer listed, and its deletion event may still come."""
-
-
 class ItemChangedError(RelayError):
     """Raised when an item changed while the offset of a time filter was measured with it."""
 

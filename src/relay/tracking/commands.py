@@ -11,6 +11,10 @@ from relay.portal.api import Result
 
 PAGE = 50  # items that a list command returns
 
+# The portal's codes for an item or a kind that does not exist, and for one that may not be read.
+NOT_FOUND = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
+FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
+
 type Item = Mapping[str, Result]  # an item as the portal answers it
 type Command = tuple[str, dict[str, object]]  # a method and its parameters
 

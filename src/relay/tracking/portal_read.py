@@ -8,14 +8,16 @@ listed once more.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import batched
 from typing import NamedTuple
 
-from relay.errors import AbsentError, GoneTypeError, OperatorError, PermanentError, TransientError
+from relay.errors import GoneTypeError, OperatorError, PermanentError, TransientError
 from relay.kinds import ACTIVITY, TASK
 from relay.portal import PortalApi
 from relay.tracking.commands import (
+    FORBIDDEN,
+    NOT_FOUND,
     PAGE,
     Item,
     get_command,
@@ -25,10 +27,6 @@ from relay.tracking.commands import (
     read_command,
 )
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, Key
-
-# The portal's codes for an item or a kind that does not exist, and for one that may not be read.
-_NOT_FOUND = {"NOT_FOUND", "ERROR_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED"}
-_FORBIDDEN = {"ACCESS_DENIED", "ERROR_ACCESS_DENIED"}
 
 
 class PortalView(NamedTuple):
@@ -44,12 +42,15 @@ type Views = dict[Key, PortalView | Exception]
 
 
 async def fetch_items(
-    portal: PortalApi, keys: Collection[Key], deleted: Collection[Key], early: Collection[Key] = ()
+    portal: PortalApi,
+    keys: Collection[Key],
+    deleted: Collection[Key],
+    early: Mapping[Key, Exception],
 ) -> Views:
     """Return the portal's view of each item, or the error of the command that asked for it.
 
-    `deleted` are the keys with a deletion event. Missing items of `early` get AbsentError: their
-    deletion event may still come. A kind that is gone gives GoneTypeError.
+    `deleted` are the keys with a deletion event. Missing items of `early`, whose deletion event may
+    still come, get the error there. A kind that is gone gives GoneTypeError.
     """
     by_entity: dict[str, list[Key]] = defaultdict(list)
     for key in keys:
@@ -69,7 +70,7 @@ async def _fetch_page(
     entity: str,
     keys: list[Key],
     deleted: Collection[Key],
-    early: Collection[Key],
+    early: Mapping[Key, Exception],
 ) -> Views:
     read_at = time.time()
     deletion = PortalView(TOMBSTONE, None, read_at)
@@ -77,11 +78,11 @@ async def _fetch_page(
     try:
         items = items_of(entity, await portal.call(method, **params))
     except Exception as error:  # noqa: BLE001  only the hints of this command come back
-        if _refusal(error) in _NOT_FOUND:
+        if _refusal(error) in NOT_FOUND:
             # Nobody can say what became of items whose deletion was not reported.
             gone = GoneTypeError(f"{entity} is no longer there")
             return {key: deletion if key in deleted else gone for key in keys}
-        if _refusal(error) in _FORBIDDEN:
+        if _refusal(error) in FORBIDDEN:
             reason = f"the webhook's owner may not read any {entity}; give the right back"
             error = OperatorError(method, _refusal(error), reason)
         return dict.fromkeys(keys, error)
@@ -94,7 +95,7 @@ async def _fetch_page(
         elif key in deleted:
             views[key] = deletion
         elif key in early:
-            views[key] = AbsentError("no longer listed; its event may be on the way")
+            views[key] = early[key]
         else:
             missing.append(key)
     return views | await _confirm(portal, entity, missing) if missing else views
@@ -129,11 +130,11 @@ async def _get(portal: PortalApi, key: Key) -> PortalView | Exception:
     try:
         item = item_of(key.entity, await portal.call(method, **params))
     except Exception as error:  # noqa: BLE001  only this hint comes back
-        if _refusal(error) in _NOT_FOUND:
+        if _refusal(error) in NOT_FOUND:
             return PortalView(TOMBSTONE, None, read_at, confirmed=False)
         # Their errors are the same for what is deleted and what is hidden, so it is no deletion.
         hidden = key.entity in {TASK, ACTIVITY} and isinstance(error, PermanentError)
-        if hidden or _refusal(error) in _FORBIDDEN:
+        if hidden or _refusal(error) in FORBIDDEN:
             return PortalView(UNREADABLE, None, read_at)
         return error
     return PortalView(UNREADABLE if item is None else ITEM, item, read_at)

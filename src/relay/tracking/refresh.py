@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from relay.errors import AbsentError, GoneTypeError, HeldError, TransientError
+from relay.errors import GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
 from relay.portal import PortalApi
 from relay.portal.api import Result
@@ -85,8 +85,10 @@ async def _read(
 ) -> list[Row]:
     """Read the items into rows; an item that can't be read or must wait goes into `failed`."""
     deleted = {key for key in pending if hints[key].deleted}
+    why = "no longer listed; its event may be on the way"
+    absent = TransientError("track", "ABSENT", why, retry_after=rules.grace_seconds)
     early = {
-        key
+        key: absent
         for key, base in pending.items()
         if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before
     }
@@ -100,17 +102,15 @@ async def _read(
     rows = []
     for key, view in views.items():
         part = parts[key]
-        if isinstance(view, PortalView) and view.kind == ITEM and isinstance(part, Exception):
-            failed[key] = part  # a part that is not there yet is never told as empty
-        elif isinstance(view, PortalView):
-            if view.item is None or not is_template(view.item):
-                known = PartView() if isinstance(part, Exception) else part
-                rows.append(_row(hints[key], pending[key], view, known, rules))
-        elif isinstance(view, AbsentError):
-            wait = rules.grace_seconds
-            failed[key] = TransientError("track", "ABSENT", str(view), retry_after=wait)
-        elif not isinstance(view, GoneTypeError):
-            failed[key] = view
+        if isinstance(view, Exception):
+            if not isinstance(view, GoneTypeError):
+                failed[key] = view
+        elif view.item is None:
+            rows.append(_row(hints[key], pending[key], view, PartView(), rules))
+        elif isinstance(part, Exception):
+            failed[key] = part  # a part that was not read is never announced as empty
+        elif not is_template(view.item):
+            rows.append(_row(hints[key], pending[key], view, part, rules))
     lost = [row for row in rows if row.kind == UNREADABLE]
     rules.count("unreadable", sum(pending[row.key].kind != UNREADABLE for row in lost))
     rules.count("gone_type", sum(isinstance(view, GoneTypeError) for view in views.values()))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from relay.errors import CallError, PermanentError
 from relay.kinds import FIRST_DYNAMIC, KINDS, kind_of, name_of
 from relay.portal import PortalApi
-from relay.tracking.commands import PAGE, Item, list_command, named
+from relay.tracking.commands import FORBIDDEN, NOT_FOUND, PAGE, Item, list_command, named
 from relay.tracking.mirror import Mirror
 from relay.tracking.projection import is_template, project
 from relay.tracking.row import Key, RowHead
@@ -16,14 +16,7 @@ from relay.tracking.sweep_state import CHANGED, ListJob
 
 PART_ITEMS = 2500  # one request holds so many
 # The portal's codes for a kind that is off or gone, and for one that the owner may not see.
-_REFUSALS = {
-    "ACCESS_DENIED",
-    "ERROR_ACCESS_DENIED",
-    "ENTITY_TYPE_NOT_SUPPORTED",
-    "ERROR_METHOD_NOT_FOUND",
-    "ERROR_NOT_FOUND",
-    "NOT_FOUND",
-}
+_REFUSALS = NOT_FOUND | FORBIDDEN | {"ERROR_METHOD_NOT_FOUND"}
 _REFUSING = ("access denied", "is not supported")
 
 

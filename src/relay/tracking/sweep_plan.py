@@ -73,32 +73,28 @@ def _since(document: SweepDocument, entity: str, swept_at: float, clock: datetim
 def finish(document: SweepDocument, jobs: Iterable[ListJob]) -> None:
     """Note the progress of kinds whose lists are all done and whose hints are accepted."""
     for job in jobs:
-        kind = document.kinds[job.entity]
-        if not kind.refused:  # its times stay: a change meanwhile is found when it is back
-            _finish(kind, job, job.started_at or 0)
-
-
-def _finish(kind: KindProgress, job: ListJob, started_at: float) -> None:
-    if job.mode != CHANGED:
-        # Not the mirror's highest id either: an event, or an edit, may show an item from far
-        # above an import of which nothing else was listed yet.
-        kind.highest_id = max(kind.highest_id, job.highest_id)
-    if job.mode == BASELINE:
-        # Changes from here on are found by the first sweep after the baseline.
-        kind.baseline, kind.swept_at, kind.item_count = READING, started_at, job.item_count
-        kind.parts = job.parts
-        return
-    if job.mode == COMPLETION:
-        if not job.missing_rows:
-            kind.baseline, kind.audited_at, kind.reconciled_at = DONE, started_at, started_at
-        kind.no_progress = kind.missing_rows == job.missing_rows
-        kind.item_count, kind.missing_rows = job.item_count, job.missing_rows
-        return
-    kind.swept_at = started_at
-    if job.mode in {AUDIT, RECONCILE}:
-        kind.audited_at = started_at
-    if job.mode == RECONCILE:
-        kind.reconciled_at, kind.parts = started_at, job.parts
+        kind, started_at = document.kinds[job.entity], job.started_at or 0
+        if kind.refused:  # its times stay: a change meanwhile is found when it is back
+            continue
+        if job.mode != CHANGED:
+            # Not the mirror's highest id either: an event, or an edit, may show an item from far
+            # above an import of which nothing else was listed yet.
+            kind.highest_id = max(kind.highest_id, job.highest_id)
+        if job.mode == BASELINE:
+            # Changes from here on are found by the first sweep after the baseline.
+            kind.baseline, kind.swept_at, kind.item_count = READING, started_at, job.item_count
+            kind.parts = job.parts
+        elif job.mode == COMPLETION:
+            if not job.missing_rows:
+                kind.baseline, kind.audited_at, kind.reconciled_at = DONE, started_at, started_at
+            kind.no_progress = kind.missing_rows == job.missing_rows
+            kind.item_count, kind.missing_rows = job.item_count, job.missing_rows
+        else:
+            kind.swept_at = started_at
+        if job.mode in {AUDIT, RECONCILE}:
+            kind.audited_at = started_at
+        if job.mode == RECONCILE:
+            kind.reconciled_at, kind.parts = started_at, job.parts
 
 
 def set_kinds(document: SweepDocument, names: set[str], now: float) -> None:

@@ -75,6 +75,15 @@ def test_a_change_that_moved_nowhere_has_no_steps(deals):
     assert (change.steps, change.passed) == ((), ())
 
 
+def test_a_deletion_has_no_steps(deals):
+    """A move that nobody announced before the item was deleted is no part of the deletion."""
+    deals.portal.move(2, 1, "WON", 1)
+    del deals.portal.items[2][1]
+    deals.event(1, "delete")
+    (change,) = announced(deals)
+    assert (change.action, change.steps) == ("deleted", ())
+
+
 def test_a_new_item_tells_all_its_steps(deals):
     """An addition tells every move since the item was made."""
     deals.portal.move(2, 4, "NEW", 1)
