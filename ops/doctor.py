@@ -22,6 +22,7 @@ from ops.schema_findings import schema_findings, texts_of
 from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
+from ops.told_findings import told_findings
 from relay.tracking.schema_watch import SchemaStore
 
 SLOW_MILLISECONDS = 1000  # a check that takes longer says so
@@ -35,6 +36,7 @@ def command(stack: Stack = "relay") -> Outcome:
     report.section(f"stack {found.name}  {found.outputs['HookUrl']}")
     report.check("quota", quota_findings(client("lambda"), found))
     report.check("alarms", alarm_findings(client("cloudwatch"), found, now))
+    report.check("told", told_findings(client("sns"), found))
     report.check("queues", queue_findings(client("sqs"), resources, now))
     report.check("pauses", paused_findings(client("lambda"), resources, now))
     report.check("lag", lag_findings(client("logs"), group, now))
