@@ -11,6 +11,9 @@ A line has words joined by `+`, a parameter (`a/b`: any of them), what the word 
 `like`    the whole of it matches         `long`, `short`  characters at least, at most
 `person`  the number of somebody here     `row`     the number of a row of a family
 `guest`, `denied`, `colleague`, `plan`    the caller is none; with a parameter: who gives it
+`item`    a type, and what the word needs the number of one of its items
+
+`need A B` alone is `given` for each of them, with the code 100.
 
 An absent parameter passes what asks for a kind of value: `given+array` does not let it.
 """
@@ -25,7 +28,7 @@ from local.portal.call import METHODS, Call
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES, Family
 from local.portal.php import entries, int_or_none
-from local.portal.rows import table_of
+from local.portal.rows import row_of
 from local.portal.schema import DATA
 
 _ARRAY = (list, dict)
@@ -42,6 +45,11 @@ class Question(NamedTuple):
 
 def _has_text(value: Any) -> bool:
     return value not in (None, [], {}) and bool(str(value).strip())
+
+
+def _items(call: Call, kind: Any) -> list[int]:
+    table = call.portal.items.get(int_or_none(kind) or 0)
+    return table.ids if table else []
 
 
 # Whether a value fails a word
@@ -63,8 +71,9 @@ WORDS: dict[str, Callable[[Call, Any, str], bool]] = {
     "short": lambda _, value, need: len(str(value or "")) > int(need),
     "person": lambda call, value, _: (int_or_none(value) or 0) not in call.portal.users,
     "row": lambda call, value, need: (
-        _has_text(value) and table_of(call, FAMILIES[need]).get(int_or_none(value) or 0) is None
+        _has_text(value) and row_of(call, FAMILIES[need], value) is None
     ),
+    "item": lambda call, value, need: call.number(need.lower()) not in _items(call, value),
     "guest": lambda call, _, __: bool(call.owner().get("external")),
     "denied": lambda call, _, __: call.portal.denied(call.user),
     "colleague": lambda call, _, __: not call.owner().get("admin"),
@@ -78,6 +87,11 @@ def read(lines: str) -> Iterator[Question]:
     """Read lines."""
     for line in lines.strip().splitlines():
         left, _, error = line.partition(" : ")
+        if left.startswith("need "):
+            for name in left.split()[1:]:
+                error = f"100|Could not find value for parameter {{{name}}}"
+                yield Question(["given"], [name.lower()], "", error)
+            continue
         words, names, need = (*left.split(maxsplit=2), "", "")[:3]
         yield Question(words.split("+"), names.lower().split("/"), need.strip(), error)
 

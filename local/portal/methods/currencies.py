@@ -3,7 +3,6 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import classic
 from local.portal.family import FAMILIES
 from local.portal.php import entries
 from local.portal.rows import hook, table_of
@@ -22,18 +21,8 @@ def name_currency(_call: Call, row: Row) -> None:
 
 
 def _currency(call: Call) -> Row:
-    code = str(call.get("id", default="") or "")
-    if not code:
-        raise classic("The parameter id is invalid or not defined.")
-    row = next((r for r in table_of(call, _FAMILY).walk() if r["CURRENCY"] == code), None)
-    if row is None:
-        raise classic("Not found")
-    return row
-
-
-def _change_settings(call: Call) -> None:
-    if not call.owner().get("admin"):
-        raise classic("Access denied.")
+    code = str(call.get("id"))
+    return next(row for row in table_of(call, _FAMILY).walk() if row["CURRENCY"] == code)
 
 
 @method("crm.currency.base.get", "crm")
@@ -45,7 +34,6 @@ def base_get(call: Call) -> Any:
 @method("crm.currency.base.set", "crm")
 def base_set(call: Call) -> Any:
     """Let the others count in this one."""
-    _change_settings(call)
     chosen = _currency(call)
     for row in table_of(call, _FAMILY).walk():
         row["BASE"] = "Y" if row is chosen else "N"
@@ -61,15 +49,12 @@ def localizations_get(call: Call) -> Any:
 @method("crm.currency.localizations.set", "crm")
 def localizations_set(call: Call) -> Any:
     """Name a currency in some languages."""
-    _change_settings(call)
-    row, given = _currency(call), call.get("localizations")
-    if not isinstance(given, dict):
-        raise classic("The parameter localizations is invalid or not defined.")
+    row = _currency(call)
     blank: Row = {"FORMAT_STRING": "#", "FULL_NAME": row["CURRENCY"], "DEC_POINT": "."}
     blank |= {"THOUSANDS_SEP": None, "DECIMALS": "2", "THOUSANDS_VARIANT": "C", "HIDE_ZERO": "Y"}
     row["LANG"] = dict(entries(row.get("LANG"))) | {
         language: blank | {name: str(value) for name, value in entries(names)}
-        for language, names in given.items()
+        for language, names in entries(call.get("localizations"))
     }
     return True
 
@@ -77,10 +62,7 @@ def localizations_set(call: Call) -> Any:
 @method("crm.currency.localizations.delete", "crm")
 def localizations_delete(call: Call) -> Any:
     """Forget a currency's names in some languages."""
-    _change_settings(call)
     row = _currency(call)
-    if not isinstance(call.get("lids"), list | dict):
-        raise classic("The parameter lids is invalid or not defined.")
     removed = {str(one) for _, one in entries(call.get("lids"))}
     row["LANG"] = {one: names for one, names in entries(row.get("LANG")) if one not in removed}
     return True

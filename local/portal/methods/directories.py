@@ -79,14 +79,10 @@ def show_status(_family: Any, row: Row, view: Row, operation: str) -> None:
 @method("crm.status.entity.items", "crm")
 def entity_items(call: Call) -> Any:
     """Entries of one directory, in short."""
-    wanted = call.get("entityid")
-    if not wanted:
-        text = "The parameter entityId is not defined or invalid."
-        raise RestError(text, "The directory ID is not specified or is incorrect.")
     return [
         {"NAME": row["NAME"], "SORT": int(row["SORT"]), "STATUS_ID": row["STATUS_ID"]}
         for row in call.portal.directories.statuses.walk()
-        if row["ENTITY_ID"] == str(wanted)
+        if row["ENTITY_ID"] == str(call.get("entityid"))
     ]
 
 

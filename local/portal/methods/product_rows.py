@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method
 from local.portal.discounts import check_discount, plain, sums_of
 from local.portal.errors import RestError, access_denied, classic, missing
 from local.portal.family import FAMILIES, upper_snake
@@ -148,8 +148,6 @@ def available_for_payment(call: Call) -> Any:
 
 def _classic_owner(call: Call, owner: str) -> int:
     number = call.number("id")
-    if number <= 0:
-        raise classic("The parameter id is invalid or not defined.")
     row = call.portal.items[PRODUCT_OWNERS[_CLASSIC[owner]]].get(number)
     if row is None:
         raise classic("Not found.")
@@ -174,17 +172,10 @@ def _classic_view(row: Row) -> Row:
 
 
 def _set(owner: str, call: Call) -> Any:
-    number, rows = _classic_owner(call, owner), call.get("rows")
-    if not isinstance(rows, list | dict):
-        raise classic("The parameter rows must be array.")
-    _replace(call, _CLASSIC[owner], number, rows, upper=True)
+    _replace(call, _CLASSIC[owner], _classic_owner(call, owner), call.get("rows"), upper=True)
     return True
 
 
 for _code in _CLASSIC:
-    METHODS[f"crm.{_code}.productrows.get"] = Method(
-        f"crm.{_code}.productrows.get", "crm", partial(_get, _code)
-    )
-    METHODS[f"crm.{_code}.productrows.set"] = Method(
-        f"crm.{_code}.productrows.set", "crm", partial(_set, _code)
-    )
+    method(f"crm.{_code}.productrows.get", "crm")(partial(_get, _code))
+    method(f"crm.{_code}.productrows.set", "crm")(partial(_set, _code))

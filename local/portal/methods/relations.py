@@ -27,8 +27,6 @@ _STEP = 10  # between what is sorted by nobody
 
 def _owner(call: Call, owner: str) -> Row:
     number = call.number("id")
-    if number <= 0:
-        raise classic("The parameter 'ownerEntityID' is invalid or not defined.")
     row = call.portal.items[_NUMBERS[owner]].get(number)
     if row is None:
         raise not_found() if owner == "lead" else classic("Not found.")

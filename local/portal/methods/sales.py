@@ -61,16 +61,8 @@ def of_preset(call: Call) -> None:
 @hook("crm.calllist", "check")
 def check_call_list(call: Call, values: Row, old: Row | None) -> None:
     """Who is to be called must be there."""
-    for name in ("ENTITY_TYPE", "ENTITIES"):
-        if call.get(name.lower()) is None:
-            raise RestError("ERROR_ARGUMENT", f"{name} is not found")
-    kind, given = str(call.get("entity_type")), call.get("entities")
-    if kind not in _TYPES:
-        text = "Incorrect entity type" if old is None else "EntityType is incorrect"
-        raise RestError("ENTITY_TYPE_ERROR", text)
-    if not isinstance(given, list | dict):
-        raise RestError("ENTITIES_ERROR", "Entities is not array")
-    numbers = [int_or_none(value) or 0 for _, value in entries(given)]
+    kind = str(call.get("entity_type"))
+    numbers = [int_or_none(value) or 0 for _, value in entries(call.get("entities"))]
     table = call.portal.items[_TYPES[kind]]
     if not numbers or any(table.get(number) is None for number in numbers):
         code = "ENTITY_ERROR" if old is None else "ENTITIES_ERROR"
@@ -84,10 +76,6 @@ def check_call_list(call: Call, values: Row, old: Row | None) -> None:
 @method("crm.calllist.items.get", "crm")
 def call_list_items(call: Call) -> Any:
     """Who is to be called, and how far it is."""
-    if call.get("list_id") is None:
-        raise RestError("ERROR_ARGUMENT", "LIST_ID is not found")
-    if call.number("list_id") < 1:
-        raise RestError("LIST_ID_ERROR", "List id should be positive")
     status = dict(entries(call.get("filter", default={}))).get("STATUS")
     if status is not None and str(status) not in _STATUSES:
         raise RestError("STATUS_ERROR", "Incorrect status")

@@ -29,15 +29,20 @@ def owner_of(call: Call, kind: str, number: int) -> Row:
     return row
 
 
-def _named_owner(call: Call) -> tuple[str, int] | None:
+def item_of_numbers(call: Call, kind: int, number: int, code: str) -> tuple[str, int]:
+    """Find the item by the number of its type, or refuse with a code: no such type."""
+    entity = call.portal.types.get(kind)
+    if entity is None:
+        raise RestError(code, "Owner was not found" if code == "OWNER_NOT_FOUND" else "Not found.")
+    owner_of(call, entity.code, number)
+    return entity.code, number
+
+
+def named_owner(call: Call, code: str = "OWNER_NOT_FOUND") -> tuple[str, int] | None:
     """The item of `ownerTypeId` and `ownerId`, where a request names one."""
     if call.get("ownertypeid") is None and call.get("ownerid") is None:
         return None
-    entity = call.portal.types.get(call.number("ownertypeid"))
-    if entity is None:
-        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
-    owner_of(call, entity.code, call.number("ownerid"))
-    return entity.code, call.number("ownerid")
+    return item_of_numbers(call, call.number("ownertypeid"), call.number("ownerid"), code)
 
 
 def _files(call: Call, given: Any, kept: Row) -> Row:
@@ -78,16 +83,14 @@ def check_comment(call: Call, values: Row, old: Row | None) -> None:
         if not values.get("author"):
             values["author"] = call.user
     else:
-        _named_owner(call)
+        named_owner(call)
     given = dict(entries(call.get("fields"))).get("FILES", [])
     values["files"] = _files(call, given, (old or {}).get("files", {}))
 
 
 def _pin(on: bool, call: Call) -> None:
     """Put a comment at the top of an item's timeline, where three have room, or take it away."""
-    for name in ("id", "ownerTypeId", "ownerId"):
-        call.need(name)
-    owner, row = _named_owner(call), call.portal.comments.get(call.number("id"))
+    owner, row = named_owner(call), call.portal.comments.get(call.number("id"))
     if row is None or owner not in row["bindings"]:
         raise not_found()
     pinned = row.get("pinned", [])
@@ -127,7 +130,7 @@ def updated_comment(call: Call, row: Row) -> None:
 @hook("comments", "deleting")
 def deleting_comment(call: Call, row: Row) -> None:
     """A comment on several items is taken from the one that a request names."""
-    owner, bindings = _named_owner(call), row["bindings"]
+    owner, bindings = named_owner(call), row["bindings"]
     if len(bindings) > 1 and owner is None:
         raise RestError("MULTIPLE_BINDINGS", "Comment is bound to several items")
     if len(bindings) > 1 and owner not in bindings:
@@ -137,7 +140,7 @@ def deleting_comment(call: Call, row: Row) -> None:
 @hook("comments", "delete")
 def deleted_comment(call: Call, row: Row) -> None:
     """Say that a comment went; where other items have it, it stays with them."""
-    others = [one for one in row["bindings"] if one != _named_owner(call)]
+    others = [one for one in row["bindings"] if one != named_owner(call)]
     if len(row["bindings"]) > 1:
         call.portal.comments.put(row["id"], row | {"bindings": others})
     else:

@@ -13,7 +13,7 @@ from local.portal.errors import (
     not_found,
 )
 from local.portal.listing import Page
-from local.portal.methods.timeline import owner_of
+from local.portal.methods.timeline import item_of_numbers, owner_of
 from local.portal.php import entries, int_or_none
 from local.portal.rows import hook
 from local.portal.table import Row
@@ -22,12 +22,7 @@ from local.portal.table import Row
 def _bound(call: Call, given: Any) -> tuple[Row, tuple[str, int]]:
     """A timeline's record and the item that it is to hang on."""
     fields = {str(key).upper(): value for key, value in entries(given)}
-    for name in ("OWNER_ID", "ENTITY_ID", "ENTITY_TYPE"):
-        if not fields.get(name) or (name != "ENTITY_TYPE" and not int_or_none(fields[name])):
-            raise classic(f"{name} is not defined or invalid.")
-    row = call.portal.comments.get(int_or_none(fields["OWNER_ID"]) or 0)
-    if row is None:
-        raise classic("Not found.")
+    row = call.portal.comments.rows[int(fields["OWNER_ID"])]
     return row, (str(fields["ENTITY_TYPE"]).lower(), int_or_none(fields["ENTITY_ID"]) or 0)
 
 
@@ -70,11 +65,6 @@ def bindings(call: Call) -> Page:
 
 def _note_of(call: Call) -> tuple[str, ...]:
     numbers = [str(call.number(name)) for name in ("ownertypeid", "ownerid", "itemtype", "itemid")]
-    for name in ("ownerTypeId", "ownerId", "itemType", "itemId"):
-        call.need(name)
-    table = call.portal.items.get(int(numbers[0]))
-    if table is None or table.get(int(numbers[1])) is None:
-        raise not_found("Element not found")
     if call.portal.denied(call.user, int(numbers[0])):
         raise access_denied()
     return ("note", *numbers)
@@ -83,7 +73,7 @@ def _note_of(call: Call) -> tuple[str, ...]:
 @method("crm.timeline.note.save", "crm")
 def note_save(call: Call) -> Any:
     """Put a note on a record of a timeline."""
-    key, text = _note_of(call), str(call.need("text"))
+    key, text = _note_of(call), str(call.get("text"))
     stamp = {"updatedById": call.user, "updatedTime": call.portal.clock.stamp()}
     made = {"createdById": call.user, "createdTime": stamp["updatedTime"]}
     call.portal.cards[key] = made | call.portal.cards.get(key, {}) | stamp | {"text": text}
@@ -113,10 +103,7 @@ def check_log_message(call: Call, values: Row, _old: Row | None) -> None:
     for name in ("entityTypeId", "entityId"):
         if not values.get(name):
             raise missing(name)
-    entity = call.portal.types.get(values["entityTypeId"])
-    if entity is None:
-        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
-    owner_of(call, entity.code, values.get("entityId") or 0)
+    item_of_numbers(call, values["entityTypeId"], values["entityId"], "OWNER_NOT_FOUND")
 
 
 @hook("crm.timeline.icon", "check")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from local.portal.call import Call, intranet_only, method
-from local.portal.errors import RestError, access_denied, invalid_argument, missing
+from local.portal.call import Call, method
+from local.portal.errors import RestError, invalid_argument, missing
 from local.portal.family import FAMILIES
 from local.portal.php import entries
 from local.portal.schema import EntityType
@@ -22,12 +22,7 @@ _PLACE_REQUIRED = "Select a workplace where the SPA will be located"
 @method("crm.type.add", "crm")
 def add(call: Call) -> Any:
     """Make a smart process, with one funnel."""
-    _admin(call)
-    fields = call.get("fields")
-    if not isinstance(fields, dict):
-        raise missing("fields")
-    if call.portal.settings.plan_restricted:
-        raise RestError("CREATE_DYNAMIC_TYPE_RESTRICTED", "Maximum number of SPAs exceeded")
+    fields = dict(entries(call.get("fields")))
     number = fields.get("entityTypeId")
     taken = call.portal.types
     if number is None:
@@ -86,12 +81,6 @@ def _flag(value: Any) -> str:
     return "Y" if str(value).lower() in {"y", "1", "true"} else "N"
 
 
-def _admin(call: Call) -> None:
-    intranet_only(call)
-    if not call.owner().get("admin"):
-        raise access_denied()
-
-
 def _type(call: Call, text: str, key: str = "id") -> EntityType:
     number = call.number("id" if key == "id" else "entitytypeid")
     found = [entity for entity in _dynamic(call) if entity.info.get(key) == number]
@@ -103,19 +92,12 @@ def _type(call: Call, text: str, key: str = "id") -> EntityType:
 @method("crm.type.getByEntityTypeId", "crm")
 def get_by_entity_type(call: Call) -> Any:
     """A smart process by the number that items carry."""
-    intranet_only(call)
-    if call.portal.denied(call.user):
-        raise access_denied()
     return {"type": _type(call, "Smart process not found", "entityTypeId").info}
 
 
 @method("crm.type.update", "crm")
 def update(call: Call) -> Any:
     """Change a smart process; switches that are not named stay."""
-    _admin(call)
-    if call.portal.settings.plan_restricted:
-        text = "You cannot change the SPA settings due to your plan's restrictions"
-        raise RestError("UPDATE_DYNAMIC_TYPE_RESTRICTED", text)
     entity, fields = _type(call, "SPA not found"), call.get("fields")
     if not isinstance(fields, dict):
         raise missing("fields")
@@ -137,7 +119,6 @@ def update(call: Call) -> Any:
 @method("crm.type.delete", "crm")
 def delete(call: Call) -> Any:
     """Delete a smart process that has no items."""
-    _admin(call)
     entity, portal = _type(call, "Smart process not found"), call.portal
     if len(portal.items[entity.number]):
         raise RestError("BX_ERROR", "You cannot delete an entity type that has elements")
@@ -152,9 +133,6 @@ def delete(call: Call) -> Any:
 @method("crm.type.get", "crm")
 def get(call: Call) -> Any:
     """A smart process by the id of its record, which is not its entityTypeId."""
-    intranet_only(call)
-    if call.portal.denied(call.user):
-        raise access_denied()
     return {"type": _type(call, "SPA not found").info}
 
 

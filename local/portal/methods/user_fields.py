@@ -150,9 +150,7 @@ def get_types(call: Call) -> Any:
 @method("crm.userfield.settings.fields", "crm")
 def settings_fields(call: Call) -> Any:
     """Settings that a request may give a field of one type."""
-    kind = str(call.get("type") or "")
-    if not kind:
-        raise classic("Parameter 'type' is not specified or empty.")
+    kind = str(call.get("type"))
     types = {"int": "int", "dict": "object", "list": "array"}
     number = {"double": "double", "integer": "int"}.get(kind, "string")
     return {

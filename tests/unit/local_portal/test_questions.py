@@ -18,6 +18,7 @@ def test_every_question_is_of_a_method_and_has_a_known_word():
     names = [one for text in QUESTIONS for one in text.split()]
     assert [one for one in names if not matching(METHODS, one.lower())] == []
     lines = [line for text in QUESTIONS.values() for line in text.strip().splitlines()]
+    lines = [line for line in lines if not line.startswith("need ")]
     assert {
         word for line in lines for word in line.split()[0].split("+")
     } <= parameters.WORDS.keys()
@@ -41,6 +42,8 @@ def test_every_question_is_of_a_method_and_has_a_known_word():
         ("given+digits A", ["2"], [None, "x"]),
         ("like A [ab]+ ?", ["ab", "a ", None], ["c"]),
         ("row A department", [1, None], [99, "x"]),
+        ("row A crm.currency", ["EUR", None], [99, "XYZ"]),
+        ("item A A", [2], [None, 1, 99]),
     ],
 )
 def test_a_word_refuses_what_it_says(desk, monkeypatch, line, good, bad):
