@@ -1,6 +1,7 @@
 """What an operator sees of a command that takes longer than two seconds."""
 
 import os
+import signal
 import sys
 import time
 
@@ -12,7 +13,7 @@ FIRST_SECONDS, NEXT_SECONDS = 2.0, 5.0
 class Progress:
     """Says on standard error how far a command is: after 2 s, then every 5 s.
 
-    A closed pipe or terminal does not end the command in the middle of its work.
+    A closed pipe is taken for Ctrl-C; without its terminal the command goes on.
     """
 
     def __init__(self, doing: str) -> None:
@@ -29,6 +30,8 @@ class Progress:
             total += f", {age((now - self._began) / done * (of - done))} more"
         try:
             print(f"{self._doing}: {done}{total} …", file=sys.stderr, flush=True)
-        except OSError:
+        except OSError as trouble:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+            if isinstance(trouble, BrokenPipeError):
+                signal.raise_signal(signal.SIGINT)
         self._due = now + NEXT_SECONDS

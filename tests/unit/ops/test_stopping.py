@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import contextmanager, redirect_stderr
 from types import SimpleNamespace
 
 import pytest
@@ -48,17 +49,11 @@ def test_whoever_presses_ctrl_c_is_answered_at_once(monkeypatch):
         assert b"stopping after this step; Ctrl-C again ends it at once" in screen.read(200)
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_nothing_is_said_to_a_log_or_a_terminal_that_is_gone(monkeypatch, gone):
-    """The signal of a closed terminal is heard all the same."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    with open(writer, "w") as stderr:  # noqa: PTH123
-        monkeypatch.setattr(stderr, "isatty", lambda: gone)
-        monkeypatch.setattr("sys.stderr", stderr)
-        with Stop() as stop:
-            press(signal.SIGHUP)
-            assert stop
+def test_nothing_is_said_to_a_terminal_that_is_gone():
+    """Its signal is heard all the same."""
+    with broken_stderr(*os.openpty()), Stop() as stop:
+        press(signal.SIGHUP)
+        assert stop
 
 
 def test_the_second_ctrl_c_ends_the_command():
@@ -125,13 +120,30 @@ def test_progress_says_how_long_the_rest_takes(clock, capsys, done, of, said):
     assert capsys.readouterr().err == f"sending: {said}\n"
 
 
-def test_a_closed_pipe_does_not_end_a_command_between_two_steps(clock, monkeypatch):
-    """Of `make redrive 2>&1 | head` the last line of the command is the first that fails."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    with open(writer, "w") as stderr:  # noqa: PTH123
-        monkeypatch.setattr("sys.stderr", stderr)
-        shown = Progress("sending")
+@contextmanager
+def broken_stderr(other, ours):
+    """Let standard error be a pipe or a terminal whose other end is closed."""
+    os.close(other)
+    with open(ours, "w") as stderr, redirect_stderr(stderr):  # noqa: PTH123
+        yield
+
+
+def test_a_closed_pipe_is_taken_for_ctrl_c(clock):
+    """`make redrive 2>&1 | head` ends between two steps, and then says nothing more."""
+    shown = Progress("sending")
+    with broken_stderr(*os.pipe()), Stop() as stop:
+        clock.now += 10
+        shown.at(1, 40)
+        assert stop
+        clock.now += 10
+        shown.at(2, 40)
+
+
+def test_a_command_goes_on_without_its_terminal(clock):
+    """Who hung up has been heard by then, or did not want the command to end."""
+    shown = Progress("sending")
+    with broken_stderr(*os.openpty()), Stop() as stop:
         for number in range(2):
             clock.now += 10
             shown.at(number, 40)
+        assert not stop
