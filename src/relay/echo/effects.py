@@ -17,7 +17,7 @@ _TASK_STATUS = {"complete": 5, "start": 3, "pause": 2, "defer": 6, "renew": 2, "
 
 @dataclass(frozen=True, slots=True)
 class WrittenItem:
-    """The item that a call writes to, and the fields that it sets there, by the call's names."""
+    """The item that a call writes to, and the fields that it sets there, by plain names."""
 
     entity: str
     id: str
@@ -32,7 +32,7 @@ class WrittenItem:
 
 @dataclass(frozen=True, slots=True)
 class CreatedItem:
-    """The kind of item that a call makes, and the fields that it sets, by the call's names."""
+    """The kind of item that a call makes, and the fields that it sets, by plain names."""
 
     entity: str
     fields: Params
@@ -40,14 +40,12 @@ class CreatedItem:
     @property
     def stamp(self) -> str:
         """Return the text of the stamp among the fields, empty without one."""
-        given = {plain(name): value for name, value in self.fields.items()}
-        texts = (str(given.get(name, "")) for name in ("originid", "xmlid"))
+        texts = (str(self.fields.get(name, "")) for name in ("originid", "xmlid"))
         return next((text for text in texts if text.startswith(PREFIX)), "")
 
     def author(self, user_id: int) -> str:
         """Return the id of the item's author; `user_id` is the webhook's user."""
-        given = {plain(name): value for name, value in self.fields.items()}
-        return str(given.get("createdby") or user_id)
+        return str(self.fields.get("createdby") or user_id)
 
 
 def written_item(method: str, params: Params) -> WrittenItem | None:
@@ -64,14 +62,14 @@ def written_item(method: str, params: Params) -> WrittenItem | None:
         case ["crm", "item", "productrow", "set"]:
             entity, number = owner_of(given.get("ownertype")), given.get("ownerid")
         case ["crm", "item", "productrow", "add"]:
-            entity, number = owner_of(fields.get("ownerType")), fields.get("ownerId")
+            entity, number = owner_of(fields.get("ownertype")), fields.get("ownerid")
             fields = {}
         case ["tasks", "task", action] if "taskid" in given and action != "add":
             entity, number = TASK, given["taskid"]
             if action in _TASK_STATUS:
-                fields = {"STATUS": _TASK_STATUS[action]}
+                fields = {"status": _TASK_STATUS[action]}
         case ["crm", "timeline", "comment", "add"]:
-            entity, number = str(fields.get("ENTITY_TYPE", "")), fields.get("ENTITY_ID")
+            entity, number = str(fields.get("entitytype", "")), fields.get("entityid")
             fields = {}
         case ["crm", name, *rest] if name in _NAMES and rest != ["add"]:
             entity, fields = name, {}  # `crm.deal.contact.items.set` and the like
@@ -89,7 +87,7 @@ def created_item(method: str, params: Params) -> CreatedItem | None:
     match words:
         case ["tasks", "task", "add"]:
             # Whether a portal keeps the stamp of a task is written nowhere.
-            return CreatedItem(TASK, {n: fields[n] for n in fields if plain(n) != "xmlid"})
+            return CreatedItem(TASK, {n: fields[n] for n in fields if n != "xmlid"})
         case ["crm", "item", "add"]:
             return CreatedItem(_entity(given.get("entitytypeid")), fields)
         case ["crm", name, "add"] if name in _NAMES:
@@ -113,10 +111,10 @@ def is_map(value: object) -> TypeIs[Mapping[str, object]]:
 
 
 def _given(params: Params) -> tuple[Params, Params]:
-    """Return the parameters by their names in lower case, and their fields."""
+    """Return the parameters by their names in lower case, and their fields by plain names."""
     given = {name.lower(): value for name, value in params.items()}
     fields = given.get("fields")
-    return given, fields if is_map(fields) else {}
+    return given, {plain(n): v for n, v in fields.items()} if is_map(fields) else {}
 
 
 def _entity(type_id: object) -> str:

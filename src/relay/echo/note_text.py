@@ -32,8 +32,7 @@ class NoteText(NamedTuple):
     def of(cls, written: WrittenItem, user_id: int, now: float) -> "NoteText":
         """Return the note of a write, by the names under which the fields will be read."""
         fields: dict[str, Result] = {}
-        for name, value in written.fields.items():
-            field = plain(name)
+        for field, value in written.fields.items():
             if field in MULTI_FIELDS or field == MULTI_FIELD:
                 kind = "" if field == MULTI_FIELD else field.upper()
                 fields[MULTI_FIELD] = [*fields.get(MULTI_FIELD, []), *_rows(value, kind)]

@@ -10,7 +10,7 @@ from relay.portal.api import Commands, Json, Outcome, Params, PortalApi, Result
 from relay.portal.batch import check_size, error_of_call, not_run, raise_first
 from relay.portal.batching import Batcher
 from relay.portal.lists import Listing
-from relay.portal.pending import Command, ExplicitBatch, PendingCall
+from relay.portal.pending import ExplicitBatch, PendingCall
 from relay.portal.references import needs_calls, resolve
 from relay.portal.sending import Sender
 from relay.portal.slots import Slots
@@ -75,7 +75,10 @@ class Portal:
         one after the other.
         """
         check_size(commands)
-        batch = None if needs_calls(commands) else _explicit_batch(commands, halt=halt)
+        try:
+            batch = None if needs_calls(commands) else ExplicitBatch(commands, halt=halt)
+        except NotForBatchError:
+            batch = None
         if batch:
             outcomes = dict(zip(commands, await self._outcomes(batch), strict=True))
         else:
@@ -134,17 +137,6 @@ class Portal:
         self._sender.accept(call)
         self._batcher().add(call)
         return await asyncio.shield(call.future)
-
-
-def _explicit_batch(commands: Commands, *, halt: bool) -> ExplicitBatch | None:
-    """Return the commands as one request; None if a query can't hold them."""
-    try:
-        return ExplicitBatch(
-            {name: Command(method, params) for name, (method, params) in commands.items()},
-            halt=halt,
-        )
-    except NotForBatchError:
-        return None
 
 
 _is_portal_api: type[PortalApi] = Portal  # checked by mypy

@@ -1,13 +1,13 @@
 """Calls that wait to be sent: the commands of each, and the future of the caller."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
 from relay.errors import CallError, NotForBatchError
-from relay.portal.api import Outcome, Params
+from relay.portal.api import Commands, Outcome, Params
 from relay.portal.batch import BATCH, error_of_call
 from relay.portal.encoding import MAX_QUERY_BYTES, to_query
 from relay.portal.idempotent import is_idempotent, is_read
@@ -110,12 +110,12 @@ class PendingPages(PendingCall):
 class ExplicitBatch(PendingCall):
     """A batch that a caller has put together: the caller's keys, a request to itself."""
 
-    def __init__(self, commands: Mapping[str, Command], *, halt: bool) -> None:
+    def __init__(self, commands: Commands, *, halt: bool) -> None:
         """Raise NotForBatchError if a query can't hold the parameters of a command."""
         super().__init__(BATCH, {}, alone=True)
         self.halt = halt
-        self._commands = dict(commands)
-        self.query_bytes = sum(len(command.query) for command in commands.values())
+        self._commands = {name: Command(*command) for name, command in commands.items()}
+        self.query_bytes = sum(len(command.query) for command in self._commands.values())
 
     def commands(self, keys: Sequence[str]) -> dict[str, Command]:  # noqa: ARG002  own keys
         """Return {key: command} with the caller's keys."""

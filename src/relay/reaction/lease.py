@@ -6,6 +6,7 @@ nobody else writes a row under a lease.
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
@@ -16,25 +17,15 @@ from relay.state_writes import Condition, Put
 RETRY_SECONDS = 30.0  # at most, until the record of a running delivery is tried again
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Lease:
-    """The right of one run, identified by a token, to write a checkpoint.
+    """The right of one run, identified by a token, to write a checkpoint."""
 
-    `until` is the time (epoch s) from which on nothing of this run can be under way.
-    """
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        token: str,
-        until: float,
-        batch: StateBatch,
-        equal_calls: EqualCalls = NO_EQUAL_CALLS,
-    ) -> None:
-        self.checkpoint = checkpoint
-        self.token = token
-        self.until = until
-        self.equal_calls = equal_calls
-        self._batch = batch
+    checkpoint: Checkpoint
+    token: str
+    until: float  # epoch s; from then on nothing of this run can be under way
+    batch: StateBatch
+    equal_calls: EqualCalls = NO_EQUAL_CALLS
 
     @property
     def is_ours(self) -> bool:
@@ -55,13 +46,13 @@ class Lease:
         Raises ConditionFailedError with the stored row where another run was faster, maybe for an
         equal call of a robot, TransientError while it holds the lease, StateError and RowError.
         """
-        await self._batch.write(self.checkpoint.key, self, _put)
+        await self.batch.write(self.checkpoint.key, self, _put)
         self.checkpoint.owner, self.checkpoint.until = self.token, self.until
 
     async def end(self, until: float) -> None:
         """Store the checkpoint and let the lease end at a time (epoch s); raises as `store`."""
         self.checkpoint.until = until
-        await self._batch.write(self.checkpoint.key, self, _put)
+        await self.batch.write(self.checkpoint.key, self, _put)
 
 
 def _put(leases: Sequence[Lease]) -> Put:
