@@ -17,7 +17,7 @@ from relay.state_writes import Condition, Put
 RETRY_SECONDS = 30.0  # at most, until the record of a running delivery is tried again
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(eq=False)
 class Lease:
     """The right of one run, identified by a token, to write a checkpoint."""
 
