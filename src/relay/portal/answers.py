@@ -47,6 +47,9 @@ CLASSES: dict[str, type[CallError]] = {
     UNREADABLE: MayHaveRunError,
     # Every other code means a mistake in the call: PermanentError.
 }
+# Codes with several meanings, and the words that make them one that stops every call: the portal's
+# plan; a portal behind a proxy that no longer says that it was asked by https.
+_EVERY_CALL = {"ACCESS_DENIED": "commercial plan", "INVALID_REQUEST": "https required"}
 # The portal's database failed, often for a moment (a deadlock, a restart, no connection left). The
 # core gives it codes that stand for mistakes in the call too: ERROR_CORE and "SQL query error!"
 # (`RestException::initFromException`), 400 and "Mysql query error: (1213) …" (`Engine\Controller`).
@@ -94,8 +97,8 @@ def error_of(method: str, answer: Json, status: int = HTTPStatus.OK) -> CallErro
         return MayHaveRunError(method, code, description)
     if _DATABASE.search(description):
         return MayHaveRunError(method, code, description)
-    # ACCESS_DENIED of the portal's plan stops every call, ACCESS_DENIED of an item only this one.
-    if code.upper() == "ACCESS_DENIED" and "commercial plan" in description.lower():
+    words = _EVERY_CALL.get(code.upper())
+    if words and words in description.lower():
         return OperatorError(method, code, description)
     texts = (description, REMEDIES.get(code.upper()))
     description = "; ".join(text for text in texts if text)
