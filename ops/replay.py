@@ -11,6 +11,7 @@ import typer
 
 from ops.asked import moment_of
 from ops.audit import open_audit
+from ops.dead_letters import count_of
 from ops.deployed import Deployed, PortalName, Stack, client, find_stack
 from ops.former_world import NotHeldError, Rule, holds, rules_of
 from ops.happened import Happened
@@ -22,7 +23,7 @@ from ops.rehearse import ReactionName
 from ops.resend import counts, queue_of, send, show_estimate, sort_changes
 from ops.selection import last_versions_of
 from ops.stopping import Stop
-from ops.terminal import console, shown
+from ops.terminal import console, numbered, shown
 from relay.change import Change
 from relay.kinds import kind_of
 from relay.state_table import CHECKPOINT_SECONDS
@@ -107,8 +108,12 @@ def _resend(  # noqa: PLR0913  what the commands were given
         console.print("nothing was sent; without DRY=1 it is")
     elif chosen:
         audit = open_audit(cache(client), stack.outputs["LogGroup"])
+        sqs, queue = client("sqs"), queue_of(reaction, stack)
+        if waiting := count_of(sqs, queue):
+            held = f"{numbered(waiting, 'record')} still in the reaction's queue"
+            console.print(f"{held}: what is sent twice is handled once")
         with Stop() as stop:
-            sent = send(client("sqs"), queue_of(reaction, stack), chosen, rate, stop, audit)
+            sent = send(sqs, queue, chosen, rate, stop, audit)
         rest = f", {len(chosen) - sent} are not; the same command sends them" * (sent < len(chosen))
         console.print(f"{sent} sent to {reaction.name}{rest}")
     document = dict(counts(found)) | {"chosen": len(chosen), "sent": sent, "gaps": dict(gaps)}

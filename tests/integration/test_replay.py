@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ops import replay, resend
+from ops.dead_letters import COUNTS
 from ops.past import Past
 from ops.reactions import LocalReaction, find_reaction
 from ops.stopping import Stop
@@ -47,6 +48,10 @@ class Queue:
         self.stop_after -= 1
         self.sent += [json.loads(one["MessageBody"]) for one in Entries]
         return {}
+
+    def get_queue_attributes(self, **_):
+        """Count what was sent and not handled."""
+        return {"Attributes": dict.fromkeys(COUNTS, "0") | {COUNTS[0]: str(len(self.sent))}}
 
     def get_caller_identity(self):
         """Say who runs the command."""
@@ -170,6 +175,17 @@ def test_a_replay_that_is_broken_off_anywhere_writes_once(relay, queue, monkeypa
     comments = [params["fields"]["ENTITY_ID"] for name, params in calls if "comment" in name]
     assert sorted(map(int, comments)) == list(range(1, 201))
     assert len(calls) == 400
+
+
+@pytest.mark.usefixtures("queue")
+def test_who_repeats_a_replay_too_early_is_told(relay, capsys):
+    """What the queue has is sent again; an empty queue is not worth a line."""
+    won(relay, 12)
+    replay.replay_command("follow_up", "1h")
+    assert "still in" not in capsys.readouterr().out
+    replay.replay_command("follow_up", "1h")
+    said = "12 records still in the reaction's queue: what is sent twice is handled once"
+    assert said in capsys.readouterr().out
 
 
 def test_a_rate_is_kept(relay, queue):
