@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.send_back import ANNOUNCE, Client
 from ops.terminal import console
-from relay.tracking.set_aside import body_of
+from relay.tracking.publish import body_of
 
 REASON = "announce did not start, or failed as a whole, for a day"
 

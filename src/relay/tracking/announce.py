@@ -23,10 +23,9 @@ from relay.echo import detect
 from relay.state_requests import StateRequests
 from relay.tracking.difference import change_of
 from relay.tracking.missed_changes import count
-from relay.tracking.publish import NOT_NOW, publish_in_order
+from relay.tracking.publish import NOT_NOW, Entry, publish_in_order
 from relay.tracking.remember import remember
 from relay.tracking.row import Row
-from relay.tracking.set_aside import Entry
 
 logger = Logger(service="announce", location=None)
 metrics = Metrics(service="announce")

@@ -4,22 +4,30 @@ No version of an item is published before an earlier one: a group holds one Chan
 most, and a group that is not published whole is the last.
 """
 
+import base64
+import json
+import time
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from relay import settings
 from relay.aws_types import StreamRecord
+from relay.change import Change
 from relay.errors import ConfigurationError, NewerFormatError, RefusedError, StateError
 from relay.groups import groups
-from relay.tracking.set_aside import Entry, set_aside
+from relay.queue import dead_letter
 
 BATCH = 10  # PublishBatch's limits
 BATCH_BYTES = 256 * 1024
 # A deploy brings the newer code within minutes. One that was rolled back never does, and its rows
 # must not stop the shard.
 NEWER_SECONDS = 3600
+QUEUE_BYTES = 1_000_000  # SQS takes 1 MiB; two images of a row may be more
 STREAM_SECONDS = 23 * 3600  # the stream drops a record after 24 hours
 # SNS's codes for a message that it will never take. Other codes, such as those of KMS or of a
 # missing right, pass when AWS or an operator has acted.
@@ -35,6 +43,33 @@ _NEVER = {
 NOT_NOW = (ConfigurationError, StateError, BotoCoreError, ClientError)
 
 logger = Logger(service="announce", location=None)
+metrics = Metrics(service="announce")
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stream record with its Change and the Change's text, or the error that prevents them."""
+
+    record: StreamRecord
+    change: Change | None = None
+    text: str = ""
+    error: Exception | None = None
+    published: bool = False
+
+    @property
+    def number(self) -> str:
+        """Return the record's place in the stream."""
+        return self.record["dynamodb"]["SequenceNumber"]
+
+    @property
+    def item(self) -> str:
+        """Return the item's part of the Change's id; the record's place if there is no Change."""
+        return self.change.change_id.rpartition(".")[0] if self.change else self.number
+
+    def is_older(self, seconds: float) -> bool:
+        """Say whether the row was put longer ago than that."""
+        put_at = self.record["dynamodb"].get("ApproximateCreationDateTime", time.time())
+        return time.time() - put_at > seconds
 
 
 def publish_in_order(entries: Sequence[Entry]) -> str | None:
@@ -43,7 +78,7 @@ def publish_in_order(entries: Sequence[Entry]) -> str | None:
     for at, group in enumerate(batches, 1):
         left = _put_aside(group[0]) if group[0].error else _publish(group)
         for entry in left:
-            if not (entry.is_older(STREAM_SECONDS) and set_aside(entry)):
+            if not (entry.is_older(STREAM_SECONDS) and _set_aside(entry)):
                 return entry.number
         if left and at < len(batches):  # AWS is slow to fail: one such group is enough for one run
             return batches[at][0].number
@@ -120,4 +155,25 @@ def _put_aside(entry: Entry) -> list[Entry]:
     if newer or isinstance(entry.error, NOT_NOW):
         logger.warning("left for later", reason=repr(entry.error))
         return [entry]
-    return [] if set_aside(entry) else [entry]
+    return [] if _set_aside(entry) else [entry]
+
+
+def _set_aside(entry: Entry) -> bool:
+    """Put the whole record into the dead-letter queue; returns whether it is there."""
+    error = entry.error or RefusedError("not announced before the stream would drop it")
+    try:
+        dead_letter(body_of(entry.record), error)
+    except (BotoCoreError, ClientError) as trouble:
+        logger.warning("not set aside", reason=repr(error), trouble=str(trouble))
+        return False
+    logger.error("set aside", reason=repr(error))
+    metrics.add_metric("poison", MetricUnit.Count, 1)
+    return True
+
+
+def body_of(record: StreamRecord) -> str:
+    """Return a record as a message of the queue has it; `make redrive` reads it."""
+    body = json.dumps(record)  # in ASCII, of which SQS refuses nothing
+    if len(body) > QUEUE_BYTES:
+        body = base64.b64encode(zlib.compress(body.encode())).decode()
+    return body

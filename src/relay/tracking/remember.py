@@ -16,8 +16,8 @@ from relay.kinds import TASK
 from relay.tracking.difference import difference
 from relay.tracking.parts import PART_OF_FIELD
 from relay.tracking.projection import DIGEST, FORMAT, Form, upgrade
+from relay.tracking.publish import Entry
 from relay.tracking.row import Row
-from relay.tracking.set_aside import Entry
 
 NO = (None, 0, "0", "N")  # a field may come to all items, or leave them, with such a value
 

@@ -7,7 +7,7 @@ import pytest
 
 from ops.letter import content_of, reason_of
 from ops.unannounced import REASON, to_dead_letters
-from relay.tracking.set_aside import QUEUE_BYTES
+from relay.tracking.publish import QUEUE_BYTES
 from tests.dead_letter_aws import RECORD
 
 RESOURCES = {"Unannounced": "bucket"}
