@@ -58,7 +58,7 @@ class Change:
     before: Mapping[str, Parsed] = field(default_factory=Fields)
     after: Mapping[str, Parsed] = field(default_factory=Fields)
     # The moves from stage to stage since the last reading, oldest first: {"stageId", "categoryId",
-    # "at"}. A move may be told before or after the change of `stageId`, and each is told once.
+    # "at"}. A move may come before or after the change of `stageId`, and each comes once.
     steps: tuple[Mapping[str, Parsed], ...] = ()
     passed: tuple[str, ...] = ()  # the stage ids of `steps`, each once
     # The names of fields that did not fit, and are in neither. `*` at the end of `truncated` or

@@ -49,7 +49,7 @@ class PastChange:
     via: str
     # The fields that the change replaced, None for those that were empty. None: there was no item.
     before: Mapping[str, Parsed] | None
-    # The moves from stage to stage that the change told, as a Change has them.
+    # The moves from stage to stage that the change announced, as a Change has them.
     steps: Sequence[Mapping[str, Parsed]] = ()
     saved_by: str = ""  # the id of the user who saved the item last
     reaction: str = ""  # the reaction that wrote it, where the ledger knows it

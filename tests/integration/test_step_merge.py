@@ -140,7 +140,7 @@ class Run:
         clock.set_result(BEGIN + timedelta(seconds=self.seconds))
         await hints.begin(clock)
         for entity, moves in (await hints.read()).items():
-            ids = await hints.untold(entity, moves, clock.result(), ())
+            ids = await hints.unannounced(moves, clock.result(), ())
             self.hints += [(number, {}) for number in ids]
             hints.settle(entity, moves, clock.result())
 

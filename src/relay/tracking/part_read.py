@@ -32,13 +32,13 @@ from relay.tracking.row import Key, RowHead
 from relay.tracking.steps import HISTORY_METHOD, Step, StepLog, merge
 
 STEP_ROOM = 1.25  # steps that an item may have made since it was read
-# Steps that were told are not read again: of items with a few of them, and so many in a command.
-FEW_TOLD, MOST_TOLD = 2, 500
+# Announced steps are left out of answers: of items with a few of them, and so many in a command.
+FEW_ANNOUNCED, MOST_LEFT_OUT = 2, 500
 
 
 @dataclass(frozen=True, slots=True)
 class PartRules:
-    """Which parts are read, and what is known of a portal."""
+    """Which parts are read, and what earlier readings have learned of a portal."""
 
     setting: PartsSetting = NOTHING
     # By kind: an id of the stage history up to which all rows were visible; None for unknown.
@@ -140,7 +140,7 @@ def _weigh_steps(logs: Mapping[Key, StepLog]) -> dict[Key, float]:
     # Together with items of like floors: a command reads from the lowest of them on.
     keys = sorted(logs, key=lambda key: (key.entity, logs[key].floor, key.id))
     return {
-        key: 0 if log.floor and len(log.above) <= FEW_TOLD else len(log.above) + STEP_ROOM
+        key: 0 if log.floor and len(log.above) <= FEW_ANNOUNCED else len(log.above) + STEP_ROOM
         for key in keys
         for log in (logs[key],)
     }
@@ -148,14 +148,14 @@ def _weigh_steps(logs: Mapping[Key, StepLog]) -> dict[Key, float]:
 
 async def _fetch_steps(portal: PortalApi, logs: Mapping[Key, StepLog], chunk: Chunk) -> Found:
     """Return the steps above the floor of each item's log."""
-    told = sorted(number for key in chunk for number in logs[key].above)[:MOST_TOLD]
+    announced = sorted(number for key in chunk for number in logs[key].above)[:MOST_LEFT_OUT]
     found = portal.list(
         HISTORY_METHOD,
         entityTypeId=kind_of(chunk[0].entity).entity_type_id,
         filter={
             "@OWNER_ID": [key.id for key in chunk],
             ">ID": min(logs[key].floor for key in chunk),
-            **({"!@ID": told} if told else {}),
+            **({"!@ID": announced} if announced else {}),
         },
     )
     rows = by_item(chunk, [row async for row in found], "OWNER_ID")

@@ -71,9 +71,9 @@ class PartsSetting(NamedTuple):
             return cls()
         wrong = [entry for entry in entries if not _is_valid(entry)]
         if wrong or not entries:
-            known = ", ".join(_PARTS)
+            names = ", ".join(_PARTS)
             raise ConfigurationError(
-                f"Parts: {', '.join(wrong) or 'empty'}; give `none`, or of {known} what is to be "
+                f"Parts: {', '.join(wrong) or 'empty'}; give `none`, or of {names} what is to be "
                 "read, with a kind that has it before a dot for this kind alone: `deal.products`"
             )
         pairs = [tuple(entry.split(".")) for entry in entries]

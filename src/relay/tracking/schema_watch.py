@@ -22,7 +22,7 @@ from relay.portal import PortalApi
 from relay.state_table import key, schema_key
 
 DAY_SECONDS = 24 * 3600
-RETRY_SECONDS = 3600  # after a portal that told nothing
+RETRY_SECONDS = 3600  # after a portal that answered nothing
 MOST_CHANGES, MOST_GONE = 500, 200  # of an event; remembered for doctor
 RENAMED, RETYPED, REMOVED = "renamed", "retyped", "removed"
 STATUSES = "statuses"  # stages of all funnels, and the values of other directories

@@ -1,11 +1,11 @@
-"""Rows of the portal's stage history -> the steps of an item that were not told yet. Pure.
+"""Rows of the portal's stage history -> the steps of an item that were not announced yet. Pure.
 
-A row of the mirror notes which ids of the history it has told: all up to `floor`, and some above
-it. New steps are those that are neither. So a step that becomes visible after one with a higher id
-is still told, and a row that vanishes from the history changes nothing.
+A row of the mirror notes which ids of the history were announced: all up to `floor`, and some above
+it. Other ids are new. So a step that becomes visible after one with a higher id is still announced,
+and a row that vanishes from the history changes nothing.
   floor       moves up to an id that a sweep found settled: no lower id can appear any more
-  told        ids above it; the put of the row is conditional, so a step is told by one version
-  not read    the log stays as it is, and the steps are told by a later reading
+  above       other announced ids; the put of a row is conditional, so one version announces a step
+  not read    the log stays as it is, and the steps are announced by a later reading
 Facts: crm.stagehistory.list, more-methods section 1.
 """
 
@@ -21,7 +21,7 @@ HISTORY_METHOD = "crm.stagehistory.list"
 # Of one version; the oldest beyond it are left out, and the Change says so.
 MOST_STEPS = 1000
 # Ids above the floor that a row keeps. Sweeps move the floor every few minutes.
-MOST_TOLD = 2000
+MOST_ABOVE = 2000
 
 
 class Step(NamedTuple):
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 class StepLog(NamedTuple):
-    """Which ids of the history were told: all up to `floor`, and those in `above`."""
+    """Which ids of the history were announced: all up to `floor`, and those in `above`."""
 
     floor: int = 0
     above: tuple[int, ...] = ()
@@ -62,12 +62,12 @@ class StepLog(NamedTuple):
         return " ".join(map(str, (self.floor, *self.above)))
 
     def has(self, step_id: int) -> bool:
-        """Say whether a step was told."""
+        """Say whether a step was announced."""
         return step_id <= self.floor or step_id in self.above
 
 
 def merge(log: StepLog, steps: Iterable[Step], settled: int) -> tuple[list[Step], StepLog]:
-    """Return the steps to tell, in order, and the log once they are told.
+    """Return the steps to announce, in order, and the log once they are announced.
 
     `steps` are all that are visible above the log's floor; `settled` is an id that was settled
     before they were read.
@@ -75,8 +75,8 @@ def merge(log: StepLog, steps: Iterable[Step], settled: int) -> tuple[list[Step]
     new = sorted({step.id: step for step in steps if not log.has(step.id)}.values())
     floor = max(log.floor, settled)
     above = sorted(one for one in {*log.above, *(step.id for step in new)} if one > floor)
-    if len(above) > MOST_TOLD:
-        floor, above = above[-MOST_TOLD - 1], above[-MOST_TOLD:]
+    if len(above) > MOST_ABOVE:
+        floor, above = above[-MOST_ABOVE - 1], above[-MOST_ABOVE:]
     return new, StepLog(floor, tuple(above))
 
 

@@ -156,9 +156,9 @@ class Sweep:
     async def _hint_moves(
         self, steps: StepHints, moves: Mapping[str, Sequence[Move]], clock: datetime
     ) -> None:
-        """Hint at items with moves between stages that no event told."""
+        """Hint at items with moves between stages that no event reported."""
         for entity, of_kind in moves.items():
-            ids = await steps.untold(entity, of_kind, clock, self.changed_ids[entity])
+            ids = await steps.unannounced(of_kind, clock, self.changed_ids[entity])
             await self._send(entity, ids)
             steps.settle(entity, of_kind, clock)
 

@@ -1,8 +1,8 @@
-"""The stage history as a hint of its own: moves that no version of an item has told.
+"""The stage history as a hint of its own: moves that no version of an item has announced.
 
 Each sweep lists the rows of the history above the id that was settled before. A row is settled
 when it is so old that no row with a lower id can become visible any more. Until then it is listed
-again, and known by the step log of its item's row.
+anew, and compared with the step log of its item's row.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ SETTLING_SECONDS = 300  # from the time of a row until it is visible, at most
 
 
 class Move(NamedTuple):
-    """A row of the history: the step, and the id of its item."""
+    """A row of the history: an item and its step."""
 
-    owner: int
+    key: Key
     step: Step
 
 
@@ -52,7 +52,7 @@ class StepHints:
         ]
 
     async def begin(self, clock: Awaitable[datetime]) -> bool:
-        """Note where the history of each new kind begins to be told; returns if any was noted."""
+        """Note up to where the history of each new kind is settled; returns if any was noted."""
         kinds = self.document.kinds
         new = [name for name in self._entities if kinds[name].settled_step is None]
         newest = await asyncio.gather(*(self._read(name, None) for name in new))
@@ -65,33 +65,24 @@ class StepHints:
     async def read(self) -> dict[str, Sequence[Move]]:
         """Return by kind the moves above its settled step, in order; raises an OperatorError."""
         kinds = self.document.kinds
-        known = {
-            name: after
-            for name in self._entities
-            if (after := kinds[name].settled_step) is not None
-        }
-        found = await asyncio.gather(*(self._read(name, after) for name, after in known.items()))
-        return {name: moves for name, moves in zip(known, found, strict=True) if moves is not None}
+        names = [name for name in self._entities if kinds[name].settled_step is not None]
+        found = await asyncio.gather(
+            *(self._read(name, kinds[name].settled_step) for name in names)
+        )
+        return {name: moves for name, moves in zip(names, found, strict=True) if moves is not None}
 
-    async def untold(
-        self, entity: str, moves: Sequence[Move], clock: datetime, hinted: Collection[int]
+    async def unannounced(
+        self, moves: Sequence[Move], clock: datetime, hinted: Collection[int]
     ) -> list[int]:
-        """Return the ids of a kind's items with moves that their rows do not know.
+        """Return the ids of a kind's items with moves that no version has announced.
 
         Moves that are as young as GraceSeconds are left to their events. `hinted` are ids that
         this sweep has hinted at already.
         """
         young = clock.timestamp() - self.grace_seconds
-        old = [m for m in moves if epoch(m.step.at) <= young and m.owner not in hinted]
-        keys = {Key(self.portal, entity, move.owner) for move in old}
-        rows = await self.mirror.heads(sorted(keys)) if keys else {}
-        return sorted(
-            {
-                move.owner
-                for move in old
-                if not _knows(rows.get(Key(self.portal, entity, move.owner)), move.step)
-            }
-        )
+        old = [m for m in moves if epoch(m.step.at) <= young and m.key.id not in hinted]
+        rows = await self.mirror.heads(sorted({move.key for move in old}))
+        return sorted({m.key.id for m in old if not _is_done(rows.get(m.key), m.step)})
 
     def settle(self, entity: str, moves: Sequence[Move], clock: datetime) -> None:
         """Note up to which id the history is settled, once its hints are accepted."""
@@ -126,11 +117,12 @@ class StepHints:
             else:
                 self.errors.append(error)  # the next sweep reads from the same id on
             return None
-        moves = [Move(int(row["OWNER_ID"]), Step.of(row)) for row in rows]
+        items = (Key(self.portal, entity, int(row["OWNER_ID"])) for row in rows)
+        moves = map(Move, items, map(Step.of, rows))
         return sorted(moves, key=lambda move: move.step.id)
 
 
-def _knows(row: RowHead | None, step: Step) -> bool:
+def _is_done(row: RowHead | None, step: Step) -> bool:
     """Say whether nobody has to read an item for a step."""
     # An item without a row is found by its id; a row without a log is filled quietly.
     if row is None or row.kind == TOMBSTONE or row.step_log is None:

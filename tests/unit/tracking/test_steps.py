@@ -45,7 +45,7 @@ def test_a_row_that_vanished_changes_nothing():
 
 def test_the_ids_above_the_floor_are_bounded(monkeypatch):
     """If no sweep settles the history, the oldest ids become the floor."""
-    monkeypatch.setattr(steps, "MOST_TOLD", 3)
+    monkeypatch.setattr(steps, "MOST_ABOVE", 3)
     _, log = merge(StepLog(), [step(number) for number in range(1, 6)], 0)
     assert log == StepLog(2, (3, 4, 5))
 
