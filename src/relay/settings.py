@@ -41,14 +41,9 @@ for _logger in ("", *(f".{name}" for name in _LOGGERS_WITH_SECRETS)):
 logging.logAsyncioTasks = False  # type: ignore[attr-defined]
 
 
-def keep_every_line() -> None:
-    """Let stdout escape what UTF-8 can't encode.
-
-    A log line with a lone surrogate, as half of an emoji in a text of people, would be lost.
-    """
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure:
-        reconfigure(errors="backslashreplace")
+# A log line with a lone surrogate, as half of an emoji in a text of people, would be lost.
+if hasattr(sys.stdout, "reconfigure"):  # Lambda's is of a class of its own
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def drop_lower_lines() -> None:
@@ -61,7 +56,6 @@ def drop_lower_lines() -> None:
         logging.disable(level - 1)
 
 
-keep_every_line()
 drop_lower_lines()
 
 

@@ -29,15 +29,11 @@ def reader_of(change: Change, reaction: str, portal: PortalApi | None, run: Run 
         hold = portal.busy() if portal else nullcontext()
         with hold, run.claims.call() if run else nullcontext():
             try:
-                return await asyncio.to_thread(_list, history, change, limit)
+                return await asyncio.to_thread(list, changes_before(history, change, limit))
             except StateError as trouble:
                 raise (_refusal(trouble, reaction, change) or trouble) from trouble.__cause__
 
     return read
-
-
-def _list(history: History, change: Change, limit: int) -> list[Change]:
-    return list(changes_before(history, change, limit))
 
 
 def changes_before(history: History, change: Change, limit: int) -> Iterator[Change]:
