@@ -153,8 +153,9 @@ class Family(Shape):
 
     @staticmethod
     def code_of(code: str) -> str | int:
-        """Read an error's code: long ones of digits are numbers."""
-        return int(code) if len(code) > _TEXT_CODE and code.isdigit() else code
+        """Read an error's code: long ones of digits are numbers, and `#0` is."""
+        number = code.startswith("#") or (len(code) > _TEXT_CODE and code.isdigit())
+        return int(code.lstrip("#")) if number else code
 
 
 def _operation(word: str) -> tuple[str, str]:
