@@ -3,10 +3,10 @@
 Their error code is empty; the text is the discriminator, and it differs by entity.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import Call, method
 from local.portal.errors import RestError, classic
 from local.portal.family import FAMILIES
 from local.portal.item_lists import page_of
@@ -37,8 +37,6 @@ def _entity(call: Call, code: str) -> EntityType:
 
 def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Row:
     number = call.number("id")
-    if number <= 0:
-        raise classic("ID is not defined or invalid.")
     row = call.portal.items[entity.number].get(number)
     if row is None:
         if entity.code in {"contact", "quote"} and missing_text == "Element not found":
@@ -49,14 +47,7 @@ def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Ro
     return row
 
 
-def _array(call: Call, name: str, default: Any) -> Any:
-    value = call.get(name, default=default)
-    if value is not None and not isinstance(value, list | dict):
-        raise classic(f"Parameter '{name}' must be array.")
-    return value
-
-
-def _get(call: Call, code: str) -> Any:
+def _get(code: str, call: Call) -> Any:
     entity = _entity(call, code)
     row = _item(call, entity)
     call.touched.append(("read", subject_of(entity, row["id"])))
@@ -65,11 +56,11 @@ def _get(call: Call, code: str) -> Any:
     return view | unset  # where a list has null
 
 
-def _list(call: Call, code: str) -> Page:
+def _list(code: str, call: Call) -> Page:
     entity = _entity(call, code)
     if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
-    order, given = _array(call, "order", {}), _array(call, "filter", {})
+    given, order = call.get("filter", default={}), call.get("order", default={})
     page = page_of(call, entity, "classic", given, order)
     select = [str(name).upper() for _, name in entries(call.get("select", default=[]))]
     page.result = [_select(classic_view(entity, row, call.webhook), select) for row in page.result]
@@ -90,16 +81,6 @@ def _select(view: Row, select: list[str]) -> Row:
     }
 
 
-def _fields_of(call: Call, *, required: bool) -> Any:
-    value = _array(call, "fields", None)
-    _array(call, "params", None)
-    if value is None:
-        if required:
-            raise classic("Parameter 'fields' must be array.")
-        return {}
-    return value
-
-
 def _check_emails(entity: EntityType, multi: Any) -> None:
     if entity.code in {"contact", "company"}:
         for _, row in multi:
@@ -110,9 +91,9 @@ def _check_emails(entity: EntityType, multi: Any) -> None:
                 raise RestError("ERROR_CORE", text)
 
 
-def _add(call: Call, code: str) -> Any:
+def _add(code: str, call: Call) -> Any:
     entity = _entity(call, code)
-    given = _fields_of(call, required=code in {"company", "quote"})
+    given = call.get("fields") or {}
     if call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
     values, multi = _read(call, entity, given)
@@ -124,11 +105,10 @@ def _add(call: Call, code: str) -> Any:
         raise classic(error.text) from None
 
 
-def _update(call: Call, code: str) -> Any:
+def _update(code: str, call: Call) -> Any:
     entity = _entity(call, code)
     row = _item(call, entity, _UPDATE_MISSING.get(code, "Not found"))
-    given = _fields_of(call, required=True)
-    values, multi = _read(call, entity, given)
+    values, multi = _read(call, entity, call.get("fields"))
     for key in [key for key in values if "i" in entity.fields[key].flags]:
         del values[key]  # CATEGORY_ID: the funnel is changed with crm.item.update
     try:
@@ -151,14 +131,14 @@ def _read(call: Call, entity: EntityType, given: Any) -> tuple[Row, Any]:
     return values, multi
 
 
-def _delete(call: Call, code: str) -> Any:
+def _delete(code: str, call: Call) -> Any:
     entity = _entity(call, code)
     missing_text = "Element not found" if code in {"contact", "quote"} else "Not found"
     delete_item(call.portal, entity, _item(call, entity, _DELETE_MISSING.get(code, missing_text)))
     return True
 
 
-def _fields(call: Call, code: str) -> Any:
+def _fields(code: str, call: Call) -> Any:
     entity = _entity(call, code)
     if code == "company" and call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
@@ -169,18 +149,6 @@ def _fields(call: Call, code: str) -> Any:
     }
 
 
-def _register(code: str, verb: str, run: Callable[[Call, str], Any]) -> None:
-    name = f"crm.{code}.{verb}"
-    METHODS[name] = Method(name, "crm", lambda call: run(call, code))
-
-
 for _code in _TYPES:
-    for _verb, _run in (
-        ("get", _get),
-        ("list", _list),
-        ("add", _add),
-        ("update", _update),
-        ("delete", _delete),
-        ("fields", _fields),
-    ):
-        _register(_code, _verb, _run)
+    for _run in (_get, _list, _add, _update, _delete, _fields):
+        method(f"crm.{_code}.{_run.__name__.lstrip('_')}", "crm")(partial(_run, _code))

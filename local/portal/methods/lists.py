@@ -17,17 +17,9 @@ _MARKS = "!<>=%@"
 _NOBODY = 2**53  # a number that no row has
 
 
-def _missing(name: str) -> RestError:
-    text = f"Required parameter `{name}` is missing"
-    return RestError("ERROR_REQUIRED_PARAMETERS_MISSING", text)
-
-
 def _iblock(call: Call) -> Row:
     """The list of `IBLOCK_ID` or `IBLOCK_CODE`."""
-    table = table_of(call, _LISTS)
-    if not call.number("iblock_id"):
-        raise _missing("IBLOCK_ID")
-    row = table.get(call.number("iblock_id"))
+    row = table_of(call, _LISTS).get(call.number("iblock_id"))
     if row is None:
         raise RestError("ERROR_IBLOCK_NOT_FOUND", "Iblock not found")
     return row
@@ -51,8 +43,6 @@ def list_of_code(call: Call) -> None:
 
 def list_of(call: Call) -> Row:
     """The list, and the type that it is said to be of."""
-    if not call.get("iblock_type_id"):
-        raise _missing("IBLOCK_TYPE_ID")
     row = _iblock(call)
     if call.portal.denied(call.user):
         raise access_denied()
@@ -118,8 +108,6 @@ def check_list(call: Call, values: Row, old: Row | None) -> None:
     """A list's code is its own; messages name its parts."""
     if old is None:
         code = call.get("iblock_code")
-        if not code:
-            raise _missing("IBLOCK_CODE")
         if any(row.get("CODE") == code for row in call.portal.tables["lists"].walk()):
             raise RestError("ERROR_IBLOCK_ALREADY_EXISTS", "Iblock already exists")
         values["CODE"] = str(code)
@@ -134,8 +122,6 @@ def check_section(call: Call, values: Row, old: Row | None) -> None:
     if call.get("section_code"):
         values["CODE"] = str(call.get("section_code"))
     if old is None:
-        if not call.get("section_code"):
-            raise _missing("SECTION_CODE")
         values["IBLOCK_SECTION_ID"] = call.number("iblock_section_id") or None
     values["EXTERNAL_ID"] = values.get("XML_ID", values.get("EXTERNAL_ID"))
     values["SEARCHABLE_CONTENT"] = str(values.get("NAME", (old or {}).get("NAME"))).upper()
@@ -145,8 +131,6 @@ def check_section(call: Call, values: Row, old: Row | None) -> None:
 def check_element(call: Call, values: Row, old: Row | None) -> None:
     """Keep values of the list's own fields, each with a number."""
     if old is None:
-        if not call.get("element_code"):
-            raise _missing("ELEMENT_CODE")
         values["CODE"] = str(call.get("element_code"))
         same = {"IBLOCK_ID": values["IBLOCK_ID"], "CODE": values["CODE"]}
         if any(same.items() <= row.items() for row in table_of(call, _ELEMENT).walk()):
@@ -177,9 +161,6 @@ def iblock_type(call: Call) -> Any:
 def file_url(call: Call) -> Any:
     """Addresses of an element's files."""
     element_of_code(call)
-    for name in ("ELEMENT_ID", "FIELD_ID"):
-        if call.get(name.lower()) is None:
-            raise _missing(name)
     row = table_of(call, _ELEMENT).get(call.number("element_id"))
     if row is None:
         raise _ELEMENT.error("get", "missing")

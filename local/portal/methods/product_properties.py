@@ -101,7 +101,7 @@ def check_property(_call: Call, values: Row, old: Row | None) -> None:
 
 def _settings_of(call: Call) -> Row:
     """How a section shows the property of a request."""
-    number = int_or_none(call.need("propertyId"))
+    number = int_or_none(call.get("propertyid"))
     family = FAMILIES["catalog.productPropertySection"]
     row = table_of(call, family).get(number or 0)
     if row is None:
@@ -112,7 +112,7 @@ def _settings_of(call: Call) -> Row:
 @method("catalog.productPropertySection.set", "catalog")
 def set_section(call: Call) -> Any:
     """Change how a section shows a property."""
-    row, given = _settings_of(call), dict(entries(call.need("fields")))
+    row, given = _settings_of(call), dict(entries(call.get("fields")))
     family = FAMILIES["catalog.productPropertySection"]
     names = [name for name in family.fields if name != "propertyId"]
     row |= {name: str(given[name]) for name in names if name in given}
@@ -124,7 +124,7 @@ def set_section(call: Call) -> Any:
 @method("catalog.productPropertyFeature.getAvailableFeaturesByProperty", "catalog")
 def available_features(call: Call) -> Any:
     """What can be switched on for a property."""
-    number = int_or_none(call.need("propertyId"))
+    number = int_or_none(call.get("propertyid"))
     if table_of(call, FAMILIES["catalog.productProperty"]).get(number or 0) is None:
         raise FAMILIES["catalog.productPropertyFeature"].error("get", "missing")
     names = {"LIST_PAGE_SHOW": "Show in lists", "DETAIL_PAGE_SHOW": "Show on the product's page"}

@@ -4,11 +4,10 @@
 contacts; everything else is kept with the item itself. The first one is the primary one.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import Call, method
 from local.portal.errors import RestError, classic, not_found
 from local.portal.items import update_item
 from local.portal.php import entries, int_or_none
@@ -74,32 +73,6 @@ def _number_of(call: Call, other: str, given: Any) -> int:
     return number
 
 
-def _add(owner: str, other: str, call: Call) -> Any:
-    row, given = _owner(call, owner), call.get("fields")
-    if not isinstance(given, dict):
-        raise classic("The parameter 'fields' must be array.")
-    number = _number_of(call, other, given)
-    numbers = [one for one in _linked(call, owner, other, row) if one != number]
-    primary = str(given.get("IS_PRIMARY", "")).upper() == "Y"
-    numbers = [number, *numbers] if primary else [*numbers, number]
-    _sorts(call, owner, row)[number] = int_or_none(given.get("SORT")) or _STEP * len(numbers)
-    _link(call, owner, other, row, numbers)
-    return True
-
-
-def _delete(owner: str, other: str, call: Call) -> Any:
-    row, given = _owner(call, owner), call.get("fields")
-    if not isinstance(given, dict):
-        name = "fields" if owner == "contact" else "item"
-        raise classic(f"The parameter '{name}' must be array.")
-    number = _number_of(call, other, given)
-    numbers = _linked(call, owner, other, row)
-    if number not in numbers:
-        raise classic("Not found.")
-    _link(call, owner, other, row, [one for one in numbers if one != number])
-    return True
-
-
 def _get(owner: str, other: str, call: Call) -> Any:
     row = _owner(call, owner)
     sorts = _sorts(call, owner, row)
@@ -116,34 +89,26 @@ def _get(owner: str, other: str, call: Call) -> Any:
     return sorted(views, key=lambda view: int(str(view["SORT"])))
 
 
-def _set(owner: str, other: str, call: Call) -> Any:
-    row, items = _owner(call, owner), call.get("items")
-    if not isinstance(items, list | dict):
-        raise classic("The parameter 'items' must be array.")
-    numbers: list[int] = []
-    for at, (_, item) in enumerate(entries(items)):
+def _change(verb: str, owner: str, other: str, call: Call) -> Any:
+    """Add one, take one away, or put others in the place of all there were."""
+    row, whole = _owner(call, owner), verb.startswith("items")
+    numbers = [] if whole else _linked(call, owner, other, row)
+    given = [one for _, one in entries(call.get("items"))] if whole else [call.get("fields")]
+    for item in given if verb != "items.delete" else ():
         number = _number_of(call, other, item)
-        primary = str(item.get("IS_PRIMARY", "")).upper() == "Y"
-        numbers = [number, *numbers] if primary else [*numbers, number]
-        _sorts(call, owner, row)[number] = int_or_none(item.get("SORT")) or _STEP * (at + 1)
+        if verb == "delete" and number not in numbers:
+            raise classic("Not found.")
+        numbers = [one for one in numbers if one != number]
+        if verb != "delete":
+            primary = str(item.get("IS_PRIMARY", "")).upper() == "Y"
+            numbers = [number, *numbers] if primary else [*numbers, number]
+            sort = int_or_none(item.get("SORT")) or _STEP * len(numbers)
+            _sorts(call, owner, row)[number] = sort
     _link(call, owner, other, row, numbers)
     return True
 
 
-def _clear(owner: str, other: str, call: Call) -> Any:
-    row = _owner(call, owner)
-    _link(call, owner, other, row, [])
-    return True
-
-
-_RUN: dict[str, Callable[[str, str, Call], Any]] = {
-    "add": _add,
-    "delete": _delete,
-    "items.get": _get,
-    "items.set": _set,
-    "items.delete": _clear,
-}
 for _one, _two in _PAIRS:
-    for _verb, _do in _RUN.items():
-        _name = f"crm.{_one}.{_two}.{_verb}"
-        METHODS[_name] = Method(_name, "crm", partial(_do, _one, _two))
+    method(f"crm.{_one}.{_two}.items.get", "crm")(partial(_get, _one, _two))
+    for _verb in ("add", "delete", "items.set", "items.delete"):
+        method(f"crm.{_one}.{_two}.{_verb}", "crm")(partial(_change, _verb, _one, _two))
