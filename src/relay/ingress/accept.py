@@ -8,10 +8,16 @@ from typing import NamedTuple
 from relay import settings
 from relay.errors import InvalidTokenError, NoTokensError, StaleTokensError
 from relay.event import Event
-from relay.ingress.form import Form, Request, mapping
-from relay.ingress.recognise import to_event
+from relay.ingress.form import Request, mapping, read_form
+from relay.ingress.recognise import event_name, to_event
 from relay.ingress.robot_cache import RobotCache
-from relay.ingress.robots import RobotCall, to_robot_event, verify_call
+from relay.ingress.robots import (
+    RobotCall,
+    is_robot_call,
+    read_call,
+    to_robot_event,
+    verify_call,
+)
 from relay.ingress.tokens import TokenCache, Tokens
 from relay.ingress.verify import token_of, verify_token
 
@@ -37,13 +43,16 @@ def arrival_of(request: Request, invocation_id: str = "") -> Arrival:
     return Arrival(request_id, received_at)
 
 
-def accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
-    """Return the event of a form that bears a stored token.
+def accept(request: Request, arrival: Arrival, tokens: TokenCache, robots: RobotCache) -> Event:
+    """Return the event of a request that bears a stored token, or a robot's secret.
 
-    Raises MalformedRequestError for a form without an event's code, InvalidTokenError,
-    NoTokensError where no token is stored or could be read, and StaleTokensError where an unknown
-    token may have been stored since SSM answered last.
+    Raises RejectedRequestError, NoTokensError where no token is stored or could be read, and
+    StaleTokensError where an unknown one may have been stored since SSM answered last.
     """
+    if is_robot_call(request):
+        return _accept_call(read_call(request), arrival, robots)
+    form = read_form(request)
+    event_name(form)  # a form without one is refused, whatever its token
     token = token_of(form)
     if not any(tokens.tokens().values()):
         missing = settings.missing_secrets(["application-tokens/<portal>"])
@@ -53,12 +62,8 @@ def accept(form: Form, arrival: Arrival, tokens: TokenCache) -> Event:
     return to_event(form, portal, arrival.request_id, arrival.received_at)
 
 
-def accept_call(call: RobotCall, arrival: Arrival, robots: RobotCache) -> Event:
-    """Return the event of a robot's call whose address bears a stored secret.
-
-    Raises MalformedRequestError for a call without a document, and what `accept` raises for a
-    secret; where none is stored the call is refused, as its address can't be `make robot`'s.
-    """
+def _accept_call(call: RobotCall, arrival: Arrival, robots: RobotCache) -> Event:
+    # Where no secret is stored a call is refused, as its address can't be `make robot`'s.
     if not any(robots.tokens().values()) and robots.failed:
         raise NoTokensError("the secrets of robots can't be read") from robots.failed
     secrets = _verified(partial(verify_call, call, robots.members), robots)

@@ -12,7 +12,6 @@ gc.disable()
 
 import json
 from collections.abc import Callable
-from functools import partial
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -28,12 +27,12 @@ from relay.errors import (
     StaleTokensError,
 )
 from relay.event import Event
-from relay.ingress.accept import Arrival, accept, accept_call, arrival_of, log_fields
+from relay.ingress.accept import Arrival, accept, arrival_of, log_fields
 from relay.ingress.form import Request, read_form
 from relay.ingress.publish import publish, spill
 from relay.ingress.recognise import event_name
 from relay.ingress.robot_cache import RobotCache
-from relay.ingress.robots import ROUTE, is_robot_call, read_call
+from relay.ingress.robots import ROUTE, is_robot_call
 from relay.ingress.tokens import TokenCache
 
 logger = Logger(service="ingress", location=None)
@@ -61,34 +60,20 @@ def receive(
     metrics.add_metric("received", MetricUnit.Count, 1)
     by_robot = is_robot_call(request)
     try:
-        if by_robot:
-            # Of an address that is not verified nothing is logged: its parts may be interchanged.
-            name = "robot"
-            accepting = partial(accept_call, read_call(request), arrival, robots)
-        else:
-            form = read_form(request)
-            name = event_name(form)
-            accepting = partial(accept, form, arrival, tokens)
-        try:
-            event = _accept(accepting, robots if by_robot else tokens)
-            robots.learn(event)
-            publish(event, client("sns"), alone=tokens.of_one_portal)
-        except (NoTokensError, BotoCoreError, ClientError) as trouble:
-            return _spill(request, arrival, name, trouble, client)
-        return _published(event, arrival)
+        event = accept(request, arrival, tokens, robots)
+        robots.learn(event)
+        publish(event, client("sns"), alone=tokens.of_one_portal)
     except RejectedRequestError as refusal:
         return _refused(refusal, arrival, by_robot=by_robot)
+    except (NoTokensError, BotoCoreError, ClientError) as trouble:
+        secrets = robots if by_robot else tokens
+        if isinstance(trouble, StaleTokensError) and not secrets.may_spill():
+            return _refused(InvalidTokenError(str(trouble)), arrival, by_robot=by_robot)
+        return _spill(request, arrival, trouble, client)
+    else:
+        return _published(event, arrival)
     finally:
         metrics.flush_metrics()
-
-
-def _accept(accepting: Callable[[], Event], secrets: TokenCache) -> Event:
-    try:
-        return accepting()
-    except StaleTokensError as trouble:
-        if secrets.may_spill():
-            raise
-        raise InvalidTokenError(str(trouble)) from None
 
 
 def _published(event: Event, arrival: Arrival) -> Answer:
@@ -112,12 +97,10 @@ def _refused(refusal: RejectedRequestError, arrival: Arrival, *, by_robot: bool)
 
 
 def _spill(
-    request: Request,
-    arrival: Arrival,
-    name: str,
-    trouble: Exception,
-    client: Callable[[str], Client],
+    request: Request, arrival: Arrival, trouble: Exception, client: Callable[[str], Client]
 ) -> Answer:
+    # Of an address that is not verified nothing is logged: its parts may be interchanged.
+    name = "robot" if is_robot_call(request) else event_name(read_form(request))
     about: dict[str, str] = {
         "event_name": name,
         "request_id": arrival.request_id,

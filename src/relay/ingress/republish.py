@@ -17,11 +17,9 @@ from relay import settings
 from relay.aws_types import BatchResponse, Client, SqsBatch, response
 from relay.errors import NotOursError, RejectedRequestError, RelayError
 from relay.event import Event
-from relay.ingress.accept import accept, accept_call, arrival_of, log_fields
-from relay.ingress.form import read_form
+from relay.ingress.accept import accept, arrival_of, log_fields
 from relay.ingress.publish import publish
 from relay.ingress.robot_cache import RobotCache
-from relay.ingress.robots import is_robot_call, read_call
 from relay.ingress.tokens import TokenCache
 from relay.queue import Unhandled, hand_back
 
@@ -68,9 +66,7 @@ def _event_of(record: SQSRecord, tokens: TokenCache, robots: RobotCache) -> Even
     """Return the verified event of a spilled request; raises NotOursError, and what accept does."""
     try:
         request = json.loads(record.body)
-        if is_robot_call(request):
-            return accept_call(read_call(request), arrival_of(request), robots)
-        return accept(read_form(request), arrival_of(request), tokens)
+        return accept(request, arrival_of(request), tokens, robots)
     except _NO_REQUEST as error:
         raise NotOursError(f"not a spilled request: {type(error).__name__}") from error
 
