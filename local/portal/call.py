@@ -7,7 +7,7 @@ from typing import Any
 
 from local.portal.errors import RestError, missing
 from local.portal.items import Actor
-from local.portal.php import int_or_none
+from local.portal.php import int_or_none, values_of
 from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row
@@ -56,6 +56,14 @@ class Call:
         value = self.get(*names)
         return int_or_none(value) or 0 if not isinstance(value, bool | list | dict) else 0
 
+    def numbers(self, *names: str) -> list[int]:
+        """Ids of an array, or one; what is none is left out."""
+        return [n for one in values_of(self.get(*names)) if (n := int_or_none(one))]
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text; the default where it is empty or not there."""
+        return str(self.params.get(name) or default)
+
     def flag(self, name: str) -> bool:
         """Whether a Y/N or 1/0 parameter is on."""
         return str(self.params.get(name)).lower() in {"y", "1", "true"}
@@ -95,6 +103,12 @@ def method(name: str, scope: str, *, positional: tuple[str, ...] = ()) -> Callab
         return run
 
     return register
+
+
+def methods(scope: str, runs: Mapping[str, _Run]) -> None:
+    """Register functions as REST methods, by their names."""
+    for name, run in runs.items():
+        method(name, scope)(run)
 
 
 def intranet_only(call: Call) -> None:

@@ -1,6 +1,7 @@
 """Chats, messages and people as the messenger shows them [api-reference/chats/]."""
 
 import json
+from typing import Any
 
 from local.portal.call import Call
 from local.portal.chats import dialog_of, messages_of
@@ -12,28 +13,25 @@ TEMPLATES: dict[str, Row] = json.loads((DATA / "chats.json").read_text(encoding=
 COLORS: dict[str, str] = TEMPLATES["colors"]
 
 
+def shown(template: Any, row: Row) -> Any:
+    """A template with what a row has in the place of each `$name`."""
+    if isinstance(template, dict):
+        return {name: shown(value, row) for name, value in template.items()}
+    named = isinstance(template, str) and template[:1] == "$"
+    return row.get(template[1:]) if named else template
+
+
 def person(portal: Portal, number: int) -> Row:
     """Show somebody as the messenger does."""
-    user = portal.users.get(number, {})
-    name, last = user.get("name", ""), user.get("lastName", "")
+    blank: Row = dict.fromkeys(("name", "lastName", "position", "changed", "email"), "")
+    blank |= {"active": False, "external": False, "idle": False, "departments": []}
+    user = blank | {"id": number, "status": "online"} | portal.users.get(number, {})
     names = ("WORK_PHONE", "PERSONAL_MOBILE", "PERSONAL_PHONE", "UF_PHONE_INNER")
     phones = {one.replace("UF_PHONE_INNER", "INNER_PHONE").lower(): user.get(one) for one in names}
-    return TEMPLATES["user"] | {
-        "id": number,
-        "active": user.get("active", False),
-        "name": f"{name} {last}".strip(),
-        "first_name": name,
-        "last_name": last,
-        "work_position": user.get("position", ""),
-        "gender": user.get("PERSONAL_GENDER") or "M",
-        "extranet": user.get("external", False),
-        "status": user.get("status", "online"),
-        "idle": user.get("idle", False),
-        "last_activity_date": user.get("changed", ""),
-        "departments": user.get("departments", []),
-        "phones": {key: value for key, value in phones.items() if value} or False,
-        "email": user.get("email", ""),
-    }
+    view: Row = shown(TEMPLATES["user"], user)
+    view |= {"name": f"{user['name']} {user['lastName']}".strip()}
+    view |= {"gender": user.get("PERSONAL_GENDER") or "M"}
+    return view | {"phones": {key: value for key, value in phones.items() if value} or False}
 
 
 def without(view: Row, kind: str) -> Row:
@@ -53,23 +51,16 @@ def chat_view(call: Call, chat: Row) -> Row:
     last = messages[0]["id"] if messages else 0
     last_read = chat["seen"].get(call.user, 0)
     others = [user for user in chat["users"] if user != call.user]
-    return TEMPLATES["chat"] | {
-        "id": chat["id"],
-        "name": chat["title"],
-        "description": chat.get("description", ""),
-        "owner": chat["owner"],
-        "color": chat["color"],
+    row = dict.fromkeys(("description", "entity_type", "entity_id"), "") | chat
+    view: Row = shown(TEMPLATES["chat"], row)
+    return view | {
         "type": {"P": "private", "O": "open"}.get(chat["kind"], "chat"),
         "counter": sum(row["id"] > last_read for row in messages),
         "user_counter": len(chat["users"]),
         "message_count": len(messages),
         "last_message_id": last,
         "last_id": last_read,
-        "entity_type": chat.get("entity_type", ""),
-        "entity_id": chat.get("entity_id", ""),
         "mute_list": dict.fromkeys(map(str, chat["muted"]), True) or [],
-        "date_create": chat["created"],
-        "message_type": chat["kind"],
         "role": "owner" if chat["owner"] == call.user else "member",
         "manager_list": [chat["owner"]],
         "readed_list": [_read_mark(call.portal, chat, user) for user in others],
@@ -80,19 +71,8 @@ def chat_view(call: Call, chat: Row) -> Row:
 
 def message_view(row: Row) -> Row:
     """Show a message."""
-    likes = {"LIKE": row["likes"]} if row["likes"] else []
-    return {
-        "id": row["id"],
-        "chat_id": row["chat"],
-        "author_id": row["author"],
-        "date": row["date"],
-        "text": row["message"],
-        "unread": False,
-        "uuid": row["uuid"],
-        "replaces": [],
-        "params": likes,
-        "disappearing_date": None,
-    }
+    view: Row = shown(TEMPLATES["message"], row)
+    return view | ({"params": {"LIKE": row["likes"]}} if row["likes"] else {})
 
 
 def recent_view(call: Call, chat: Row) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.portal.errors import invalid_argument
 from local.portal.patterns import like
-from local.portal.php import entries
+from local.portal.php import entries, values_of
 from local.portal.portal import Portal
 from local.portal.shape import Field, Shape
 from local.portal.table import Row
@@ -82,12 +82,7 @@ class FilterCompiler:
             return lambda row: pattern(_text(row.get(key, blank))) is not negated
         if core in {">", ">=", "<", "<="}:
             return _comparison(key, blank, core, self._value(field, value))
-        wanted = [
-            self._value(field, entry)
-            for entry in (
-                [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
-            )
-        ]
+        wanted = [self._value(field, entry) for entry in values_of(value)]
         accepted = frozenset(_fold(entry) for entry in wanted)
         if None in accepted or "" in accepted or (0 in accepted and field.type.startswith("crm_c")):
             accepted |= {None, ""}
@@ -135,7 +130,7 @@ def _text(value: Any) -> str:
 
 
 def _multi_field_test(name: str, operator: str, value: Any) -> Predicate:
-    wanted = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
+    wanted = values_of(value)
     texts = {str(entry).casefold() for entry in wanted}
     partial = "%" in operator
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from local.portal.php import entries, int_or_none
+from local.portal.php import entries, int_or_none, values_of
 from local.portal.table import Row, Table
 
 PAGE = 50
@@ -40,8 +40,7 @@ def candidates(
         if key.upper() != "ID":
             continue
         if operator in {"@", "", "="}:
-            wanted = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
-            numbers = {int_or_none(entry) for entry in wanted}
+            numbers = {int_or_none(entry) for entry in values_of(value)}
             found = sorted(number for number in numbers if number is not None)
             rows = [row for number in found if (row := table.get(number)) is not None]
             return iter(rows), not order or order == [("id", False)]

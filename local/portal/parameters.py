@@ -32,6 +32,7 @@ from local.portal.rows import row_of
 from local.portal.schema import DATA
 
 _ARRAY = (list, dict)
+_EMPTY: tuple[Any, ...] = (None, "", [])
 
 
 class Question(NamedTuple):
@@ -44,7 +45,7 @@ class Question(NamedTuple):
 
 
 def _has_text(value: Any) -> bool:
-    return value not in (None, [], {}) and bool(str(value).strip())
+    return bool(value) and bool(str(value).strip())
 
 
 def _items(call: Call, kind: Any) -> list[int]:
@@ -65,9 +66,9 @@ WORDS: dict[str, Callable[[Call, Any, str], bool]] = {
         value is not None and str(value).lower() not in need.lower().split(",")
     ),
     "like": lambda _, value, need: (
-        _has_text(value) and re.fullmatch(need, str(value).strip()) is None
+        value not in _EMPTY and re.fullmatch(need, str(value).strip()) is None
     ),
-    "long": lambda _, value, need: len(str(value or "").strip()) < int(need),
+    "long": lambda _, value, need: len(str("" if value is None else value).strip()) < int(need),
     "short": lambda _, value, need: len(str(value or "")) > int(need),
     "person": lambda call, value, _: (int_or_none(value) or 0) not in call.portal.users,
     "row": lambda call, value, need: (
@@ -114,7 +115,7 @@ def check_parameters(call: Call, method: str) -> None:
     for words, names, need, error in QUESTIONS[method]:
         values = [given[name] for name in names if given.get(name) is not None]
         value = next(filter(_has_text, values), values[0] if values else None)
-        if words[0] in _OF_CALLER and names != [""] and not _has_text(value):
+        if words[0] in _OF_CALLER and names != [""] and value in _EMPTY:
             continue
         if any(WORDS[word](call, value, need) for word in words):
             code, text, status = (*error.split("|"), "")[:3]

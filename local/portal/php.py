@@ -82,6 +82,11 @@ def entries(value: Any) -> list[tuple[str, Any]]:
     return list(value.items()) if isinstance(value, dict) else []
 
 
+def values_of(given: Any) -> list[Any]:
+    """The values of an array; anything else stands for itself."""
+    return [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
+
+
 def build_query(fields: Mapping[str, Any]) -> str:
     """Encode as `http_build_query`: brackets escaped, empty arrays dropped, null left out."""
     return "&".join(_flatten(fields, ""))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.portal.clock import Clock
-from local.portal.php import entries
+from local.portal.php import entries, values_of
 from local.portal.table import Row
 from local.portal.task_fields import snake
 
@@ -59,8 +59,7 @@ def task_test(  # noqa: PLR0913, PLR0917  a pure function of all it depends on
     key = ALIASES.get(snake(plain)) or names.get(snake(plain))
     if key is None:
         return lambda _row: True
-    raw = [one for _, one in entries(value)] if isinstance(value, list | dict) else [value]
-    wanted = [_read(key, one, clock, shift_hours) for one in raw]
+    wanted = [_read(key, one, clock, shift_hours) for one in values_of(value)]
     negated = operator.startswith("!")
     partial = "%" in operator or (key == "title" and any("%" in one for one in wanted))
 

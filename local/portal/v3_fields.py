@@ -19,7 +19,7 @@ _MARKS = {"f": "filterable", "s": "sortable", "e": "editable"}
 
 def _described(line: str) -> Row:
     name, kind, *marks = line.split()
-    words = {_MARKS[mark]: True for mark in "".join(marks)}
+    words = {_MARKS[mark]: True for mark in "".join(marks) if mark in _MARKS}
     return _BLANK | {"name": name, "type": kind, "title": name} | words
 
 

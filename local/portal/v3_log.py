@@ -9,23 +9,19 @@ from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, bad_filter, read_list, read_select
 from local.portal.v3_tasks import V3Call
 
-_TYPES = {"id": "int", "timestampX": "datetime", "severity": "string", "auditTypeId": "string"}
-_TYPES |= dict.fromkeys(("moduleId", "itemId", "remoteAddr", "userAgent", "requestUri"), "string")
-_TYPES |= {"siteId": "string", "userId": "int", "guestId": "int", "description": "string"}
-_ASKED = frozenset({"id", "timestampX", "auditTypeId", "userId", "guestId"})
-_ENTRY = Dto("EventLogDto", _TYPES, _ASKED, _ASKED, lambda row, name: row[name])
+_ENTRY = Dto("EventLogDto", dict.__getitem__)
 _MOST = 1000
-_LINES = [
-    f"{name} {kind.replace('datetime', 'object')} {'fs' if name in _ASKED else ''}"
-    for name, kind in _TYPES.items()
-]
 
 
 def _entries(call: V3Call) -> list[Row]:
     """Everybody came in once, when he was hired."""
     if not call.admin():
         raise denied()
-    blank: Row = dict.fromkeys(_TYPES, "") | {"guestId": 0, "siteId": "s1", "moduleId": "main"}
+    blank: Row = dict.fromkeys(_ENTRY.types, "") | {
+        "guestId": 0,
+        "siteId": "s1",
+        "moduleId": "main",
+    }
     blank |= {"severity": "SECURITY", "auditTypeId": "USER_AUTHORIZE"}
     return [
         blank
@@ -80,4 +76,4 @@ LOG_METHODS: dict[str, Callable[[V3Call], Any]] = {
     "main.eventlog.get": _get,
     "main.eventlog.list": _list,
     "main.eventlog.tail": _tail,
-} | field_methods("main.eventlog", _LINES, _entries)
+} | field_methods("main.eventlog", _ENTRY.described(), _entries)

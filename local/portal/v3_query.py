@@ -1,29 +1,47 @@
 """What REST 3.0 asks of a list: select, filter, order, pagination [rest-v3.md]."""
 
 import json
+import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, invalid, unknown_field, wrong_type
 
 Test = Callable[[Row], bool]
+RECORDS: dict[str, Row] = tomllib.loads((DATA / "v3.toml").read_text(encoding="utf-8"))
 _OPERATORS = {"=", "!=", ">", ">=", "<", "<=", "in", "between"}
 _LIMIT, _MOST = 50, 1000
 _DEPTH = 20  # of conditions within conditions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dto:
-    """What can be asked of a kind of record: types by name, names for filters and for orders."""
+    """A kind of record, as `data/v3.toml` has it: keys, types and marks by names of fields."""
 
     name: str
-    types: dict[str, str]
-    filtered: frozenset[str]
-    sorted: frozenset[str]
     value_of: Callable[[Row, str], Any]
+    keys: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for line in RECORDS[self.name]["fields"].strip().splitlines():
+            names, kind, marks = (*line.split(), "")[:3]
+            name, _, key = names.partition(":")
+            self.keys[name], self.types[name], self.marks[name] = key or name, kind, marks
+
+    def marked(self, mark: str) -> list[str]:
+        """Return the names of fields with a mark."""
+        return [name for name, marks in self.marks.items() if mark in marks]
+
+    def described(self) -> list[str]:
+        """Return lines for `field_methods`; times are objects there."""
+        kinds = {name: kind.replace("datetime", "object") for name, kind in self.types.items()}
+        return [f"{name} {kind} {self.marks.get(name, '')}" for name, kind in kinds.items()]
 
 
 def read_select(params: Row) -> list[str] | None:
@@ -42,7 +60,7 @@ def put_in_order(dto: Dto, rows: list[Row], given: Any) -> None:
     order = given or {"id": "ASC"}
     ways = order.items() if isinstance(order, dict) else [("", "")]
     for name, way in reversed(ways):
-        if name not in dto.sorted or str(way).upper() not in {"ASC", "DESC"}:
+        if "s" not in dto.marks.get(name, "") or str(way).upper() not in {"ASC", "DESC"}:
             text = f"Unable to recognize sorting parameter `{json.dumps(order)}`"
             raise V3Error("INVALIDORDEREXCEPTION", text)
         rows.sort(key=_key(dto, name), reverse=str(way).upper() == "DESC")
@@ -111,7 +129,7 @@ def _condition(dto: Dto, given: Any) -> Test:
         raise unknown_field(name, dto.name)
     if operator not in _OPERATORS:
         raise V3Error("UNKNOWNFILTEROPERATOREXCEPTION", f"Unknown operator `{operator}`")
-    if name not in dto.filtered:
+    if "f" not in dto.marks.get(name, ""):
         text = f"In DTO `{dto.name}`, the `{name}` field requires the `Filterable` attribute"
         raise invalid((name, f"{text} for such a request"))
     if (operator in {"in", "between"}) is not isinstance(value, list):

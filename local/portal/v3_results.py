@@ -22,27 +22,15 @@ from local.portal.v3_query import Dto, read_list, read_select
 from local.portal.v3_tasks import V3Call
 from local.portal.v3_view import BLANK
 
-_TYPES = dict.fromkeys(("id", "taskId", "authorId", "messageId"), "int")
-_TYPES |= {"createdAt": "datetime", "updatedAt": "datetime", "text": "string", "status": "string"}
-_TYPES |= {"fileIds": "array", "rights": "object"}
-_NAMES = frozenset(_TYPES)
 _STATES = ("open", "closed")
-_RESULT = Dto("ResultDto", _TYPES, _NAMES, _NAMES, lambda row, name: _view(row)[name])
+_RESULT = Dto("ResultDto", lambda row, name: _view(row)[name])
 
 
 def _view(row: Row) -> Row:
-    return {
-        "id": row["id"],
-        "taskId": row["taskId"],
-        "text": row["text"],
-        "authorId": row["createdBy"],
-        "createdAt": row["createdAt"],
-        "updatedAt": row["updatedAt"] if row.get("edited") else None,
-        "status": _STATES[row["status"]],
-        "fileIds": row["files"] or [],
-        "rights": {"edit": True, "remove": True},
-        "messageId": row["commentId"] or None,
-    }
+    view = {name: row.get(key) for name, key in _RESULT.keys.items()}
+    view |= {"status": _STATES[row["status"]], "fileIds": row["files"] or []}
+    view |= {"rights": {"edit": True, "remove": True}, "messageId": row["commentId"] or None}
+    return view | ({} if row.get("edited") else {"updatedAt": None})
 
 
 def _fields(call: V3Call, *needed: str) -> Row:
@@ -57,8 +45,8 @@ def _fields(call: V3Call, *needed: str) -> Row:
     for name in needed:
         if fields.get(name) in (None, ""):
             raise unfilled(name, f'The required field "{name}" is not filled')
-        if not isinstance(fields[name], int if _TYPES[name] == "int" else str):
-            raise wrong_type(name, _TYPES[name])
+        if not isinstance(fields[name], int if _RESULT.types[name] == "int" else str):
+            raise wrong_type(name, _RESULT.types[name])
     return fields
 
 
@@ -122,7 +110,7 @@ def _delete(call: V3Call) -> Any:
 def _list(call: V3Call) -> Any:
     given, select = call.params.get("filter"), read_select(call.params)
     for name in select or ():
-        if name not in _NAMES:
+        if name not in _RESULT.types:
             raise unknown_field(name, _RESULT.name)
     if not given:
         raise invalid(("filter", "The field value cannot be empty"))
@@ -178,7 +166,5 @@ RESULT_METHODS: dict[str, Callable[[V3Call], Any]] = {
     "tasks.task.chat.message.send": _send,
     "tasks.task.access.get": _access,
 }
-RESULT_METHODS |= field_methods("tasks.task.access", ["id int fs"])
-RESULT_METHODS |= field_methods("tasks.task.file", ["taskId int", "fileIds array"])
-_MESSAGE = ("id int fs", "taskId int", "text string")
-RESULT_METHODS |= field_methods("tasks.task.chat.message", _MESSAGE)
+for _name in ("tasks.task.access", "tasks.task.file", "tasks.task.chat.message"):
+    RESULT_METHODS |= field_methods(_name, Dto(_name, dict.__getitem__).described())

@@ -15,12 +15,9 @@ from local.portal.run import run_method
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, denied, invalid, missing, wrong_type
 from local.portal.v3_fields import field_methods
-from local.portal.v3_query import Dto, read_list, read_select
-from local.portal.v3_view import BLANK, FIELD_LINES, FIELDS, SORTED, stored, value_of, view
+from local.portal.v3_query import read_list, read_select
+from local.portal.v3_view import TASK, stored, view
 from local.portal.webhooks import IncomingWebhook
-
-_TYPES = dict.fromkeys(BLANK, "any") | {name: kind for name, (_, kind) in FIELDS.items()}
-_TASK = Dto("TaskDto", _TYPES, frozenset({"id"}), frozenset(SORTED), value_of)
 
 # Words in what the older API says no with, and the field that is meant
 _FAULTS = {"Responsible": "responsibleId", "Parent": "parentId", "node": "parentId"}
@@ -114,7 +111,7 @@ def _list(call: V3Call) -> Any:
     call.allow()
     select = read_select(call.params) or ["id"]
     call.old("tasks.task.list", select=["ID"], start=-1)
-    rows = read_list(_TASK, call.params, call.portal.tasks.walk())
+    rows = read_list(TASK, call.params, call.portal.tasks.walk())
     return {"items": [call.show(row, select) for row in rows]}
 
 
@@ -129,7 +126,7 @@ def _openapi(_call: V3Call) -> Any:
         "info": {"title": "Bitrix24 REST V3 API", "version": "1.0.0"},
         "tags": [{"name": "tasks", "description": "tasks module methods"}],
         "paths": {f"/{name}": {} for name in METHODS},
-        "components": {"schemas": {"TaskDto": {"properties": {name: {} for name in FIELDS}}}},
+        "components": {"schemas": {"TaskDto": {"properties": {name: {} for name in TASK.keys}}}},
     }
 
 
@@ -142,4 +139,4 @@ METHODS: dict[str, Callable[[V3Call], Any]] = {
     "rest.scope.list": _scopes,
     "rest.documentation.openapi": _openapi,
     "documentation": _openapi,
-} | field_methods("tasks.task", FIELD_LINES)
+} | field_methods("tasks.task", TASK.described())

@@ -4,80 +4,27 @@ import json
 from typing import Any
 
 from local.portal.chats import task_chat
+from local.portal.family import upper_snake
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.task_view import TEMPLATE
 from local.portal.v3_errors import invalid, missing, unknown_field, wrong_type
+from local.portal.v3_query import Dto
 
 BLANK: Row = json.loads((DATA / "task_v3.json").read_text(encoding="utf-8"))
 _STATUSES = {"2": "pending", "3": "in_progress", "4": "supposedly_completed", "5": "completed"}
 _STATUSES |= {"6": "deferred", "7": "declined"}
 _PRIORITIES = {"0": "low", "1": "average", "2": "high"}
 _WORDS = {"status": _STATUSES, "priority": _PRIORITIES}
-# v3's name: the stored one, the type
-FIELDS: dict[str, tuple[str, str]] = {
-    "id": ("id", "int"),
-    "title": ("title", "string"),
-    "description": ("description", "string"),
-    "creatorId": ("createdBy", "int"),
-    "created": ("createdDate", "datetime"),
-    "responsibleId": ("responsibleId", "int"),
-    "deadline": ("deadline", "datetime"),
-    "startPlan": ("startDatePlan", "datetime"),
-    "endPlan": ("endDatePlan", "datetime"),
-    "groupId": ("groupId", "int"),
-    "stageId": ("stageId", "int"),
-    "priority": ("priority", "string"),
-    "status": ("status", "string"),
-    "statusChanged": ("statusChangedDate", "datetime"),
-    "parentId": ("parentId", "int"),
-    "started": ("dateStart", "datetime"),
-    "changed": ("changedDate", "datetime"),
-    "changedById": ("changedBy", "int"),
-    "statusChangedById": ("statusChangedBy", "int"),
-    "closedById": ("closedBy", "int"),
-    "closed": ("closedDate", "datetime"),
-    "activity": ("activityDate", "datetime"),
-    "guid": ("guid", "string"),
-    "xmlId": ("xmlId", "string"),
-    "mark": ("mark", "string"),
-    "crmItemIds": ("ufCrmTask", "array"),
-    "accomplices": ("accomplices", "array"),
-    "auditors": ("auditors", "array"),
-}
-SORTED = {"id", "title", "creatorId", "created", "responsibleId", "deadline", "startPlan"}
-SORTED |= {"endPlan", "groupId", "priority", "status", "started", "changed", "closed"}
-SORTED |= {"activity", "mark"}
-_UNWRITTEN = {"id", "created", "changed", "guid"}
 _PEOPLE = {"creator": "creatorId", "responsible": "responsibleId", "changedBy": "changedById"}
 _PEOPLE |= {"statusChangedBy": "statusChangedById", "closedBy": "closedById"}
-# By default nothing of what a task is linked to
-_HIDDEN = {"creatorId", "created", "responsibleId", "groupId", "stageId", "changedById"}
-_HIDDEN |= {"statusChangedById", "closedById", "accomplices", "auditors"}
-_KINDS = {bool: "bool", int: "int", list: "array", dict: "object"}
-
-
-def _line(name: str, kind: str) -> str:
-    """A field as `field_methods` reads it; times are objects there."""
-    editable = name in FIELDS and name not in _UNWRITTEN | {"creatorId"}
-    marks = "f" * (name == "id") + "s" * (name in SORTED) + "e" * editable
-    return f"{name} {'object' if kind == 'datetime' else kind} {marks}"
-
-
-FIELD_LINES = [_line(name, kind) for name, (_, kind) in FIELDS.items()]
-FIELD_LINES += [_line(name, "object") for name in _PEOPLE]
-FIELD_LINES += [
-    _line(name, _KINDS.get(type(value), "string"))
-    for name, value in BLANK.items()
-    if name not in FIELDS
-]
 
 
 def value_of(row: Row, name: str) -> Any:
     """Read a field of a stored task in v3's type."""
-    stored, kind = FIELDS[name]
+    stored, kind = TASK.keys[name], TASK.types[name]
     value = row.get(stored, TEMPLATE["fields"].get(stored))
     if name in _WORDS:
         return _WORDS[name].get(str(value), BLANK[name])
@@ -86,13 +33,20 @@ def value_of(row: Row, name: str) -> Any:
     return value if value is not None else BLANK.get(name)
 
 
+_KINDS = {bool: "bool", int: "int", list: "array", dict: "object"}
+TASK = Dto("TaskDto", value_of)
+_BESIDE = {name: _KINDS.get(type(value), "string") for name, value in BLANK.items()}
+_BESIDE = dict.fromkeys(_PEOPLE, "object") | _BESIDE
+TASK.types |= {name: kind for name, kind in _BESIDE.items() if name not in TASK.keys}
+
+
 def view(portal: Portal, reader: int, row: Row, select: list[str] | None) -> Row:
     """Show a task; an unknown field of it is left out, one of what it is linked to is an error."""
-    whole = BLANK | {name: value_of(row, name) for name in FIELDS}
+    whole = BLANK | {name: value_of(row, name) for name in TASK.keys}
     whole["link"] = f"/company/personal/user/{reader}/tasks/task/view/{row['id']}/"
     asked = [name for name in select or () if "." not in name]
     if not asked:  # people that are asked for come beside the rest
-        asked = [name for name in whole if name not in _HIDDEN]
+        asked = [name for name in whole if "h" not in TASK.marks.get(name, "")]
     shown: Row = {name: whole[name] for name in asked if name in whole}
     for name in select or ():
         link, dot, inner = name.partition(".")
@@ -113,7 +67,7 @@ def _linked(portal: Portal, row: Row, link: str) -> tuple[str, Row]:
         return "ChatDto", _chat(portal, row)
     if link == "parent":
         parent = portal.tasks.get(value_of(row, "parentId") or 0)
-        return "TaskDto", {name: value_of(parent, name) if parent else None for name in FIELDS}
+        return "TaskDto", {name: value_of(parent, name) if parent else None for name in TASK.keys}
     return "UserDto", _person(portal, value_of(row, _PEOPLE[link]))
 
 
@@ -139,11 +93,12 @@ def stored(portal: Portal, fields: Any, *, new: bool) -> Row:
             raise missing(name)
     found: Row = {}
     for name, value in fields.items():
-        if name in FIELDS and name not in _UNWRITTEN:
-            if name == "creatorId" and not new:
-                text = "In DTO `TaskDto`, the field `creatorId` requires the presence of the"
-                raise invalid((name, f"{text} `Editable` attribute for such a request"))
-            found[_upper(FIELDS[name][0])] = _taken(name, value)
+        marks = TASK.marks.get(name, "")
+        if "n" in marks and not new:
+            text = "In DTO `TaskDto`, the field `creatorId` requires the presence of the"
+            raise invalid((name, f"{text} `Editable` attribute for such a request"))
+        if "n" in marks or "e" in marks:
+            found[upper_snake(TASK.keys[name])] = _taken(name, value)
     for name in ("responsibleId", "creatorId"):
         if name in fields and fields[name] not in portal.users:
             text = 'User specified in the "Executor" field not found'  # nothing is said of creators
@@ -152,7 +107,7 @@ def stored(portal: Portal, fields: Any, *, new: bool) -> Row:
 
 
 def _taken(name: str, value: Any) -> Any:
-    kind = FIELDS[name][1]
+    kind = TASK.types[name]
     types: dict[str, type] = {"int": int, "array": list}
     if value is None:
         return None
@@ -164,7 +119,3 @@ def _taken(name: str, value: Any) -> Any:
     if code is None:
         raise invalid((name, f"Field `{name}` has an unknown value"))
     return code
-
-
-def _upper(name: str) -> str:
-    return "".join(f"_{one}" if one.isupper() else one.upper() for one in name)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.php import entries, int_or_none
+from local.portal.php import int_or_none, values_of
 
 
 @method("user.admin", "basic")
@@ -16,8 +16,7 @@ _ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
 
 
 def _codes(call: Call) -> list[str]:
-    given = call.need("ACCESS")
-    return [str(v) for _, v in entries(given)] if isinstance(given, list | dict) else [str(given)]
+    return [str(one) for one in values_of(call.need("ACCESS"))]
 
 
 @method("user.access", "basic")

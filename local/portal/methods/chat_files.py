@@ -3,12 +3,11 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chat_views import TEMPLATES, person
+from local.portal.chat_views import TEMPLATES, person, shown
 from local.portal.chats import chat_of_id, say
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.methods.disk import put_object
-from local.portal.php import entries, int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
 
@@ -18,10 +17,9 @@ _SAVED = "Saved Files"
 
 def _files(call: Call) -> list[Row]:
     """Files that a request names; an absent one is left out."""
-    given = call.get("file_id", "upload_id", "disk_id")
-    numbers = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
     table_of(call, _STORAGE)
-    rows = (table_of(call, _OBJECT).get(int_or_none(number) or 0) for number in numbers)
+    numbers = call.numbers("file_id", "upload_id", "disk_id")
+    rows = (table_of(call, _OBJECT).get(number) for number in numbers)
     return [row for row in rows if row is not None and row["TYPE"] == "file"]
 
 
@@ -61,41 +59,19 @@ def commit(call: Call) -> Any:
     files = _files(call)
     if not files:
         raise RestError("SAVE_ERROR", "Error during saving file to chat")
-    message = say(call.portal, chat, call.user, str(call.get("message", default="") or ""))
+    message = say(call.portal, chat, call.user, call.text("message"))
     views = {f"upload{row['id']}": _view(call, chat, row) for row in files}
     models = {f"upload{row['id']}": _model(row) for row in files}
     found = {"FILES": views, "DISK_ID": [str(row["id"]) for row in files]}
     return found | {"FILE_MODELS": models, "MESSAGE_ID": message["id"]}
 
 
-def _view(call: Call, chat: Row, row: Row) -> Row:
-    address, author = row["DOWNLOAD_URL"], person(call.portal, call.user)["name"]
-    viewer = {"src": address, "objectId": str(row["id"]), "viewerGroupBy": str(chat["id"])}
-    viewer |= {"imChatId": chat["id"], "title": row["NAME"]}
-    return TEMPLATES["file"] | {
-        "id": row["id"],
-        "chatId": chat["id"],
-        "name": row["NAME"],
-        "extension": row["NAME"].rpartition(".")[2],
-        "size": row["SIZE"],
-        "authorId": call.user,
-        "authorName": author,
-        **dict.fromkeys(("urlPreview", "urlShow", "urlDownload"), address),
-        "viewerAttrs": TEMPLATES["file"]["viewerAttrs"] | viewer,
-    }
+def _view(call: Call, chat: Row, row: Row) -> Any:
+    more = {"chat": chat["id"], "group": str(chat["id"]), "number": str(row["id"])}
+    more |= {"author": call.user, "author_name": person(call.portal, call.user)["name"]}
+    return shown(TEMPLATES["file"], row | more | {"extension": row["NAME"].rpartition(".")[2]})
 
 
-def _model(row: Row) -> Row:
-    return TEMPLATES["model"] | {
-        "id": row["id"],
-        "name": row["NAME"],
-        "storageId": row["STORAGE_ID"],
-        "realObjectId": row["id"],
-        "parentId": row["PARENT_ID"],
-        "createdBy": str(row["CREATED_BY"]),
-        "updatedBy": str(row["UPDATED_BY"]),
-        "globalContentVersion": row["GLOBAL_CONTENT_VERSION"],
-        "fileId": row["FILE_ID"],
-        "size": row["SIZE"],
-        "links": dict.fromkeys(("download", "showInGrid", "preview"), row["DOWNLOAD_URL"]),
-    }
+def _model(row: Row) -> Any:
+    people = {"created": str(row["CREATED_BY"]), "updated": str(row["UPDATED_BY"])}
+    return shown(TEMPLATES["model"], row | people)

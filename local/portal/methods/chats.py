@@ -4,30 +4,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method, methods
 from local.portal.chat_views import COLORS
 from local.portal.chats import chat_of, chat_of_id, new_chat, no_access, say, table
 from local.portal.errors import RestError
-from local.portal.php import entries, int_or_none
 from local.portal.table import Row
 
 
 def _users(call: Call) -> list[int]:
     """People of `USERS` who are there."""
-    given = call.get("users", default=[])
-    rows = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
-    return [n for one in rows if (n := int_or_none(one) or 0) in call.portal.users]
+    return [one for one in call.numbers("users") if one in call.portal.users]
 
 
 @method("im.chat.add", "im")
 def chat_add(call: Call) -> Any:
     """Open a chat with some people; the owner of the webhook is one of them."""
-    names = {"title": "title", "description": "description"}
-    more = {key: str(call.get(name)) for key, name in names.items() if call.get(name)}
-    more |= {"entity_type": str(call.get("entity_type", default="") or "")}
-    more |= {"entity_id": str(call.get("entity_id", default="") or "")}
-    more["kind"] = "O" if str(call.get("type", default="")).upper() == "OPEN" else "C"
-    more |= {"color": COLORS[c]} if (c := str(call.get("color")).upper()) in COLORS else {}
+    more = {name: call.text(name) for name in ("title", "description") if call.get(name)}
+    more |= {name: call.text(name) for name in ("entity_type", "entity_id")}
+    more["kind"] = "O" if call.text("type").upper() == "OPEN" else "C"
+    more |= {"color": COLORS[c]} if (c := call.text("color").upper()) in COLORS else {}
     chat = new_chat(call.portal, call.user, _users(call), **more)
     if call.get("message"):
         say(call.portal, chat, call.user, str(call.get("message")))
@@ -49,7 +44,7 @@ def _title(call: Call, chat: Row) -> None:
 
 
 def _color(call: Call, chat: Row) -> None:
-    color = COLORS.get(str(call.get("color", default="")).upper())
+    color = COLORS.get(call.text("color").upper())
     if color is None:
         raise RestError("WRONG_COLOR", "This color currently unavailable")
     if color == chat["color"]:
@@ -114,10 +109,8 @@ def _marked(users: list[int], user: int, *, on: bool) -> list[int]:
 _FIXED: dict[Callable[[Call, Row], None], str] = {
     _title: "This chat cannot be renamed",
     _avatar: "The avatar of this chat cannot be changed",
-    _leave: "It is forbidden to delete users of this chat",
     _join: "It is forbidden to add users to this chat",
-    _expel: "It is forbidden to delete users of this chat",
-}
+} | dict.fromkeys((_leave, _expel), "It is forbidden to delete users of this chat")
 _ABSENT: dict[Callable[[Call, Row], None], RestError] = {
     _mute: no_access("This chat cannot be muted"),
     _avatar: RestError("WRONG_REQUEST", "Chat doesn't exist"),
@@ -134,17 +127,9 @@ def _on_chat(do: Callable[[Call, Row], None], call: Call) -> Any:
     return True
 
 
-for _name, _do in {
-    "im.chat.updateTitle": _title,
-    "im.chat.updateColor": _color,
-    "im.chat.updateAvatar": _avatar,
-    "im.chat.setOwner": _owner,
-    "im.chat.mute": _mute,
-    "im.chat.leave": _leave,
-    "im.chat.user.add": _join,
-    "im.chat.user.delete": _expel,
-}.items():
-    METHODS[_name.lower()] = Method(_name, "im", partial(_on_chat, _do))
+_ON_CHAT = {"updateTitle": _title, "updateColor": _color, "updateAvatar": _avatar, "mute": _mute}
+_ON_CHAT |= {"setOwner": _owner, "leave": _leave, "user.add": _join, "user.delete": _expel}
+methods("im", {f"im.chat.{name}": partial(_on_chat, do) for name, do in _ON_CHAT.items()})
 
 
 @method("im.chat.user.list", "im")
@@ -164,10 +149,10 @@ def _mark(mark: str, parameter: str, call: Call) -> Any:
     return True
 
 
-for _name, _what in {
+_MARKS = {
     "im.recent.pin": ("pinned", "pin"),
     "im.recent.unread": ("unread", "action"),
     "im.recent.hide": ("hidden", ""),
     "im.dialog.writing": ("writing", ""),
-}.items():
-    METHODS[_name] = Method(_name, "im", partial(_mark, *_what))
+}
+methods("im", {name: partial(_mark, *what) for name, what in _MARKS.items()})

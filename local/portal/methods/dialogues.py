@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chat_views import chat_view, message_view, person, recent_view
+from local.portal.chat_views import TEMPLATES, chat_view, message_view, person, recent_view, shown
 from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, no_access, table
 from local.portal.listing import Page
 from local.portal.php import entries
@@ -123,7 +123,7 @@ def dialog_search(call: Call) -> Any:
     """Messages of a chat that have a text."""
     refusal = no_access("You do not have access to this chat")
     rows = messages_of(call.portal, chat_of_id(call, refusal))
-    text = str(call.get("search_message", default="") or "").casefold()
+    text = call.text("search_message").casefold()
     rows = [row for row in rows if text in row["message"].casefold()]
     rows = [row for row in rows if in_period(call, row["time"], "date")]
     rising = str(dict(entries(call.get("order"))).get("ID", "DESC")).upper() == "ASC"
@@ -131,12 +131,8 @@ def dialog_search(call: Call) -> Any:
     if last:
         rows = [row for row in rows if (row["id"] > last if rising else row["id"] < last)]
     rows = rows[::-1] if rising else rows
-    views = []
-    for row in rows[: min(call.number("limit") or _MOST, _FOUND)]:
-        view = message_view(row)
-        names: Row = {"chatId": row["chat"], "authorId": row["author"], "isSystem": False}
-        names |= {"forward": None, "viewedByOthers": False, "block": None, "viewed": True}
-        views.append(view | names | {"viewedCount": 0})
+    cut = rows[: min(call.number("limit") or _MOST, _FOUND)]
+    views = [message_view(row) | shown(TEMPLATES["found_message"], row) for row in cut]
     people = [person(call.portal, one) for one in sorted({row["author"] for row in rows})]
     empty = ("files", "additionalMessages", "stickers", "reactions", "usersShort")
     found: Row = {name: [] for name in empty} | {"copilot": None}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import Call, methods
 from local.portal.errors import RestError, access_denied
 from local.portal.family import FAMILIES
 from local.portal.family_list import list_rows
@@ -167,14 +167,11 @@ def _fields(shown: str, _call: Call) -> Any:
     }
 
 
-for _name_of, _run, _kind in (
-    ("storage.addFolder", _add_folder, "storage"),
-    ("folder.addSubFolder", _add_folder, "folder"),
-    ("storage.getChildren", _children, "storage"),
-    ("folder.getChildren", _children, "folder"),
-    ("storage.getFields", _fields, "storage"),
-    ("folder.getFields", _fields, "folder"),
-    ("file.getFields", _fields, "file"),
-):
-    _method = f"disk.{_name_of}"
-    METHODS[_method.lower()] = Method(_method, "disk", partial(_run, _kind))
+_RUN = {
+    "storage.addFolder": partial(_add_folder, "storage"),
+    "folder.addSubFolder": partial(_add_folder, "folder"),
+    "storage.getChildren": partial(_children, "storage"),
+    "folder.getChildren": partial(_children, "folder"),
+}
+_RUN |= {f"{kind}.getFields": partial(_fields, kind) for kind in ("storage", "folder", "file")}
+methods("disk", {f"disk.{name}": run for name, run in _RUN.items()})

@@ -5,7 +5,7 @@ import binascii
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method, methods
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.family_list import list_rows
@@ -67,9 +67,7 @@ def _unique(call: Call, folder: int, name: str) -> str:
     return name if name not in taken else next(one for one in others if one not in taken)
 
 
-for _kind in ("storage", "folder"):
-    _method = f"disk.{_kind}.uploadFile"
-    METHODS[_method.lower()] = Method(_method, "disk", partial(_upload, _kind))
+methods("disk", {f"disk.{one}.uploadFile": partial(_upload, one) for one in ("storage", "folder")})
 
 
 @method("disk.file.uploadVersion", "disk")

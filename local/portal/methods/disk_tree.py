@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import Call, methods
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.methods.disk import (
@@ -119,8 +119,6 @@ _ON_BOTH: dict[str, Callable[[str, Call], Any]] = {
     "markDeleted": partial(_change, _bin),
     "restore": partial(_change, _restore),
 }
-_RUN = [(kind, name, run) for kind in ("folder", "file") for name, run in _ON_BOTH.items()]
-_RUN += [("folder", "deleteTree", _delete), ("file", "delete", _delete)]
-for _kind, _name, _run in _RUN:
-    _method = f"disk.{_kind}.{_name}"
-    METHODS[_method.lower()] = Method(_method, "disk", partial(_run, _kind))
+_RUN = {(kind, name): run for kind in ("folder", "file") for name, run in _ON_BOTH.items()}
+_RUN |= {("folder", "deleteTree"): _delete, ("file", "delete"): _delete}
+methods("disk", {f"disk.{kind}.{k}": partial(run, kind) for (kind, k), run in _RUN.items()})

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method, methods
 from local.portal.errors import classic
 from local.portal.family import FAMILIES
-from local.portal.php import entries, int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
 
 _GROUP = FAMILIES["sonet_group"]
+_Change = Callable[[Call, dict[int, str], int], None]
 
 
 def roles(row: Row) -> dict[int, str]:
@@ -28,10 +28,9 @@ def _group(call: Call) -> Row:
     return row
 
 
-def _set(change: Callable[[Call, dict[int, str], int], Any], right: str, call: Call) -> Any:
-    row, given = _group(call), call.get("user_id")
-    users = [int_or_none(v) or 0 for _, v in entries(given)] or [int_or_none(given) or 0]
-    if any(user not in call.portal.users for user in users):
+def _set(change: _Change, right: str, call: Call) -> Any:
+    row, users = _group(call), call.numbers("user_id")
+    if not users or any(user not in call.portal.users for user in users):
         raise classic("Wrong user IDs")
     people = roles(row)
     if right and people.get(call.user) not in {"A", "E"} and not call.owner().get("admin"):
@@ -59,14 +58,10 @@ def _nothing(_call: Call, _people: dict[int, str], _user: int) -> None:
     """An invitation waits for its answer."""
 
 
-for _name, _do, _right in (
-    ("add", _join, "add users"),
-    ("delete", _leave, "update users role"),
-    ("update", _promote, "update users role"),
-    ("invite", _nothing, ""),
-):
-    _method = f"sonet_group.user.{_name}"
-    METHODS[_method] = Method(_method, "sonet_group", partial(_set, _do, _right))
+_SET: dict[str, tuple[_Change, str]] = {"add": (_join, "add users")}
+_SET |= {"delete": (_leave, "update users role")}
+_SET |= {"update": (_promote, "update users role"), "invite": (_nothing, "")}
+methods("sonet_group", {f"sonet_group.user.{k}": partial(_set, *how) for k, how in _SET.items()})
 
 
 @method("sonet_group.user.request", "sonet_group")

@@ -17,7 +17,7 @@ def _notify(call: Call, kind: str) -> Any:
     portal = call.portal
     if user not in portal.users:
         return False
-    tag = str(call.get("tag", default="") or "")
+    tag = call.text("tag")
     if tag:  # replaces an earlier one with the same tag
         kept = [
             row for row in portal.activity.notifications if (row["user"], row["tag"]) != (user, tag)
@@ -31,7 +31,7 @@ def _notify(call: Call, kind: str) -> Any:
         "author": call.user if kind == "personal" else 0,
         "message": message,
         "tag": tag,
-        "sub_tag": str(call.get("sub_tag", default="") or ""),
+        "sub_tag": call.text("sub_tag"),
         "time": portal.clock.now(),
     }
     portal.activity.notifications.append(row)
@@ -83,7 +83,7 @@ def notify_personal(call: Call) -> Any:
 @method("im.notify", "im")
 def notify(call: Call) -> Any:
     """The older spelling of both, which some clients still call."""
-    kind = "personal" if str(call.get("type", default="")).upper() == "USER" else "system"
+    kind = "personal" if call.text("type").upper() == "USER" else "system"
     return _notify(call, kind)
 
 
@@ -141,7 +141,7 @@ def message_delete(call: Call) -> Any:
 @method("im.message.like", "im")
 def message_like(call: Call) -> Any:
     """Like a message, or no longer."""
-    row, action = _message(call, own=False), str(call.get("action", default="auto")).lower()
+    row, action = _message(call, own=False), call.text("action", "auto").lower()
     likes, liked = row["likes"], call.user in row["likes"]
     if (action == "plus" and liked) or (action == "minus" and not liked):
         raise RestError("WITHOUT_CHANGES", "Action completed without changes")

@@ -4,23 +4,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method, methods
 from local.portal.chat_views import person
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.listing import Page
-from local.portal.php import entries, int_or_none
 from local.portal.rows import table_of
 from local.portal.table import Row
 
 _MOST = 50
 _DEPARTMENT = FAMILIES["department"]
-
-
-def _numbers(call: Call) -> list[int]:
-    given = call.get("id")
-    rows = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
-    return [number for one in rows if (number := int_or_none(one))]
 
 
 @method("im.user.get", "im")
@@ -41,8 +34,8 @@ def user_get(call: Call) -> Any:
 def user_list(call: Call) -> Any:
     """Some people by their numbers."""
     users = call.portal.users
-    found = {str(n): person(call.portal, n) if n in users else None for n in _numbers(call)}
-    if str(call.get("result_type", default="")).lower() == "array":
+    found = {str(n): person(call.portal, n) if n in users else None for n in call.numbers("id")}
+    if call.text("result_type").lower() == "array":
         return [view for view in found.values() if view]
     return found or []
 
@@ -65,10 +58,8 @@ def _idle(call: Call, *, on: bool) -> Any:
     return True
 
 
-for _name, _on in (("start", True), ("end", False)):
-    METHODS[f"im.user.status.idle.{_name}"] = Method(
-        f"im.user.status.idle.{_name}", "im", partial(_idle, on=_on)
-    )
+method("im.user.status.idle.start", "im")(partial(_idle, on=True))
+method("im.user.status.idle.end", "im")(partial(_idle, on=False))
 
 
 def department_view(call: Call, row: Row) -> Row:
@@ -87,7 +78,7 @@ def department_view(call: Call, row: Row) -> Row:
 @method("im.department.get", "im")
 def department_get(call: Call) -> Any:
     """Departments by their numbers."""
-    rows = (table_of(call, _DEPARTMENT).get(number) for number in _numbers(call))
+    rows = (table_of(call, _DEPARTMENT).get(number) for number in call.numbers("id"))
     return [department_view(call, row) for row in rows if row is not None]
 
 
@@ -106,15 +97,13 @@ def _managers(call: Call, number: int) -> list[int]:
 
 
 def _by_department(find: Callable[[Call, int], list[int]], call: Call) -> Any:
-    if not _numbers(call):
+    if not call.numbers("id"):
         raise RestError("ID_EMPTY", "Department ID can't be empty")
-    return {str(n): _people(call, find(call, n)) for n in _numbers(call)}
+    return {str(n): _people(call, find(call, n)) for n in call.numbers("id")}
 
 
-for _name, _find in (("employees", _employees), ("managers", _managers)):
-    METHODS[f"im.department.{_name}.get"] = Method(
-        f"im.department.{_name}.get", "im", partial(_by_department, _find)
-    )
+_FIND = {"employees": _employees, "managers": _managers}
+methods("im", {f"im.department.{k}.get": partial(_by_department, v) for k, v in _FIND.items()})
 
 
 def paged(call: Call, rows: list[Any]) -> Page:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.chat_views import person
+from local.portal.chat_views import TEMPLATES, person, shown
 from local.portal.chats import in_period
 from local.portal.errors import RestError
-from local.portal.php import entries, int_or_none
+from local.portal.php import entries
 from local.portal.table import Row
 
 _KINDS = {"personal": 2, "system": 4}
@@ -18,23 +18,9 @@ def _own(call: Call) -> list[Row]:
     return sorted((r for r in rows if r["user"] == call.user), key=lambda r: -r["id"])
 
 
-def _view(call: Call, row: Row) -> Row:
-    return {
-        "id": row["id"],
-        "chat_id": call.user,
-        "author_id": row["author"],
-        "date": call.portal.clock.stamp(row["time"]),
-        "notify_type": _KINDS[row["kind"]],
-        "notify_module": "rest",
-        "notify_event": "rest_notify",
-        "notify_tag": row["tag"],
-        "notify_sub_tag": row["sub_tag"],
-        "notify_title": "",
-        "setting_name": "rest|rest_notify",
-        "text": row["message"],
-        "notify_read": "Y" if row.get("read") else "N",
-        "params": None,
-    }
+def _view(call: Call, row: Row) -> Any:
+    more = {"date": call.portal.clock.stamp(row["time"]), "type": _KINDS[row["kind"]]}
+    return shown(TEMPLATES["notice"], row | more | {"mark": "Y" if row.get("read") else "N"})
 
 
 def _shown(call: Call, rows: list[Row]) -> Row:
@@ -63,7 +49,7 @@ def notify_get(call: Call) -> Any:
 @method("im.notify.history.search", "im")
 def history_search(call: Call) -> Any:
     """Notifications with a text, of a kind or of a day."""
-    text = str(call.get("search_text", default="") or "").casefold()
+    text = call.text("search_text").casefold()
     conditions = (
         "search_type",
         "search_date",
@@ -75,7 +61,7 @@ def history_search(call: Call) -> Any:
         raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
     kinds = {str(v) for _, v in entries(call.get("search_types"))}
     kinds |= {str(call.get("search_type"))} if call.get("search_type") else set()
-    authors = {int_or_none(v) for _, v in entries(call.get("search_authors"))}
+    authors = call.numbers("search_authors")
     rows = [
         row
         for row in _own(call)
@@ -109,9 +95,8 @@ def read(call: Call) -> Any:
 @method("im.notify.read.list", "im")
 def read_list(call: Call) -> Any:
     """Read some notifications."""
-    wanted = {int_or_none(v) for _, v in entries(call.get("ids"))}
     for row in _own(call):
-        if row["id"] in wanted:
+        if row["id"] in call.numbers("ids"):
             row["read"] = call.get("action") is None or call.flag("action")
     return True
 
@@ -120,6 +105,8 @@ def read_list(call: Call) -> Any:
 def delete(call: Call) -> Any:
     """Take a notification away, by its number or by its tag."""
     number, tag, sub_tag = call.number("id"), call.get("tag"), call.get("sub_tag")
+    if not (number or tag or sub_tag):
+        raise RestError("PARAMS_ERROR", "Incorrect params")
     rows = call.portal.activity.notifications
     kept = [
         row

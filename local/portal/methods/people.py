@@ -8,7 +8,7 @@ from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.filters import FilterCompiler
 from local.portal.listing import PAGE, Page, cut, read_start
-from local.portal.php import entries, int_or_none
+from local.portal.php import entries, values_of
 from local.portal.rows import show, table_of
 from local.portal.table import Row
 from local.portal.values import read_value
@@ -127,9 +127,8 @@ def _write(call: Call) -> Row:
         field = _FAMILY.classic.get(name.upper())
         if field is None or field.readonly or field.type == "file":
             continue
-        several = [v for _, v in entries(value)] if isinstance(value, list | dict) else [value]
         try:
-            read = [read_value(call.portal, field, one) for one in several]
+            read = [read_value(call.portal, field, one) for one in values_of(value)]
         except RestError as error:
             raise RestError("ERROR_CORE", error.text) from None
         values[field.key] = read if field.multiple else (read or [None])[0]
@@ -138,12 +137,10 @@ def _write(call: Call) -> Row:
 
 def _check_groups(call: Call) -> None:
     """A guest is invited into a group."""
-    given = call.get("sonet_group_id")
-    groups = [v for _, v in entries(given)] if isinstance(given, list | dict) else [given]
-    if not any(groups):
+    if not call.get("sonet_group_id"):
         raise RestError("ERROR_GROUPID", "Group code not specified")
-    table = table_of(call, FAMILIES["sonet_group"])
-    if any(table.get(int_or_none(one) or 0) is None for one in groups):
+    table, groups = table_of(call, FAMILIES["sonet_group"]), call.numbers("sonet_group_id")
+    if not groups or any(table.get(one) is None for one in groups):
         raise RestError("ERROR_NO_GROUP", "Group is specified incorrectly")
 
 

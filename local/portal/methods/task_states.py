@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method, method
+from local.portal.call import Call, method, methods
 from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page
@@ -47,8 +47,7 @@ def _move(verb: str, call: Call) -> Any:
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
 
 
-for _verb in _STATES:
-    METHODS[f"tasks.task.{_verb}"] = Method(f"tasks.task.{_verb}", "task", partial(_move, _verb))
+methods("task", {f"tasks.task.{verb}": partial(_move, verb) for verb in _STATES})
 
 
 @method("tasks.task.delegate", "task")
@@ -84,15 +83,10 @@ def _watch(key: str, on: bool, call: Call) -> Any:
     return {"task": detail(call.portal, row) | shown}
 
 
-for _name, _what in {
-    "startwatch": ("auditors", True),
-    "stopwatch": ("auditors", False),
-    "mute": ("mutedBy", True),
-    "unmute": ("mutedBy", False),
-    "pin": ("pinnedBy", True),
-    "unpin": ("pinnedBy", False),
-}.items():
-    METHODS[f"tasks.task.{_name}"] = Method(f"tasks.task.{_name}", "task", partial(_watch, *_what))
+_ON = {"startwatch": "auditors", "mute": "mutedBy", "pin": "pinnedBy"}
+_OFF = {"stopwatch": "auditors", "unmute": "mutedBy", "unpin": "pinnedBy"}
+for _names, _on in ((_ON, True), (_OFF, False)):
+    methods("task", {f"tasks.task.{k}": partial(_watch, key, _on) for k, key in _names.items()})
 
 
 def _favorite(on: bool, call: Call) -> Any:
@@ -104,10 +98,8 @@ def _favorite(on: bool, call: Call) -> Any:
     return True
 
 
-for _name, _on in (("add", True), ("remove", False)):
-    METHODS[f"tasks.task.favorite.{_name}"] = Method(
-        f"tasks.task.favorite.{_name}", "task", partial(_favorite, _on)
-    )
+method("tasks.task.favorite.add", "task")(partial(_favorite, True))
+method("tasks.task.favorite.remove", "task")(partial(_favorite, False))
 
 
 @method("tasks.task.getaccess", "task")

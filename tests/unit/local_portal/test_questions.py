@@ -29,7 +29,7 @@ def test_every_question_is_of_a_method_and_has_a_known_word():
     ("line", "good", "bad"),
     [
         ("given A", [0, ""], [None]),
-        ("filled A/B", ["x", 0, [1]], [None, " ", []]),
+        ("filled A/B", ["x", "0", [1]], [None, " ", [], 0]),
         ("number A", [1, "2"], [None, 0, "x", -1, [1]]),
         ("digits A", [None, 0, "2"], ["x", -1, "1.5"]),
         ("array A", [None, [], {}], ["x", 1]),
