@@ -21,27 +21,25 @@ from local.portal.values import read_fields
 from local.portal.view import classic_view, is_multi_field
 
 _TYPES = {"lead": 1, "deal": 2, "contact": 3, "company": 4, "quote": 7}
-_UPDATE_MISSING = {
-    "contact": "Contact is not found",
-    "company": "Company is not found",
-    "quote": "Quote is not found",
+_MISSING = {  # what a write says of an item that is not there, other than "Not found"
+    "contact.update": ("", "Contact is not found"),
+    "company.update": ("", "Company is not found"),
+    "quote.update": ("", "Quote is not found"),
+    "company.delete": ("", "Company is not found"),
+    "contact.delete": ("ERROR_CORE", "Element not found"),
+    "quote.delete": ("ERROR_CORE", "Element not found"),
 }
-_DELETE_MISSING = {"company": "Company is not found"}
 _IMPORTED = {"contact", "company", "quote"}  # may be added with IMPORT=Y
-_HIDDEN_IN_FIELDS = {"OBSERVERS"}
 
 
 def _entity(call: Call, code: str) -> EntityType:
     return call.portal.types[_TYPES[code]]
 
 
-def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Row:
-    number = call.number("id")
-    row = call.portal.items[entity.number].get(number)
+def _item(call: Call, entity: EntityType, verb: str) -> Row:
+    row = call.portal.items[entity.number].get(call.number("id"))
     if row is None:
-        if entity.code in {"contact", "quote"} and missing_text == "Element not found":
-            raise RestError("ERROR_CORE", missing_text)
-        raise classic(missing_text)
+        raise RestError(*_MISSING.get(f"{entity.code}.{verb}", ("", "Not found")))
     if not call.portal.may_read(call.user, entity.number, row):
         raise classic("Access denied.")
     return row
@@ -49,7 +47,7 @@ def _item(call: Call, entity: EntityType, missing_text: str = "Not found") -> Ro
 
 def _get(code: str, call: Call) -> Any:
     entity = _entity(call, code)
-    row = _item(call, entity)
+    row = _item(call, entity, "get")
     call.touched.append(("read", subject_of(entity, row["id"])))
     view = classic_view(entity, row, call.webhook)
     unset = {name: "" for name, one in view.items() if one is None and name.startswith("UF_")}
@@ -82,13 +80,10 @@ def _select(view: Row, select: list[str]) -> Row:
 
 
 def _check_emails(entity: EntityType, multi: Any) -> None:
-    if entity.code in {"contact", "company"}:
-        for _, row in multi:
-            if row.get("typeId") == "EMAIL" and row.get("value") and "@" not in str(row["value"]):
-                contact = entity.code == "contact"
-                field = "field Work e-mail" if contact else "E-mail field"
-                text = f"The {field} contains an invalid address<br>"
-                raise RestError("ERROR_CORE", text)
+    field = {"contact": "field Work e-mail", "company": "E-mail field"}.get(entity.code)
+    for _, row in multi if field else ():
+        if row.get("typeId") == "EMAIL" and row.get("value") and "@" not in str(row["value"]):
+            raise RestError("ERROR_CORE", f"The {field} contains an invalid address<br>")
 
 
 def _add(code: str, call: Call) -> Any:
@@ -107,7 +102,7 @@ def _add(code: str, call: Call) -> Any:
 
 def _update(code: str, call: Call) -> Any:
     entity = _entity(call, code)
-    row = _item(call, entity, _UPDATE_MISSING.get(code, "Not found"))
+    row = _item(call, entity, "update")
     values, multi = _read(call, entity, call.get("fields"))
     for key in [key for key in values if "i" in entity.fields[key].flags]:
         del values[key]  # CATEGORY_ID: the funnel is changed with crm.item.update
@@ -133,8 +128,7 @@ def _read(call: Call, entity: EntityType, given: Any) -> tuple[Row, Any]:
 
 def _delete(code: str, call: Call) -> Any:
     entity = _entity(call, code)
-    missing_text = "Element not found" if code in {"contact", "quote"} else "Not found"
-    delete_item(call.portal, entity, _item(call, entity, _DELETE_MISSING.get(code, missing_text)))
+    delete_item(call.portal, entity, _item(call, entity, "delete"))
     return True
 
 
@@ -142,11 +136,7 @@ def _fields(code: str, call: Call) -> Any:
     entity = _entity(call, code)
     if code == "company" and call.portal.denied(call.user, entity.number):
         raise classic("Access denied.")
-    return {
-        name: field.describe()
-        for name, field in entity.classic.items()
-        if name not in _HIDDEN_IN_FIELDS
-    }
+    return {name: field.describe() for name, field in entity.classic.items() if name != "OBSERVERS"}
 
 
 for _code in _TYPES:

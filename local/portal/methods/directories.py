@@ -90,7 +90,10 @@ def entity_items(call: Call) -> Any:
 def entity_types(call: Call) -> Any:
     """Directories there are; those of stages say which ones are final."""
     directories = call.portal.directories
-    shown = [_plain_type(call, name) for name in _NAMES]
+    shown: list[Row] = [{"ID": name, "NAME": title} for name, (title, _) in _NAMES.items()]
+    for view in shown:
+        if (of := _NAMES[view["ID"]][1]) is not None:
+            view |= {"SEMANTIC_INFO": _semantic_info(call, view["ID"]), "ENTITY_TYPE_ID": of}
     for number, rows in directories.categories.items():
         for row in rows:
             name = directories.directory(number, row["id"])
@@ -103,14 +106,6 @@ def entity_types(call: Call) -> Any:
                 | {"CATEGORY_ID": row["id"]}
             )
     return shown
-
-
-def _plain_type(_call: Call, name: str) -> Row:
-    title, number = _NAMES[name]
-    view: Row = {"ID": name, "NAME": title}
-    if number is not None:
-        view |= {"SEMANTIC_INFO": _semantic_info(_call, name), "ENTITY_TYPE_ID": number}
-    return view
 
 
 def _semantic_info(call: Call, name: str) -> Row:

@@ -1,5 +1,6 @@
 """Universal lists: what is special about their fields and elements [api-reference/lists/]."""
 
+from functools import partial
 from typing import Any
 
 from local.portal.call import Call, method
@@ -53,16 +54,13 @@ def list_of(call: Call) -> Row:
 hook("lists.field", "before")(list_of)
 
 
-@hook("lists.section", "before")
-def section_of_code(call: Call) -> None:
-    """A section has a number and a code."""
-    _number_of_code(call, "lists.section", "section", {"IBLOCK_ID": list_of(call)["id"]})
+def _of_code(word: str, call: Call) -> None:
+    """A section or an element has a number and a code."""
+    _number_of_code(call, f"lists.{word}", word, {"IBLOCK_ID": list_of(call)["id"]})
 
 
-@hook("lists.element", "before")
-def element_of_code(call: Call) -> None:
-    """An element has a number and a code."""
-    _number_of_code(call, "lists.element", "element", {"IBLOCK_ID": list_of(call)["id"]})
+for _word in ("section", "element"):
+    hook(f"lists.{_word}", "before")(partial(_of_code, _word))
 
 
 @hook("lists", "where")
@@ -160,7 +158,7 @@ def iblock_type(call: Call) -> Any:
 @method("lists.element.get.file.url", "lists")
 def file_url(call: Call) -> Any:
     """Addresses of an element's files."""
-    element_of_code(call)
+    _of_code("element", call)
     row = table_of(call, _ELEMENT).get(call.number("element_id"))
     if row is None:
         raise _ELEMENT.error("get", "missing")

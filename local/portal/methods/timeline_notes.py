@@ -1,22 +1,18 @@
 """Notes in timelines, and what else a comment hangs on [crm/timeline/note/, bindings/]."""
 
-import base64
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import (
-    RestError,
-    access_denied,
-    classic,
-    invalid_argument,
-    missing,
-    not_found,
-)
+from local.portal.errors import RestError, classic
+from local.portal.family import FAMILIES
+from local.portal.family_list import allow
 from local.portal.listing import Page
 from local.portal.methods.timeline import item_of_numbers, owner_of
 from local.portal.php import entries, int_or_none
-from local.portal.rows import hook
+from local.portal.rows import find_row, hook, insert
 from local.portal.table import Row
+
+_NOTE = FAMILIES["crm.timeline.note"]
 
 
 def _bound(call: Call, given: Any) -> tuple[Row, tuple[str, int]]:
@@ -63,67 +59,28 @@ def bindings(call: Call) -> Page:
     return Page(rows, len(rows))
 
 
-def _note_of(call: Call) -> tuple[str, ...]:
-    numbers = [str(call.number(name)) for name in ("ownertypeid", "ownerid", "itemtype", "itemid")]
-    if call.portal.denied(call.user, int(numbers[0])):
-        raise access_denied()
-    return ("note", *numbers)
-
-
 @method("crm.timeline.note.save", "crm")
 def note_save(call: Call) -> Any:
-    """Put a note on a record of a timeline."""
-    key, text = _note_of(call), str(call.get("text"))
-    stamp = {"updatedById": call.user, "updatedTime": call.portal.clock.stamp()}
-    made = {"createdById": call.user, "createdTime": stamp["updatedTime"]}
-    call.portal.cards[key] = made | call.portal.cards.get(key, {}) | stamp | {"text": text}
-    return True
-
-
-@method("crm.timeline.note.get", "crm")
-def note_get(call: Call) -> Any:
-    """A note of a record of a timeline."""
-    note = call.portal.cards.get(_note_of(call))
-    if note is None:
-        raise not_found("Element not found")
-    return note
-
-
-@method("crm.timeline.note.delete", "crm")
-def note_delete(call: Call) -> Any:
-    """Take a note away."""
-    if call.portal.cards.pop(_note_of(call), None) is None:
-        raise not_found("Element not found")
+    """Put a note on a record of a timeline, or another one in its place."""
+    allow(call, _NOTE, "add")
+    row: Row = {name: call.number(name.lower()) for name in _NOTE.key_fields}
+    try:
+        row = find_row(call, _NOTE, "get")
+    except RestError:
+        row = insert(call, _NOTE, row)
+    row |= {"text": str(call.get("text")), "updatedById": call.user}
+    row["updatedTime"] = call.portal.clock.stamp()
     return True
 
 
 @hook("crm.timeline.logmessage", "check")
 def check_log_message(call: Call, values: Row, _old: Row | None) -> None:
     """The item that a record is put on must be there."""
-    for name in ("entityTypeId", "entityId"):
-        if not values.get(name):
-            raise missing(name)
     item_of_numbers(call, values["entityTypeId"], values["entityId"], "OWNER_NOT_FOUND")
-
-
-@hook("crm.timeline.icon", "check")
-@hook("crm.timeline.logo", "check")
-def check_picture(_call: Call, values: Row, _old: Row | None) -> None:
-    """A picture comes as base64."""
-    if not _is_base64(values.get("fileContent")):
-        raise invalid_argument("Invalid fileContent parameter specified")
-
-
-def _is_base64(value: Any) -> bool:
-    try:
-        return bool(value) and bool(base64.b64decode(str(value), validate=True))
-    except ValueError:
-        return False
 
 
 @hook("crm.timeline.logmessage", "where")
 def of_one_item(call: Call, given: Row) -> None:
     """A list names its item."""
     for name in ("entityTypeId", "entityId"):
-        call.need(name)
         given[f"={name}"] = call.number(name.lower())
