@@ -22,7 +22,7 @@ from ops.subscribed import reactions_on
 from ops.terminal import console, shown
 from ops.unproven import EVENT_NAME, why
 from relay.echo.effects import created_id
-from relay.echo.stamps import stamp_of
+from relay.echo.stamps import put_on, stamp_of
 from relay.errors import MayHaveRunError
 from relay.ingress.tokens import REFRESH_SECONDS
 from relay.tracking.hint import EVENT
@@ -67,7 +67,7 @@ def prove(client: Clients, stack: Deployed, portal: str, stored_at: float = 0.0)
         fields = {"name": "Relay", "lastName": mark}
         params: dict[str, object] = {"entityTypeId": CONTACT, "fields": fields}
         if stamp := stamp_of("crm.item.add", params, mark):
-            params = dict(stamp.put_on(params))
+            params = dict(put_on(params, stamp))
         began, since = monotonic(), time.time()
         added = _write(client, stack, portal, Noted(mark, "crm.item.add", params))
         number = created_id(added)

@@ -15,11 +15,11 @@ _in_thread = asyncio.to_thread
 
 @dataclass(slots=True)
 class _Pending:
-    """A write that has not left: how its parts become a request, and its end."""
+    """A write that has not left: how its values become a request, and its end."""
 
     build: Callable[[list[Any]], Write]
     done: asyncio.Future[None]
-    parts: list[Any] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
 
     def finish(self, error: Exception | None) -> None:
         if error is None:
@@ -37,20 +37,18 @@ class StateBatch:
         self._pending: dict[str, _Pending] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def write[Part](
-        self, name: str, part: Part, build: Callable[[Sequence[Part]], Write]
-    ) -> None:
+    async def write[V](self, name: str, value: V, build: Callable[[Sequence[V]], Write]) -> None:
         """Write together with the other writes of this moment; return when it is stored.
 
         Writes of one name that are pending at the same time become one: `build` makes it of their
-        parts when the request leaves. Writes of one name never overtake each other.
+        values when the request leaves. Writes of one name never overtake each other.
 
         Raises ConditionFailedError where the condition does not hold, RowError where the row is
         too large for any table, StateError where the table is at fault, and what `build` raises.
         """
         loop = asyncio.get_running_loop()
         pending = self._pending.setdefault(name, _Pending(build, loop.create_future()))
-        pending.parts.append(part)
+        pending.values.append(value)
         if self._task is None:
             self._task = loop.create_task(self._work())
         await asyncio.shield(pending.done)
@@ -76,7 +74,7 @@ class StateBatch:
         conditional: list[tuple[_Pending, Write]] = []
         for pending in leaving:
             try:
-                write = pending.build(pending.parts)
+                write = pending.build(pending.values)
             except Exception as refusal:  # noqa: BLE001  it may not be written any more, or can't be
                 pending.finish(refusal)
                 continue

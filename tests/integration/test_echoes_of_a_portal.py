@@ -19,7 +19,7 @@ from relay.echo.effects import created_item
 from relay.echo.ledger import Note, stamped
 from relay.echo.note_text import NoteText
 from relay.echo.row_writes import written_rows
-from relay.echo.stamps import stamp_of
+from relay.echo.stamps import put_on, stamp_of
 from relay.kinds import kind_of
 from relay.state_table import ledger_key
 from relay.tracking.commands import read_command
@@ -195,7 +195,7 @@ def test_a_file_is_nobodys_echo(call):
 def test_what_a_person_makes_of_a_lead_is_a_persons(server, call, user):
     """The portal copies a lead's mark to its company, contact and deal, whoever converts it."""
     params = {"fields": {"TITLE": "A", "NAME": "B", "OPPORTUNITY": 5}}
-    marked = stamp_of("crm.lead.add", params, "0123456789abcdef01234567").put_on(params)
+    marked = put_on(params, stamp_of("crm.lead.add", params, "0123456789abcdef01234567"))
     number = call("crm.lead.add", **marked)
     item = stamped("main", created_item("crm.lead.add", marked), 1, time.time(), by="mark").item
     rows = {item["pk"]["S"]: item}

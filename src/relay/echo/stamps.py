@@ -13,7 +13,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from relay.echo.effects import PREFIX, created_item
 from relay.echo.same_value import plain
@@ -23,16 +22,13 @@ from relay.portal.api import Params
 ORIGINATOR = "bitrix24-relay"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """The fields that are added to a create, with their values."""
+type Stamp = Mapping[str, str]  # the fields that are added to a create, with their values
 
-    fields: Mapping[str, str]
 
-    def put_on(self, params: Params) -> Params:
-        """Return a copy of the parameters with the stamp among the fields."""
-        name, fields = fields_of(params)
-        return {**params, name: {**(fields or {}), **self.fields}}
+def put_on(params: Params, stamp: Stamp) -> Params:
+    """Return a copy of a create's parameters with the stamp among the fields."""
+    name, fields = fields_of(params)
+    return {**params, name: {**(fields or {}), **stamp}}
 
 
 def stamp_of(method: str, params: Params, key: str) -> Stamp | None:
@@ -50,7 +46,7 @@ def stamp_of(method: str, params: Params, key: str) -> Stamp | None:
         stamp = {re.sub("([A-Z])", r"_\1", name).upper(): text for name, text in stamp.items()}
     used = {plain(name) for name, value in fields.items() if value}
     free = not used & {plain(name) for name in stamp}
-    return Stamp(stamp) if stamp and free else None
+    return stamp if stamp and free else None
 
 
 def fields_of(params: Params) -> tuple[str, Params | None]:

@@ -13,6 +13,7 @@ writes is the order of the slots. A missing row counts as a full bucket: what is
 import logging
 import threading
 import time
+from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -42,7 +43,7 @@ class SharedSlots:
         self._pace = pace
         self._row = {"TableName": table, "Key": key(slots_key(portal))}
         self._portal = portal
-        self._own_pace = pace.shared_by(COPIES)
+        self._own_pace = replace(pace, burst=1, rate=pace.rate / COPIES)
         self._own: OwnSlots | None = None
         self._table_retry_at = 0.0
         self._empty_at = _milliseconds(time.time())  # as it was seen last; of a new copy in use

@@ -9,7 +9,7 @@ from which on the bucket, with that request, is no fuller than allowed.
 import random
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from relay.errors import TransientError
@@ -43,10 +43,6 @@ class Pace:
     def full(self) -> float:
         """Return the seconds that `empty_at` lies ahead if the bucket is full."""
         return self.burst * self.step
-
-    def shared_by(self, copies: int) -> "Pace":
-        """Return the pace of one of several copies that share the limit without a common table."""
-        return replace(self, burst=1, rate=self.rate / copies)
 
 
 class Slots(Protocol):

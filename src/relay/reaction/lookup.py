@@ -52,7 +52,7 @@ class Lookup:
 
     async def _search(self, method: str, params: Params, stamp: Stamp, since: float) -> object:
         name, fields = fields_of(params)
-        by_stamp = {f"={field}": value for field, value in stamp.fields.items()}
+        by_stamp = {f"={field}": value for field, value in stamp.items()}
         if method.lower() == "tasks.task.add":
             return await self._tasks.find(fields or {}, stamp, since)
         if method.lower() == "crm.item.add":

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from relay.echo.calls import BatchResult, Call
-from relay.echo.stamps import Stamp, stamp_of
+from relay.echo.stamps import Stamp, put_on, stamp_of
 from relay.errors import CallError, ConditionFailedError, MayHaveRunError, TransientError
 from relay.portal import PortalApi
 from relay.portal.api import Result
@@ -151,7 +151,7 @@ class OnceWriter:
     async def _send(self, attempt: Attempt, stamp: Stamp | None) -> object:
         call, write = attempt.call, attempt.write
         if stamp:
-            call = Call(call.method, stamp.put_on(call.params))
+            call = Call(call.method, put_on(call.params, stamp))
         try:
             await self._held(self._notes.before(write, call))
             result = await send(self._portal, call)

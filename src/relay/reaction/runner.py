@@ -195,6 +195,4 @@ def _seconds_since(moment: str) -> float:
     return 0.0
 
 
-def reaction(react: Callable[..., Awaitable[None]]) -> Reaction:
-    """Make a coroutine function a reaction: `handler = <name>.handler` is then a Lambda."""
-    return Reaction(react)
+reaction = Reaction  # as a decorator

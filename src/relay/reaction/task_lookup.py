@@ -69,7 +69,7 @@ class TaskLookup:
         title = next((str(value) for name, value in fields.items() if plain(name) == "title"), "")
         begin = datetime.fromtimestamp(since, UTC) - CLOCK
         loop = asyncio.get_running_loop()
-        lost = _LostTask(stamp.fields["XML_ID"], title, begin, loop.create_future())
+        lost = _LostTask(stamp["XML_ID"], title, begin, loop.create_future())
         self._waiting.append(lost)
         if self._task is None:
             self._task = loop.create_task(self._work())

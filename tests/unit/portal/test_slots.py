@@ -1,5 +1,7 @@
 """relay.portal.slots: a bucket drains to empty and no further, and never holds too much."""
 
+from dataclasses import replace
+
 import pytest
 
 from relay.errors import TransientError
@@ -30,7 +32,7 @@ def test_idle_time_saves_up_no_more_than_the_burst(clock, seconds):
 @pytest.mark.parametrize(("copies", "seconds"), [(10, 5), (1, 0.5)])
 def test_a_copy_of_several_saves_up_one_request(clock, copies, seconds):
     """One of ten copies has one slot at once and then one every 5 s."""
-    slots = OwnSlots(PACE.shared_by(copies))
+    slots = OwnSlots(replace(PACE, burst=1, rate=PACE.rate / copies))
     clock.now += 3600
     assert at_once(slots, clock) == 1
     assert slots.take(clock.now + 60) - clock.now == pytest.approx(seconds)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.echo.stamps import Stamp
 from relay.errors import MayHaveRunError, PermanentError
 from relay.portal.fake import FakePortal
 from relay.reaction.lookup import Lookup
@@ -73,7 +72,7 @@ def test_a_lost_task_that_is_not_found_is_sent(record):
 def looked_up(answers):
     """Look a task up; returns what was found and what was asked."""
     portal = FakePortal(ADMIN | answers)
-    stamp = Stamp({"XML_ID": "relay-key"})
+    stamp = {"XML_ID": "relay-key"}
     return asyncio.run(Lookup(portal).find("tasks.task.add", TASK, stamp, SINCE)), portal.calls[0]
 
 
@@ -130,7 +129,7 @@ def lookups(body):
         lookup = TaskLookup(portal)
 
         def begin(key, title="Call", since=SINCE):
-            stamp = Stamp({"XML_ID": key})
+            stamp = {"XML_ID": key}
             return asyncio.create_task(lookup.find({"title": title}, stamp, since))
 
         await body(portal, begin)
