@@ -97,7 +97,9 @@ def noting_requests(record: Callable[..., Any], note: Callable[..., None]) -> Ca
     def noted(*request: Any) -> Any:
         service, _, _, headers, body, *_ = request
         target = headers.get("x-amz-target", "")
-        note(service=service, target=target, body=body.decode(errors="replace"))
+        _, _, caller = headers.get("user-agent", "").partition("bitrix24-relay/")
+        caller = caller.partition(" ")[0]  # a function; empty for others
+        note(service=service, target=target, body=body.decode(errors="replace"), caller=caller)
         return record(*request)
 
     return noted

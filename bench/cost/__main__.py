@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cost import fixed, prices
-from bench.cost.usage import GB, Usage, consumed
+from bench.cost.usage import GB, Details, Usage, by_function, consumed
 from local.aws import LocalAws
 from local.demo import DemoPortal
 from local.run import connect
@@ -43,6 +43,7 @@ class Bench:
         self._read = self._logged = 0
         self._names = {name: stack.resources[f"{name}Function"] for name in FUNCTIONS}
         self._computed = dict.fromkeys(FUNCTIONS, 0.0)
+        self.details: dict[str, Details] = {}  # of each function, when last taken
         self.metrics: set[str] = set()
 
     def seeded(self, deals: int) -> list[int]:
@@ -94,10 +95,15 @@ class Bench:
         requests = 1 + 2 / min(together, MOST_TOGETHER)
         amounts["SQS, requests"] += math.ceil(usage.messages * requests)
         amounts["SQS, requests of fair queues, on top"] = math.ceil(usage.grouped * requests)
-        amounts["Logs, GB"] = self._logs() / GB
-        amounts["Lambda, GB and second, arm64"] = sum(
-            runs.gb_seconds(self._computed_by(name)) for name, runs in usage.runs.items()
-        )
+        amounts["Logs, GB"] = self._logs(usage) / GB
+        for name, runs in usage.runs.items():
+            computed = self._computed_by(name)
+            amounts["Lambda, GB and second, arm64"] += runs.gb_seconds(computed)
+            details = usage.details[name]
+            details["runs"] += len(runs.seconds)
+            details["computed, ms"] += round(computed * 1000)
+            details["waited, ms"] += round(runs.waited_seconds(computed) * 1000)
+        self.details = {name: usage.details[name] for name in FUNCTIONS}
         return {name: amount / deals for name, amount in amounts.items()}
 
     def _used(self) -> Usage:
@@ -113,7 +119,7 @@ class Bench:
         self._computed[name] = self._aws.processor_seconds(self._names[name])
         return max(self._computed[name] - before, 0)
 
-    def _logs(self) -> int:
+    def _logs(self, usage: Usage) -> int:
         asked: dict[str, Any] = {
             "logGroupName": self._stack.outputs["LogGroup"],
             "startTime": self._logged,
@@ -124,7 +130,12 @@ class Bench:
                 text = event["message"]
                 written = json.loads(text) if text.startswith("{") else {}
                 if written.get("service") in SERVICES:
-                    size += len(text.encode()) + LOG_EVENT_BYTES
+                    length = len(text.encode()) + LOG_EVENT_BYTES
+                    size += length
+                    stream = event["logStreamName"]
+                    name = next(one for one, known in self._names.items() if known in stream)
+                    usage.details[name]["log lines"] += 1
+                    usage.details[name]["log bytes"] += length
                 for directive in written.get("_aws", {}).get("CloudWatchMetrics", ()):
                     of = written.get("service")
                     self.metrics |= {f"{of} {metric['Name']}" for metric in directive["Metrics"]}
@@ -145,6 +156,7 @@ def kinds(aws: LocalAws) -> list[str]:
 def main() -> int:
     """Measure and print tables in Markdown."""
     columns: dict[str, dict[str, float]] = {}
+    details: dict[str, dict[str, Details]] = {}
     with tempfile.TemporaryDirectory() as folder:
         usage = Path(folder) / "usage"
         with LocalAws(usage_file=usage) as aws, DemoPortal() as portal:
@@ -165,10 +177,13 @@ def main() -> int:
                 for _ in range(ONE_BY_ONE):
                     bench.win([ids.pop()])
                 columns[f"{name}, one by one"] = bench.taken(ONE_BY_ONE, 1)
+                details[name] = bench.details
             idle = fixed.fixed(kinds(aws), SWEEP_MINUTES, SWEEP_MEGABYTES)
     print(*prices.amounts(columns), "", *prices.table(columns), "", sep="\n")
-    print(*fixed.lines(idle), sep="\n")
-    print(f"\nmetrics in an hour with won deals: {len(bench.metrics)}: {sorted(bench.metrics)}")
+    print(*fixed.lines(idle), "", sep="\n")
+    for name, found in details.items():
+        print(*by_function(f"{name}, one by one: a won deal", found, ONE_BY_ONE), "", sep="\n")
+    print(f"metrics in an hour with won deals: {len(bench.metrics)}: {sorted(bench.metrics)}")
     return 0
 
 

@@ -5,13 +5,14 @@ import math
 import statistics
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 MOST_MEGABYTES = 1769  # with them a function has a whole processor
 FILTERS = {"publish": 1, "publish_batch": 1}  # of track and of the reaction, on the body
 GB = 1024**3
+type Details = defaultdict[str, float]
 
 
 @dataclass(slots=True)
@@ -22,7 +23,13 @@ class Runs:
     megabytes: float = 0.0
 
     def gb_seconds(self, processor_seconds: float) -> float:
-        """Return what is billed, of seconds on a whole processor and of those waited beside.
+        """Return what is billed, of seconds on a whole processor and of those waited beside."""
+        share = min(self.megabytes / MOST_MEGABYTES, 1)
+        waited = self.waited_seconds(processor_seconds)
+        return (waited + processor_seconds / share) * self.megabytes / 1024
+
+    def waited_seconds(self, processor_seconds: float) -> float:
+        """Return the seconds of all runs in which they did not compute.
 
         The fastest tenth of the runs stands for all: on AWS a function does not share a processor
         with the services that it waits for, as it does here.
@@ -30,23 +37,26 @@ class Runs:
         if not self.seconds:
             return 0.0
         fast = sorted(self.seconds)[: max(len(self.seconds) // 10, 1)]
-        # A run's seconds have those in it that it computed, on a whole processor here.
-        waited = max(statistics.mean(fast) * len(self.seconds) - processor_seconds, 0)
-        share = min(self.megabytes / MOST_MEGABYTES, 1)
-        return (waited + processor_seconds / share) * self.megabytes / 1024
+        return max(statistics.mean(fast) * len(self.seconds) - processor_seconds, 0)
+
+
+def _details() -> Details:
+    return defaultdict(float)
 
 
 @dataclass(slots=True)
 class Usage:
     """What was consumed: by the names of PRICES, the runs by function, messages that came.
 
-    `grouped` are those of them that have a group, which makes their queue a fair one.
+    `grouped` are those of them that have a group, which makes their queue a fair one. `details`
+    are AWS calls and units by kind of row, of each function.
     """
 
     amounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     runs: defaultdict[str, Runs] = field(default_factory=lambda: defaultdict(Runs))
     messages: int = 0
     grouped: int = 0
+    details: defaultdict[str, Details] = field(default_factory=lambda: defaultdict(_details))
 
 
 def size_of(value: Any) -> int:
@@ -58,25 +68,33 @@ def size_of(value: Any) -> int:
     return len(str(value).encode())
 
 
-def units(target: str, body: Mapping[str, Any]) -> tuple[int, float]:
-    """Return the write and read units of a request; an update's row is taken for its values."""
+def rows(target: str, body: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Yield kind, write units and read units of each row of a request.
 
-    def written(request: Mapping[str, Any]) -> int:
-        item = request.get("Item") or request.get("ExpressionAttributeValues", {})
-        return max(math.ceil(size_of(item) / 1024), 1)
-
+    An update's row is taken for its values. The kind is the table, of the State table's rows what
+    stands before their first `#`.
+    """
     match target.rpartition(".")[2]:
-        case "PutItem" | "UpdateItem":
-            return written(body), 0
+        case "PutItem" | "UpdateItem" | "GetItem":
+            key = body["Item"] if "Item" in body else body["Key"]
+            requests = [(body["TableName"], key, body)]
         case "BatchWriteItem":
-            puts = [one for table in body["RequestItems"].values() for one in table]
-            return sum(written(one["PutRequest"]) for one in puts), 0
-        case "GetItem":
-            return 0, 1 if body.get("ConsistentRead") else 0.5
+            tables = body["RequestItems"].items()
+            puts = [(table, one["PutRequest"]) for table, some in tables for one in some]
+            requests = [(table, put["Item"], put) for table, put in puts]
         case "BatchGetItem":
-            tables = body["RequestItems"].values()
-            return 0, sum(len(t["Keys"]) * (1 if t.get("ConsistentRead") else 0.5) for t in tables)
-    return 0, 0
+            tables = body["RequestItems"].items()
+            requests = [(table, row, ask) for table, ask in tables for row in ask["Keys"]]
+        case _:
+            return
+    for table, key, request in requests:
+        prefix, is_state, _ = str(key["pk"]["S"]).partition("#")
+        kind = prefix if is_state else table
+        if target.endswith("GetItem"):
+            yield kind, 0, 1 if request.get("ConsistentRead") else 0.5
+        else:
+            written = request.get("Item") or request.get("ExpressionAttributeValues", {})
+            yield kind, max(math.ceil(size_of(written) / 1024), 1), 0
 
 
 def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Usage:
@@ -88,15 +106,25 @@ def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Usage:
         if service == "run":
             if name := functions.get(request["target"]):
                 _count_run(found, name, request)
-        elif service == "dynamodb":
-            writes, reads = units(request["target"], json.loads(body))
-            found.amounts["DynamoDB, write units"] += writes
-            found.amounts["DynamoDB, read units"] += reads
+            continue
+        details = found.details[functions.get(request["caller"], "")]
+        action = request["target"].rpartition(".")[2] or _action(body)
+        details[f"{service} {action}"] += 1
+        if service == "dynamodb":
+            for kind, writes, reads in rows(request["target"], json.loads(body)):
+                found.amounts["DynamoDB, write units"] += writes
+                found.amounts["DynamoDB, read units"] += reads
+                details[f"write units, {kind}"] += writes
+                details[f"read units, {kind}"] += reads
         elif service == "sns":
             _count_published(found, dict(urllib.parse.parse_qsl(body)))
         elif service == "sqs" and "ChangeMessageVisibility" in request["target"]:
             found.amounts["SQS, requests"] += 1
     return found
+
+
+def _action(body: str) -> str:
+    return dict(urllib.parse.parse_qsl(body)).get("Action", "")
 
 
 def _count_run(found: Usage, name: str, run: Mapping[str, Any]) -> None:
@@ -117,3 +145,14 @@ def _count_published(found: Usage, form: Mapping[str, str]) -> None:
     length = sum(len(text.encode()) for text in messages)
     found.amounts["SNS, requests of 64 KB"] += max(math.ceil(length / 65536), 1)
     found.amounts["SNS, GB of bodies that filters read"] += length * FILTERS[kind] / GB
+
+
+def by_function(title: str, details: Mapping[str, Mapping[str, float]], deals: int) -> list[str]:
+    """Return what each function has done for a deal, as a table in Markdown."""
+    lines = [f"| {title} | {' | '.join(details)} |", f"|{'---|' * (len(details) + 1)}"]
+    found = {what for counted in details.values() for what, number in counted.items() if number}
+    for what in sorted(found):
+        amounts = [one.get(what, 0) / deals for one in details.values()]
+        cells = [f"{amount:.3g}" if amount else "" for amount in amounts]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines

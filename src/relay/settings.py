@@ -97,6 +97,8 @@ def client(service: str, *, read_seconds: float = 2, connections: int = 16) -> C
                 max_pool_connections=connections,
                 # boto3's defaults (60 s, five attempts) are longer than a function's time.
                 retries={"total_max_attempts": 2, "mode": "standard"},
+                # boto3 would make its own anew for each request, an eighth of a request's time.
+                user_agent=f"bitrix24-relay/{os.environ.get('AWS_LAMBDA_FUNCTION_NAME', 'local')}",
             ),
         )
 

@@ -38,6 +38,15 @@ def test_every_reaction_is_in_the_template_and_the_reverse():
 
 
 @pytest.mark.parametrize("name", REACTIONS)
+def test_a_reaction_that_lists_has_the_memory_for_it(name):
+    """Less than 256 MB, of which an answer may take 100, are for reactions that list nothing."""
+    module = REACTIONS[name]["Handler"].removesuffix(".handler").replace(".", "/")
+    source = (ROOT / "src" / module).with_suffix(".py").read_text("utf-8")
+    lists = re.search(r"\.list\b|\.history\(", source)
+    assert REACTIONS[name].get("Memory", 256) >= (256 if lists else 160)
+
+
+@pytest.mark.parametrize("name", REACTIONS)
 def test_every_reaction_has_a_sample_that_its_filter_lets_through(name):
     """Switched off or on: what it is tested with is what it would get."""
     assert any(reaches(REACTIONS[name], path.stem) for path in EVENTS.glob("sqs_*.json"))

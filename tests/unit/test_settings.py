@@ -179,6 +179,20 @@ def test_clients_give_up_early():
     assert settings.client("sns") is settings.client("sns")
 
 
+@pytest.mark.usefixtures("_forgotten")
+def test_clients_name_their_function(monkeypatch):
+    """The header that names a client is made once, and has the function's name."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "relay-TrackFunction-1")
+
+    def stop(request, **_):
+        raise LookupError(request.headers["User-Agent"])
+
+    client = settings.client("sns")
+    client.meta.events.register("before-send", stop)
+    with pytest.raises(LookupError, match=r"^b'bitrix24-relay/relay-TrackFunction-1 "):
+        client.publish(TopicArn="arn:aws:sns:eu-central-1:000000000000:topic", Message="text")
+
+
 def test_a_log_line_with_half_an_emoji_is_written(monkeypatch):
     """What UTF-8 can't encode is escaped; Lambda's stdout would lose the whole line."""
     written = io.BytesIO()
