@@ -15,32 +15,23 @@ What may happen at the same time, and why it does no harm:
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from relay.portal.encoding import MAX_QUERY_BYTES
 from relay.portal.http import THREADS
 from relay.portal.pending import PendingCall
+from relay.portal.sending import Sender
 
 IDLE_TURNS = 16  # of the loop; one takes microseconds
 MAX_WAIT_SECONDS = 1.0  # the longest that a hold, or a loop that is never idle, delays a call
-
-Send = Callable[[list[PendingCall]], Awaitable[list[PendingCall]]]
 
 
 class Batcher:
     """The calls of one event loop that wait, and the requests that are scheduled for them."""
 
-    def __init__(
-        self, batch_size: Callable[[], int], take_slot: Callable[[], Awaitable[None]], send: Send
-    ) -> None:
-        """Take the functions that give the size of a batch, wait for a slot, and send calls.
-
-        `send` finishes calls, and returns those to retry after their `not_before`.
-        """
-        self._batch_size = batch_size
-        self._take_slot = take_slot
-        self._send = send
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._waiting: deque[PendingCall] = deque()
         self._unfinished: set[PendingCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,7 +43,8 @@ class Batcher:
         self._latest_start: asyncio.TimerHandle | None = None
 
     def add(self, call: PendingCall) -> None:
-        """Queue a call; its future gets the outcomes."""
+        """Queue a call; its future gets the outcomes. Raises TransientError as `Sender.accept`."""
+        self._sender.accept(call)
         self._unfinished.add(call)
         call.future.add_done_callback(lambda _: self._call_ended(call))
         self._enqueue(call)
@@ -114,7 +106,7 @@ class Batcher:
 
     def _requests_needed(self) -> int:
         """Return the number of requests that the waiting calls need."""
-        size = self._batch_size()
+        size = self._sender.batch_size()
         alone = sum(call.alone for call in self._waiting)
         reads = sum(call.is_read and not call.alone for call in self._waiting)
         writes = len(self._waiting) - alone - reads
@@ -123,7 +115,7 @@ class Batcher:
     async def _request(self) -> None:
         async with self._in_flight:
             try:
-                await self._take_slot()
+                await self._sender.take_slot()
             except BaseException as error:
                 self._scheduled -= 1
                 self._fail_newest(error)
@@ -135,7 +127,7 @@ class Batcher:
             if not calls:
                 return
             try:
-                to_retry = await self._send(calls)
+                to_retry = await self._sender.send(calls)
             except BaseException as error:  # the loop ends, or a bug
                 for call in calls:
                     call.fail(error)
@@ -154,7 +146,7 @@ class Batcher:
         # again in smaller parts, but the outcome of a write would be lost.
         if not self._waiting or self._waiting[0].alone:
             return [self._waiting.popleft()] if self._waiting else []
-        size, room, rest = self._batch_size(), MAX_QUERY_BYTES, deque[PendingCall]()
+        size, room, rest = self._sender.batch_size(), MAX_QUERY_BYTES, deque[PendingCall]()
         calls: list[PendingCall] = []
         is_read = self._waiting[0].is_read
         while self._waiting and len(calls) < size:

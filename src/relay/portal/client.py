@@ -119,9 +119,7 @@ class Portal:
             self._batchers = {
                 other: batcher for other, batcher in self._batchers.items() if not other.is_closed()
             }
-            self._batchers[loop] = Batcher(
-                self._sender.batch_size, self._sender.take_slot, self._sender.send
-            )
+            self._batchers[loop] = Batcher(self._sender)
         return self._batchers[loop]
 
     async def _call(self, method: str, params: Params) -> Result:
@@ -134,7 +132,6 @@ class Portal:
         return await asyncio.gather(*(self._call(method, params) for params in all_params))
 
     async def _outcomes(self, call: PendingCall) -> Sequence[Outcome]:
-        self._sender.accept(call)
         self._batcher().add(call)
         return await asyncio.shield(call.future)
 

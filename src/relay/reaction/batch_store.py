@@ -92,9 +92,8 @@ class BatchStore:
         name, user_id = one.record.payload.portal, portal.webhook.user_id
         author = Author(name, one.record.id, run.lease.token, user_id)
         notes = WriteNotes(self._ledger, author, run.log, one.newest)
-        if portal not in self._lookups:
-            self._lookups[portal] = Lookup(portal)
-        return OncePortal(portal, run, self._lookups[portal], notes)
+        lookup = self._lookups.setdefault(portal, Lookup(portal))
+        return OncePortal(portal, run, lookup, notes)
 
     async def store(self, one: RunningRecord) -> None:
         """Store what a run has done, and how its record ended."""

@@ -150,7 +150,7 @@ class Reaction:
         if isinstance(payload, Change):
             host = portal.webhook.host if portal else await self._portals.host(payload.portal)
             past = reader_of(payload, self.name, portal, one.run)
-            late = one.is_superseded
+            late = bool(one.newest and one.newest.is_after(payload))
             payload = replace(payload, portal_host=host, superseded=late, past=past)
         if portal and store and one.run:
             return [payload, store.portal_of(one, one.run, portal)]

@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from relay.change import Change
 from relay.errors import HungError, TransientError
 from relay.reaction import deadline
 from relay.reaction.newest import Newest
@@ -28,12 +27,6 @@ class RunningRecord:
     def has_ended(self) -> bool:
         """Whether the record is handled or has an error."""
         return self.is_handled or self.error is not None
-
-    @property
-    def is_superseded(self) -> bool:
-        """Whether a later change of the item was handled."""
-        change = self.record.payload
-        return isinstance(change, Change) and bool(self.newest and self.newest.is_after(change))
 
     def end(self, error: Exception | None) -> None:
         """Note that the reaction has ended, well if `error` is None."""
