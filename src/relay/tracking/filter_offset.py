@@ -35,7 +35,8 @@ async def measure_daily(
 ) -> None:
     """Measure the offsets that are a day old anew; `sample` has an item of a kind for each."""
     for name, (entity, item) in sample.items():
-        if clock.timestamp() - offsets.get(name, (0, 0.0))[1] < DAY_SECONDS:
+        # Measured "later" than a day from now was by a clock that has been put right since.
+        if abs(clock.timestamp() - offsets.get(name, (0, 0.0))[1]) < DAY_SECONDS:
             continue
         updated = datetime.fromisoformat(item.updated).astimezone(clock.tzinfo)
         seconds = await measure(portal, entity, item.id, updated)

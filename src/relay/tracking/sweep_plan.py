@@ -47,11 +47,11 @@ def plan(
         elif kind.baseline != DONE:
             jobs.append(ListJob(name, COMPLETION, hint_missing=kind.no_progress))
         elif (
-            now - kind.reconciled_at >= reconcile_days * DAY_SECONDS
+            _is_due(kind.reconciled_at, now, reconcile_days)
             or wanted - set(kind.parts.split())  # switched on since: all rows get them
         ):
             jobs.append(ListJob(name, RECONCILE, parts=parts))
-        elif now - kind.audited_at >= DAY_SECONDS:
+        elif _is_due(kind.audited_at, now, 1):
             mode = RECONCILE if wanted & UNHINTED else AUDIT
             jobs.append(ListJob(name, mode, parts=parts))
         else:
@@ -60,6 +60,11 @@ def plan(
             jobs.append(ListJob(name, CHANGED, since=since, up_to_id=tail))
             jobs.append(ListJob(name, NEW, after=tail))
     return jobs
+
+
+def _is_due(last: float, now: float, days: float) -> bool:
+    """Say whether a list is so many days old, or was dated by a clock that was far ahead."""
+    return now - last >= days * DAY_SECONDS or last - now > DAY_SECONDS
 
 
 def _since(document: SweepDocument, entity: str, swept_at: float, clock: datetime) -> str:

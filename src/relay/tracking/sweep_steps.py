@@ -22,6 +22,7 @@ from relay.tracking.sweep_lists import epoch, is_refusal
 from relay.tracking.sweep_state import SweepDocument
 
 SETTLING_SECONDS = 300  # from the time of a row until it is visible, at most
+AHEAD_SECONDS = 24 * 3600  # a time that is further ahead is of a clock that was put right since
 
 
 class Move(NamedTuple):
@@ -80,7 +81,7 @@ class StepHints:
         this sweep has hinted at already.
         """
         young = clock.timestamp() - self.grace_seconds
-        old = [m for m in moves if epoch(m.step.at) <= young and m.key.id not in hinted]
+        old = [m for m in moves if not _is_since(young, m, clock) and m.key.id not in hinted]
         rows = await self.mirror.heads(sorted({move.key for move in old}))
         return sorted({m.key.id for m in old if not _is_done(rows.get(m.key), m.step)})
 
@@ -93,7 +94,7 @@ class StepHints:
         """Return the last id before the first move that is not settled."""
         limit = clock.timestamp() - SETTLING_SECONDS - self.grace_seconds
         for move in moves:
-            if epoch(move.step.at) > limit:
+            if _is_since(limit, move, clock):
                 break
             before = move.step.id
         return before
@@ -120,6 +121,11 @@ class StepHints:
         items = (Key(self.portal, entity, int(row["OWNER_ID"])) for row in rows)
         moves = map(Move, items, map(Step.of, rows))
         return sorted(moves, key=lambda move: move.step.id)
+
+
+def _is_since(limit: float, move: Move, clock: datetime) -> bool:
+    """Say whether a move was made after a time; not if a clock that was far ahead dated it."""
+    return limit < epoch(move.step.at) < clock.timestamp() + AHEAD_SECONDS
 
 
 def _is_done(row: RowHead | None, step: Step) -> bool:

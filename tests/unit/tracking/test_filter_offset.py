@@ -37,6 +37,21 @@ def test_a_sweep_stores_the_offset(relay):
     assert wiring.sweep_state().read("main").filter_offsets["crm"][0] == 0
 
 
+@pytest.mark.parametrize(("days", "shift"), [(0, 0), (365, 3600)])
+def test_an_offset_that_a_wrong_clock_dated_ahead_is_measured_again(relay, days, shift):
+    """A portal's clock that is put right does not keep an old measurement for a year."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.sweep()
+    with relay.document() as document:
+        offset, measured_at = document.filter_offsets["crm"]
+        document.filter_offsets["crm"] = offset, measured_at + days * 86_400
+        document.kinds["deal"].audited_at = 0  # so that the item is listed
+    relay.portal.filter_shift = -3600
+    relay.sweep()
+    assert wiring.sweep_state().read("main").filter_offsets["crm"][0] == shift
+
+
 def test_an_item_without_a_time_measures_nothing(relay):
     """An item without a time of change is mirrored, and not used for the measurement."""
     relay.portal.put(2, 1, title="a", updatedTime="")

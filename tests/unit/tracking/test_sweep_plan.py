@@ -190,6 +190,17 @@ def test_daily_and_weekly_lists_are_due_by_the_portals_clock(field, mode):
         assert (jobs[0].mode == mode) is due
 
 
+@pytest.mark.parametrize(("field", "mode"), [("audited_at", AUDIT), ("reconciled_at", RECONCILE)])
+@pytest.mark.parametrize(("ahead", "due"), [(5, False), (DAY_SECONDS + 1, True)])
+def test_a_list_that_a_wrong_clock_dated_ahead_is_due(field, mode, ahead, due):
+    """Once a portal's clock is put right, lists do not wait until the time that it once told."""
+    kind = KindProgress(DONE, swept_at=NOW, audited_at=NOW, reconciled_at=NOW)
+    setattr(kind, field, NOW + ahead)
+    clock = datetime.fromtimestamp(NOW, PORTAL_ZONE)
+    jobs = plan(SweepDocument({"deal": kind}), clock, 7, PartsSetting())
+    assert (jobs[0].mode == mode) is due
+
+
 def test_an_audit_hints_at_every_difference_but_deletions_that_are_known():
     """An audit compares young items too, and an item known as deleted is not read each day."""
     times = {"updated": "2026-03-01T09:00:00Z", "read_at": NOW}

@@ -82,6 +82,16 @@ def test_an_old_move_is_settled(deals):
     assert settled(deals) == 4
 
 
+def test_a_move_that_a_wrong_clock_dated_ahead_is_found_and_settled(deals):
+    """A move from a year ahead does not keep later ones from being settled."""
+    year = 365 * DAY_SECONDS
+    now = datetime.now(UTC).timestamp() - datetime.fromisoformat(at(0)).timestamp()
+    deals.portal.step(2, 2, "WON", now + year)
+    deals.portal.step(2, 3, "LOST", 1)
+    assert sorted(change.id for change in found(deals)) == ["2", "3"]
+    assert settled(deals) == 5
+
+
 def test_moves_of_items_without_a_row_are_left_to_their_list(deals):
     """An item that the mirror does not know, or knows as deleted, gets no hint for its moves."""
     deals.portal.step(2, 99, "WON", 1)
