@@ -47,7 +47,7 @@ what it holds where nobody said, which is JSON or a token of `tokens.py`. Flags 
 and: `n` a number in a `text` family, `t` a text in a `native` one, `g` shown by get alone, `s` only
 by a list that selects it, `o` where it has a value, `w` never; `h` never listed by `fields`, `U`
 filled by every update, `V` asked for by every update; `q` four decimals; a number in lists (`l`),
-in answers of add (`a`), of update (`u`).
+in answers of get (`e`), add (`a`), update (`u`).
 """
 
 import json

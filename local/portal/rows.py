@@ -75,7 +75,9 @@ def show(family: Family, row: Row, operation: str = "get") -> Row:
         value = row.get(key, family.blank.get(key))
         if value is None and "o" in field.flags:
             continue
-        numeric = {"list": "l", "add": "a", "update": "u"}.get(operation, " ") in field.flags
+        numeric = {"get": "e", "list": "l", "add": "a", "update": "u"}.get(
+            operation, " "
+        ) in field.flags
         view[field.name] = value if numeric else _shown(family, field, value)
     run_hook(family.table, "show", family, row, view, operation)
     return view

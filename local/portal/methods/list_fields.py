@@ -5,25 +5,11 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
-from local.portal.methods.lists import list_of
 from local.portal.php import entries
 from local.portal.rows import hook, show, table_of
 from local.portal.table import Row
 
 _FIELD = FAMILIES["lists.field"]
-_TYPES = {"S": "Text", "N": "Number", "L": "List", "F": "File", "G": "Section", "E": "Element"}
-_TYPES |= {"S:Date": "Date", "S:DateTime": "Date and time", "S:HTML": "Text with marks"}
-_TYPES |= {
-    "S:Money": "Money",
-    "S:employee": "Employee",
-    "S:ECrm": "CRM item",
-    "N:Sequence": "Counter",
-}
-_TYPES |= {"S:DiskFile": "File of the disk", "E:EList": "Element of a list"}
-_SYSTEM = (
-    *("SORT", "ACTIVE_FROM", "ACTIVE_TO", "PREVIEW_PICTURE", "PREVIEW_TEXT", "DETAIL_PICTURE"),
-    *("DETAIL_TEXT", "CREATED_BY", "TIMESTAMP_X", "MODIFIED_BY"),
-)
 
 
 @hook("lists.field", "check")
@@ -32,7 +18,7 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
     if old is None:
         kind = str(values["TYPE"])
         same = {"IBLOCK_ID": values["IBLOCK_ID"], "CODE": values.get("CODE")}
-        if kind in _SYSTEM:
+        if len(kind.partition(":")[0]) > 1:  # a field of the system
             values["FIELD_ID"] = kind
         elif not values.get("CODE"):
             raise RestError("ERROR_SAVE_FIELD", "Please fill the code fields")
@@ -59,10 +45,3 @@ def field_get(call: Call) -> Any:
     name = {"FIELD_ID": "NAME", "SORT": 10, "NAME": "Name", "IS_REQUIRED": "Y", "MULTIPLE": "N"}
     name |= {"DEFAULT_VALUE": "", "TYPE": "NAME"}
     return {"NAME": name} | {row["FIELD_ID"]: show(_FIELD, row) for row in rows}
-
-
-@method("lists.field.type.get", "lists")
-def field_types(call: Call) -> Any:
-    """Types that a field of a list may have."""
-    list_of(call)
-    return {name: name.replace("_", " ").capitalize() for name in _SYSTEM} | _TYPES

@@ -121,17 +121,6 @@ def set_section(call: Call) -> Any:
     return {"productPropertySection": show(family, row) | texts}
 
 
-@method("catalog.productPropertyFeature.getAvailableFeaturesByProperty", "catalog")
-def available_features(call: Call) -> Any:
-    """What can be switched on for a property."""
-    number = int_or_none(call.get("propertyid"))
-    if table_of(call, FAMILIES["catalog.productProperty"]).get(number or 0) is None:
-        raise FAMILIES["catalog.productPropertyFeature"].error("get", "missing")
-    names = {"LIST_PAGE_SHOW": "Show in lists", "DETAIL_PAGE_SHOW": "Show on the product's page"}
-    rows = [{"featureId": k, "featureName": v, "moduleId": "iblock"} for k, v in names.items()]
-    return {"features": rows}
-
-
 @hook("catalog.productImage", "before")
 def of_product(call: Call) -> None:
     """A new image names its product among its fields."""

@@ -22,13 +22,6 @@ _LINKED = (
 _STATUSES = {"IN_WORK", "SUCCESS", "WRONG_NUMBER", "STOP_CALLING"}
 
 
-@hook("crm.requisite.link", "show")
-def show_link(_family: Any, _row: Row, view: Row, operation: str) -> None:
-    """The page of `get` has numbers where that of `list` has texts."""
-    if operation == "get":
-        view |= {name: int(view[name]) for name in ("ENTITY_TYPE_ID", "ENTITY_ID")}
-
-
 @hook("crm.requisite.link", "check")
 def check_link(call: Call, values: Row, old: Row | None) -> None:
     """What is linked must be there: the client's requisite and account, and those of one's own."""
