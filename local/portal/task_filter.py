@@ -10,25 +10,11 @@ from local.portal.clock import Clock
 from local.portal.php import entries, values_of
 from local.portal.table import Row
 from local.portal.task_fields import snake
+from local.portal.task_view import TEMPLATE
 
 _COMPARISONS = (">", ">=", "<", "<=")
-
-
 # Names of filter and order that are not those of a task's own fields [tasks-task-list.md]
-ALIASES = {
-    "REAL_STATUS": "status",
-    "STATUS_COMPLETE": "status",
-    "TAG": "tags",
-    "ACCOMPLICE": "accomplices",
-    "AUDITOR": "auditors",
-    "CREATED_BY_LAST_NAME": "createdBy",
-    "RESPONSIBLE_LAST_NAME": "responsibleId",
-    "FAVORITE": "favoriteOf",
-    "SORTING": "sorting",
-    "IS_PINNED": "isPinned",
-    "IS_PINNED_IN_GROUP": "isPinnedInGroup",
-    "DEPENDS_ON": "dependsOn",
-}
+ALIASES: dict[str, str] = TEMPLATE["aliases"]
 _DONE, _OVERDUE = "5", "-1"
 
 

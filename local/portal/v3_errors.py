@@ -1,21 +1,14 @@
 """How REST 3.0 says no: an object with a code, a text, and what is wrong with each field."""
 
+import tomllib
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self
 
 from local.portal.errors import RestError
+from local.portal.schema import DATA
 
 PREFIX = "BITRIX_REST_V3_EXCEPTION_"
-# Errors of the older API that v3 says in words of its own
-_CODES = {
-    "NO_AUTH_FOUND": ("ACCESSDENIEDEXCEPTION", HTTPStatus.UNAUTHORIZED),
-    "INVALID_CREDENTIALS": ("ACCESSDENIEDEXCEPTION", HTTPStatus.UNAUTHORIZED),
-    "INVALID_REQUEST": ("ACCESSDENIEDEXCEPTION", HTTPStatus.UNAUTHORIZED),
-    "expired_token": ("ACCESSDENIEDEXCEPTION", HTTPStatus.UNAUTHORIZED),
-    "insufficient_scope": ("INSUFFICIENTSCOPEEXCEPTION", HTTPStatus.FORBIDDEN),
-    "ERROR_METHOD_NOT_FOUND": ("METHODNOTFOUNDEXCEPTION", HTTPStatus.NOT_FOUND),
-    "1048582": ("ACCESSDENIEDEXCEPTION", HTTPStatus.FORBIDDEN),
-}
+DATA_V3: dict[str, Any] = tomllib.loads((DATA / "v3.toml").read_text(encoding="utf-8"))
 
 
 class V3Error(RestError):
@@ -33,8 +26,8 @@ class V3Error(RestError):
         """Take an error of the older API over."""
         if isinstance(error, cls):
             return error
-        code, status = _CODES.get(str(error.code), ("", error.status))
-        made = cls(code, error.text, status)
+        code, _, status = DATA_V3["codes"].get(str(error.code), "").partition("|")
+        made = cls(code, error.text, int(status or error.status))
         made.name = PREFIX + code if code else str(error.code)
         return made
 
@@ -75,3 +68,10 @@ def denied() -> V3Error:
 def unknown_method(name: str) -> V3Error:
     """No such method in v3."""
     return V3Error("METHODNOTFOUNDEXCEPTION", f"Method `{name}` not found", HTTPStatus.NOT_FOUND)
+
+
+def check_type(name: str, kind: str, value: object) -> None:
+    """Refuse a value that is not of its field's type; times are texts."""
+    types = {"int": int, "array": list, "object": dict}
+    if not isinstance(value, types.get(kind, str)) or isinstance(value, bool):
+        raise wrong_type(name, kind)

@@ -1,18 +1,15 @@
 """What REST 3.0 asks of a list: select, filter, order, pagination [rest-v3.md]."""
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from local.portal.schema import DATA
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, invalid, unknown_field, wrong_type
+from local.portal.v3_errors import DATA_V3, V3Error, check_type, invalid, unknown_field, wrong_type
 
 Test = Callable[[Row], bool]
-RECORDS: dict[str, Row] = tomllib.loads((DATA / "v3.toml").read_text(encoding="utf-8"))
 _OPERATORS = {"=", "!=", ">", ">=", "<", "<=", "in", "between"}
 _LIMIT, _MOST = 50, 1000
 _DEPTH = 20  # of conditions within conditions
@@ -29,7 +26,7 @@ class Dto:
     marks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for line in RECORDS[self.name]["fields"].strip().splitlines():
+        for line in DATA_V3[self.name]["fields"].strip().splitlines():
             names, kind, marks = (*line.split(), "")[:3]
             name, _, key = names.partition(":")
             self.keys[name], self.types[name], self.marks[name] = key or name, kind, marks
@@ -148,8 +145,7 @@ def _comparable(dto: Dto, name: str, value: Any) -> Any:
             return datetime.fromisoformat(value).timestamp()
         except ValueError:
             raise wrong_type(name, kind) from None
-    if isinstance(value, bool) or not isinstance(value, int if kind == "int" else str):
-        raise wrong_type(name, kind)
+    check_type(name, "int" if kind == "int" else "string", value)
     return value
 
 

@@ -10,12 +10,12 @@ from local.portal.php import int_or_none
 from local.portal.table import Row, Table
 from local.portal.v3_errors import (
     V3Error,
+    check_type,
     denied,
     invalid,
     missing,
     unfilled,
     unknown_field,
-    wrong_type,
 )
 from local.portal.v3_fields import field_methods
 from local.portal.v3_query import Dto, read_list, read_select
@@ -45,8 +45,7 @@ def _fields(call: V3Call, *needed: str) -> Row:
     for name in needed:
         if fields.get(name) in (None, ""):
             raise unfilled(name, f'The required field "{name}" is not filled')
-        if not isinstance(fields[name], int if _RESULT.types[name] == "int" else str):
-            raise wrong_type(name, _RESULT.types[name])
+        check_type(name, _RESULT.types[name], fields[name])
     return fields
 
 
@@ -129,11 +128,10 @@ def _list(call: V3Call) -> Any:
 
 def _attach(call: V3Call) -> Any:
     """Attach files of the disk to a task."""
-    for name, kind, word in (("taskId", int, "int"), ("fileIds", list, "array")):
+    for name in ("taskId", "fileIds"):
         if call.params.get(name) is None:
             raise missing(name)
-        if not isinstance(call.params[name], kind):
-            raise wrong_type(name, word)
+        check_type(name, _RESULT.types[name], call.params[name])
     row = _task(call, call.params["taskId"])
     objects = call.portal.tables.get("disk.object", Table())
     if any(objects.get(int_or_none(one) or 0) is None for one in call.params["fileIds"]):

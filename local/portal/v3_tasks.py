@@ -13,7 +13,7 @@ from local.portal.errors import RestError
 from local.portal.portal import Portal
 from local.portal.run import run_method
 from local.portal.table import Row
-from local.portal.v3_errors import V3Error, denied, invalid, missing, wrong_type
+from local.portal.v3_errors import V3Error, check_type, denied, invalid, missing
 from local.portal.v3_fields import field_methods
 from local.portal.v3_query import read_list, read_select
 from local.portal.v3_view import TASK, stored, view
@@ -65,9 +65,8 @@ class V3Call:
         value = self.params.get("id")
         if value is None:
             raise missing("id")
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise wrong_type("id", "int")
-        return value
+        check_type("id", "int", value)
+        return int(value)
 
     def existing(self) -> int:
         """Read the id of a task that is there; to others nobody has access."""

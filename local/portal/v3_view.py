@@ -10,7 +10,7 @@ from local.portal.portal import Portal
 from local.portal.schema import DATA
 from local.portal.table import Row
 from local.portal.task_view import TEMPLATE
-from local.portal.v3_errors import invalid, missing, unknown_field, wrong_type
+from local.portal.v3_errors import check_type, invalid, missing, unknown_field
 from local.portal.v3_query import Dto
 
 BLANK: Row = json.loads((DATA / "task_v3.json").read_text(encoding="utf-8"))
@@ -108,11 +108,9 @@ def stored(portal: Portal, fields: Any, *, new: bool) -> Row:
 
 def _taken(name: str, value: Any) -> Any:
     kind = TASK.types[name]
-    types: dict[str, type] = {"int": int, "array": list}
     if value is None:
         return None
-    if not isinstance(value, types.get(kind, str)) or isinstance(value, bool):
-        raise wrong_type(name, kind)
+    check_type(name, kind, value)
     if name not in _WORDS:
         return value
     code = next((code for code, word in _WORDS[name].items() if word == value), None)

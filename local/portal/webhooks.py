@@ -1,27 +1,18 @@
 """Incoming and outgoing webhooks as they are made in Developer resources."""
 
+import json
 import secrets
 import string
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from local.portal.schema import DATA
+
+_NAMES: dict[str, list[str]] = json.loads((DATA / "scopes.json").read_text(encoding="utf-8"))
 # What can be ticked; `basic` comes with every webhook [common/system/scope.md]
-SCOPES = (
-    *("crm", "task", "im", "user", "user_brief", "user_basic", "user.userfield", "bizproc"),
-    *("disk", "department", "userfieldconfig", "catalog", "lists", "calendar", "timeman"),
-    *("main", "sonet_group", "socialnetwork"),
-)
+SCOPES = tuple(_NAMES["simulated"])
 # What the scopes of a portal are beside, of which nothing is simulated
-OTHER_SCOPES = (
-    *("ai_admin", "appform", "baas", "biconnector", "booking", "calendarmobile", "call"),
-    *("cashbox", "catalogmobile", "configuration.import", "contact_center", "delivery"),
-    *("documentgenerator", "entity", "forum", "humanresources.hcmlink", "iblock", "im.import"),
-    *("imbot", "imconnector", "imopenlines", "intranet", "landing", "landing_cloud", "log"),
-    *("mailservice", "messageservice", "mobile", "notifications", "pay_system"),
-    *("placement", "pull", "pull_channel", "rating", "rest", "rpa", "sale", "salescenter"),
-    *("sign.b2e", "smile", "tasks", "tasks_extended"),
-    *("tasksmobile", "telephony", "userconsent", "vote"),
-)
+OTHER_SCOPES = tuple(_NAMES["others"])
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

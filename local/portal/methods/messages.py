@@ -1,8 +1,9 @@
 """Notifications and messages [api-reference/chats/]; none of these can be repeated harmlessly."""
 
+from functools import partial
 from typing import Any
 
-from local.portal.call import Call, method
+from local.portal.call import Call, method, methods
 from local.portal.chats import chat_of, no_access, say, table
 from local.portal.errors import RestError
 from local.portal.php import int_or_none
@@ -11,7 +12,7 @@ from local.portal.table import Row
 _ATTACH_LIMIT = 60_000  # characters
 
 
-def _notify(call: Call, kind: str) -> Any:
+def _notify(kind: str, call: Call) -> Any:
     user, message = call.number("user_id", "to"), str(call.get("message"))
     _check_attach(call)
     portal = call.portal
@@ -68,23 +69,13 @@ def _check_beside(call: Call, chat: int, *, old: bool = False) -> None:
         raise RestError("REPLY_FROM_OTHER_CHAT_ERROR", text)
 
 
-@method("im.notify.system.add", "im")
-def notify_system(call: Call) -> Any:
-    """Notify somebody in the system's name."""
-    return _notify(call, "system")
-
-
-@method("im.notify.personal.add", "im")
-def notify_personal(call: Call) -> Any:
-    """Notify somebody in the owner's name."""
-    return _notify(call, "personal")
-
-
-@method("im.notify", "im")
-def notify(call: Call) -> Any:
+def _older(call: Call) -> Any:
     """The older spelling of both, which some clients still call."""
-    kind = "personal" if call.text("type").upper() == "USER" else "system"
-    return _notify(call, kind)
+    return _notify("personal" if call.text("type").upper() == "USER" else "system", call)
+
+
+_NOTIFY = {f"im.notify.{kind}.add": partial(_notify, kind) for kind in ("system", "personal")}
+methods("im", _NOTIFY | {"im.notify": _older})
 
 
 @method("im.message.add", "im")
