@@ -17,10 +17,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from relay.portal.encoding import MAX_QUERY_BYTES
 from relay.portal.http import THREADS
-from relay.portal.pending import PendingCall
+from relay.portal.pending import PendingCall, keep_until_done
 from relay.portal.sending import Sender
 
 IDLE_TURNS = 16  # of the loop; one takes microseconds
@@ -33,7 +34,7 @@ class Batcher:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._waiting: deque[PendingCall] = deque()
-        self._unfinished: set[PendingCall] = set()
+        self._unfinished: set[asyncio.Future[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = asyncio.Semaphore(THREADS)
         self._scheduled = 0  # requests that wait for their slot
@@ -45,8 +46,7 @@ class Batcher:
     def add(self, call: PendingCall) -> None:
         """Queue a call; its future gets the outcomes. Raises TransientError as `Sender.accept`."""
         self._sender.accept(call)
-        self._unfinished.add(call)
-        call.future.add_done_callback(lambda _: self._call_ended(call))
+        keep_until_done(call.future, self._unfinished)
         self._enqueue(call)
 
     @contextmanager
@@ -62,7 +62,7 @@ class Batcher:
     async def finish(self) -> None:
         """Wait until every call has ended, those of cancelled callers included."""
         while self._unfinished:
-            await asyncio.wait([call.future for call in self._unfinished])
+            await asyncio.wait(self._unfinished)
 
     def _enqueue(self, call: PendingCall) -> None:
         delay = call.not_before - time.time()
@@ -101,8 +101,7 @@ class Batcher:
         for _ in range(self._requests_needed() - self._scheduled):
             self._scheduled += 1
             task = asyncio.get_running_loop().create_task(self._request())
-            self._tasks.add(task)
-            task.add_done_callback(self._task_ended)
+            keep_until_done(task, self._tasks)
 
     def _requests_needed(self) -> int:
         """Return the number of requests that the waiting calls need."""
@@ -159,13 +158,3 @@ class Batcher:
             calls.append(call)
         self._waiting.extendleft(reversed(rest))
         return calls
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # read here, as asyncio would log it: the calls have failed with it
-
-    def _call_ended(self, call: PendingCall) -> None:
-        self._unfinished.discard(call)
-        if not call.future.cancelled():
-            call.future.exception()  # read here, as asyncio would log it: a caller may be cancelled

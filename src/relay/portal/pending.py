@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import Any
 
 from relay.errors import CallError, NotForBatchError
 from relay.portal.api import Commands, Outcome, Params
@@ -30,6 +31,18 @@ class Command:
     def query(self) -> str:
         """Return `method?query` for a batch; raises NotForBatchError if no query is possible."""
         return f"{self.method}?{to_query(self.params)}"
+
+
+def keep_until_done[F: asyncio.Future[Any]](future: F, among: set[F]) -> None:
+    """Keep a future in a set until it is done; its error is read, or asyncio would log it."""
+
+    def forget(_: object) -> None:
+        among.discard(future)
+        if not future.cancelled():
+            future.exception()
+
+    among.add(future)
+    future.add_done_callback(forget)
 
 
 class PendingCall:

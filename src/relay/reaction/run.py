@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from relay.portal.pending import keep_until_done
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
 
@@ -37,13 +38,12 @@ class Run:
         self.log = log
         self.replayed = 0
         self.busy_until = 0.0  # epoch s; until then a request without an answer may be running
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def finish_even_if_cancelled[T](self, write: Coroutine[object, None, T]) -> T:
         """Return the result of a write, which is finished even if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(write)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        keep_until_done(task, self._tasks)
         return await asyncio.shield(task)
 
     async def settled(self) -> None:
@@ -69,8 +69,3 @@ class Run:
                 await self.lease.end(self.busy_until)
         except Exception as trouble:  # noqa: BLE001  the write has been done, the record may go
             self.log("not recorded", reason=str(trouble))
-
-    def _ended(self, task: asyncio.Task[object]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # the caller may be gone
