@@ -37,7 +37,7 @@ class KilledCommand:
 
     def __init__(self, aws: LocalAws, arguments: Sequence[str]) -> None:
         self._notes = aws.folder / arguments[0]
-        self._notes.touch()
+        self._notes.write_text("")
         self._environment = os.environ | credentials(aws.endpoint)
         self._command = [sys.executable, "-m", "bench.killed", str(self._notes), *arguments]
 

@@ -1,15 +1,17 @@
 """Do killed commands hand over each record once? `python -m bench.redrive [RECORDS]`.
 
 `redrive` and then `replay` run as processes on the local AWS, are ended by SIGKILL at random times
-and started anew, until nothing is left. Meanwhile the deployed follow_up handles what they sent: it
-makes a task and a comment for each record. Letters that a killed redrive held come back in 20 s.
+and started anew, until nothing is left. Meanwhile the deployed follow_up handles what they sent, or
+at the end, if it is paused: a task and a comment for each record. Letters that a killed redrive
+held come back in 20 s.
 """
 
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import batched
 from typing import Any
 
@@ -34,9 +36,9 @@ POLL_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run both commands; return 1 where it was not each once.
+    """Run all phases; return 1 where a record was not handled once.
 
-    `arguments` are the numbers of records and kills, and a seed.
+    `arguments` are the numbers of records and kills of each, and a seed.
     """
     given = [int(one) for one in arguments]
     records, kills, seed = (*given, *(RECORDS, KILLS, SEED)[len(given) :])
@@ -45,24 +47,19 @@ def main(arguments: Sequence[str]) -> int:
     with LocalAws() as aws, DemoPortal(plan="unlimited") as portal:
         stack = deploy(aws, PortalRate="50", PortalBurst="2500")
         connect(aws, portal, stack)
-        for asked, fill in (
-            (["redrive", "NAME=follow_up"], put_letters),
-            (["replay", "NAME=follow_up", "SINCE=1h"], put_history),
-        ):
+        for title, asked, fill in PHASES:
             ids: list[int] = portal.admin("seed", deals=records, events=False)["deals"]
             fill(aws, stack, ids)
-            began = time.monotonic()
-            command = KilledCommand(aws, asked)
-            killed = command.run(kills, chance)
+            command, began = KilledCommand(aws, asked), time.monotonic()
+            with paused(aws, stack) if "paused" in title else nullcontext():
+                killed = command.run(kills, chance)
             left = await_empty(aws, stack)
             took = time.monotonic() - began
             tasks, comments = made(portal)
-            rest = [] if command.finds_nothing() else ["it does not say that nothing is left"]
-            found = [*judge(ids, tasks, comments, left), *rest]
-            faults += found
-            table = Table(
-                title=f"{asked[0]}, killed {killed.kills.total()} times", show_header=False
-            )
+            found = judge(ids, tasks, comments, left)
+            if not command.finds_nothing():
+                found.append("it does not say that nothing is left")
+            table = Table(title=title, show_header=False)
             for what, times in killed.kills.most_common():
                 table.add_row(f"killed in {what}", str(times))
             table.add_row("records sent, at most", str(killed.sent))
@@ -72,7 +69,18 @@ def main(arguments: Sequence[str]) -> int:
             table.add_row("… until all was handled", f"{took:.0f}")
             Console().print(table)
             print("\n".join(found or ["each deal has one task and one comment; nothing is left"]))
+            faults += found
     return 1 if faults else 0
+
+
+@contextmanager
+def paused(aws: LocalAws, stack: Stack) -> Iterator[None]:
+    """Stop follow_up, as `make pause` does: what is sent again and again waits with its copies."""
+    functions, name = aws.client("lambda"), stack.resources["FollowUpFunction"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    yield
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
 def connect(aws: LocalAws, portal: DemoPortal, stack: Stack) -> None:
@@ -158,6 +166,13 @@ def judge(ids: Sequence[int], tasks: Counter[int], comments: Counter[int], left:
             faults += [f"{len(wrong)} deals have {how} {what}: {wrong[:3]} …"] * bool(wrong)
     return faults
 
+
+REPLAY = ["replay", "NAME=follow_up", "SINCE=1h"]
+PHASES = (
+    ("redrive", ["redrive", "NAME=follow_up"], put_letters),
+    ("replay", REPLAY, put_history),
+    ("replay, follow_up paused", REPLAY, put_history),
+)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
