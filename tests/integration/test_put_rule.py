@@ -19,8 +19,9 @@ from relay.tracking import refresh
 from relay.tracking.difference import change_of
 from relay.tracking.hint import EVENT, SWEEP, Hint
 from relay.tracking.mirror import Mirror
-from relay.tracking.refresh import Rules
+from relay.tracking.part_read import Rules
 from relay.tracking.row import ITEM, TOMBSTONE, Key, Row, RowHead
+from relay.tracking.sweep_state import DONE, KindProgress, SweepDocument
 from tests import put_rule
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_portal import ItemsPortal, make_tables
@@ -38,7 +39,7 @@ SCRIPTS = [
     ["a", 0, 0, "b", 1, 1, 1, "a", 0, 0, 0],
     [0, 1, 2, 0, "a", 1, "b", 2, 2, 1, 0],
 ]
-RULES = Rules(is_baselined=lambda _entity: True, allow=lambda wanted: wanted)
+RULES = Rules(document=SweepDocument({"deal": KindProgress(DONE)}), allow=lambda wanted: wanted)
 WHOLE = ["*"]
 
 

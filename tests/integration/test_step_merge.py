@@ -18,9 +18,8 @@ from relay.tracking import part_read, refresh, sweep_steps
 from relay.tracking.difference import change_of
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror
-from relay.tracking.part_read import PartRules
+from relay.tracking.part_read import Rules
 from relay.tracking.parts import PartsSetting
-from relay.tracking.refresh import Rules
 from relay.tracking.row import Key, Row
 from relay.tracking.steps import StepLog, merge
 from relay.tracking.sweep_state import KindProgress, SweepDocument
@@ -113,11 +112,7 @@ class Run:
     async def read(self, item, **about):
         """Handle one hint; it comes back where it was not done."""
         key = Key("main", "deal", item)
-        rules = Rules(
-            is_baselined=lambda _entity: not about.get("baseline"),
-            allow=lambda wanted: wanted,
-            parts=PartRules(setting=ALL_STEPS, settled=self.document.settled_step),
-        )
+        rules = Rules(document=self.document, allow=lambda wanted: wanted, setting=ALL_STEPS)
         done = False
         try:
             hint = Hint(key, **about)

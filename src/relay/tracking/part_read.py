@@ -18,7 +18,13 @@ from relay.portal import PortalApi
 from relay.portal.api import Result
 from relay.tracking.commands import PAGE
 from relay.tracking.part_chunks import Chunk, Found, Outcome, by_item, chunks_of, fetch_together
-from relay.tracking.part_rows import fetch_contacts, fetch_products, fetch_requisites, weigh
+from relay.tracking.part_rows import (
+    Singles,
+    fetch_contacts,
+    fetch_products,
+    fetch_requisites,
+    weigh,
+)
 from relay.tracking.parts import (
     CONTACTS,
     FIELD_OF_PART,
@@ -30,21 +36,24 @@ from relay.tracking.parts import (
 )
 from relay.tracking.row import Key, RowHead
 from relay.tracking.steps import HISTORY_METHOD, Step, StepLog, merge
+from relay.tracking.sweep_state import SweepDocument
 
 STEP_ROOM = 1.25  # steps that an item may have made since it was read
 # Announced steps are left out of answers: of items with a few of them, and so many in a command.
 FEW_ANNOUNCED, MOST_LEFT_OUT = 2, 500
 
 
-@dataclass(frozen=True, slots=True)
-class PartRules:
-    """Which parts are read, and what earlier readings have learned of a portal."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """All that a reading depends on beside its hints."""
 
+    document: SweepDocument
+    allow: Callable[[int], int]  # of so many that vanished without an event, how many may be put
+    grace_seconds: float = 0  # a vanished item is left to its event for so long
     setting: PartsSetting = NOTHING
-    # By kind: an id of the stage history up to which all rows were visible; None for unknown.
-    settled: Callable[[str], int | None] = lambda _entity: None
     # By kind: until when one owner a command is asked for, in seconds of the monotonic clock.
-    single_owners: dict[str, float] = field(default_factory=dict)
+    single_owners: Singles = field(default_factory=dict)
+    count: Callable[[str, int], None] = lambda _metric, _number: None
 
 
 class PartView(NamedTuple):
@@ -62,7 +71,7 @@ type PartViews = dict[Key, PartView | Exception]
 
 
 async def fetch_parts(
-    portal: PortalApi, bases: Mapping[Key, RowHead], added: Callable[[Key], bool], rules: PartRules
+    portal: PortalApi, bases: Mapping[Key, RowHead], added: Callable[[Key], bool], rules: Rules
 ) -> PartViews:
     """Return the parts of each item, or the error for which its hint comes back.
 
@@ -70,7 +79,7 @@ async def fetch_parts(
     """
     counts = Counter(key.entity for key in bases)
     # Before anything is read: what is settled meanwhile may not be in the answers.
-    settled = {entity: rules.settled(entity) for entity in counts}
+    settled = {entity: rules.document.settled_step(entity) for entity in counts}
     wanted = {entity: rules.setting.of(entity) for entity in counts}
     logs: dict[Key, StepLog] = {}
     for key, base in bases.items():

@@ -4,8 +4,7 @@ DESIGN 3.1 is the specification: base, read, put; one more reading after a confl
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from relay.errors import GoneTypeError, HeldError, TransientError
 from relay.kinds import kind_of
@@ -14,7 +13,7 @@ from relay.portal.api import Result
 from relay.tracking.commands import RESULT_FIELDS
 from relay.tracking.hint import Hint
 from relay.tracking.mirror import Mirror, needs_another_reading
-from relay.tracking.part_read import PartRules, PartView, fetch_parts
+from relay.tracking.part_read import PartView, Rules, fetch_parts
 from relay.tracking.parts import RESULTS, STEPS
 from relay.tracking.portal_read import PortalView, Views, fetch_items
 from relay.tracking.projection import (
@@ -39,18 +38,6 @@ from relay.tracking.steps import to_text
 
 # Enough, except for an ADD event beside others: after a second conflict its hint comes back.
 READINGS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """All that a refresh depends on beside the hints."""
-
-    is_baselined: Callable[[str], bool]  # whether the first filling of a kind is complete
-    allow: Callable[[int], int]  # of so many that vanished without an event, how many may be put
-    zone: int | None = None  # the offset of the portal's clock, in seconds; None: not known
-    grace_seconds: float = 0  # a vanished item is left to its event for so long
-    parts: PartRules = field(default_factory=PartRules)
-    count: Callable[[str, int], None] = lambda _metric, _number: None
 
 
 async def refresh_items(
@@ -94,9 +81,7 @@ async def _read(
     }
     views, parts = await asyncio.gather(
         fetch_items(portal, pending, deleted, early),
-        fetch_parts(
-            portal, pending, lambda key: _is_added(hints[key], pending[key], rules), rules.parts
-        ),
+        fetch_parts(portal, pending, lambda key: _is_added(hints[key], pending[key], rules), rules),
     )
     await _hold(views, pending, rules)
     rows = []
@@ -134,7 +119,7 @@ async def _hold(views: Views, pending: Mapping[Key, RowHead], rules: Rules) -> N
 
 def _is_quiet(hint: Hint, rules: Rules) -> bool:
     """Say whether an item is not announced if this is its first row."""
-    return not hint.added and (hint.baseline or not rules.is_baselined(hint.key.entity))
+    return not hint.added and (hint.baseline or not rules.document.is_baselined(hint.key.entity))
 
 
 def _is_added(hint: Hint, base: RowHead, rules: Rules) -> bool:
@@ -148,7 +133,7 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
     text = updated = names = extra = ""
     read = part.read
     # What is switched off is forgotten: the first reading after it is switched on is quiet.
-    log = base.step_log if STEPS in rules.parts.setting.of(entity) else None
+    log = base.step_log if STEPS in rules.setting.of(entity) else None
     if view.item is not None:
         log = part.step_log
         rules.count("parts_unread", part.refused)
@@ -174,7 +159,7 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
         read_at=view.read_at,
         via=hint.via,
         names=names,
-        zone=rules.zone,
+        zone=rules.document.zone,
         parts=read,
         extra=extra,
         row_count=part.row_count,

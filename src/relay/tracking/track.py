@@ -14,9 +14,9 @@ from relay import settings
 from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.tracking import wiring
 from relay.tracking.hint import Hint
-from relay.tracking.part_read import PartRules
+from relay.tracking.part_read import Rules
 from relay.tracking.parts import parse as parse_parts
-from relay.tracking.refresh import Rules, refresh_items
+from relay.tracking.refresh import refresh_items
 from relay.tracking.requisite_owners import with_owners
 from relay.tracking.row import Key
 from relay.tracking.sweep_state import SweepDocument
@@ -91,17 +91,12 @@ async def _refresh_portal(
     await asyncio.to_thread(_note_events, name, hints, now)
     document = await asyncio.to_thread(_document, name, {key.entity for key in hints})
     rows = sum(kind.item_count for kind in document.kinds.values())
-    parts = PartRules(
-        setting=setting,
-        settled=document.settled_step,
-        single_owners=_single_owners[name],
-    )
     rules = Rules(
-        is_baselined=document.is_baselined,
+        document=document,
         allow=lambda wanted: wiring.brake().take(name, wanted, rows, now),
-        zone=document.zone,
         grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
-        parts=parts,
+        setting=setting,
+        single_owners=_single_owners[name],
         count=_count,
     )
     failed = await refresh_items(hints, portal, wiring.mirror(), rules)

@@ -5,7 +5,8 @@ import time
 
 from relay.tracking import refresh, wiring
 from relay.tracking.hint import Hint
-from relay.tracking.refresh import Rules
+from relay.tracking.part_read import Rules
+from relay.tracking.sweep_state import DONE, KindProgress, SweepDocument
 from tests.tracking_aws import KEY, OLD, changes, metric, row
 from tests.tracking_queues import URL
 
@@ -111,7 +112,7 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
 def test_a_counter_is_optional(relay):
     """A refresh works without a function that counts."""
     relay.portal.put(2, 1, title="a")
-    rules = Rules(is_baselined=lambda _entity: True, allow=lambda wanted: wanted)
+    rules = Rules(document=SweepDocument({"deal": KindProgress(DONE)}), allow=lambda wanted: wanted)
     failed = asyncio.run(
         refresh.refresh_items({KEY: Hint(KEY)}, relay.portal, wiring.mirror(), rules)
     )
