@@ -117,5 +117,5 @@ class BatchStore:
         return _Keys(own, None, EqualCalls.of(self._reaction, payload), is_new=False)
 
     def _log_of(self, record: Record) -> Log:
-        fields = record.log_fields()
+        fields = {"message_id": record.message.message_id, **record.log_fields()}
         return lambda text, **more: self._logger.warning(text, extra={**fields, **more})

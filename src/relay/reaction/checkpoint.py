@@ -54,7 +54,6 @@ class Checkpoint:
     owner: str = ""  # the token of the run that wrote it last
     until: float = 0.0  # the end of that run's lease
     failures: int = 0  # of the reaction itself
-    expires: float = 0.0  # when the row may be removed
     writes: list[Write] = field(default_factory=list)
     called_at: int = 0  # of a robot's event: when the call came (ms since 1970)
 
@@ -68,7 +67,7 @@ class Checkpoint:
     def replace_with(self, stored: "Checkpoint") -> None:
         """Become what another run has stored meanwhile, maybe for an equal call of a robot."""
         self.key, self.called_at = stored.key, stored.called_at
-        self.owner, self.until, self.expires = stored.owner, stored.until, stored.expires
+        self.owner, self.until = stored.owner, stored.until
         self.failures, self.writes = stored.failures, stored.writes
 
     def to_item(self, now: float) -> Item:
@@ -100,10 +99,9 @@ class Checkpoint:
         # still counts, as the condition of the next lease.
         if not item:
             return cls(key)
-        owner, until = item["owner"]["S"], float(item["until"]["N"])
-        checkpoint = cls(item["pk"]["S"], owner, until, expires=float(item["expires"]["N"]))
+        checkpoint = cls(item["pk"]["S"], item["owner"]["S"], float(item["until"]["N"]))
         checkpoint.called_at = int(item.get("called_at", {}).get("N", 0))
-        if checkpoint.expires > now:
+        if float(item["expires"]["N"]) > now:
             checkpoint.failures = int(item["failures"]["N"])
             text = zlib.decompress(item["writes"]["B"]).decode("utf-8", "surrogatepass")
             checkpoint.writes = [Write(*fields) for fields in json.loads(text)]

@@ -56,7 +56,6 @@ class Record:
         payload = self.payload
         id_name = "change_id" if isinstance(payload, Change) else "event_id"
         return {
-            "message_id": self.message.message_id,
             id_name: self.id,
             "subject": payload.subject,
             "portal": payload.portal,

@@ -165,9 +165,7 @@ class Reaction:
             counts["handled"] += one.is_handled
             if one.is_handled:
                 lag = _seconds_since(one.record.payload.time)
-                fields = one.record.log_fields()
-                del fields["message_id"]  # of no use any more; each byte of this line is paid
-                self._logger.info("handled", extra={**fields, "lag": lag})
+                self._logger.info("handled", extra={**one.record.log_fields(), "lag": lag})
             else:
                 unhandled.append(self._unhandled(one))
         remaining = self._deadline.remaining_seconds()

@@ -23,7 +23,7 @@ def read_signature(react: Callable[..., Awaitable[None]]) -> tuple[Subject, bool
         name = getattr(react, "__name__", repr(react))
         right = f"async def {name}(change: Change, portal: PortalApi) -> None"
         message = f"{name} is no reaction: {wrong}; write `{right}`, or with `event: Event`"
-    raise TypeError(message)
+        raise TypeError(message) from None
 
 
 def _arguments(react: Callable[..., Awaitable[None]]) -> list[str]:
