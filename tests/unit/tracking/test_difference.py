@@ -239,6 +239,36 @@ def test_a_no_that_becomes_a_yes_is_announced_beside_a_new_field():
     assert change_of(old, new).changed == ("x",)
 
 
+@pytest.mark.parametrize(
+    ("value", "changed", "before"), [("x", (), {}), ("y", ("UF_CRM_1",), {"UF_CRM_1": "x"})]
+)
+@pytest.mark.parametrize("is_back", [False, True])
+def test_user_fields_that_the_portal_spells_otherwise_are_the_same(value, changed, before, is_back):
+    """An update of an on-premise portal may spell the names of all user fields anew."""
+    camel, original = (
+        ("ufCrm_1", "ufCrm2_17", "ufCrmMyField"),
+        ("UF_CRM_1", "UF_CRM_2_17", "UF_CRM_MY_FIELD"),
+    )
+    if is_back:
+        camel, original = original, camel
+        changed = tuple(name.replace("UF_CRM_1", "ufCrm_1") for name in changed)
+        before = {name.replace("UF_CRM_1", "ufCrm_1"): one for name, one in before.items()}
+    old = row(names="a", text=canonical_json(dict(zip(camel, ("x", 7, ["z"]), strict=True))))
+    new = dict(zip(original, (value, 7, ["z"]), strict=True))
+    change = change_of(old, row(names="b", text=canonical_json(new)))
+    assert (change.changed if change else ()) == changed
+    assert (change.before if change else {}) == before
+
+
+def test_user_fields_whose_spellings_are_alike_are_not_mixed_up():
+    """Two fields that differ in an underscore alone are announced rather than guessed."""
+    old = row(names="a", text='{"ufCrm_1_2":"x","ufCrm_12":"y"}')
+    new = row(names="b", text='{"UF_CRM_1_2":"x","UF_CRM_12":"y"}')
+    change = change_of(old, new)
+    assert change.changed == ("UF_CRM_12", "UF_CRM_1_2", "ufCrm_12", "ufCrm_1_2")
+    assert change.before["ufCrm_12"] == "y"
+
+
 def test_an_emptied_field_is_null_after_the_change():
     """A field that was emptied stands in `after` as null, so that a filter can ask for it."""
     change = change_of(row(text='{"a":1,"b":2}'), row(seq=2, text='{"b":2}'))
