@@ -44,7 +44,7 @@ class Relay:
             self.stack.hook_url, data=body, headers={"content-type": content_type}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310  8 at once
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read() or b"{}")
@@ -89,6 +89,16 @@ def wait_until(condition, seconds=20.0):
         assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
         time.sleep(0.05)
     return found
+
+
+def wait_for_all(count, whole, seconds=60.0):
+    """Wait until a count is whole; fails where it stands still for so long, however slow it is."""
+    best, until = None, time.monotonic() + seconds
+    while (found := count()) < whole:
+        if best is None or found > best:
+            best, until = found, time.monotonic() + seconds
+        assert time.monotonic() < until, f"still {found} of {whole} after {seconds} s"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

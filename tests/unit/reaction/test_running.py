@@ -10,6 +10,7 @@ from relay.change import Change
 from relay.errors import HungError, PermanentError, TransientError
 from relay.portal import Portal
 from relay.reaction import reaction
+from relay.reaction.deadline import Deadline
 from relay.reaction.running import RunningRecord
 from relay.state_batch import StateBatch
 from tests.batches import handle
@@ -18,11 +19,46 @@ from tests.samples import change_of
 CHANGE = change_of()
 
 
-def test_a_reaction_that_waits_for_a_call_does_not_hang(portal, monkeypatch):
-    """A reaction that waits for a call at the deadline has not failed, and comes back soon."""
+class DeadlineAt(Deadline):
+    """A deadline that passes when `come` is set and one chain of records is left, and not before.
+
+    `passed` is set then.
+    """
+
+    def begin(self, seconds):
+        """Begin an invocation, with time enough for all else."""
+        super().begin(seconds + 3600)
+        self.come, self.passed = asyncio.Event(), asyncio.Event()
+
+    async def wait(self, tasks):
+        """Wait for all tasks, or for the deadline."""
+        left, coming = set(tasks), asyncio.create_task(self.come.wait())
+        while left and not (len(left) == 1 and coming.done()):
+            waited = {*left, coming} if not coming.done() else left
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            left = {one for one in left if not one.done()}
+        self.passed.set()
+        coming.cancel()
+        return left
+
+
+def deadline_of(late):
+    """Return a reaction's deadline, which passes when the test says so."""
+    late._deadline = DeadlineAt(late.name)  # noqa: SLF001  its clock is nobody else's
+    return late._deadline  # noqa: SLF001
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Keep little time for storing, where a test waits for its end."""
     monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
 
+
+def test_a_reaction_that_waits_for_a_call_does_not_hang(portal):
+    """A reaction that waits for a call at the deadline has not failed, and comes back soon."""
+
     async def never(**_params):
+        deadline.come.set()
         await asyncio.Event().wait()
 
     portal.call = lambda _method, **params: never(**params)
@@ -32,7 +68,8 @@ def test_a_reaction_that_waits_for_a_call_does_not_hang(portal, monkeypatch):
         """Wait for a reading."""
         await one.call("crm.item.get", entityTypeId=2, id=5)
 
-    assert handle(wait, CHANGE.to_json(), seconds=0.2) == ["m0"]
+    deadline = deadline_of(wait)
+    assert handle(wait, CHANGE.to_json()) == ["m0"]
     assert 12 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 16
 
 
@@ -45,12 +82,13 @@ def test_a_reaction_that_began_just_before_the_end_does_not_hang(seconds, error)
     assert "NO_TIME" in str(late) or "within 100 s" in str(late)
 
 
-def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
+@pytest.mark.usefixtures("short")
+def test_a_write_that_never_ends_holds_up_no_other(portal):
     """A record whose write never ends comes back, and its next delivery waits for the lease."""
-    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
 
     async def call(_method, **params):
         while params["USER_ID"] == "5":
+            deadline.come.set()
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(9)
 
@@ -61,48 +99,64 @@ def test_a_write_that_never_ends_holds_up_no_other(portal, monkeypatch):
         """Tell somebody."""
         await portal.call("im.notify.system.add", USER_ID=change.id, MESSAGE="x")
 
+    deadline = deadline_of(tell)
     bodies = [CHANGE.to_json(), change_of("deal/6", 2).to_json()]
-    assert handle(tell, *bodies, seconds=0.4) == ["m0"]
+    assert handle(tell, *bodies) == ["m0"]
     portal.sqs.hidden.clear()
     assert handle(tell, CHANGE.to_json()) == ["m0"]
     assert 30 <= portal.sqs.hidden[0]["VisibilityTimeout"] <= 39
 
 
-def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, monkeypatch, capsys):
-    """A record is acknowledged only once its writes are stored."""
-    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
+@pytest.fixture
+def tidied(portal, monkeypatch):
+    """Return a reaction that writes to the item that changed, whose last row is stored slowly.
+
+    The deadline passes while it is stored; its `stored` waits for what the test wants.
+    """
     portal.answers["crm.item.update"] = {"item": {}}
-    slow = {}
+    ended, write = [], StateBatch.write
 
     @reaction
     async def tidy(change: Change, portal: Portal) -> None:
         """Write to the item that changed."""
         await portal.call("crm.item.update", entityTypeId=2, id=change.id, fields={"title": "x"})
-        slow["store"] = slow["seconds"]
-
-    write = StateBatch.write
+        ended.append(change)
 
     async def write_slowly(self, *request):
-        await asyncio.sleep(slow.pop("store", 0))
+        if ended and ended.pop():
+            deadline.come.set()
+            await tidy.stored()
         await write(self, *request)
 
     monkeypatch.setattr(StateBatch, "write", write_slowly)
-    slow["seconds"] = 9
-    assert handle(tidy, CHANGE.to_json(), seconds=0.3) == ["m0"]
+    deadline = deadline_of(tidy)
+    tidy.stored = lambda: deadline.passed.wait()  # noqa: PLW0108  made anew by each invocation
+    return tidy
+
+
+@pytest.mark.usefixtures("short")
+def test_a_handled_record_whose_row_is_not_stored_in_time_comes_back(portal, tidied, capsys):
+    """A record is acknowledged only once its writes are stored."""
+    tidied.stored = lambda: asyncio.Event().wait()
+    assert handle(tidied, CHANGE.to_json()) == ["m0"]
     assert not portal.sqs.sent
     assert '"handled":[1.0]' not in capsys.readouterr().out
-    slow["seconds"] = 0.15  # after the time for reactions, within what is kept for storing
-    other = change_of("deal/6", 3).to_json()
-    assert handle(tidy, other, seconds=0.3) == []
-    assert handle(tidy, other) == []
-    assert [call["id"] for _, call in portal.calls] == ["5", "6"]
+    assert [call["id"] for _, call in portal.calls] == ["5"]
 
 
+def test_a_handled_record_whose_row_is_stored_after_the_deadline_is_done(portal, tidied):
+    """What is kept of the function's time is for storing; a second delivery writes nothing."""
+    assert handle(tidied, CHANGE.to_json()) == []
+    assert handle(tidied, CHANGE.to_json()) == []
+    assert [call["id"] for _, call in portal.calls] == ["5"]
+
+
+@pytest.mark.usefixtures("short")
 def test_a_failed_record_whose_row_is_not_stored_in_time_keeps_its_error(portal, monkeypatch):
     """A record that can never be handled is dead-lettered, although its row is stored too late."""
-    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.2)
 
     async def never(*_request):
+        deadline.come.set()
         await asyncio.Event().wait()
 
     @reaction
@@ -113,6 +167,7 @@ def test_a_failed_record_whose_row_is_not_stored_in_time_keeps_its_error(portal,
         raise PermanentError("crm.item.update", "ACCESS_DENIED")
 
     portal.answers["crm.item.update"] = {"item": {}}
-    assert handle(refuse, CHANGE.to_json(), seconds=0.3) == []
+    deadline = deadline_of(refuse)
+    assert handle(refuse, CHANGE.to_json()) == []
     (dead,) = portal.sqs.sent
     assert "ACCESS_DENIED" in dead["MessageAttributes"]["reason"]["StringValue"]
