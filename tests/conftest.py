@@ -15,6 +15,10 @@ from coverage import Coverage
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
+from tests.surroundings import aws_clients, times, written
+
+__all__ = ["aws_clients", "times", "written"]
+
 # What the template sets, and no way to a real AWS.
 ENVIRONMENT = {
     "AWS_ENDPOINT_URL": None,

@@ -20,6 +20,11 @@ class ParameterStore:
         found = {name: text for name, text in self.parameters.items() if name.startswith(Path)}
         return [{"Parameters": [{"Name": name, "Value": text} for name, text in found.items()]}]
 
+    def get_parameters_by_path(self, **request):
+        """Return the parameters below a path, all on one page."""
+        (page,) = self.paginate(**request)
+        return page
+
     def get_parameters(self, *, Names, WithDecryption):  # noqa: N803  boto3's names
         """Return the parameters of these names that there are."""
         assert WithDecryption

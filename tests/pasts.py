@@ -10,12 +10,11 @@ from botocore.exceptions import ClientError
 
 from ops.deployed import Deployed
 from ops.past import Past
-from relay import settings
 from relay.change import is_volatile
 from relay.portal.fake import FakePortal
-from relay.reaction.resolver import PortalResolver
 from relay.reactions.follow_up import follow_up
 from relay.tracking.projection import project
+from tests.aws_clients import functions_of
 from tests.batches import Sqs, handle
 from tests.dynamo import Dynamo
 from tests.tracking_aws import LATER, OLD, announced_from, changes
@@ -27,14 +26,6 @@ STACK = Deployed(
     {"History": "History", "Mirror": "Mirror", "StateTable": "State"},
 )
 STAGES = ["NEW", "PREPARATION", "WON", "LOSE"]
-
-
-class Notes(list):
-    """What an operator's command would have noted in the log."""
-
-    def try_to_note(self, message, entries):
-        """Take the entries."""
-        self += [(message, one) for one in entries]
 
 
 class Tables(Dynamo):
@@ -209,7 +200,7 @@ def won(relay, deals):
     return relay.settle()
 
 
-def react(tables, monkeypatch, messages, reaction=follow_up, answers=None):
+def react(tables, messages, reaction=follow_up, answers=None):
     """Let a reaction handle the Changes as its function does; return the calls of the portal.
 
     `answers` are the portal's to other methods than those that follow_up calls.
@@ -222,10 +213,7 @@ def react(tables, monkeypatch, messages, reaction=follow_up, answers=None):
     portal = FakePortal(made | (answers or {}))
     portal.webhook = SimpleNamespace(host="main.bitrix24.example", user_id=1)
     sqs = Sqs()
-    clients = {"sqs": sqs, "dynamodb": tables}
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "client", lambda name, **_: clients[name])
-        patch.setattr(PortalResolver, "client", lambda *_: portal)
+    with functions_of(lambda _name: portal, sqs=sqs, dynamodb=tables):
         for at in range(0, len(messages), 100):
             bodies = [one.to_json() for one in changes(messages[at : at + 100])]
             assert handle(reaction, *bodies) == []

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from relay import settings
 from relay.tracking import announce, missed_changes, sweep, track, track_messages, wiring
+from tests.aws_clients import AwsClients
+from tests.parameter_store import ParameterStore
 from tests.tracking_aws import Relay
 from tests.tracking_dynamo import FakeDynamo
 from tests.tracking_queues import URL, FakeQueues, FakeTopic
@@ -30,17 +32,20 @@ def joined(monkeypatch, portal, **environment):
     """Yield the handlers, joined around a portal, with these variables set instead."""
     dynamo, queues, topic = FakeDynamo(), FakeQueues(), FakeTopic()
     portal.clock = time.time
-    clients = {"dynamodb": dynamo, "sqs": queues, "sns": topic}
-    monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
-    monkeypatch.setattr(settings, "secrets", lambda _branch: {"main": "a URL"})
-    monkeypatch.setattr(wiring, "portal", lambda _name, _remaining: portal)
+    ssm = ParameterStore(**{"/relay/test/webhook-urls/read/main": "a URL"})
+    clients = AwsClients(dynamodb=dynamo, sqs=queues, sns=topic, ssm=ssm)
+    monkeypatch.setattr(settings, "client", clients)  # commands have clients of their own
     for name, value in (ENVIRONMENT | environment).items():
         monkeypatch.setenv(name, value)
+    settings.forget()
     wiring.forget()
     for kept in (
         *(track._documents, track._noted, track._single_owners),  # noqa: SLF001
         *(track_messages._failures, missed_changes._last_events),  # noqa: SLF001
     ):
         kept.clear()
-    yield Relay(portal, dynamo, queues, topic, (track, announce, sweep))
+    relay = Relay(portal, dynamo, queues, topic, (track, announce, sweep))
+    relay.clients = clients
+    monkeypatch.setattr(wiring, "portal", lambda *asked: relay.connect(*asked))  # noqa: PLW0108  set later
+    yield relay
     wiring.forget()

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import settings
 from relay.change import Change
 from relay.errors import (
     ConfigurationError,
@@ -23,7 +22,6 @@ from relay.errors import (
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.reaction import Reaction
-from relay.reaction.resolver import PortalResolver
 from relay.tracking import track
 from tests.alarms import Metrics, alarms
 from tests.dynamo import Dynamo
@@ -101,7 +99,7 @@ async def follow_up(change: Change, portal: Portal) -> None:
 
 
 @pytest.fixture
-def reacting(monkeypatch, capsys):
+def reacting(monkeypatch, aws_clients, written, times, capsys):
     """Return a reaction before its queue; a call of it raises what is in `trouble`."""
     clock, trouble = [START], []
 
@@ -114,10 +112,9 @@ def reacting(monkeypatch, capsys):
     portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
     observed = Observed("FollowUp", Reaction(follow_up).handler, clock, capsys)
     observed.trouble, observed.table = trouble, Dynamo()
-    clients = {"sqs": observed.queue, "dynamodb": observed.table}
-    monkeypatch.setattr(settings, "client", lambda service: clients[service])
-    monkeypatch.setattr(PortalResolver, "client", lambda *_: portal)
-    monkeypatch.setattr("relay.reaction.runner.time.time", lambda: clock[0])
+    aws_clients.update(sqs=observed.queue, dynamodb=observed.table)
+    written.portal = portal
+    times.source = lambda: clock[0]
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "FollowUp")
     for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
         monkeypatch.setenv(name, "State")
@@ -180,7 +177,7 @@ def test_an_alarm_on_sqs_s_own_age_is_caught(reacting):
 
 
 @pytest.fixture
-def tracking(relay, monkeypatch, capsys):
+def tracking(relay, times, capsys):
     """Return track before its queue, with an edited deal."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
@@ -188,9 +185,8 @@ def tracking(relay, monkeypatch, capsys):
     relay.portal.clock = lambda: clock[0]
     observed = Observed("Track", track.handler, clock, capsys)
     observed.portal = relay.portal
-    clients = {"sqs": observed.queue, "dynamodb": relay.dynamo, "sns": relay.topic}
-    monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
-    monkeypatch.setattr("relay.tracking.track.time.time", lambda: clock[0])
+    relay.clients["sqs"] = observed.queue
+    times.source = lambda: clock[0]
     relay.portal.put(2, 1, title="b")
     observed.queue.send(event_message("ONCRMDEALUPDATE", 1, "update"))
     capsys.readouterr()

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from relay import crowd, settings
+from relay import crowd
 from relay.errors import OperatorError
 from relay.retry_policy import Delivery, seconds_until_retry
 
@@ -85,7 +85,7 @@ class Queue:
 
 
 @pytest.fixture
-def play(monkeypatch):
+def play(monkeypatch, aws_clients):
     """Return a function that plays a queue with so many records of a blocked portal."""
     monkeypatch.setattr(crowd, "CROWDED", crowd.CROWDED // SCALE)
     monkeypatch.setattr(crowd, "PER_SECOND", crowd.PER_SECOND / SCALE)
@@ -93,8 +93,7 @@ def play(monkeypatch):
     monkeypatch.setenv("QUEUE_URL", "queue")
 
     def played(blocked):
-        queue = Queue(blocked // SCALE)
-        monkeypatch.setattr(settings, "client", lambda _: queue)
+        aws_clients["sqs"] = queue = Queue(blocked // SCALE)
         queue.run()
         return queue
 

@@ -4,14 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay import settings
 from relay.change import Change, Fields
 from relay.echo.detect import mark_echoes
 from relay.echo.ledger import BUDGET
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.reaction import Reaction
-from relay.reaction.resolver import PortalResolver
 from relay.state_requests import StateRequests
 from relay.tracking.difference import difference
 from tests.dynamo import Dynamo
@@ -118,15 +116,14 @@ def writing(name, field):
 
 
 @pytest.fixture
-def circle(monkeypatch):
+def circle(monkeypatch, aws_clients, written, times):
     """Return the function that makes the circle."""
 
     def make(rule=None):
         loop = Circle(rule)
-        clients = {"sqs": loop, "dynamodb": loop.table}
-        monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(PortalResolver, "client", lambda *_: loop.portal)
-        monkeypatch.setattr("relay.reaction.runner.time.time", lambda: 1_772_366_399.0)
+        aws_clients.update(sqs=loop, dynamodb=loop.table)
+        written.portal = loop.portal
+        times.stand(1_772_366_399.0)
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")
         return loop

@@ -14,7 +14,6 @@ import pytest
 from botocore.exceptions import ClientError
 from cfnlint.decode.cfn_yaml import load
 
-from relay import settings
 from relay.change import Change
 from relay.echo.ledger import BUDGET
 from relay.errors import (
@@ -26,7 +25,6 @@ from relay.errors import (
 from relay.portal import Portal
 from relay.portal.fake import FakePortal
 from relay.reaction import Reaction
-from relay.reaction.resolver import PortalResolver
 from relay.retry_policy import (
     LONGEST_WAIT_SECONDS,
     MAX_AGE_SECONDS,
@@ -79,15 +77,14 @@ FAULTS = {
 class Outage:
     """A portal, a table and a queue of which something is away."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, aws_clients, written, times):
         self.clock, self.error, self.effects = [START], None, {}
         self.table, self.queue = Dynamo(), Queue(QUEUES["${Name}Queue"], self.clock)
         self.portal = FakePortal({METHOD: self.update})
         self.portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
-        clients = {"sqs": self.queue, "dynamodb": self.table}
-        monkeypatch.setattr(settings, "client", lambda service: clients[service])
-        monkeypatch.setattr(PortalResolver, "client", self.get)
-        monkeypatch.setattr("relay.reaction.runner.time.time", lambda: self.clock[0])
+        aws_clients.update(sqs=self.queue, dynamodb=self.table)
+        written.get = self.get
+        times.source = lambda: self.clock[0]
         for name in ("STATE_TABLE", "QUEUE_URL", "DEAD_LETTERS_URL"):
             monkeypatch.setenv(name, "State")
 
@@ -107,9 +104,9 @@ class Outage:
 
 
 @pytest.fixture
-def outage(monkeypatch):
+def outage(monkeypatch, aws_clients, written, times):
     """Return what an outage is made of."""
-    return Outage(monkeypatch)
+    return Outage(monkeypatch, aws_clients, written, times)
 
 
 async def tidy(change: Change, portal: Portal) -> None:
@@ -159,7 +156,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def tracked(relay, monkeypatch):
+def tracked(relay, times):
     """Return track before a queue as SQS's, with a mirror of some deals that are all edited."""
 
     def begin(deals, **about):
@@ -169,9 +166,8 @@ def tracked(relay, monkeypatch):
         relay.clock = [START]
         relay.portal.clock = lambda: relay.clock[0]
         relay.queue = Queue(QUEUES["TrackQueue"], relay.clock, **about)
-        clients = {"sqs": relay.queue, "dynamodb": relay.dynamo, "sns": relay.topic}
-        monkeypatch.setattr(settings, "client", lambda name, **_: clients[name])
-        monkeypatch.setattr("relay.tracking.track.time.time", lambda: relay.clock[0])
+        relay.clients["sqs"] = relay.queue
+        times.source = lambda: relay.clock[0]
         for number in range(1, deals + 1):
             relay.portal.put(2, number, title="b")
             relay.queue.send(event_message("ONCRMDEALUPDATE", number, "update"))

@@ -8,13 +8,11 @@ import pytest
 from local.portal.server import PortalServer
 from ops import rehearse
 from ops.reactions import ROOT, find_reaction
-from relay import settings
 from relay.portal import Portal, Webhook
 from relay.portal.idempotent import is_read
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
-from relay.reaction.resolver import PortalResolver
-from relay.tracking import wiring
+from tests.aws_clients import functions_of
 from tests.batches import Sqs, handle
 from tests.pasts import STACK, Tables
 from tests.tracking_aws import changes
@@ -40,7 +38,7 @@ READY = [*UNHELD, "follow_up", "order_summary", "hand_over", "tidy_phone"]
 class World:
     """A portal, the relay that tracks it, and what was written to the portal."""
 
-    def __init__(self, relay, webhook, monkeypatch):
+    def __init__(self, relay, webhook, monkeypatch, aws_clients):
         self.relay, self.webhook, self.written = relay, webhook, []
         self.tables = Tables(relay)
         call = Portal.call
@@ -51,11 +49,10 @@ class World:
             return await call(portal, method, **params)
 
         monkeypatch.setattr(Portal, "call", noted)
-        monkeypatch.setattr(wiring, "portal", self.portal)
+        relay.connect = self.portal
         monkeypatch.setenv("PARTS", "steps,products")
         monkeypatch.setattr(rehearse, "find_reaction", LOCAL)
-        monkeypatch.setattr(rehearse, "find_stack", lambda _name: STACK)
-        monkeypatch.setattr(rehearse, "client", lambda _service: self.tables)
+        aws_clients.deploy(STACK)["dynamodb"] = self.tables
 
     def portal(self, *_):
         """Return a client of the portal."""
@@ -127,22 +124,21 @@ def stampless(params):
 
 
 @pytest.fixture
-def world(relay, monkeypatch):
+def world(relay, monkeypatch, aws_clients):
     """Return a portal with people, a relay that tracks it, and what reactions need."""
     forget()
     with PortalServer(limits=False) as server:
-        world = World(relay, Webhook.parse(server.webhook_url, allow_http=True), monkeypatch)
+        world = World(
+            relay, Webhook.parse(server.webhook_url, allow_http=True), monkeypatch, aws_clients
+        )
         yield world
     forget()
 
 
-def test_what_is_listed_is_what_was_written(world, monkeypatch):
+def test_what_is_listed_is_what_was_written(world):
     """By all seven, also when the portal has moved on; what can't be answered is named instead."""
     messages, wrote = world.happen(), {}
-    with monkeypatch.context() as patch:
-        clients = {"sqs": Sqs(), "dynamodb": world.tables}
-        patch.setattr(settings, "client", lambda name, **_: clients[name])
-        patch.setattr(PortalResolver, "client", world.portal)
+    with functions_of(world.portal, sqs=Sqs(), dynamodb=world.tables):
         for name in READY:
             wrote[name] = world.react(name, messages)
             assert any(wrote[name].values()), name

@@ -28,12 +28,11 @@ ALL = {"data": {"action": ["added", "updated", "deleted"]}}
 
 
 @pytest.fixture
-def tables(relay, monkeypatch):
+def tables(relay, monkeypatch, aws_clients):
     """Return the relay's tables, joined to the command."""
     monkeypatch.setattr(console, "quiet", False)
     tables = Tables(relay)
-    monkeypatch.setattr(rehearse, "find_stack", lambda _name: STACK)
-    monkeypatch.setattr(rehearse, "client", lambda _service: tables)
+    aws_clients.deploy(STACK)["dynamodb"] = tables
     return tables
 
 
@@ -50,9 +49,9 @@ def rehearsed(tables, monkeypatch):
     return run
 
 
-def test_what_is_listed_is_what_was_written(relay, tables, rehearsed, monkeypatch):
+def test_what_is_listed_is_what_was_written(relay, tables, rehearsed):
     """Of 150 won deals each has the two writes that the function made, with the ids of then."""
-    calls = react(tables, monkeypatch, won(relay, 150))
+    calls = react(tables, won(relay, 150))
     for _, params in calls:
         params["fields"].pop("XML_ID", None)  # the stamp, which the runner adds
     document = rehearsed(follow_up, "follow_up").document
@@ -69,12 +68,10 @@ def edit(relay, type_id, entity, number, **fields):
     return relay.settle()
 
 
-def test_other_code_differs_where_it_writes_something_else(
-    relay, tables, rehearsed, monkeypatch, capsys
-):
+def test_other_code_differs_where_it_writes_something_else(relay, tables, rehearsed, capsys):
     """Three deals have another title for their task; one that was never handled is new."""
     messages = won(relay, 10)
-    react(tables, monkeypatch, [one for one in messages if one["data"]["id"] != "10"])
+    react(tables, [one for one in messages if one["data"]["id"] != "10"])
 
     @reaction
     async def other(change: Change, portal: PortalApi) -> None:

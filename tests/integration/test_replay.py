@@ -66,35 +66,32 @@ class Queue:
 
 
 @pytest.fixture
-def queue(relay, monkeypatch):
+def queue(relay, monkeypatch, aws_clients):
     """Return the queue of follow_up, joined to the commands."""
     monkeypatch.setattr(console, "quiet", False)
     queue, tables = Queue(), Tables(relay)
     queue.tables = tables
     local = LocalReaction("follow_up", follow_up, True, ALL)
     monkeypatch.setattr(replay, "find_reaction", lambda _name: local)
-    monkeypatch.setattr(replay, "find_stack", lambda _name: DEPLOYED)
-    monkeypatch.setattr(
-        replay, "client", lambda service: tables if service == "dynamodb" else queue
-    )
+    aws_clients.deploy(DEPLOYED).update(dynamodb=tables, sqs=queue, logs=queue, sts=queue)
     return queue
 
 
-def delivered(queue, monkeypatch):
+def delivered(queue):
     """Let follow_up handle what was sent; return the portal's calls."""
     messages, queue.sent = queue.sent, []
-    return react(queue.tables, monkeypatch, messages)
+    return react(queue.tables, messages)
 
 
-def test_what_was_missed_is_made_good_once(relay, queue, monkeypatch, capsys):
+def test_what_was_missed_is_made_good_once(relay, queue, capsys):
     """Of 40 won deals 25 were handled: a replay sends the others, and a second one nobody."""
-    react(queue.tables, monkeypatch, won(relay, 40)[:25])
+    react(queue.tables, won(relay, 40)[:25])
     outcome = replay.replay_command("follow_up", "1h")
     said = "25 done, 15 without a recorded write, 0 failed or unfinished; 15 to be sent"
     assert said in capsys.readouterr().out
     assert (outcome.document["sent"], outcome.left) == (15, False)
     assert queue.audit["changes"] == 15
-    assert len(delivered(queue, monkeypatch)) == 15 * 2
+    assert len(delivered(queue)) == 15 * 2
     assert replay.replay_command("follow_up", "1h").document["sent"] == 0
     assert queue.sent == []
 
@@ -115,9 +112,9 @@ def test_changes_are_sent_as_they_were_announced_in_their_order(relay, queue):
         assert one["data"]["after"]["stageId"] == then["after"]["stageId"]
 
 
-def test_a_dry_run_sends_nothing_and_estimates(relay, queue, monkeypatch, capsys):
+def test_a_dry_run_sends_nothing_and_estimates(relay, queue, capsys):
     """Two writes a change are 100 in two requests; at five a second they take ten seconds."""
-    react(queue.tables, monkeypatch, won(relay, 100)[:50])
+    react(queue.tables, won(relay, 100)[:50])
     outcome = replay.replay_command("follow_up", "1h", rate=5, dry=True)
     assert (queue.sent, outcome.left) == ([], False)
     out = capsys.readouterr().out
@@ -126,10 +123,10 @@ def test_a_dry_run_sends_nothing_and_estimates(relay, queue, monkeypatch, capsys
     assert out.endswith("nothing was sent; without DRY=1 it is\n")
 
 
-def test_an_estimate_counts_the_writes_of_done_changes_only(relay, queue, monkeypatch, capsys):
+def test_an_estimate_counts_the_writes_of_done_changes_only(relay, queue, capsys):
     """Changes that are being handled have writes too; two a change are 60 for the other 30."""
     messages = won(relay, 40)
-    react(queue.tables, monkeypatch, messages[:20])
+    react(queue.tables, messages[:20])
     for one in messages[:10]:
         queue.tables.rows[checkpoint_key("follow_up", one["id"])]["failures"] = {"N": "1"}
     replay.replay_command("follow_up", "1h", dry=True)
@@ -146,10 +143,10 @@ def test_a_long_replay_says_its_time_in_minutes(relay, capsys):
     assert "sent within 7 min, 0.05 a second" in capsys.readouterr().out
 
 
-def test_only_chooses_what_is_sent(relay, queue, monkeypatch):
+def test_only_chooses_what_is_sent(relay, queue):
     """A change whose reaction failed, or was killed before a write was done, is `failed`."""
     messages = won(relay, 12)
-    react(queue.tables, monkeypatch, messages[:4])
+    react(queue.tables, messages[:4])
     row = queue.tables.rows[checkpoint_key("follow_up", messages[0]["id"])]
     row["failures"] = {"N": "1"}
     assert replay.replay_command("follow_up", "1h", only="failed").document["sent"] == 1
@@ -158,7 +155,7 @@ def test_only_chooses_what_is_sent(relay, queue, monkeypatch):
         replay.replay_command("follow_up", "1h", only="all")
 
 
-def test_a_replay_that_is_broken_off_anywhere_writes_once(relay, queue, monkeypatch, capsys):
+def test_a_replay_that_is_broken_off_anywhere_writes_once(relay, queue, capsys):
     """After breaks at random batches each deal has its two writes, and none more."""
     won(relay, 200)
     chance, calls = random.Random(4), []
@@ -167,7 +164,7 @@ def test_a_replay_that_is_broken_off_anywhere_writes_once(relay, queue, monkeypa
         outcome = replay.replay_command("follow_up", "1h")
         messages = queue.sent + chance.sample(queue.sent, len(queue.sent) // 3)
         queue.sent = messages  # SQS delivers some of them twice
-        calls += delivered(queue, monkeypatch)
+        calls += delivered(queue)
         if not outcome.left:
             break
     assert not outcome.left
@@ -212,15 +209,15 @@ def test_what_would_be_done_twice_is_refused(queue):
     assert queue.sent == []
 
 
-def test_a_reaction_that_is_not_deployed_is_refused(queue, monkeypatch):
+def test_a_reaction_that_is_not_deployed_is_refused(queue, aws_clients):
     """The error says where the list is."""
-    monkeypatch.setattr(replay, "find_stack", lambda _name: STACK)
+    aws_clients.deploy(STACK)
     with pytest.raises(SystemExit, match="follow_up is not deployed in stack relay: add it to"):
         replay.replay_command("follow_up", "1h")
     assert queue.sent == []
 
 
-def test_a_reaction_is_applied_to_what_exists(relay, queue, monkeypatch):
+def test_a_reaction_is_applied_to_what_exists(relay, queue):
     """Every won deal of the mirror gets its task, those from before the relay too; once."""
     for number in range(1, 8):
         stage = {"stageId": "WON", "stageSemanticId": "S"} if number % 2 else {"stageId": "NEW"}
@@ -229,7 +226,7 @@ def test_a_reaction_is_applied_to_what_exists(relay, queue, monkeypatch):
     outcome = replay.apply_command("follow_up", "deal", where="stageId=WON, assignedById!=7")
     assert (outcome.document["sent"], outcome.left) == (3, False)
     assert {one["type"] for one in queue.sent} == {"com.bitrix24.deal.added"}
-    assert len(delivered(queue, monkeypatch)) == 6
+    assert len(delivered(queue)) == 6
     assert replay.apply_command("follow_up", "deal", where="stageId=WON").document["sent"] == 1
 
 
@@ -237,13 +234,13 @@ def test_a_reaction_is_applied_to_what_exists(relay, queue, monkeypatch):
 def test_a_reading_that_changed_nothing_does_not_make_an_item_new(relay, queue, monkeypatch, kept):
     """A deal that was handled once is done, however often it is read; in a history of any size."""
     monkeypatch.setattr(Past, "count", lambda _past: kept)
-    react(queue.tables, monkeypatch, won(relay, 2))
+    react(queue.tables, won(relay, 2))
     relay.portal.put(2, 3, title="old", stageId="WON", stageSemanticId="S", assignedById=1)
     relay.event(3)
     relay.settle()
     replay.apply_command("follow_up", "deal")
     assert [one["subject"] for one in queue.sent] == ["deal/3"]
-    delivered(queue, monkeypatch)
+    delivered(queue)
     for number in (1, 2, 3):
         relay.event(number)
     relay.settle()

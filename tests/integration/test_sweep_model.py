@@ -469,10 +469,10 @@ def test_histories_find_a_wrong_sweep(monkeypatch, mutate):
         explore(monkeypatch, sweep_class)
 
 
-def test_absence_is_never_a_deletion(monkeypatch):
+def test_absence_is_never_a_deletion(times):
     """An item that a list leaves out gets a hint, and its row stays."""
-    monkeypatch.setattr(sweep_pass.time, "time", lambda: history.now)
     history = History(0, Sweep)
+    times.source = lambda: history.now
     for item_id in (1, 2, 3):
         history.write(item_id, history.now - DAY, 0)
     history.wait(1)

@@ -10,7 +10,7 @@ from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
-from relay.tracking import track, wiring
+from relay.tracking import track
 from tests.plain import plain
 from tests.tracking_queues import URL
 from tests.unit.tracking.conftest import relay
@@ -38,14 +38,12 @@ def server():
 
 
 @pytest.fixture
-def tracked(relay, server, monkeypatch):
+def tracked(relay, server):
     """Return the handlers with a mirrored portal of 60 deals."""
     forget()
     webhook = Webhook.parse(server.webhook_url, allow_http=True)
     fast = OwnSlots(Pace(burst=5000, rate=2000))
-    monkeypatch.setattr(
-        wiring, "portal", lambda _name, left: Portal(webhook, remaining_seconds=left, slots=fast)
-    )
+    relay.connect = lambda _name, left: Portal(webhook, remaining_seconds=left, slots=fast)
     added = write(webhook, "crm.item.add", [{"fields": {"title": "a"}}] * COUNT)
     relay.ids = sorted(one["item"]["id"] for one in added)
     relay.baseline()

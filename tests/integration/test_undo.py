@@ -13,8 +13,7 @@ from relay.history import PastChange
 from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
 from relay.portal.webhook_state import forget
-from relay.tracking import wiring
-from tests.pasts import STACK, Notes, Tables
+from tests.pasts import STACK, Tables
 from tests.unit.tracking.conftest import relay
 
 __all__ = ["relay"]
@@ -30,7 +29,7 @@ def server():
 
 
 @pytest.fixture
-def tracked(relay, server, monkeypatch):
+def tracked(relay, server, monkeypatch, aws_clients):
     """Return the handlers on a portal, with the command beside them."""
     forget()
     monkeypatch.setattr(console, "quiet", False)
@@ -40,12 +39,10 @@ def tracked(relay, server, monkeypatch):
         slots = OwnSlots(Pace(burst=5000, rate=2000))
         return Portal(webhook, remaining_seconds=lambda: 60.0, slots=slots)
 
-    monkeypatch.setattr(wiring, "portal", portal)
-    monkeypatch.setattr(undo, "find_stack", lambda _name: STACK)
-    monkeypatch.setattr(undo, "client", lambda _service: Tables(relay))
+    relay.connect = portal
+    aws_clients.deploy(STACK)["dynamodb"] = Tables(relay)
     monkeypatch.setattr(undo, "open_portal", portal)
-    relay.notes = Notes()
-    monkeypatch.setattr(undo, "open_audit", lambda *_: relay.notes)
+    aws_clients["ssm"], relay.notes = relay.clients["ssm"], aws_clients.notes
 
     def write(method, many):
         async def calls(one):

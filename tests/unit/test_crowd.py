@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from relay import crowd, settings
+from relay import crowd
 
 
 @pytest.mark.parametrize(
@@ -13,23 +13,23 @@ from relay import crowd, settings
     [([800] * 10, 60_001, True), ([800] * 10, 60_000, False), ([800] * 9 + [15], 90_000, False)],
 )
 def test_a_queue_is_crowded_by_many_long_waits_and_sqs_s_number(
-    monkeypatch, waits, in_flight, expected
+    aws_clients, monkeypatch, waits, in_flight, expected
 ):
     """A batch with a few records that wait costs no request."""
     attributes = {"ApproximateNumberOfMessagesNotVisible": str(in_flight)}
     sqs = SimpleNamespace(get_queue_attributes=lambda **_: {"Attributes": attributes})
-    monkeypatch.setattr(settings, "client", lambda _: sqs)
+    aws_clients["sqs"] = sqs
     monkeypatch.setenv("QUEUE_URL", "queue")
     assert crowd.is_crowded(waits) is expected
 
 
-def test_a_number_that_sqs_does_not_tell_changes_nothing(monkeypatch):
+def test_a_number_that_sqs_does_not_tell_changes_nothing(aws_clients, monkeypatch):
     """The records are hidden as usual."""
 
     def fail(**_):
         raise EndpointConnectionError(endpoint_url="https://sqs")
 
-    monkeypatch.setattr(settings, "client", lambda _: SimpleNamespace(get_queue_attributes=fail))
+    aws_clients["sqs"] = SimpleNamespace(get_queue_attributes=fail)
     monkeypatch.setenv("QUEUE_URL", "queue")
     assert crowd.is_crowded([800] * 100) is False
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from relay import forward, settings
+from relay import forward
 from relay.change import Fields
 from relay.forward import MAX_BYTES, SOURCE, TIME_BYTES, handler
 from tests.ingress_aws import counted
@@ -54,10 +54,9 @@ class Aws:
 
 
 @pytest.fixture
-def aws(monkeypatch):
+def aws(monkeypatch, aws_clients):
     """Return the fake AWS, with the function's environment set."""
-    fake = Aws()
-    monkeypatch.setattr(settings, "client", lambda *_, **__: fake)
+    aws_clients.every = fake = Aws()
     monkeypatch.setenv("BUS_NAME", "relay")
     monkeypatch.setenv("QUEUE_URL", "https://sqs/queue")
     monkeypatch.setenv("DEAD_LETTERS_URL", "https://sqs/dead")

@@ -8,7 +8,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import EndpointConnectionError
 
-from relay import crowd, settings
+from relay import crowd
 from relay.errors import LoopError, NotOursError, OperatorError, PermanentError, StateError
 from relay.queue import Unhandled, dead_letter, hand_back, retry_later
 
@@ -57,10 +57,9 @@ class Sqs:
 
 
 @pytest.fixture
-def queue(monkeypatch):
+def queue(monkeypatch, aws_clients):
     """Return an SQS."""
-    fake = Sqs()
-    monkeypatch.setattr(settings, "client", lambda _: fake)
+    aws_clients["sqs"] = fake = Sqs()
     monkeypatch.setenv("QUEUE_URL", "queue")
     monkeypatch.setenv("DEAD_LETTERS_URL", "dead")
     return fake

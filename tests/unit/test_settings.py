@@ -42,10 +42,9 @@ def _forgotten():
 
 
 @pytest.fixture
-def ssm(_forgotten, monkeypatch):
+def ssm(aws_clients):
     """Return a Parameter Store with nothing in it."""
-    made = ParameterStore()
-    monkeypatch.setattr(settings, "client", {"ssm": made}.__getitem__)
+    aws_clients["ssm"] = made = ParameterStore()
     return made
 
 

@@ -2,16 +2,14 @@
 
 import pytest
 
-from relay import settings
 from tests.ingress_aws import DEAD, SPILL, TOPIC, IngressAws
 from tests.robots import SECRET
 
 
 @pytest.fixture
-def aws(monkeypatch):
+def aws(monkeypatch, aws_clients):
     """Return services that work, a fresh cache of tokens and a clock that stands."""
-    aws = IngressAws()
-    monkeypatch.setattr(settings, "client", aws.client)  # relay.queue asks for its client there
+    aws_clients.every = aws = IngressAws()
     for name, value in {
         "EVENTS_TOPIC_ARN": TOPIC,
         "SPILL_QUEUE_URL": SPILL,

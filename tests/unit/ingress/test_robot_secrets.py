@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from relay import settings
 from relay.ingress import app, republish, robot_cache
 from relay.ingress.tokens import MAX_SPILLED, REFRESH_SECONDS
 from tests.ingress_aws import DEAL_ADD, DOWN, HANGS, counted
+from tests.parameter_store import ParameterStore
 from tests.plain import plain
 from tests.robots import DEAL_42, MEMBER, SECRET, published, robot_request
 
@@ -118,7 +118,8 @@ def test_the_functions_verify_robots_with_the_stored_secrets(portal, monkeypatch
     assert len(portal.published) == 2
 
 
-def test_the_secrets_are_read_from_their_own_branch(monkeypatch):
+def test_the_secrets_are_read_from_their_own_branch(aws_clients):
     """Secrets of robots lie beside the application tokens, not among them."""
-    monkeypatch.setattr(settings, "secrets", lambda branch: {"main": branch})
+    names = {"/relay/test/robots/main": "robots", "/relay/test/application-tokens/main": "t"}
+    aws_clients["ssm"] = ParameterStore(**names)
     assert robot_cache.RobotCache().tokens() == {"main": ["robots"]}

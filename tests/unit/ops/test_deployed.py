@@ -3,7 +3,6 @@
 import os
 from contextlib import nullcontext
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
@@ -37,12 +36,11 @@ class CloudFormation:
 
 
 @pytest.fixture
-def cloudformation(monkeypatch):
+def cloudformation(aws_clients):
     """Return the function that sets the CloudFormation that is asked."""
 
     def use(*arguments, **stack):
-        client = CloudFormation(*arguments, **stack)
-        monkeypatch.setattr(boto3, "client", lambda _service: client)
+        aws_clients["cloudformation"] = CloudFormation(*arguments, **stack)
 
     return use
 

@@ -8,7 +8,6 @@ from ops import disconnect
 from ops.deployed import Deployed
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.parameter_store import ParameterStore
-from tests.pasts import Notes
 from tests.tracking_dynamo import FakeDynamo
 
 PREFIX = "/relay/relay"
@@ -24,12 +23,12 @@ class Queues:
 
 
 @pytest.fixture
-def stack(monkeypatch):
+def stack(aws_clients):
     """Return the secrets of portals main and second, with `notes`; both were swept."""
     store = ParameterStore(
         **{f"{PREFIX}/{branch}/{name}": "s3cr3t" for name in ("main", "second") for branch in ALL}
     )
-    table, store.notes = FakeDynamo(), Notes()
+    table, store.notes = FakeDynamo(), aws_clients.notes
     state = SweepState(table, "State")
     for name in ("main", "second"):
         state.acquire(name, "test", time.time(), 1)
@@ -42,11 +41,7 @@ def stack(monkeypatch):
         "FollowUpFunctionQueue": "a mapping",
     }
     deployed = Deployed("relay", {"SecretsPrefix": PREFIX, "LogGroup": "logs"}, {}, resources)
-    clients = {"sqs": Queues(), "dynamodb": table}
-    monkeypatch.setattr(disconnect, "find_stack", lambda _name: deployed)
-    monkeypatch.setattr(disconnect, "client", lambda service: clients[service])
-    monkeypatch.setattr(disconnect.boto3, "client", lambda _service: store)
-    monkeypatch.setattr(disconnect, "open_audit", lambda *_: store.notes)
+    aws_clients.deploy(deployed).update(sqs=Queues(), dynamodb=table, ssm=store)
     return store
 
 

@@ -7,7 +7,7 @@ import pytest
 from ops import forget
 from ops.timeline import GapError
 from relay.tracking.row import Key
-from tests.pasts import STACK, Notes, past_of
+from tests.pasts import STACK, past_of
 from tests.tracking_aws import LATER, OLD
 from tests.unit.tracking.conftest import relay
 
@@ -15,12 +15,10 @@ __all__ = ["relay"]
 
 
 @pytest.fixture
-def deals(relay, monkeypatch):
+def deals(relay, aws_clients):
     """Return a relay with a deal of 28 changes, and one of a single change."""
-    monkeypatch.setattr(forget, "find_stack", lambda _name: STACK)
-    monkeypatch.setattr(forget, "client", lambda _service: relay.dynamo)
-    relay.notes = Notes()
-    monkeypatch.setattr(forget, "open_audit", lambda *_: relay.notes)
+    relay.notes = aws_clients.deploy(STACK).notes
+    aws_clients["dynamodb"] = relay.dynamo
     for number in (1, 2):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.baseline()

@@ -20,10 +20,9 @@ DEAL = Key("main", "deal", 1)
 
 
 @pytest.fixture
-def deal(relay, monkeypatch):
+def deal(relay, aws_clients):
     """Return a relay with a deal that was won by user 5, and given a title by user 6."""
-    monkeypatch.setattr(history, "find_stack", lambda _name: STACK)
-    monkeypatch.setattr(history, "client", lambda _service: relay.dynamo)
+    aws_clients.deploy(STACK)["dynamodb"] = relay.dynamo
     relay.portal.put(2, 1, title="a", stageId="NEW", updatedTime=OLD)
     relay.baseline()
     relay.times = [time.time()]

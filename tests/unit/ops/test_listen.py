@@ -102,13 +102,12 @@ class Aws:
 
 
 @pytest.fixture
-def listening(monkeypatch, capsys):
+def listening(monkeypatch, aws_clients, capsys):
     """Return the function that listens to these messages, and returns what was printed."""
 
     def run(*bodies, portal=None, **options):
-        aws = Aws(*bodies)
-        monkeypatch.setattr(listen, "client", aws)
-        monkeypatch.setattr(listen, "find_stack", lambda _name: STACK)
+        aws_clients.every = aws = Aws(*bodies)
+        aws_clients.deploy(STACK)
         monkeypatch.setattr(listen, "open_portal", lambda *_: portal)
         with pytest.raises(KeyboardInterrupt):
             command(**options)
@@ -196,11 +195,10 @@ def test_a_program_gets_a_document_a_line(listening, monkeypatch):
         ({"on": "comment"}, "\nevents: ONCRMTIMELINECOMMENTADD, ONCRMTIMELINECOMMENTDELETE, "),
     ],
 )
-def test_what_can_not_be_listened_to_is_said(monkeypatch, options, text):
+def test_what_can_not_be_listened_to_is_said(aws_clients, options, text):
     """A wrong name makes no queue."""
-    aws = Aws()
-    monkeypatch.setattr(listen, "client", aws)
-    monkeypatch.setattr(listen, "find_stack", lambda _name: STACK)
+    aws_clients.every = aws = Aws()
+    aws_clients.deploy(STACK)
     with pytest.raises(SystemExit, match=text):
         command(**options)
     assert aws.queues == {}

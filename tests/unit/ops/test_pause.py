@@ -58,11 +58,10 @@ class Aws(DeadLetterAws):
 
 
 @pytest.fixture
-def aws(monkeypatch):
+def aws(monkeypatch, aws_clients):
     """Return the AWS that the commands reach; no time passes."""
-    fake = Aws()
-    monkeypatch.setattr(pause, "client", fake)
-    monkeypatch.setattr(pause, "find_stack", lambda _name: STACK)
+    aws_clients.every = fake = Aws()
+    fake.notes = aws_clients.deploy(STACK).notes
     monkeypatch.setattr(pause, "POLL_SECONDS", 0)
     return fake
 
@@ -77,9 +76,9 @@ def test_a_paused_function_is_reminded_of_until_it_is_resumed(aws):
     assert (alarm["Threshold"], alarm["AlarmActions"]) == (7 * DAY, ["arn:topic"])
     resume_command("follow_up")
     assert (aws.states["uuid-1"], aws.alarms) == ("Enabled", {})
-    assert [(line["message"], line["function"]) for line in aws.noted] == [
-        ("paused", "follow_up"),
-        ("resumed", "follow_up"),
+    assert aws.notes == [
+        ("paused", {"function": "follow_up"}),
+        ("resumed", {"function": "follow_up"}),
     ]
 
 

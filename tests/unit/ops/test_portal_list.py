@@ -18,7 +18,7 @@ URL = "https://a.example/rest/1/s3cr3ts3cr3t/"
 
 
 @pytest.fixture
-def stack(monkeypatch):
+def stack(monkeypatch, aws_clients):
     """Return the store of a stack with a portal that has all; `table` is its State table."""
     store = ParameterStore(
         **{
@@ -29,9 +29,7 @@ def stack(monkeypatch):
     )
     store.table = FakeDynamo()
     deployed = Deployed("relay", {"SecretsPrefix": PREFIX}, {}, {"StateTable": "State"})
-    monkeypatch.setattr(portal_list, "find_stack", lambda _name: deployed)
-    monkeypatch.setattr(portal_list, "client", lambda _service: store.table)
-    monkeypatch.setattr(portal_list.boto3, "client", lambda _service: store)
+    aws_clients.deploy(deployed).update(dynamodb=store.table, ssm=store)
     monkeypatch.setattr(portal_list, "try_webhook", lambda *_, **__: None)
     return store
 

@@ -30,14 +30,13 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def store(monkeypatch, root):
+def store(monkeypatch, aws_clients, root):
     """Return the secrets of a deployed stack with a connected portal that does not answer."""
     store = ParameterStore(
         **{"/relay/relay/webhook-urls/read/main": "https://a.example/rest/1/secretsec/"}
     )
     stack = Deployed("relay", {"HookUrl": HOOK, "SecretsPrefix": "/relay/relay"}, {}, {})
-    monkeypatch.setattr(robot, "find_stack", lambda _name: stack)
-    monkeypatch.setattr(robot.boto3, "client", lambda _service: store)
+    aws_clients.deploy(stack)["ssm"] = store
     monkeypatch.setattr(robot, "ROOT", root)
     monkeypatch.setattr(robot, "fields_of", lambda *_, **__: {"ID": "ID", "OPPORTUNITY": "Amount"})
     return store

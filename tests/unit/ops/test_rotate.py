@@ -15,7 +15,6 @@ from relay.errors import OperatorError
 from relay.ingress.tokens import OLDER_USED, TokenCache
 from relay.ingress.verify import owner_of
 from tests.parameter_store import ParameterStore
-from tests.pasts import Notes
 
 URL, OTHER = "https://a.example/rest/1/oldsecret1/", "https://a.example/rest/2/newsecret2/"
 PREFIX = "/relay/relay"
@@ -50,17 +49,16 @@ class Aws:
 
 
 @pytest.fixture
-def stack(monkeypatch):
+def stack(monkeypatch, aws_clients):
     """Return a connected portal's store, with `enter`, `aws` and `notes`."""
     store = ParameterStore(**{TOKENS: "old-token", READ: URL, WRITE: URL})
-    store.aws, store.notes = Aws(), Notes()
+    store.aws, store.notes = Aws(), aws_clients.notes
     deployed = Deployed(
         "relay", {"SecretsPrefix": PREFIX, "LogGroup": "logs"}, {}, {"SpillQueue": "spill"}
     )
-    monkeypatch.setattr(rotate, "find_stack", lambda _name: deployed)
-    monkeypatch.setattr(rotate, "client", lambda _service: store.aws)
-    monkeypatch.setattr(rotate.boto3, "client", lambda _service: store)
-    monkeypatch.setattr(rotate, "open_audit", lambda *_: store.notes)
+    aws_clients.every = store.aws
+    aws_clients.deploy(deployed)["ssm"] = store
+    aws_clients["logs"].get_paginator = store.aws.get_paginator
     monkeypatch.setattr(rotate, "run_proof", lambda *_: store.proof)
     works = TriedWebhook("a.example", "Ann", [], admin=True)
     monkeypatch.setattr(credentials, "try_webhook", lambda *_, **__: works)

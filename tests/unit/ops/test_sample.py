@@ -10,6 +10,7 @@ from ops.sample import command, masked
 from ops.timeline import Step
 from relay.change import Change
 from relay.history import PastChange
+from tests.pasts import STACK
 
 FIELDS = {
     "id": 662,
@@ -100,13 +101,13 @@ class Pasts:
 
 
 @pytest.fixture
-def events(tmp_path, monkeypatch):
+def events(tmp_path, monkeypatch, aws_clients):
     """Return an empty folder of samples."""
     monkeypatch.setattr(sample, "EVENTS", tmp_path)
     monkeypatch.setattr(sample, "ROOT", tmp_path)
     monkeypatch.setattr(sample, "Past", Pasts)
-    monkeypatch.setattr(sample, "client", lambda _service: None)
-    monkeypatch.setattr(sample, "find_stack", lambda _name: None)
+    aws_clients.every = object()
+    aws_clients.deploy(STACK)
     return tmp_path
 
 

@@ -271,14 +271,13 @@ ALL = [published(), read(), ANNOUNCED, handled()]
 
 
 @pytest.fixture
-def aws(monkeypatch):
+def aws(aws_clients, times):
     """Return the function that sets what the commands find, a minute later."""
 
     def use(lines, rows=()):
-        fake = Aws(lines, rows)
-        monkeypatch.setattr(trace, "client", fake)
-        monkeypatch.setattr(trace, "find_stack", lambda _name: STACK)
-        monkeypatch.setattr(trace.time, "time", lambda: AT + 60)
+        aws_clients.every = fake = Aws(lines, rows)
+        aws_clients.deploy(STACK)["logs"] = fake
+        times.stand(AT + 60)
         return fake
 
     return use

@@ -1,6 +1,5 @@
 """A record that is delivered again and again; SQS and the State table behind a reaction."""
 
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -8,28 +7,25 @@ import pytest
 from relay import settings, state_requests
 from relay.portal.fake import FakePortal
 from relay.reaction import matching
-from relay.reaction.resolver import PortalResolver
 from tests.batches import Sqs
 from tests.runs import Deliveries
 
 
 @pytest.fixture
-def record(monkeypatch):
+def record(monkeypatch, times):
     """Return a record, in whose tests time can be turned on and nothing pauses for long."""
-    record = Deliveries()
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + record.offset)
+    record, real = Deliveries(), times.source
+    times.source = lambda: real() + record.offset
     monkeypatch.setattr(matching, "QUIET_SECONDS", 0.001)
     monkeypatch.setattr(state_requests, "_pause", lambda _attempt: None)
     return record
 
 
 @pytest.fixture
-def sqs(monkeypatch):
+def sqs(monkeypatch, aws_clients):
     """Put a made-up SQS and a portal's URL behind the reaction."""
     sqs = Sqs()
-    clients = {"sqs": sqs, "dynamodb": sqs.table}
-    monkeypatch.setattr(settings, "client", lambda service: clients[service])
+    aws_clients.update(sqs=sqs, dynamodb=sqs.table)
     monkeypatch.setattr(
         settings, "webhook_url", lambda kind, name: f"https://{name}.example/rest/1/{kind}secret/"
     )
@@ -46,7 +42,7 @@ def sqs(monkeypatch):
 
 
 @pytest.fixture
-def portal(monkeypatch, sqs):
+def portal(written, sqs):
     """Return the portal that reactions get, with its `answers` by method and its `sqs`."""
     answers = {}
 
@@ -57,6 +53,6 @@ def portal(monkeypatch, sqs):
     fake = FakePortal(answer)
     fake.answers = answers
     fake.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
-    monkeypatch.setattr(PortalResolver, "client", lambda *_: fake)
+    written.portal = fake
     fake.sqs = sqs
     return fake

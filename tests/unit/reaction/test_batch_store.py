@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from relay.change import Change
 from relay.portal import Portal
 from relay.reaction import reaction
-from relay.reaction.resolver import PortalResolver
 from tests.batches import batch_of, context_of, handle, noting, raising
 from tests.samples import change_of, event_of
 
@@ -105,7 +104,7 @@ def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
     assert not portal.sqs.sent
 
 
-def test_a_slow_table_holds_up_no_webhook(portal, monkeypatch):
+def test_a_slow_table_holds_up_no_webhook(portal, written, monkeypatch):
     """The webhooks of a batch are read while the table is."""
     resolved = threading.Event()
 
@@ -118,7 +117,7 @@ def test_a_slow_table_holds_up_no_webhook(portal, monkeypatch):
         return read(**request)
 
     read = portal.sqs.table.batch_get_item
-    monkeypatch.setattr(PortalResolver, "client", get)
+    written.get = get
     monkeypatch.setattr(portal.sqs.table, "batch_get_item", slow)
     received = []
     assert handle(noting(received), CHANGE.to_json()) == []

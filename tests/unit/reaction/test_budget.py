@@ -15,10 +15,10 @@ from tests.samples import change_of
 CHANGE = change_of()
 
 
-def test_a_loop_waits_for_the_end_of_the_hour(portal, monkeypatch, capsys):
+def test_a_loop_waits_for_the_end_of_the_hour(portal, times, capsys):
     """The thirty-first write to an item waits for the hour's end, with the metric `loops`."""
     clock = [1_772_366_400.0]  # an hour begins
-    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    times.source = lambda: clock[0]
     portal.answers["crm.item.update"] = {"item": {}}
 
     @reaction
@@ -119,10 +119,10 @@ async def comment(change: Change, portal: Portal) -> None:
         raise ZeroDivisionError
 
 
-def test_comments_on_the_item_of_a_change_use_up_the_same_budget(portal, monkeypatch, capsys):
+def test_comments_on_the_item_of_a_change_use_up_the_same_budget(portal, times, capsys):
     """The first half costs no row of its own; the thirty-first waits for the hour's end."""
     clock = [1_772_366_400.0]
-    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    times.source = lambda: clock[0]
     portal.answers["crm.timeline.comment.add"] = 7
     for number in range(BUDGET // 2):
         assert handle(comment, change_of(version=number).to_json()) == []
@@ -166,10 +166,10 @@ def test_an_hour_that_turns_during_a_call_takes_back_no_more_than_was_counted():
 
 
 @pytest.mark.parametrize("before", [0, 10, BUDGET])
-def test_of_writes_noted_together_as_many_pass_as_fit(portal, monkeypatch, before):
+def test_of_writes_noted_together_as_many_pass_as_fit(portal, times, before):
     """A hundred writes to one company at once get the 30 writes that the hour has left."""
     clock = [1_772_366_400.0]
-    monkeypatch.setattr("relay.reaction.write_notes.time.time", lambda: clock[0])
+    times.source = lambda: clock[0]
     portal.answers["crm.item.update"] = {"item": {}}
 
     @reaction

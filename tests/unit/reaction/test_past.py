@@ -130,9 +130,11 @@ class Refusing(FakeDynamo):
         (EndpointConnectionError(endpoint_url="x"), StateError, "the history: "),
     ],
 )
-def test_a_missing_right_is_an_operators_and_names_the_entry(monkeypatch, trouble, error, text):
+def test_a_missing_right_is_an_operators_and_names_the_entry(
+    aws_clients, monkeypatch, trouble, error, text
+):
     """A table that does not answer is waited for."""
-    monkeypatch.setattr("relay.settings.client", lambda _service: Refusing(trouble))
+    aws_clients["dynamodb"] = Refusing(trouble)
     monkeypatch.setenv("HISTORY_TABLE", "History")
     change = replace(CHANGE, past=reader_of(CHANGE, "tidy", None, None))
     with pytest.raises(error, match=text):

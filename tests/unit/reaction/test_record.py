@@ -1,7 +1,6 @@
 """relay.reaction.record: which records run one after the other, and what an operator decided."""
 
 import json
-import time
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -36,9 +35,7 @@ def test_changes_of_one_item_run_in_their_order(portal):
     ("code", "sent", "calls"),
     [("UNDECIDED", 2**42, 2), ("UNDECIDED", 0, 1), ("NOT_FOUND", 2**42, 1), (None, 2**42, 1)],
 )
-def test_only_an_undecided_dead_letter_confirms_earlier_writes(
-    portal, monkeypatch, code, sent, calls
-):
+def test_only_an_undecided_dead_letter_confirms_earlier_writes(portal, times, code, sent, calls):
     """Only a dead letter with the code UNDECIDED confirms, and only writes sent before it was."""
     portal.fail("im.notify.system.add", "MayHaveRunError")
 
@@ -56,8 +53,7 @@ def test_only_an_undecided_dead_letter_confirms_earlier_writes(
             name: {"stringValue": text, "dataType": "String"} for name, text in texts.items()
         }
         batch["Records"][0]["messageAttributes"] = attributes
-    real = time.time
-    monkeypatch.setattr("relay.reaction.runner.time.time", lambda: real() + 1000)
+    times.offset = 1000
     tell.handler(batch, type("C", (), {"get_remaining_time_in_millis": lambda: 60_000}))
     assert len(portal.calls) == calls
     assert len(portal.sqs.sent) == 2

@@ -11,7 +11,6 @@ from relay.event import Event
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.deadline import RESERVE_SECONDS
-from relay.reaction.resolver import PortalResolver
 from tests.batches import handle, noting
 from tests.samples import change_of, event_of
 
@@ -38,13 +37,13 @@ def test_a_change_has_the_address_of_its_item(portal, entity, number, path):
     assert not portal.sqs.sent
 
 
-def test_a_reaction_without_a_portal_needs_no_webhook(monkeypatch, portal):
+def test_a_reaction_without_a_portal_needs_no_webhook(written, portal):
     """Without a webhook a reaction that takes no portal runs, and its changes have no address."""
 
     def missing(*_):
         raise ConfigurationError("no URL")
 
-    monkeypatch.setattr(PortalResolver, "client", missing)
+    written.get = missing
     received = []
     assert handle(noting(received), CHANGE.to_json()) == []
     assert received[0].portal_url == ""

@@ -15,6 +15,7 @@ from urllib3 import HTTPResponse
 from relay import settings
 from relay.errors import ConfigurationError, OperatorError, PermanentError, TransientError
 from relay.reactions.post_json import post_json, session, signed
+from tests.parameter_store import ParameterStore
 from tests.samples import load
 
 URL = "https://crm.example.com/hook/secret-part"
@@ -51,18 +52,17 @@ def receiver():
 
 
 @pytest.fixture
-def store(monkeypatch):
+def store(aws_clients):
     """Return the function that puts secrets where Parameter Store's are read from."""
-    stored = {}
-    monkeypatch.setattr(settings, "secrets", lambda branch: dict(stored[branch]))
-    settings.forget()
+    aws_clients["ssm"] = ssm = ParameterStore()
 
     def put(**secrets):
-        names = {name.replace("_", "-"): value for name, value in secrets.items()}
-        stored["secrets"] = stored.get("secrets", {}) | names
+        ssm.parameters |= {
+            f"/relay/test/secrets/{name.replace('_', '-')}": value
+            for name, value in secrets.items()
+        }
 
-    yield put
-    settings.forget()
+    return put
 
 
 def react():

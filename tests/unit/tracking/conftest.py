@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from relay.tracking import wiring
 from tests.parts_portal import PartsPortal
 from tests.tracking_portal import ItemsPortal
 from tests.tracking_relay import joined
@@ -22,6 +21,5 @@ def whole(relay, monkeypatch):
     """Return the handlers, joined, with a portal of parts and all parts switched on."""
     relay.portal = PartsPortal()
     relay.portal.clock = time.time
-    monkeypatch.setattr(wiring, "portal", lambda _name, _remaining: relay.portal)
     monkeypatch.setenv("PARTS", "steps,products")
     return relay

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from relay import settings
 from relay.echo import detect
 from relay.tracking import announce, wiring
 from relay.tracking.announce import to_change
@@ -18,6 +17,7 @@ from relay.tracking.projection import (
     canonical_json,
 )
 from relay.tracking.row import Key
+from tests.aws_clients import aws_of
 from tests.ledger import rows_of, update
 from tests.tracking_aws import LATER, OLD, Context, announced_from, logged, metric, row
 from tests.tracking_dynamo import FakeDynamo
@@ -196,9 +196,8 @@ def test_no_version_is_published_before_an_earlier_one(data):
     numbers = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=14))
     left = [record(number, numbers[:at].count(number) + 2, at) for at, number in enumerate(numbers)]
     topic, queues = FakeTopic(), FakeQueues()
-    clients = {"sns": topic, "sqs": queues, "dynamodb": FakeDynamo()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "client", lambda name, **_: clients[name])
+    clients = aws_of(sns=topic, sqs=queues, dynamodb=FakeDynamo())
+    with clients, pytest.MonkeyPatch.context() as patch:
         for name in ("STATE_TABLE", "DEAD_LETTERS_URL"):
             patch.setenv(name, "State")
         patch.setenv("CHANGES_TOPIC_ARN", "arn:changes")

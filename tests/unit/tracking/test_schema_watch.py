@@ -54,12 +54,12 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(monkeypatch):
+def watcher(times):
     """Return a portal that was looked at a day ago."""
     made = Watcher()
-    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW)
+    times.stand(NOW)
     assert made.look() == 0
-    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW + DAY_SECONDS)
+    times.stand(NOW + DAY_SECONDS)
     made.portal.calls.clear()
     return made
 
@@ -102,9 +102,9 @@ def test_a_first_look_and_an_equal_one_tell_nothing(watcher):
     assert watcher.published == []
 
 
-def test_it_costs_its_calls_once_a_day(watcher, monkeypatch):
+def test_it_costs_its_calls_once_a_day(watcher, times):
     """Between two looks nothing is asked."""
-    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW + DAY_SECONDS - 1)
+    times.stand(NOW + DAY_SECONDS - 1)
     assert watcher.look() == 0
     assert watcher.portal.calls == []
 
@@ -119,7 +119,7 @@ def test_what_can_not_be_read_is_not_removed(watcher, method):
     assert name == ("C3:5" if method == "crm.item.fields" else "ufCrm_1")
 
 
-def test_a_portal_that_does_not_answer_is_looked_at_an_hour_later(watcher, monkeypatch):
+def test_a_portal_that_does_not_answer_is_looked_at_an_hour_later(watcher, times):
     """Sweeps do not ask it every five minutes, and the removal is told all the same."""
     watcher.becomes(FIELDS, STATUSES[:1])
     answers = dict(watcher.portal.answers)
@@ -128,18 +128,18 @@ def test_a_portal_that_does_not_answer_is_looked_at_an_hour_later(watcher, monke
     assert watcher.look() == 0
     watcher.portal.answers = answers
     assert watcher.look() == 0
-    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW + DAY_SECONDS + 3600)
+    times.stand(NOW + DAY_SECONDS + 3600)
     assert watcher.look() == 1
 
 
-def test_what_is_gone_is_remembered_until_it_is_back(watcher, monkeypatch):
+def test_what_is_gone_is_remembered_until_it_is_back(watcher, times):
     """Doctor holds the reactions against it."""
     store = SchemaStore(watcher.dynamo, "State")
     watcher.becomes(FIELDS, STATUSES[:1])
     watcher.look()
     assert store.read("main").gone == {"C3:5": NOW + DAY_SECONDS}
     watcher.becomes(FIELDS, STATUSES)
-    monkeypatch.setattr(schema_watch.time, "time", lambda: NOW + 2 * DAY_SECONDS)
+    times.stand(NOW + 2 * DAY_SECONDS)
     watcher.look()
     assert store.read("main").gone == {}
 

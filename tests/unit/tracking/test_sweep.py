@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from relay import settings
 from relay.errors import (
     LostLeaseError,
     OperatorError,
@@ -15,6 +14,7 @@ from relay.errors import (
 )
 from relay.tracking import sweep, wiring
 from relay.tracking.event_times import is_silent
+from tests.parameter_store import ParameterStore
 from tests.samples import event_of
 from tests.tracking_aws import LATER, OLD, metric
 from tests.tracking_portal import ItemsPortal
@@ -44,24 +44,24 @@ def test_a_sweep_that_fails_goes_on_with_the_next(relay):
     assert len(relay.dynamo.mirror) == 120
 
 
-def test_a_portal_without_a_client_is_returned_with_the_reason(relay, monkeypatch):
+def test_a_portal_without_a_client_is_returned_with_the_reason(relay):
     """A portal whose client can't be made is returned with the error."""
 
     def broken(*_):
         raise OperatorError("webhook", "NONE")
 
-    monkeypatch.setattr(wiring, "portal", broken)
+    relay.connect = broken
     assert relay.sweep() == {"main": "OperatorError: webhook: NONE"}
 
 
-def test_a_completed_sweep_is_counted(relay, capsys, monkeypatch):
+def test_a_completed_sweep_is_counted(relay, capsys):
     """The metric counts completed sweeps, and 1 for a stack without portals."""
     relay.sweep()
     assert metric(capsys, "swept") == 1
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "")
     relay.sweep()
     assert metric(capsys, "swept") == 0
-    monkeypatch.setattr(settings, "secrets", lambda _branch: {})
+    relay.clients["ssm"] = ParameterStore()
     relay.sweep()
     assert metric(capsys, "swept") == 1
 
@@ -159,22 +159,23 @@ def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
     assert relay.settle() == []
 
 
-def two_portals(monkeypatch):
+def two_portals(relay):
     """Connect two portals; returns them by name."""
     portals = {"a": ItemsPortal(), "b": ItemsPortal()}
     for portal in portals.values():
         portal.clock = time.time
         for number in range(1, 121):
             portal.put(2, number, title="x", updatedTime=OLD)
-    monkeypatch.setattr(settings, "secrets", lambda _branch: dict.fromkeys(portals, "a URL"))
-    monkeypatch.setattr(wiring, "portal", lambda name, _remaining: portals[name])
+    names = (f"/relay/test/webhook-urls/read/{name}" for name in portals)
+    relay.clients["ssm"] = ParameterStore(**dict.fromkeys(names, "a URL"))
+    relay.connect = lambda name, _remaining: portals[name]
     return portals
 
 
 @pytest.mark.parametrize("step", ["acquire", "save", "last save", "report"])
 def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys, step):
     """A table that fails at any step of one portal's sweep does not affect the other's."""
-    two_portals(monkeypatch)
+    two_portals(relay)
     broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
     update, put, get = relay.dynamo.update_item, relay.dynamo.put_item, relay.dynamo.get_item
 

@@ -90,16 +90,15 @@ def test_more_than_a_function_can_do_goes_into_the_next_batch(relay):
     assert len(relay.dynamo.mirror) == 2500
 
 
-def test_a_portal_without_a_webhook_holds_nobody_up(relay, monkeypatch):
+def test_a_portal_without_a_webhook_holds_nobody_up(relay):
     """Of two portals in a batch, only the one that can't be read waits."""
-    real = relay.track.wiring.portal
 
-    def portal(name, remaining):
+    def portal(name, _remaining):
         if name == "other":
             raise OperatorError("webhook", "NONE")
-        return real(name, remaining)
+        return relay.portal
 
-    monkeypatch.setattr(relay.track.wiring, "portal", portal)
+    relay.connect = portal
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
     relay.event(1, "add", portal="other")
@@ -135,10 +134,10 @@ def test_tracking_goes_on_without_the_times_of_events(relay, monkeypatch):
     assert relay.queues.bodies("track") == []
 
 
-def test_the_time_of_a_kinds_events_is_written_once_a_minute(relay, monkeypatch):
+def test_the_time_of_a_kinds_events_is_written_once_a_minute(relay, monkeypatch, times):
     """A write for each run of track would be a tenth of what a single event costs."""
     noted, clock = [], [1_772_366_400.0]
-    monkeypatch.setattr("relay.tracking.track.time.time", lambda: clock[0])
+    times.source = lambda: clock[0]
     monkeypatch.setattr(
         relay.track.wiring.last_events(), "note", lambda _, names, now: noted.append((names, now))
     )
