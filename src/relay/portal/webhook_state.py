@@ -46,19 +46,14 @@ class WebhookState:
             self.batch_size = min(self.batch_size, commands // 2)
 
 
-_states: dict[Webhook, WebhookState] = {}
+states: dict[Webhook, WebhookState] = {}
 
 
 def state_of(webhook: Webhook) -> WebhookState:
     """Return the state of a webhook, new on first use."""
-    return _states.get(webhook) or _states.setdefault(webhook, WebhookState(webhook))
-
-
-def set_state(state: WebhookState) -> None:
-    """Use this state for its webhook from now on."""
-    _states[state.webhook] = state
+    return states.get(webhook) or states.setdefault(webhook, WebhookState(webhook))
 
 
 def forget() -> None:
     """Drop all states, for tests: the next use of a webhook begins like a new process."""
-    _states.clear()
+    states.clear()

@@ -17,15 +17,13 @@ class PortalResolver:
     def __init__(self, remaining_seconds: Callable[[], float]) -> None:
         self._remaining_seconds = remaining_seconds
         self._clients: dict[str, tuple[str, Portal]] = {}  # by portal, with the webhook's URL
-        # By portal: the client of an earlier batch, and the one that is being got.
-        self._resolving: dict[str, tuple[Portal | None, asyncio.Future[Portal]]] = {}
+        self._resolving: dict[str, asyncio.Future[Portal]] = {}
 
     def start(self, names: Iterable[str]) -> None:
         """Begin a batch with the portals of these names, in a running loop."""
         loop = asyncio.get_running_loop()
         self._resolving = {
-            name: (self._last(name), loop.run_in_executor(None, self.client, name))
-            for name in set(names)
+            name: loop.run_in_executor(None, self.client, name) for name in set(names)
         }
 
     async def portal(self, name: str) -> Portal:
@@ -33,7 +31,8 @@ class PortalResolver:
 
         Raises ConfigurationError without a webhook URL, StateError while SSM does not answer.
         """
-        last, resolving = self._resolving[name]
+        _, last = self._clients.get(name, ("", None))
+        resolving = self._resolving[name]
         await asyncio.wait({resolving}, timeout=PATIENCE_SECONDS if last else None)
         return last if last and not resolving.done() else resolving.result()
 
@@ -53,6 +52,3 @@ class PortalResolver:
         if name not in self._clients or self._clients[name][0] != url:
             self._clients[name] = url, make_client(url, shared_slots(name), self._remaining_seconds)
         return self._clients[name][1]
-
-    def _last(self, name: str) -> Portal | None:
-        return self._clients[name][1] if name in self._clients else None

@@ -84,7 +84,7 @@ def test_a_refusal_without_dynamodb_uses_own_slots(table, clock, caplog):
 def test_a_request_refused_by_the_portal_takes_a_later_slot(table, clock):
     """A 503 is counted in the row, and the retry comes more than 2 s later."""
     webhook, wire = Webhook("acme.bitrix24.com", 7, SECRET), Wire(clock)
-    webhook_state.set_state(WebhookState(webhook, wire, Inline()))
+    webhook_state.states[webhook] = WebhookState(webhook, wire, Inline())
     (slots,) = copies(table, 1)
     wire.script = [RATE]
     try:

@@ -22,7 +22,7 @@ def clock(monkeypatch):
 def wire(clock, webhook):
     """Return the portal to which every Portal of `webhook` is connected."""
     made = Wire(clock)
-    webhook_state.set_state(WebhookState(webhook, made, Inline()))
+    webhook_state.states[webhook] = WebhookState(webhook, made, Inline())
     yield made
     webhook_state.forget()
 

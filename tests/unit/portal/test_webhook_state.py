@@ -9,7 +9,7 @@ from relay.errors import MayHaveRunError
 from relay.portal import Portal, Webhook
 from relay.portal.batch import MAX_COMMANDS
 from relay.portal.http import TIMEOUT, Reply
-from relay.portal.webhook_state import SLOW_SECONDS, WebhookState, forget, set_state
+from relay.portal.webhook_state import SLOW_SECONDS, WebhookState, forget, states
 from tests.portal_wire import LOST, RATE, READ, SECRET, reply
 
 
@@ -118,7 +118,7 @@ def test_portals_that_hang_do_not_block_others():
     wire = Hanging(hosts[:2], 16)
     webhooks = [Webhook(host, 7, SECRET) for host in hosts]
     for webhook in webhooks:
-        set_state(WebhookState(webhook, wire))
+        states[webhook] = WebhookState(webhook, wire)
     portals = [Portal(webhook) for webhook in webhooks]
 
     async def use():
