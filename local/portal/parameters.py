@@ -44,7 +44,8 @@ class Question(NamedTuple):
     error: str
 
 
-def _has_text(value: Any) -> bool:
+def has_text(value: Any) -> bool:
+    """Whether there is anything in a value."""
     return bool(value) and bool(str(value).strip())
 
 
@@ -56,7 +57,7 @@ def _items(call: Call, kind: Any) -> list[int]:
 # Whether a value fails a word
 WORDS: dict[str, Callable[[Call, Any, str], bool]] = {
     "given": lambda _, value, __: value is None,
-    "filled": lambda _, value, __: not _has_text(value),
+    "filled": lambda _, value, __: not has_text(value),
     "number": lambda _, value, __: isinstance(value, _ARRAY) or not int_or_none(value),
     "digits": lambda _, value, __: value is not None and int_or_none(value) is None,
     "array": lambda _, value, __: value is not None and not isinstance(value, _ARRAY),
@@ -72,7 +73,7 @@ WORDS: dict[str, Callable[[Call, Any, str], bool]] = {
     "short": lambda _, value, need: len(str(value or "")) > int(need),
     "person": lambda call, value, _: (int_or_none(value) or 0) not in call.portal.users,
     "row": lambda call, value, need: (
-        _has_text(value) and row_of(call, FAMILIES[need], value) is None
+        has_text(value) and row_of(call, FAMILIES[need], value) is None
     ),
     "item": lambda call, value, need: call.number(need.lower()) not in _items(call, value),
     "guest": lambda call, _, __: bool(call.owner().get("external")),
@@ -84,8 +85,8 @@ _OF_CALLER = {"guest", "denied", "colleague", "plan"}
 QUESTIONS: dict[str, list[Question]] = {}
 
 
-def read(lines: str) -> Iterator[Question]:
-    """Read lines."""
+def read(lines: str, fold: Callable[[str], str] = str.lower) -> Iterator[Question]:
+    """Read lines; what families name is not folded."""
     for line in lines.strip().splitlines():
         left, _, error = line.partition(" : ")
         if left.startswith("need "):
@@ -94,7 +95,7 @@ def read(lines: str) -> Iterator[Question]:
                 yield Question(["given"], [name.lower()], "", error)
             continue
         words, names, need = (*left.split(maxsplit=2), "", "")[:3]
-        yield Question(words.split("+"), names.lower().split("/"), need.strip(), error)
+        yield Question(words.split("+"), fold(names).split("/"), need.strip(), error)
 
 
 def ask_parameters() -> None:
@@ -114,10 +115,14 @@ def check_parameters(call: Call, method: str) -> None:
     given |= call.params
     for words, names, need, error in QUESTIONS[method]:
         values = [given[name] for name in names if given.get(name) is not None]
-        value = next(filter(_has_text, values), values[0] if values else None)
+        value = next(filter(has_text, values), values[0] if values else None)
         if words[0] in _OF_CALLER and names != [""] and value in _EMPTY:
             continue
         if any(WORDS[word](call, value, need) for word in words):
-            code, text, status = (*error.split("|"), "")[:3]
-            shown = text.replace("{value}", str(value))
-            raise RestError(Family.code_of(code), shown, int(status or 400))
+            raise refusal(error, value)
+
+
+def refusal(error: str, value: Any) -> RestError:
+    """Make the error of a line for a value."""
+    code, text, status = (*error.split("|"), "", "")[:3]
+    return RestError(Family.code_of(code), text.replace("{value}", str(value)), int(status or 400))

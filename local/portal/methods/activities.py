@@ -33,11 +33,7 @@ _COLORS = {"1", "2", "3", "4", "5", "6", "7", "default"}
 def check_activity(call: Call, values: Row, old: Row | None) -> None:
     """Complete a new activity: its provider, its bindings, the ids of its communications."""
     if old is None:
-        _complete(call, values)
-    for name in ("SUBJECT", "TYPE_ID", "RESPONSIBLE_ID") if old else ():
-        if name in values and not values[name]:
-            word = "empty" if name == "SUBJECT" else "invalid"
-            raise classic(f"The field {name} is not defined or {word}.")
+        _complete(values)
     if "COMPLETED" in values:
         values["STATUS"] = _DONE if values["COMPLETED"] == "Y" else _WAITING
     if "COMMUNICATIONS" in values:
@@ -52,12 +48,8 @@ def check_activity(call: Call, values: Row, old: Row | None) -> None:
         values["FILES"] = [{"id": one, "url": f"{address}{one}"} for one in given if one]
 
 
-def _complete(call: Call, values: Row) -> None:
+def _complete(values: Row) -> None:
     """Give a new activity its owner, its bindings and its provider."""
-    if not values.get("SUBJECT"):
-        raise classic("The field SUBJECT is not defined or empty.")
-    if "RESPONSIBLE_ID" in values and values["RESPONSIBLE_ID"] not in call.portal.users:
-        raise classic("The field RESPONSIBLE_ID is not defined or invalid.")
     bindings = [dict(entries(one)) for _, one in entries(values.get("BINDINGS"))]
     owner = {"OWNER_ID": values.get("OWNER_ID"), "OWNER_TYPE_ID": values.get("OWNER_TYPE_ID")}
     if not owner["OWNER_ID"] and bindings:

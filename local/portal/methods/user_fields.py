@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, classic
+from local.portal.errors import RestError
 from local.portal.family import FAMILIES
 from local.portal.family_list import check_module
 from local.portal.methods.user_field_views import LABELS, in_language
@@ -13,7 +13,6 @@ from local.portal.portal import Portal
 from local.portal.rows import hook
 from local.portal.schema import INVOICE, EntityType
 from local.portal.table import Row
-from local.portal.user_field_names import check_name
 
 _ENTITIES = {"CRM_LEAD": 1, "CRM_DEAL": 2, "CRM_CONTACT": 3, "CRM_COMPANY": 4, "CRM_QUOTE": 7}
 _ENTITIES["CRM_SMART_INVOICE"] = INVOICE
@@ -58,10 +57,7 @@ def check_field(call: Call, values: Row, old: Row | None) -> None:
         name = str(values["FIELD_NAME"]).upper()
         entity_id = str(values.get("ENTITY_ID", ""))
         prefix = "UF_USR_" if entity_id == "USER" else "UF_CRM_"
-        if call.get("moduleid") and not name.startswith("UF_"):
-            raise classic("You cannot create custom fields")
         values["FIELD_NAME"] = name if name.startswith("UF_") else prefix + name
-        check_name(values)
         for row in table.walk():
             if (row["ENTITY_ID"], row["FIELD_NAME"]) == (entity_id, values["FIELD_NAME"]):
                 text = f"The field {row['FIELD_NAME']} for the {entity_id} object already exists."
