@@ -209,7 +209,7 @@ def test_changes_of_the_past_are_those_that_were_announced(relay, tables):
                 assert one.before.get(name) == then.before.get(name), name
 
 
-def test_a_change_that_comes_while_the_history_is_read_is_no_gap(relay, tables, monkeypatch):
+def test_a_change_that_comes_while_the_history_is_read_is_no_gap(relay, tables):
     """An item that was read after the history is taken with its newest rows."""
     since = time.time()
     won(relay, 3)
@@ -224,7 +224,7 @@ def test_a_change_that_comes_while_the_history_is_read_is_no_gap(relay, tables, 
             relay.settle()
         return found
 
-    monkeypatch.setattr(tables, "scan", last_part_is_followed_by_an_edit)
+    tables.scan = last_part_is_followed_by_an_edit
     past = past_of(relay)
     past.dynamodb = tables
     happened = Happened(past, "main", since, time.time())

@@ -33,9 +33,7 @@ def requests(table):
 
 
 @pytest.mark.parametrize("condition", [None, NEW])
-def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(
-    table, requests, monkeypatch, condition
-):
+def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(table, requests, condition):
     """DynamoDB may refuse a whole request for one row; only that row gets RowError."""
     operation = "put_item" if condition else "batch_write_item"
     real = getattr(table, operation)
@@ -46,7 +44,7 @@ def test_one_row_that_is_too_large_keeps_no_other_from_being_stored(
             raise ClientError(error, operation)
         return real(**request)
 
-    monkeypatch.setattr(table, operation, limited)
+    setattr(table, operation, limited)
     rows = [put("too large" if number == 7 else f"row {number}", condition) for number in range(20)]
     errors = (requests.write_each if condition else requests.put)(rows)
     assert [at for at, error in enumerate(errors) if error] == [7]
@@ -141,9 +139,7 @@ def test_only_the_size_of_a_row_is_for_good(table, requests, message, expected):
 
 @pytest.mark.parametrize("operation", ["batch_write_item", "put_item", "update_item"])
 @pytest.mark.parametrize("conflicts", [1, 4, 5])
-def test_a_request_beside_a_transaction_is_repeated(
-    table, requests, monkeypatch, operation, conflicts
-):
+def test_a_request_beside_a_transaction_is_repeated(table, requests, operation, conflicts):
     """A row that a transaction of another function looks at is stored a moment later."""
     real, left = getattr(table, operation), list(range(conflicts))
 
@@ -153,7 +149,7 @@ def test_a_request_beside_a_transaction_is_repeated(
             raise ClientError({"Error": {"Code": "TransactionConflictException"}}, operation)
         return real(**request)
 
-    monkeypatch.setattr(table, operation, beside)
+    setattr(table, operation, beside)
     table.rows["a"] = {"pk": {"S": "a"}}
     there = Condition("attribute_exists(#pk)", {"#pk": "pk"}, {":x": {"S": "x"}})
     writes = {

@@ -36,7 +36,7 @@ def test_a_double_in_one_batch_is_replayed(portal, capsys):
     ("receives", "reason", "loads"), [(1, "", False), (2, "", True), (1, "made up", True)]
 )
 def test_a_change_that_comes_for_the_first_time_loads_no_checkpoint(
-    portal, monkeypatch, receives, reason, loads
+    portal, receives, reason, loads
 ):
     """It has none; a double of it meets the row at its first write, and replays it all the same."""
     table, loaded = portal.sqs.table, []
@@ -47,7 +47,7 @@ def test_a_change_that_comes_for_the_first_time_loads_no_checkpoint(
         loaded.extend(key["pk"]["S"] for key in ask["RequestItems"]["state"]["Keys"])
         return real(**ask)
 
-    monkeypatch.setattr(table, "batch_get_item", loading)
+    table.batch_get_item = loading
 
     @reaction
     async def tell(change: Change, portal: Portal) -> None:
@@ -104,7 +104,7 @@ def test_a_missing_setting_lets_everything_wait(monkeypatch, portal):
     assert not portal.sqs.sent
 
 
-def test_a_slow_table_holds_up_no_webhook(portal, written, monkeypatch):
+def test_a_slow_table_holds_up_no_webhook(portal, written):
     """The webhooks of a batch are read while the table is."""
     resolved = threading.Event()
 
@@ -118,7 +118,7 @@ def test_a_slow_table_holds_up_no_webhook(portal, written, monkeypatch):
 
     read = portal.sqs.table.batch_get_item
     written.get = get
-    monkeypatch.setattr(portal.sqs.table, "batch_get_item", slow)
+    portal.sqs.table.batch_get_item = slow
     received = []
     assert handle(noting(received), CHANGE.to_json()) == []
     assert len(received) == 1

@@ -86,18 +86,18 @@ def test_an_equal_call_waits_for_the_run_of_the_first(portal):
     assert len(portal.calls) == 1
 
 
-def test_of_two_runs_that_load_at_once_one_goes_on_with_the_row_of_the_other(portal, monkeypatch):
+def test_of_two_runs_that_load_at_once_one_goes_on_with_the_row_of_the_other(portal):
     """The run whose transaction fails sends nothing, and stores under the other call's key."""
     portal.answers[COMMENT] = 7
     table = portal.sqs.table
     store = table.transact_write_items
 
     def later(**request):
-        monkeypatch.setattr(table, "transact_write_items", store)
+        table.transact_write_items = store
         assert handle(note, called(EDGE - 1)) == []
         return store(**request)
 
-    monkeypatch.setattr(table, "transact_write_items", later)
+    table.transact_write_items = later
     assert handle(note, called(EDGE)) == []
     assert len(portal.calls) == 1
     (row,) = (row for key, row in table.rows.items() if key.startswith("done#"))
@@ -107,7 +107,7 @@ def test_of_two_runs_that_load_at_once_one_goes_on_with_the_row_of_the_other(por
     assert len(portal.calls) == 1
 
 
-def test_the_run_of_a_killed_call_is_continued_under_its_key(portal, monkeypatch):
+def test_the_run_of_a_killed_call_is_continued_under_its_key(portal):
     """A row that appears after the load, and whose lease is over, is taken with its time."""
     portal.answers[COMMENT] = 7
     table = portal.sqs.table
@@ -119,7 +119,7 @@ def test_the_run_of_a_killed_call_is_continued_under_its_key(portal, monkeypatch
         table.rows.setdefault(key, killed.to_item(time.time()))
         return store(**request)
 
-    monkeypatch.setattr(table, "transact_write_items", later)
+    table.transact_write_items = later
     for at in (EDGE, EDGE - 1, EDGE):
         assert handle(note, called(at)) == []
     assert len(portal.calls) == 1

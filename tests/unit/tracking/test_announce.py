@@ -94,7 +94,7 @@ def test_large_changes_travel_in_groups_that_fit(relay):
     assert relay.topic.calls == 5
 
 
-def refusing(relay, monkeypatch, error, *subjects):
+def refusing(relay, error, *subjects):
     """Let SNS answer a request that has one of these Changes in it with an error."""
     publish = relay.topic.publish_batch
 
@@ -104,7 +104,7 @@ def refusing(relay, monkeypatch, error, *subjects):
             raise error
         return publish(TopicArn=TopicArn, PublishBatchRequestEntries=PublishBatchRequestEntries)
 
-    monkeypatch.setattr(relay.topic, "publish_batch", publish_batch)
+    relay.topic.publish_batch = publish_batch
 
 
 TOO_LONG = sns_error("InvalidParameter", "Invalid parameter: Message too long")
@@ -113,10 +113,10 @@ TOO_LONG = sns_error("InvalidParameter", "Invalid parameter: Message too long")
 @pytest.mark.parametrize(
     "error", [TOO_LONG, sns_error("BatchRequestTooLong"), ParamValidationError(report="no")]
 )
-def test_a_change_that_sns_never_takes_holds_up_nothing(relay, monkeypatch, error):
+def test_a_change_that_sns_never_takes_holds_up_nothing(relay, error):
     """The refused record is dead-lettered at once with SNS's reason; all others are published."""
     records = relay.edited(12)
-    refusing(relay, monkeypatch, error, "deal/3")
+    refusing(relay, error, "deal/3")
     assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}
     assert len(relay.topic.published) == 11
     (kept,) = relay.queues.messages[URL + "dead"].values()
@@ -124,10 +124,10 @@ def test_a_change_that_sns_never_takes_holds_up_nothing(relay, monkeypatch, erro
     assert str(error).splitlines()[-1] in kept[1]["MessageAttributes"]["reason"]["StringValue"]
 
 
-def test_a_refused_change_that_can_not_be_set_aside_comes_again(relay, monkeypatch):
+def test_a_refused_change_that_can_not_be_set_aside_comes_again(relay):
     """If SQS is down as well, the stream goes on from the refused record."""
     records = relay.edited(12)
-    refusing(relay, monkeypatch, TOO_LONG, "deal/3")
+    refusing(relay, TOO_LONG, "deal/3")
     relay.queues.full = True
     answer = relay.announce.handler({"Records": records}, Context)
     number = records[2]["dynamodb"]["SequenceNumber"]
@@ -144,10 +144,10 @@ def test_a_refused_change_that_can_not_be_set_aside_comes_again(relay, monkeypat
         EndpointConnectionError(endpoint_url="https://sns.test"),
     ],
 )
-def test_an_error_that_passes_sets_nothing_aside(relay, monkeypatch, error):
+def test_an_error_that_passes_sets_nothing_aside(relay, error):
     """Records come again while SNS, a right, a key or the topic's name is in trouble."""
     records = relay.edited(12)
-    refusing(relay, monkeypatch, error, "deal/3")
+    refusing(relay, error, "deal/3")
     answer = relay.announce.handler({"Records": records}, Context)
     number = records[0]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": number}]}
@@ -158,7 +158,7 @@ def test_an_error_that_passes_sets_nothing_aside(relay, monkeypatch, error):
     ("fault", "sender", "dead"),
     [("InvalidParameter", True, 1), ("InvalidParameter", False, 0), ("KMSThrottling", True, 0)],
 )
-def test_an_entry_that_sns_refuses_for_good_is_set_aside(relay, monkeypatch, fault, sender, dead):
+def test_an_entry_that_sns_refuses_for_good_is_set_aside(relay, fault, sender, dead):
     """An entry is dead-lettered only if SNS blames the sender, with a code that never passes."""
     records = relay.edited(3)
     publish = relay.topic.publish_batch
@@ -170,7 +170,7 @@ def test_an_entry_that_sns_refuses_for_good_is_set_aside(relay, monkeypatch, fau
         about = {"Code": fault, "SenderFault": sender, "Message": "so it is"}
         return {"Failed": [{"Id": one["Id"], **about} for one in bad]}
 
-    monkeypatch.setattr(relay.topic, "publish_batch", publish_batch)
+    relay.topic.publish_batch = publish_batch
     answer = relay.announce.handler({"Records": records}, Context)
     assert len(answer["batchItemFailures"]) == 1 - dead
     assert len(relay.queues.bodies("dead")) == dead
@@ -278,10 +278,10 @@ def test_a_missing_setting_sets_nothing_aside(relay, monkeypatch):
     assert relay.queues.bodies("dead") == []
 
 
-def test_the_log_names_what_was_published(relay, monkeypatch, capsys):
+def test_the_log_names_what_was_published(relay, capsys):
     """A line has the ids of the published Changes by item, by which `make trace` finds them."""
     records = relay.edited(3)
-    refusing(relay, monkeypatch, TOO_LONG, "deal/3")
+    refusing(relay, TOO_LONG, "deal/3")
     capsys.readouterr()
     relay.announced_from(records)
     (line,) = logged(capsys, "announced")
@@ -290,10 +290,10 @@ def test_the_log_names_what_was_published(relay, monkeypatch, capsys):
     assert len(published) == 2
 
 
-def test_only_published_changes_are_counted(relay, monkeypatch, capsys):
+def test_only_published_changes_are_counted(relay, capsys):
     """The metric counts neither dead-lettered Changes nor those that come again."""
     records = relay.edited(12)
-    refusing(relay, monkeypatch, TOO_LONG, "deal/3")
+    refusing(relay, TOO_LONG, "deal/3")
     relay.topic.fail_entries = [(), (), (), (), (), (), (), (), (), {0}, {0}]
     capsys.readouterr()
     assert len(relay.announced_from(records)) == 2
@@ -305,7 +305,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, monkeypatch, after):
+def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, after):
     """After a kill the second delivery publishes each id with the same content."""
     records = relay.edited(25)
     publish = relay.topic.publish_batch
@@ -317,7 +317,7 @@ def test_a_handler_that_is_killed_loses_and_changes_nothing(relay, monkeypatch, 
             raise Killed
         return answer
 
-    monkeypatch.setattr(relay.topic, "publish_batch", dying)
+    relay.topic.publish_batch = dying
     with pytest.raises(Killed):
         relay.announce.handler({"Records": records}, Context)
     assert relay.announce.handler({"Records": records}, Context) == {"batchItemFailures": []}

@@ -42,7 +42,7 @@ def validation_error():
     return ClientError({"Error": {"Code": "ValidationException"}}, "PutItem")
 
 
-def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
+def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay):
     """Of 100 keys the invalid one is dead-lettered, and the other items are tracked."""
     get = relay.dynamo.batch_get_item
 
@@ -51,7 +51,7 @@ def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
             raise validation_error()
         return get(RequestItems=RequestItems)
 
-    monkeypatch.setattr(relay.dynamo, "batch_get_item", strict)
+    relay.dynamo.batch_get_item = strict
     for number in range(1, 101):
         relay.portal.put(2, number, title="a")
         relay.event(number, "add")
@@ -60,7 +60,7 @@ def test_a_key_that_the_table_refuses_is_found_in_its_batch(relay, monkeypatch):
     assert relay.queues.bodies("track") == []
 
 
-def test_a_row_that_the_table_refuses_is_dead_lettered(relay, monkeypatch):
+def test_a_row_that_the_table_refuses_is_dead_lettered(relay):
     """An item whose row DynamoDB refuses is dead-lettered as a RowError."""
     put = relay.dynamo.put_item
 
@@ -69,7 +69,7 @@ def test_a_row_that_the_table_refuses_is_dead_lettered(relay, monkeypatch):
             raise validation_error()
         put(Item=Item, **options)
 
-    monkeypatch.setattr(relay.dynamo, "put_item", strict)
+    relay.dynamo.put_item = strict
     for number in (1, 2):
         relay.portal.put(2, number, title="a")
         relay.event(number, "add")
@@ -187,7 +187,7 @@ def test_an_addition_yields_to_no_row_that_is_open():
     assert not needs_another_reading(row(open=True), 0, row(), added=False)
 
 
-def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
+def test_a_put_that_fails_returns_its_hint_alone(relay):
     """A put that DynamoDB refuses for now returns its hint, and the other item is announced."""
     relay.baseline()
     relay.portal.put(2, 1, title="a")
@@ -199,11 +199,10 @@ def test_a_put_that_fails_returns_its_hint_alone(relay, monkeypatch):
             raise ClientError({"Error": {"Code": "Throttled"}}, "PutItem")
         put(Item=Item, **options)
 
-    monkeypatch.setattr(relay.dynamo, "put_item", failing)
+    relay.dynamo.put_item = failing
     relay.event(1, "add")
     relay.event(2, "add")
     assert [one["subject"] for one in relay.settle()] == ["deal/2"]
-    monkeypatch.undo()
 
 
 def test_a_forbidden_item_is_marked_under_the_same_rule(relay):

@@ -38,7 +38,7 @@ def test_an_edit_that_only_a_sweep_found_is_missed(relay, capsys):
 
 
 @pytest.mark.parametrize("fails", ["update_item", "get_item"])
-def test_statistics_that_fail_repeat_no_change(relay, monkeypatch, capsys, fails):
+def test_statistics_that_fail_repeat_no_change(relay, capsys, fails):
     """If times of events can't be read or noted, the batch is done and counted all the same."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
@@ -52,7 +52,7 @@ def test_statistics_that_fail_repeat_no_change(relay, monkeypatch, capsys, fails
             raise sns_error("ThrottlingException")
         return real(Key=Key, **options)
 
-    monkeypatch.setattr(relay.dynamo, fails, away)
+    setattr(relay.dynamo, fails, away)
     capsys.readouterr()
     relay.announce_all()
     assert len(relay.topic.published) == 1

@@ -11,7 +11,7 @@ from tests.tracking_aws import KEY, OLD, changes, metric, row
 from tests.tracking_queues import URL
 
 
-def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkeypatch):
+def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay):
     """The second reading puts its row under the `born` of the row that overtook it."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
@@ -19,7 +19,7 @@ def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkey
     relay.portal.put(2, 1, title="c")
 
     def overtaken(**request):
-        monkeypatch.setattr(relay.dynamo, "put_item", put)
+        relay.dynamo.put_item = put
         row = relay.dynamo.mirror["main/deal", 1]
         put(
             **request
@@ -30,7 +30,7 @@ def test_a_reading_that_was_overtaken_goes_on_with_the_items_birth(relay, monkey
         )
         return put(**request)
 
-    monkeypatch.setattr(relay.dynamo, "put_item", overtaken)
+    relay.dynamo.put_item = overtaken
     relay.event(1)
     relay.settle()
     first, second = changes(relay.topic.published[-2:])
@@ -102,7 +102,7 @@ def test_a_second_conflict_comes_back(relay, monkeypatch):
     def meddle(own):
         return row(seq=own.seq, text='{"title":"z"}')
 
-    monkeypatch.setattr(wiring.mirror(), "put_one", meddle)
+    wiring.mirror().put_one = meddle
     monkeypatch.setattr(refresh, "needs_another_reading", lambda *_, **_hint: True)
     relay.event(1)
     relay.track_all()

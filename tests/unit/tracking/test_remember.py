@@ -54,7 +54,7 @@ def test_the_reaction_that_wrote_is_kept(relay):
     assert (other.origin, other.reaction) == ("portal", "")
 
 
-def test_what_is_not_kept_now_is_not_announced_now(relay, monkeypatch):
+def test_what_is_not_kept_now_is_not_announced_now(relay):
     """While the history is throttled, the batch comes again; then both have every Change once."""
     records = relay.edited(3)
     write = relay.dynamo.batch_write_item
@@ -62,10 +62,10 @@ def test_what_is_not_kept_now_is_not_announced_now(relay, monkeypatch):
     def throttled(**_):
         raise THROTTLED
 
-    monkeypatch.setattr(relay.dynamo, "batch_write_item", throttled)
+    relay.dynamo.batch_write_item = throttled
     assert relay.announced_from(records) == records
     assert relay.topic.published == []
-    monkeypatch.setattr(relay.dynamo, "batch_write_item", write)
+    relay.dynamo.batch_write_item = write
     assert relay.announced_from(records) == []
     assert len(relay.topic.published) == len(kept(relay)) == 3
 
@@ -80,7 +80,7 @@ def test_a_repeat_keeps_one_row(relay):
     assert relay.dynamo.history == before
 
 
-def test_a_row_that_is_never_taken_is_counted_and_its_change_announced(relay, monkeypatch, capsys):
+def test_a_row_that_is_never_taken_is_counted_and_its_change_announced(relay, capsys):
     """One refused row holds up neither its own Change nor another."""
     records = relay.edited(3)
     write = relay.dynamo.batch_write_item
@@ -92,7 +92,7 @@ def test_a_row_that_is_never_taken_is_counted_and_its_change_announced(relay, mo
             raise ClientError({"Error": {"Code": "ValidationException"}}, "BatchWriteItem")
         return write(RequestItems=RequestItems)
 
-    monkeypatch.setattr(relay.dynamo, "batch_write_item", refusing)
+    relay.dynamo.batch_write_item = refusing
     capsys.readouterr()
     assert relay.announced_from(records) == []
     assert metric(capsys, "unkept") == 1

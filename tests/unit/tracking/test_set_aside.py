@@ -38,7 +38,7 @@ def test_a_poison_record_that_no_message_holds_is_packed(relay):
 
 @pytest.mark.parametrize(("hours", "aside"), [(22, False), (24, True)])
 @pytest.mark.parametrize("away", ["topic", "ledger"])
-def test_a_record_that_the_stream_would_drop_is_set_aside(relay, monkeypatch, away, hours, aside):
+def test_a_record_that_the_stream_would_drop_is_set_aside(relay, away, hours, aside):
     """While AWS is away, records are dead-lettered only when the stream would drop them."""
     records = copy.deepcopy(relay.edited(12))
     for one in records[:10]:
@@ -46,7 +46,7 @@ def test_a_record_that_the_stream_would_drop_is_set_aside(relay, monkeypatch, aw
     if away == "topic":
         relay.topic.down = True
     else:
-        monkeypatch.setattr(relay.dynamo, "trouble", sns_error("ProvisionedThroughputExceeded"))
+        relay.dynamo.trouble = sns_error("ProvisionedThroughputExceeded")
     left = records
     for _ in range(11):
         left = relay.announced_from(left)

@@ -20,13 +20,13 @@ from tests.tracking_aws import LATER, OLD, metric
 from tests.tracking_portal import ItemsPortal
 
 
-def test_a_sweep_that_is_overtaken_stops(relay, monkeypatch):
+def test_a_sweep_that_is_overtaken_stops(relay):
     """A sweep that finds its lease taken returns this, and leaves the document alone."""
 
     def save(*_):
         raise LostLeaseError("another sweep of main has taken over")
 
-    monkeypatch.setattr(wiring.sweep_state(), "save", save)
+    wiring.sweep_state().save = save
     assert relay.sweep() == {"main": "another sweep of main has taken over"}
 
 
@@ -99,9 +99,7 @@ def test_a_schema_that_changed_is_published(relay, monkeypatch, caplog):
 
     monkeypatch.setenv("EVENTS_TOPIC_ARN", "arn:events")
     monkeypatch.setattr(sweep, "watch", found)
-    monkeypatch.setattr(
-        relay.topic, "publish", lambda **message: published.append(message), raising=False
-    )
+    relay.topic.publish = lambda **message: published.append(message)
     assert relay.sweep() == {"main": "done"}
     assert published == [
         {
@@ -113,7 +111,7 @@ def test_a_schema_that_changed_is_published(relay, monkeypatch, caplog):
     assert "schema changed" in caplog.text
 
 
-def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):
+def test_of_two_sweeps_at_once_one_works(relay):
     """The second sweep of a portal makes no request, and every item gets one hint."""
     for number in range(1, 121):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
@@ -128,14 +126,14 @@ def test_of_two_sweeps_at_once_one_works(relay, monkeypatch):
             assert relay.portal.requests == asked
         return answer(method, params)
 
-    monkeypatch.setattr(relay.portal, "answer", while_asked)
+    relay.portal.answer = while_asked
     assert relay.sweep() == {"main": "done"}
     assert outcomes == [{"main": "under way elsewhere"}]
     hinted = [one for body in relay.queues.bodies("track") for one in json.loads(body)["ids"]]
     assert sorted(hinted) == list(range(1, 121))
 
 
-def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
+def test_a_sweep_that_was_thought_dead_gives_way(relay):
     """A sweep whose lease was taken ends at its next save, and the other's document stays."""
     for number in range(1, 121):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
@@ -150,7 +148,7 @@ def test_a_sweep_that_was_thought_dead_gives_way(relay, monkeypatch):
                 outcomes.append(second.submit(relay.sweep).result())
         return answer(method, params)
 
-    monkeypatch.setattr(relay.portal, "answer", while_asked)
+    relay.portal.answer = while_asked
     assert relay.sweep() == {"main": "another sweep of main has taken over"}
     assert outcomes[1] == {"main": "done"}
     assert relay.dynamo.state["sweep#main"]["lease_until"] == {"N": "0"}
@@ -173,7 +171,7 @@ def two_portals(relay):
 
 
 @pytest.mark.parametrize("step", ["acquire", "save", "last save", "report"])
-def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys, step):
+def test_a_portal_in_trouble_leaves_the_others_swept(relay, capsys, step):
     """A table that fails at any step of one portal's sweep does not affect the other's."""
     two_portals(relay)
     broken = ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
@@ -198,9 +196,9 @@ def test_a_portal_in_trouble_leaves_the_others_swept(relay, monkeypatch, capsys,
             raise broken
         return get(Key=Key, **ask)
 
-    monkeypatch.setattr(relay.dynamo, "update_item", update_item)
-    monkeypatch.setattr(relay.dynamo, "put_item", put_item)
-    monkeypatch.setattr(relay.dynamo, "get_item", get_item)
+    relay.dynamo.update_item = update_item
+    relay.dynamo.put_item = put_item
+    relay.dynamo.get_item = get_item
     outcomes = relay.sweep()
     assert outcomes["b"] == "done"
     assert outcomes["a"] == "done" if step == "report" else outcomes["a"].startswith("ClientError")

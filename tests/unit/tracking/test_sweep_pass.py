@@ -200,7 +200,7 @@ def test_a_long_list_is_continued_after_its_last_saved_part(relay, monkeypatch):
         del room[:1]
         return send(**request)
 
-    monkeypatch.setattr(relay.queues, "send_message_batch", failing)
+    relay.queues.send_message_batch = failing
     assert relay.sweep()["main"].startswith("StateError")
     room.extend([1] * 9)
     assert relay.sweep() == {"main": "done"}
@@ -234,7 +234,7 @@ def test_a_list_that_goes_on_is_saved_after_each_part(relay, monkeypatch):
         leases.append(lease_until)
         SweepState.save(state, portal, owner, document, lease_until)
 
-    monkeypatch.setattr(state, "save", save)
+    state.save = save
     assert relay.sweep() == {"main": "done"}
     assert saved == [50, 100, 150, 200]
     *during, last = leases

@@ -121,26 +121,24 @@ def test_a_message_that_can_wait_is_not_dead_lettered(relay):
     assert len(relay.queues.bodies("track")) == 1
 
 
-def test_tracking_goes_on_without_the_times_of_events(relay, monkeypatch):
+def test_tracking_goes_on_without_the_times_of_events(relay):
     """Items are read even if the times of their events can't be noted."""
 
     def fail(*_):
         raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
 
-    monkeypatch.setattr(relay.track.wiring.last_events(), "note", fail)
+    relay.track.wiring.last_events().note = fail
     relay.portal.put(2, 1, title="a")
     relay.event(1, "add")
     assert len(relay.settle()) == 1
     assert relay.queues.bodies("track") == []
 
 
-def test_the_time_of_a_kinds_events_is_written_once_a_minute(relay, monkeypatch, times):
+def test_the_time_of_a_kinds_events_is_written_once_a_minute(relay, times):
     """A write for each run of track would be a tenth of what a single event costs."""
     noted, clock = [], [1_772_366_400.0]
     times.source = lambda: clock[0]
-    monkeypatch.setattr(
-        relay.track.wiring.last_events(), "note", lambda _, names, now: noted.append((names, now))
-    )
+    relay.track.wiring.last_events().note = lambda _, names, now: noted.append((names, now))
     for seconds in (0, 30, 59, 61):
         clock[0] = 1_772_366_400.0 + seconds
         relay.portal.put(2, 1, title=f"at {seconds}")
@@ -186,14 +184,14 @@ def test_waits_grow(relay):
     assert waits[-1] > 10 * waits[0] / 2
 
 
-def test_a_queue_that_does_not_answer_keeps_the_message(relay, monkeypatch):
+def test_a_queue_that_does_not_answer_keeps_the_message(relay):
     """A message whose visibility can't be changed is returned to the queue."""
     relay.portal.trouble["crm.item.list", 2] = OperatorError("crm.item.list", "NO_AUTH_FOUND")
 
     def fail(**_):
         raise ClientError({"Error": {"Code": "Unavailable"}}, "ChangeMessageVisibilityBatch")
 
-    monkeypatch.setattr(relay.queues, "change_message_visibility_batch", fail)
+    relay.queues.change_message_visibility_batch = fail
     relay.event(1)
     (answer,) = relay.track_all()
     assert len(answer["batchItemFailures"]) == 1
@@ -216,10 +214,10 @@ def test_waiting_uses_up_no_attempt_of_a_message(relay):
     assert options["MessageAttributes"]["reason"]["StringValue"] == "ZeroDivisionError: a bug"
 
 
-def test_a_table_that_does_not_answer_uses_up_no_attempt(relay, monkeypatch):
+def test_a_table_that_does_not_answer_uses_up_no_attempt(relay):
     """Any error of AWS waits, a missing right included, which an operator gives back."""
     broken = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
-    monkeypatch.setattr(relay.dynamo, "get_item", lambda **_: (_ for _ in ()).throw(broken))
+    relay.dynamo.get_item = lambda **_: (_ for _ in ()).throw(broken)
     relay.event(1)
     for _ in range(6):
         (answer,) = relay.track_all()
@@ -332,25 +330,23 @@ def test_messages_received_before_are_spread_before_reading(relay, monkeypatch):
 
 
 @pytest.mark.parametrize("silent", ["get_queue_attributes", "change_message_visibility_batch"])
-def test_messages_that_can_not_be_spread_are_read(relay, monkeypatch, silent):
+def test_messages_that_can_not_be_spread_are_read(relay, silent):
     """Messages are read even if SQS does not hide them first."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
     relay.baseline()
     relay.portal.put(2, 1, title="b")
     broken = ClientError({"Error": {"Code": "Unavailable"}}, silent)
-    monkeypatch.setattr(relay.queues, silent, lambda **_: (_ for _ in ()).throw(broken))
+    setattr(relay.queues, silent, lambda **_: (_ for _ in ()).throw(broken))
     relay.event(1)
     relay.received = dict.fromkeys(relay.queues.messages[URL + "track"], 1)
     assert len(relay.settle()) == 1
 
 
-def test_fresh_messages_cost_no_request_to_sqs(relay, monkeypatch):
+def test_fresh_messages_cost_no_request_to_sqs(relay):
     """SQS is asked for the queue's timeout only if a message was received before."""
     asked = []
     answer = relay.queues.get_queue_attributes
-    monkeypatch.setattr(
-        relay.queues, "get_queue_attributes", lambda **ask: asked.append(ask) or answer(**ask)
-    )
+    relay.queues.get_queue_attributes = lambda **ask: asked.append(ask) or answer(**ask)
     relay.portal.trouble["crm.item.list", 2] = TransientError("crm.item.list", "X")
     relay.event(1)
     relay.track_all()
