@@ -66,12 +66,6 @@ def events(portal: Portal, given: Row) -> Any:
     return [{name: getattr(row, name) for name in names} for row in rows]
 
 
-@action("GET", "notifications")
-def notifications(portal: Portal, _given: Row) -> Any:
-    """Notifications, oldest first."""
-    return list(portal.activity.notifications)
-
-
 @action("PATCH", "settings")
 def settings(portal: Portal, given: Row) -> Any:
     """Set switches by name; `events` is nested."""
@@ -114,12 +108,6 @@ def hold(portal: Portal, _given: Row) -> Any:
     return {"held": len(portal.outbox.held)}
 
 
-@action("POST", "release")
-def release(portal: Portal, given: Row) -> Any:
-    """Let held events go: order `given`, `reverse`, or their numbers from 1, as `3,1,1`."""
-    return {"released": portal.outbox.release(str(given.get("order", "given")))}
-
-
 @action("POST", "denials")
 def deny(portal: Portal, given: Row) -> Any:
     """Take a right away: user, and entityTypeId and categoryId to narrow it."""
@@ -142,14 +130,18 @@ def _denial(given: Row) -> Denial:
     return Denial(int(given["user"]), *(None if one is None else int(one) for one in narrowed))
 
 
-@action("GET", "state/saved")
-def saved(portal: Portal, _given: Row) -> Any:
-    """All that the portal holds, webhooks' secrets too: what `--keep` writes to a file."""
-    return to_json(portal)
-
-
 @action("PUT", "state/saved")
 def load(portal: Portal, given: Row) -> Any:
     """Go back to a saved state."""
     from_json(portal, given)
     return {"items": sum(len(table) for table in portal.items.values())}
+
+
+ACTIONS |= {
+    ("GET", "notifications"): lambda portal, _: list(portal.activity.notifications),
+    ("GET", "state/saved"): lambda portal, _: to_json(portal),  # webhooks' secrets too
+    # Held events go: order `given`, `reverse`, or their numbers from 1, as `3,1,1`
+    ("POST", "release"): lambda portal, given: {
+        "released": portal.outbox.release(str(given.get("order", "given")))
+    },
+}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.portal.admin_actions import action
+from local.portal.admin_actions import ACTIONS, action
 from local.portal.php import int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -59,7 +59,6 @@ def notice(portal: Portal, given: Row) -> Any:
     return {"told": True}
 
 
-@action("GET", "strip")
-def strip(portal: Portal, given: Row) -> Any:
-    """The strip's rows as they are now."""
-    return list(portal.strip.rows.values())[-int(given.get("limit", 100)) :]
+ACTIONS["GET", "strip"] = lambda portal, given: list(portal.strip.rows.values())[
+    -int(given.get("limit", 100)) :
+]

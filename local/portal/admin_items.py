@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from local.portal import seed as seeds
-from local.portal.admin_actions import action
+from local.portal.admin_actions import ACTIONS, action
 from local.portal.call import METHODS, Call
 from local.portal.conversion import convert_lead
 from local.portal.items import Actor, add_item, delete_item, restore_item, update_item
@@ -19,7 +19,7 @@ from local.portal.webhooks import IncomingWebhook
 def add_user(portal: Portal, given: Row) -> Any:
     """Hire somebody, or change who is there (id)."""
     number = int(given.get("id", 0))
-    allowed = {
+    allowed = [
         "name",
         "lastName",
         "admin",
@@ -28,7 +28,7 @@ def add_user(portal: Portal, given: Row) -> Any:
         "email",
         "position",
         "departments",
-    }
+    ]
     fields = {key: value for key, value in given.items() if key in allowed}
     if number in portal.users:
         portal.users[number] |= fields | {"changed": portal.clock.stamp()}
@@ -82,25 +82,18 @@ def seed(portal: Portal, given: Row) -> Any:
     return {"deals": deals, "contacts": contacts}
 
 
-@action("POST", "convert")
-def convert(portal: Portal, given: Row) -> Any:
-    """Convert a lead into a company, a contact and a deal: id, user."""
-    return convert_lead(portal, int(given["id"]), Actor(int(given.get("user", 1))))
-
-
 @action("POST", "bulk")
 def bulk(portal: Portal, given: Row) -> Any:
     """Edit many items at once, as people do in a list: one event each."""
     kind, amount = int(given.get("entityTypeId", 2)), int(given.get("amount", 200))
     entity, table = portal.types[kind], portal.items[kind]
-    user = int(given.get("user", 1))
     numbers = [int(one) for one in given["ids"]] if "ids" in given else table.ids[-amount:]
     key = "opportunity" if "opportunity" in entity.fields else "post"
     for number in list(numbers):
         row = table.rows[number]
         value = row.get(key, 0)
         changed = value + 10 if isinstance(value, int | float) else f"{value}+"
-        update_item(portal, entity, row, given.get("fields") or {key: changed}, Actor(user))
+        update_item(portal, entity, row, given.get("fields") or {key: changed}, _actor(given))
     return {"edited": len(numbers)}
 
 
@@ -132,15 +125,13 @@ def merge(portal: Portal, given: Row) -> Any:
     entity = portal.types[int(given["entityTypeId"])]
     rows = [portal.items[entity.number].rows[int(number)] for number in given["ids"]]
     first, others = rows[0], rows[1:]
-    lacking: Row = {}
-    for row in others:
-        lacking = row | lacking
     values = {
         key: value
-        for key, value in lacking.items()
+        for row in reversed(others)
+        for key, value in row.items()
         if key in entity.fields and not entity.fields[key].readonly and not first.get(key)
     }
-    update_item(portal, entity, first, values, Actor(int(given.get("user", 1))), event=False)
+    update_item(portal, entity, first, values, _actor(given), event=False)
     for row in others:
         delete_item(portal, entity, row, event=False)
     return {"id": first["id"], "deleted": [row["id"] for row in others]}
@@ -154,21 +145,6 @@ def delete(portal: Portal, given: Row) -> Any:
         row = portal.items[entity.number].rows[int(number)]
         delete_item(portal, entity, row, event=bool(given.get("events", False)))
     return {"deleted": len(given["ids"])}
-
-
-@action("GET", "recycle-bin")
-def recycle_bin(portal: Portal, _given: Row) -> Any:
-    """What was deleted and can be restored."""
-    return [
-        {"id": number, "entityTypeId": kind, "item": row["id"], "title": row.get("title", "")}
-        for number, (kind, row) in portal.recycle_bin.items()
-    ]
-
-
-@action("POST", "restore")
-def restore(portal: Portal, given: Row) -> Any:
-    """Restore from the recycle bin: the item gets a new id."""
-    return {"id": restore_item(portal, int(given["id"]), Actor(int(given.get("user", 1))))["id"]}
 
 
 @action("POST", "call")
@@ -187,3 +163,23 @@ def history(portal: Portal, given: Row) -> Any:
     """Field changes of an item, newest first: subject `deal/5`."""
     kind, _, number = str(given.get("subject", "")).partition("/")
     return list(portal.changes.get((kind, int_or_none(number) or 0), ()))[::-1]
+
+
+def _actor(given: Row) -> Actor:
+    return Actor(int(given.get("user", 1)))
+
+
+ACTIONS |= {
+    # A lead becomes a company, a contact and a deal: id, user
+    ("POST", "convert"): lambda portal, given: convert_lead(
+        portal, int(given["id"]), _actor(given)
+    ),
+    ("GET", "recycle-bin"): lambda portal, _: [
+        {"id": number, "entityTypeId": kind, "item": row["id"], "title": row.get("title", "")}
+        for number, (kind, row) in portal.recycle_bin.items()
+    ],
+    # From the recycle bin; the item gets a new id
+    ("POST", "restore"): lambda portal, given: {
+        "id": restore_item(portal, int(given["id"]), _actor(given))["id"]
+    },
+}

@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from local.portal.table import Row
 from local.portal.v3_errors import DATA_V3, V3Error, check_type, invalid, unknown_field, wrong_type
 
 Test = Callable[[Row], bool]
-_OPERATORS = {"=", "!=", ">", ">=", "<", "<=", "in", "between"}
+_COMPARE = {"=": eq, "!=": ne, ">": gt, ">=": ge, "<": lt, "<=": le}
+_OPERATORS = {*_COMPARE, "in", "between"}
 _LIMIT, _MOST = 50, 1000
 _DEPTH = 20  # of conditions within conditions
 
@@ -30,10 +32,6 @@ class Dto:
             names, kind, marks = (*line.split(), "")[:3]
             name, _, key = names.partition(":")
             self.keys[name], self.types[name], self.marks[name] = key or name, kind, marks
-
-    def marked(self, mark: str) -> list[str]:
-        """Return the names of fields with a mark."""
-        return [name for name, marks in self.marks.items() if mark in marks]
 
     def described(self) -> list[str]:
         """Return lines for `field_methods`; times are objects there."""
@@ -152,16 +150,10 @@ def _comparable(dto: Dto, name: str, value: Any) -> Any:
 def _test(dto: Dto, name: str, operator: str, wanted: list[Any]) -> Test:
     low, high = min(wanted, default=0), max(wanted, default=0)
     tests: dict[str, Callable[[Any], bool]] = {
-        "=": lambda one: one == low,
-        "!=": lambda one: one != low,
-        ">": lambda one: one > low,
-        ">=": lambda one: one >= low,
-        "<": lambda one: one < low,
-        "<=": lambda one: one <= low,
         "in": lambda one: one in wanted,
         "between": lambda one: low <= one <= high,
     }
-    test = tests[operator]
+    test = tests.get(operator) or (lambda one: bool(_COMPARE[operator](one, low)))
 
     def holds(row: Row) -> bool:
         value = dto.value_of(row, name)

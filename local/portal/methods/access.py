@@ -5,13 +5,6 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.php import int_or_none, values_of
 
-
-@method("user.admin", "basic")
-def admin(call: Call) -> Any:
-    """Whether the owner is an administrator."""
-    return bool(call.owner().get("admin"))
-
-
 _ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
 
 

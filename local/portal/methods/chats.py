@@ -132,12 +132,6 @@ _ON_CHAT |= {"setOwner": _owner, "leave": _leave, "user.add": _join, "user.delet
 methods("im", {f"im.chat.{name}": partial(_on_chat, do) for name, do in _ON_CHAT.items()})
 
 
-@method("im.chat.user.list", "im")
-def chat_user_list(call: Call) -> Any:
-    """Numbers of the people in a chat."""
-    return chat_of_id(call)["users"]
-
-
 _REFUSALS = {"pinned": (no_access("You don't have permission to pin this chat", 400),)}
 _REFUSALS |= {"writing": (no_access("Action unavailable"),)}
 
@@ -156,3 +150,4 @@ _MARKS = {
     "im.dialog.writing": ("writing", ""),
 }
 methods("im", {name: partial(_mark, *what) for name, what in _MARKS.items()})
+methods("im", {"im.chat.user.list": lambda call: chat_of_id(call)["users"]})

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from local.portal.call import Call, method
+from local.portal.call import Call, method, methods
 from local.portal.chat_views import TEMPLATES, chat_view, message_view, person, recent_view, shown
 from local.portal.chats import chat_of, chat_of_id, in_period, messages_of, moment, no_access, table
 from local.portal.listing import Page
@@ -30,12 +30,6 @@ def _recent(call: Call) -> list[Row]:
         if (since is None or when >= since) and (until is None or when < until)
     ]
     return [view for view in views if not call.flag("unread_only") or view["counter"]]
-
-
-@method("im.recent.get", "im")
-def recent_get(call: Call) -> Any:
-    """Recent dialogues, the newest first."""
-    return _recent(call)
 
 
 @method("im.recent.list", "im")
@@ -71,12 +65,6 @@ def counters(call: Call) -> Any:
         "DIALOG": people or [],
         "DIALOG_UNREAD": [],
     }
-
-
-@method("im.dialog.get", "im")
-def dialog_get(call: Call) -> Any:
-    """A chat, by the name that a person calls it."""
-    return chat_view(call, chat_of(call, call.get("dialog_id")))
 
 
 @method("im.dialog.users.list", "im")
@@ -172,3 +160,12 @@ def dialog_read_all(call: Call) -> Any:
         messages = messages_of(call.portal, chat)
         chat["seen"][call.user] = messages[0]["id"] if messages else 0
     return True
+
+
+methods(
+    "im",
+    {
+        "im.recent.get": _recent,
+        "im.dialog.get": lambda call: chat_view(call, chat_of(call, call.get("dialog_id"))),
+    },
+)

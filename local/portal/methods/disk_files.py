@@ -67,7 +67,9 @@ def _unique(call: Call, folder: int, name: str) -> str:
     return name if name not in taken else next(one for one in others if one not in taken)
 
 
-methods("disk", {f"disk.{one}.uploadFile": partial(_upload, one) for one in ("storage", "folder")})
+_RUN = {f"disk.{one}.uploadFile": partial(_upload, one) for one in ("storage", "folder")}
+methods("disk", _RUN)
+method("disk.folder.shareToUser", "disk")(lambda call: bool(find_object(call, "id", "folder")))
 
 
 @method("disk.file.uploadVersion", "disk")
@@ -130,13 +132,6 @@ def attach(call: Call) -> Any:
     files = [*task.get("ufTaskWebdavFiles", []), str(attached["id"])]
     change_task(call.portal, task, {"ufTaskWebdavFiles": files}, call.actor)
     return {"attachmentId": attached["id"]}
-
-
-@method("disk.folder.shareToUser", "disk")
-def share(call: Call) -> Any:
-    """Let somebody into a folder."""
-    find_object(call, "id", "folder")
-    return True
 
 
 @method("disk.file.search", "disk")

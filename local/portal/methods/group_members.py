@@ -64,12 +64,6 @@ _SET |= {"update": (_promote, "update users role"), "invite": (_nothing, "")}
 methods("sonet_group", {f"sonet_group.user.{k}": partial(_set, *how) for k, how in _SET.items()})
 
 
-@method("sonet_group.user.request", "sonet_group")
-def request(call: Call) -> Any:
-    """Ask to be let in."""
-    return bool(_group(call))
-
-
 @method("sonet_group.user.get", "sonet_group")
 def members(call: Call) -> Any:
     """Everybody of a group."""
@@ -88,7 +82,10 @@ def own_groups(call: Call) -> Any:
     ]
 
 
-@method("sonet_group.feature.access", "sonet_group")
-def access(call: Call) -> Any:
-    """Whether the caller may do something in a group: its members may."""
-    return call.user in roles(_group(call))
+methods(
+    "sonet_group",
+    {
+        "sonet_group.user.request": lambda call: bool(_group(call)),
+        "sonet_group.feature.access": lambda call: call.user in roles(_group(call)),
+    },
+)

@@ -40,12 +40,6 @@ def user_list(call: Call) -> Any:
     return found or []
 
 
-@method("im.user.status.get", "im")
-def status_get(call: Call) -> Any:
-    """How available the owner is."""
-    return call.owner().get("status", "online")
-
-
 @method("im.user.status.set", "im")
 def status_set(call: Call) -> Any:
     """Say how available the owner is."""
@@ -58,6 +52,7 @@ def _idle(call: Call, *, on: bool) -> Any:
     return True
 
 
+method("im.user.status.get", "im")(lambda call: call.owner().get("status", "online"))
 method("im.user.status.idle.start", "im")(partial(_idle, on=True))
 method("im.user.status.idle.end", "im")(partial(_idle, on=False))
 

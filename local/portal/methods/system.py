@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.portal.call import ELSEWHERE, METHODS, Call, method
+from local.portal.call import ELSEWHERE, METHODS, Call, method, methods
 from local.portal.errors import RestError
 from local.portal.webhooks import OTHER_SCOPES, SCOPES
 
@@ -25,14 +25,8 @@ def profile(call: Call) -> Any:
     }
 
 
-@method("scope", "basic")
-def scope(call: Call) -> Any:
-    """The webhook's scopes; all there are with `full`."""
-    return [*SCOPES, *OTHER_SCOPES] if call.flag("full") else sorted(call.webhook.scopes)
-
-
 @method("methods", "basic")
-def methods(call: Call) -> Any:
+def list_methods(call: Call) -> Any:
     """Names of methods; deprecated in favour of method.get."""
     wanted = call.get("scope")
     return [
@@ -54,21 +48,22 @@ def method_get(call: Call) -> Any:
     }
 
 
-@method("server.time", "basic")
-def server_time(call: Call) -> Any:
-    """The portal's time, with its offset; a JavaScript client's ping."""
-    return call.portal.clock.stamp()
-
-
-@method("feature.get", "basic")
-def feature_get(call: Call) -> Any:
-    """Whether the plan has a feature."""
-    return {"value": _FEATURES.get(str(call.get("code")), "N")}
-
-
 @method("app.info", "basic")
 def app_info(call: Call) -> Any:
     """What a webhook is told of itself: its scopes and the portal's plan [PY, JS; pages say no]."""
     if not call.portal.settings.app_info_for_webhooks:
         raise RestError("ACCESS_DENIED", "Access denied! Application context required")
     return {"SCOPE": sorted(call.webhook.scopes), "LICENSE": call.portal.settings.license}
+
+
+methods(
+    "basic",
+    {
+        "feature.get": lambda call: {"value": _FEATURES.get(call.text("code"), "N")},
+        "scope": lambda call: (
+            [*SCOPES, *OTHER_SCOPES] if call.flag("full") else sorted(call.webhook.scopes)
+        ),
+        "server.time": lambda call: call.portal.clock.stamp(),  # a JavaScript client's ping
+        "user.admin": lambda call: bool(call.owner().get("admin")),
+    },
+)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.portal.call import METHODS, Call, Method
+from local.portal.call import Call, method
 from local.portal.chats import say, task_chat
 from local.portal.errors import RestError
-from local.portal.family import FAMILIES
+from local.portal.family import FAMILIES, Family
 from local.portal.filters import FilterCompiler, compile_order
 from local.portal.listing import PAGE, Page
 from local.portal.php import entries, int_or_none
@@ -47,13 +47,11 @@ def check_item(call: Call, values: Row, old: Row | None) -> None:
         _toggle(call, values, values["IS_COMPLETE"])
 
 
-def _may_delete(family: str, call: Call, row: Row) -> None:
-    """Who may not see a task takes nothing from it."""
-    _task(call, family, row["TASKID"], "delete")
-
-
-for _family in ("task.checklistitem", "task.elapseditem"):
-    hook(_family, "deleting")(partial(_may_delete, _family))
+# Who may not see a task takes nothing from it
+for _name in ("task.checklistitem", "task.elapseditem"):
+    hook(_name, "deleting")(
+        lambda call, row, name=_name: _task(call, name, row["TASKID"], "delete")
+    )
 
 
 def _note_item(what: str, call: Call, row: Row) -> None:
@@ -76,7 +74,7 @@ def _toggle(call: Call, row: Row, state: str) -> None:
     row |= {"IS_COMPLETE": state, "TOGGLED_BY": call.user, "TOGGLED_DATE": now}
 
 
-def _set_complete(state: str, call: Call) -> Any:
+def _set_complete(state: str, call: Call) -> bool:
     _toggle(call, find_row(call, _CHECKLIST, "update"), state)
     return True
 
@@ -183,24 +181,20 @@ def _elapsed_list(call: Call) -> Page:
     return Page([{k: v for k, v in one.items() if k in (names or one)} for one in views], total)
 
 
-def _allowed(family: str, call: Call) -> Any:
-    described = FAMILIES[family]
+def _allowed(family: Family, call: Call) -> Any:
     if not str(call.get("actionid")).isdigit():
         raise RestError("ERROR_CORE", "WRONG_ARGUMENTS")
-    find_row(call, described, "isactionallowed")
-    return True
+    return bool(find_row(call, family, "isactionallowed"))
 
 
-_Special = tuple[str, Callable[[Call], Any], tuple[str, ...]]
-_SPECIAL: tuple[_Special, ...] = (
-    ("task.checklistitem.complete", partial(_set_complete, "Y"), _ITEM),
-    ("task.checklistitem.renew", partial(_set_complete, "N"), _ITEM),
-    ("task.checklistitem.moveafteritem", _move_after, (*_ITEM, "AFTERITEMID*")),
-    ("task.elapseditem.get", _elapsed_get, _ITEM),
-    ("task.elapseditem.getlist", _elapsed_list, ()),
-)
-for _family in ("task.checklistitem", "task.commentitem", "task.elapseditem"):
-    _name = f"{_family}.isactionallowed"
-    METHODS[_name] = Method(_name, "task", partial(_allowed, _family), (*_ITEM, "ACTIONID*"))
-for _name, _do, _order in _SPECIAL:
-    METHODS[_name] = Method(_name, "task", _do, _order)
+_SPECIAL: dict[str, tuple[Callable[[Call], Any], tuple[str, ...]]] = {
+    "task.checklistitem.complete": (partial(_set_complete, "Y"), _ITEM),
+    "task.checklistitem.renew": (partial(_set_complete, "N"), _ITEM),
+    "task.checklistitem.moveafteritem": (_move_after, (*_ITEM, "AFTERITEMID*")),
+    "task.elapseditem.get": (_elapsed_get, _ITEM),
+    "task.elapseditem.getlist": (_elapsed_list, ()),
+}
+for _family in (_CHECKLIST, _COMMENT, _ELAPSED):
+    _SPECIAL[f"{_family.name}.isactionallowed"] = partial(_allowed, _family), (*_ITEM, "ACTIONID*")
+for _name, (_do, _order) in _SPECIAL.items():
+    method(_name, "task", positional=_order)(_do)

@@ -5,7 +5,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
-from local.portal.methods.tasks import readable
+from local.portal.methods.tasks import find_task
 from local.portal.portal import Portal
 from local.portal.rows import table_of
 from local.portal.table import Row, Table
@@ -65,8 +65,6 @@ def delete(call: Call) -> Any:
 def list_results(call: Call) -> Any:
     """Results of a task, the newest first."""
     number = call.number("taskid")
-    task = call.portal.tasks.get(number)
-    if task is None or not readable(call, task):
-        raise _DENIED
+    find_task(call, number, _DENIED)
     rows = results(call.portal).walk_back()
     return [row | {"files": []} for row in rows if row["taskId"] == number]

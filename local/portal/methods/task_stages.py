@@ -5,7 +5,7 @@ from typing import Any
 from local.portal.call import Call, method
 from local.portal.errors import RestError
 from local.portal.family import FAMILIES
-from local.portal.methods.tasks import readable
+from local.portal.methods.tasks import find_task
 from local.portal.php import int_or_none
 from local.portal.rows import hook, insert, show, table_of
 from local.portal.table import Row
@@ -62,9 +62,8 @@ def can_move(call: Call) -> Any:
 @method("task.stages.movetask", "task")
 def move_task(call: Call) -> Any:
     """Put a task into a stage."""
-    task = call.portal.tasks.get(call.number("id"))
-    if task is None or not readable(call, task):
-        raise RestError("TASK_NOT_FOUND", "Task not found or access to it is denied")
+    refusal = RestError("TASK_NOT_FOUND", "Task not found or access to it is denied")
+    task = find_task(call, call.number("id"), refusal)
     stage = table_of(call, _STAGE).get(int_or_none(call.get("stageid")) or 0)
     if stage is None:
         raise _STAGE.error("update", "missing")

@@ -8,13 +8,12 @@ from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page
 from local.portal.methods.task_numbers import task_number
-from local.portal.methods.tasks import readable, task_of
+from local.portal.methods.tasks import find_task, task_of
 from local.portal.php import entries, int_or_none
 from local.portal.static import MANIFESTS
-from local.portal.table import Row
 from local.portal.task_fields import described
 from local.portal.task_store import DONE, change_task
-from local.portal.task_view import detail
+from local.portal.task_view import TEMPLATE, detail
 
 _WAITING, _RUNNING, _CONTROL, _DEFERRED = "2", "3", "4", "6"
 # method: from which states, to which
@@ -41,7 +40,7 @@ def _move(verb: str, call: Call) -> Any:
     controlled = verb == "complete" and row.get("taskControl") == "Y"
     if controlled and row["createdBy"] != str(call.user) and not call.owner().get("admin"):
         target = _CONTROL
-    values: Row = {"status": target}
+    values: dict[str, Any] = {"status": target}
     if verb == "start":
         values["dateStart"] = call.portal.clock.stamp()
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
@@ -62,17 +61,9 @@ def delegate(call: Call) -> Any:
     return {"task": detail(call.portal, change_task(call.portal, row, values, call.actor))}
 
 
-def _mine(call: Call, refusal: RestError) -> Row:
-    """A task of which the owner keeps something for himself."""
-    row = call.portal.tasks.get(task_number(call))
-    if row is None or not readable(call, row):
-        raise refusal
-    return row
-
-
 def _watch(key: str, on: bool, call: Call) -> Any:
     wrong = RestError("1048584", "a:0:{}") if key == "auditors" else RestError("0", "wrong task id")
-    row = _mine(call, wrong)
+    row = find_task(call, task_number(call), wrong)
     user = str(call.user)
     people = [one for one in row.get(key, []) if one != user] + ([user] if on else [])
     if key == "auditors":
@@ -90,9 +81,8 @@ for _names, _on in ((_ON, True), (_OFF, False)):
 
 
 def _favorite(on: bool, call: Call) -> Any:
-    row = call.portal.tasks.get(task_number(call))
-    if row is None or not readable(call, row):
-        raise RestError("1", "Task not found or not accessible")
+    refusal = RestError("1", "Task not found or not accessible")
+    row = find_task(call, task_number(call), refusal)
     people = {*row.get("favoriteOf", [])} - {call.user}
     row["favoriteOf"] = sorted(people | {call.user} if on else people)
     return True
@@ -109,13 +99,9 @@ def get_access(call: Call) -> Any:
     given = call.get("users", default=[call.user])
     state = row.get("status", _WAITING)
     allowed = {verb.upper(): state in sources for verb, (sources, _) in _STATES.items()}
-    always = ("DELEGATE", "REMOVE", "EDIT", "CREATE", "CHANGE_DEADLINE", "CHECKLIST_ADD_ITEMS")
-    never = ("ACCEPT", "DECLINE", "TAKE", "EDIT.ORIGINATOR")
-    allowed |= dict.fromkeys(always, True) | dict.fromkeys(never, False)
     favourite = call.user in row.get("favoriteOf", [])
-    allowed |= {"ADD_FAVORITE": not favourite, "DELETE_FAVORITE": favourite, "RATE": True}
-    more = ("CHECKLIST.REORDER", "ELAPSEDTIME.ADD", "DAYPLAN.TIMER.TOGGLE", "EDIT.PLAN")
-    allowed |= dict.fromkeys((*more, "CHECKLIST.ADD", "FAVORITE.ADD", "FAVORITE.DELETE"), True)
+    allowed |= TEMPLATE["access"]
+    allowed |= {"ADD_FAVORITE": not favourite, "DELETE_FAVORITE": favourite}
     users = [int_or_none(user) or 0 for _, user in entries(given)]
     return {"allowedActions": {str(user): allowed for user in users}}
 
@@ -123,7 +109,7 @@ def get_access(call: Call) -> Any:
 @method("tasks.task.getFields", "task")
 def get_fields(call: Call) -> Any:
     """What a task has, fields that people made among it."""
-    fields: Row = MANIFESTS["tasks.task.getFields"]["fields"]
+    fields: dict[str, Any] = MANIFESTS["tasks.task.getFields"]["fields"]
     return {"fields": fields | described(call.portal)}
 
 

@@ -94,15 +94,15 @@ def add(call: Call) -> Any:
 def task_of(call: Call, refusal: RestError | None = None) -> Row:
     """The task of the request, if the owner may see it; otherwise the refusal is raised."""
     names = ["taskid", "id"] if call.portal.settings.task_get_takes_id else ["taskid"]
-    row = call.portal.tasks.get(task_number(call, *names))
-    if row is None or not readable(call, row):
+    return find_task(call, task_number(call, *names), refusal)
+
+
+def find_task(call: Call, number: int, refusal: RestError | None = None) -> Row:
+    """A task by its number, if the owner may see it."""
+    row = call.portal.tasks.get(number)
+    if row is None or not call.portal.may_read(call.user, 0, row):
         raise refusal or RestError("0", "Task not found or not accessible")
     return row
-
-
-def readable(call: Call, row: Row) -> bool:
-    """Whether the owner may see a task."""
-    return not call.portal.denials or call.portal.may_read(call.user, 0, row)
 
 
 @method("tasks.task.get", "task")
@@ -154,7 +154,8 @@ def list_tasks(call: Call) -> Page:
         or task_test(name, value, names, TEMPLATE["fields"], portal.clock, shift)
         for name, value in entries(given)
     ]
-    rows = (row for row in rows if all(test(row) for test in tests) and readable(call, row))
+    rows = (row for row in rows if all(test(row) for test in tests))
+    rows = (row for row in rows if portal.may_read(call.user, 0, row))
     page = cut(rows, order, read_start(call.get("start")), ordered=ordered)
     call.touched += [("read", f"task/{row['id']}") for row in page.result]
     select = {snake(name) for _, name in entries(call.get("select", default=[]))}
@@ -177,9 +178,7 @@ def update(call: Call) -> Any:
 @method("tasks.task.delete", "task")
 def delete(call: Call) -> Any:
     """Delete a task."""
-    row = call.portal.tasks.get(task_number(call))
-    if row is None or not readable(call, row):
-        raise RestError("1048582", "No access to delete the task")
+    row = find_task(call, task_number(call), RestError("1048582", "No access to delete the task"))
     call.portal.tasks.pop(row["id"])
     emit_task(call.portal, "DELETE", {"ID": row["id"]}, "undefined")
     return {"task": True}

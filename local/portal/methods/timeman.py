@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from local.portal.call import Call, method
+from local.portal.call import Call, method, methods
 from local.portal.errors import RestError, classic
 from local.portal.static import ANSWERS
 from local.portal.table import Row
@@ -69,12 +69,6 @@ def open_day(call: Call) -> Row:
     return _set(call, STATUS="OPENED", TIME_START=start, TIME_FINISH=None)
 
 
-@method("timeman.pause", "timeman")
-def pause(call: Call) -> Row:
-    """Pause a day."""
-    return _set(call, STATUS="PAUSED")
-
-
 @method("timeman.close", "timeman")
 def close(call: Call) -> Row:
     """End a day."""
@@ -89,3 +83,6 @@ def close(call: Call) -> Row:
 def settings(call: Call) -> Row:
     """What is asked of somebody's days."""
     return {**ANSWERS["timeman.settings"]["result"], "ADMIN": bool(_user(call).get("admin"))}
+
+
+methods("timeman", {"timeman.pause": lambda call: _set(call, STATUS="PAUSED")})
