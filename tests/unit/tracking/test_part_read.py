@@ -75,6 +75,16 @@ def test_a_change_that_moved_nowhere_has_no_steps(deals):
     assert (change.steps, change.passed) == ((), ())
 
 
+def test_a_new_item_whose_history_was_never_read_has_no_log(whole):
+    """An item whose steps are refused before any sweep has read the history notes none of them."""
+    whole.portal.refusals[HISTORY] = PermanentError(HISTORY, "ACCESS_DENIED")
+    whole.portal.put(2, 9, title="a")
+    whole.event(9, "add")
+    (change,) = announced(whole)
+    assert (change.action, change.steps) == ("added", ())
+    assert "step_log" not in whole.dynamo.mirror["main/deal", 9]
+
+
 def test_a_deletion_has_no_steps(deals):
     """A move that nobody announced before the item was deleted is no part of the deletion."""
     deals.portal.move(2, 1, "WON", 1)
