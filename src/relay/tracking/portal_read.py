@@ -8,7 +8,7 @@ listed once more.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import batched
 from typing import NamedTuple
 
@@ -41,23 +41,18 @@ class PortalView(NamedTuple):
 type Views = dict[Key, PortalView | Exception]
 
 
-async def fetch_items(
-    portal: PortalApi,
-    keys: Collection[Key],
-    deleted: Collection[Key],
-    early: Mapping[Key, Exception],
-) -> Views:
+async def fetch_items(portal: PortalApi, keys: Collection[Key], absent: Views) -> Views:
     """Return the portal's view of each item, or the error of the command that asked for it.
 
-    `deleted` are the keys with a deletion event. Missing items of `early`, whose deletion event may
-    still come, get the error there. A kind that is gone gives GoneTypeError.
+    `absent` has the views of items that need no confirmation where their list leaves them out. A
+    kind that is gone gives GoneTypeError.
     """
     by_entity: dict[str, list[Key]] = defaultdict(list)
     for key in keys:
         by_entity[key.entity].append(key)
     pages = await asyncio.gather(
         *(
-            _fetch_page(portal, entity, list(page), deleted, early)
+            _fetch_page(portal, entity, list(page), absent)
             for entity, of_entity in by_entity.items()
             for page in batched(sorted(of_entity), PAGE, strict=False)
         )
@@ -65,15 +60,8 @@ async def fetch_items(
     return {key: view for page in pages for key, view in page.items()}
 
 
-async def _fetch_page(
-    portal: PortalApi,
-    entity: str,
-    keys: list[Key],
-    deleted: Collection[Key],
-    early: Mapping[Key, Exception],
-) -> Views:
+async def _fetch_page(portal: PortalApi, entity: str, keys: list[Key], absent: Views) -> Views:
     read_at = time.time()
-    deletion = PortalView(TOMBSTONE, None, read_at)
     method, params = read_command(entity, [key.id for key in keys])
     try:
         items = items_of(entity, await portal.call(method, **params))
@@ -81,7 +69,8 @@ async def _fetch_page(
         if _refusal(error) in NOT_FOUND:
             # Nobody can say what became of items whose deletion was not reported.
             gone = GoneTypeError(f"{entity} is no longer there")
-            return {key: deletion if key in deleted else gone for key in keys}
+            deleted = {key: view for key, view in absent.items() if isinstance(view, PortalView)}
+            return {key: deleted.get(key, gone) for key in keys}
         if _refusal(error) in FORBIDDEN:
             reason = f"the webhook's owner may not read any {entity}; give the right back"
             error = OperatorError(method, _refusal(error), reason)
@@ -92,10 +81,8 @@ async def _fetch_page(
     for key in keys:
         if key.id in by_id:
             views[key] = PortalView(ITEM, by_id[key.id], read_at)
-        elif key in deleted:
-            views[key] = deletion
-        elif key in early:
-            views[key] = early[key]
+        elif key in absent:
+            views[key] = absent[key]
         else:
             missing.append(key)
     return views | await _confirm(portal, entity, missing) if missing else views

@@ -4,6 +4,7 @@ DESIGN 3.1 is the specification: base, read, put; one more reading after a confl
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from relay.errors import GoneTypeError, HeldError, TransientError
@@ -71,16 +72,16 @@ async def _read(
     failed: dict[Key, Exception],
 ) -> list[Row]:
     """Read the items into rows; an item that can't be read or must wait goes into `failed`."""
-    deleted = {key for key in pending if hints[key].deleted}
     why = "no longer listed; its event may be on the way"
-    absent = TransientError("track", "ABSENT", why, retry_after=rules.grace_seconds)
-    early = {
-        key: absent
-        for key, base in pending.items()
-        if rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before
-    }
+    early = TransientError("track", "ABSENT", why, retry_after=rules.grace_seconds)
+    absent: Views = {}
+    for key, base in pending.items():
+        if hints[key].deleted:
+            absent[key] = PortalView(TOMBSTONE, None, time.time())
+        elif rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before:
+            absent[key] = early
     views, parts = await asyncio.gather(
-        fetch_items(portal, pending, deleted, early),
+        fetch_items(portal, pending, absent),
         fetch_parts(portal, pending, lambda key: _is_added(hints[key], pending[key], rules), rules),
     )
     await _hold(views, pending, rules)
