@@ -286,7 +286,7 @@ class History:
 
 def explore(monkeypatch, sweep_class=Sweep):
     """Run all histories; raises Missed where one finds something."""
-    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 30)  # so that lists are killed half read
+    monkeypatch.setattr(sweep_lists, "SEGMENT_ITEMS", 30)  # so that lists are killed half read
     if sweep_plan.OVERLAP_SECONDS:
         monkeypatch.setattr(sweep_plan, "OVERLAP_SECONDS", LAG)
     for seed in range(RUNS):

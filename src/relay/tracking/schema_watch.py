@@ -60,10 +60,10 @@ class SchemaStore:
         answer = self._client.get_item(TableName=self._table, Key=key(schema_key(portal)))
         if not (row := answer.get("Item")):
             return Watched(0.0, {}, {})
-        parts = json.loads(zlib.decompress(bytes(row["schema"]["B"])))
+        stored = json.loads(zlib.decompress(bytes(row["schema"]["B"])))
         schema = {
             part: {name: (title, kind) for name, (title, kind) in entries.items()}
-            for part, entries in parts.items()
+            for part, entries in stored.items()
         }
         return Watched(float(row["at"]["N"]), schema, json.loads(row["gone"]["S"]))
 
@@ -113,9 +113,9 @@ async def read_schema(client: PortalApi, kinds: Iterable[str]) -> Schema:
     """Return the parts that could be read, in one request."""
     names = sorted(set(kinds) - OPTIONAL_KINDS.keys())  # the portal lists no fields of those
     calls = [_fields(client, name) for name in names]
-    parts = await asyncio.gather(*calls, _statuses(client))
+    read = await asyncio.gather(*calls, _statuses(client))
     return {
-        name: part for name, part in zip([*names, STATUSES], parts, strict=True) if part is not None
+        name: part for name, part in zip([*names, STATUSES], read, strict=True) if part is not None
     }
 
 

@@ -14,7 +14,7 @@ from relay.tracking.projection import is_template, project
 from relay.tracking.row import Key, RowHead
 from relay.tracking.sweep_state import CHANGED, ListJob
 
-PART_ITEMS = 2500  # one request holds so many
+SEGMENT_ITEMS = 2500  # one request holds so many
 # The portal's codes for a kind that is off or gone, and for one that the owner may not see.
 _REFUSALS = NOT_FOUND | FORBIDDEN | {"ERROR_METHOD_NOT_FOUND"}
 _REFUSING = ("access denied", "is not supported")
@@ -27,28 +27,30 @@ class Listed(NamedTuple):
     updated: str
 
 
-class Part(NamedTuple):
-    """A part of a list; `last` is the id after which the list goes on, None at its end."""
+class Segment(NamedTuple):
+    """A segment of a list; `last` is the id after which the list goes on, None at its end."""
 
     items: list[Listed]
     last: int | None
 
 
-async def list_parts(portal: PortalApi, entity: str, after: int, since: str) -> AsyncIterator[Part]:
+async def list_segments(
+    portal: PortalApi, entity: str, after: int, since: str
+) -> AsyncIterator[Segment]:
     """Yield the items after an id, changed since a time; raises a CallError after what was read."""
     method, params = list_command(entity, after=after, since=since)
     items: list[Item] = []
     try:
         async for item in portal.list(method, **params):
             items.append(named(entity, item))
-            if len(items) == PART_ITEMS:
-                yield Part(_listed(entity, items), int(items[-1]["id"]))
+            if len(items) == SEGMENT_ITEMS:
+                yield Segment(_listed(entity, items), int(items[-1]["id"]))
                 items = []
     except CallError:
         if items:
-            yield Part(_listed(entity, items), int(items[-1]["id"]))
+            yield Segment(_listed(entity, items), int(items[-1]["id"]))
         raise
-    yield Part(_listed(entity, items), None)
+    yield Segment(_listed(entity, items), None)
 
 
 def _listed(entity: str, items: Sequence[Item]) -> list[Listed]:
@@ -61,17 +63,17 @@ def _listed(entity: str, items: Sequence[Item]) -> list[Listed]:
 
 
 async def beside_rows(
-    mirror: Mirror, portal: str, job: ListJob, part: Part
+    mirror: Mirror, portal: str, job: ListJob, segment: Segment
 ) -> AsyncIterator[tuple[Mapping[Key, Listed], Mapping[Key, RowHead]]]:
-    """Yield the items of a part beside the rows of the same ids, in bounded slices."""
+    """Yield the items of a segment beside the rows of the same ids, in bounded slices."""
     # A list that ends early, as an owner's who lost rights, has a million rows behind it.
-    items = {Key(portal, job.entity, item.id): item for item in part.items}
+    items = {Key(portal, job.entity, item.id): item for item in segment.items}
     if job.mode == CHANGED:
         # Above it the list of new ids hints in any case.
         items = {key: item for key, item in items.items() if key.id <= job.up_to_id}
         yield items, await mirror.heads(list(items))
         return
-    async for rows in mirror.range(portal, job.entity, job.after, part.last):
+    async for rows in mirror.range(portal, job.entity, job.after, segment.last):
         last = max(rows)
         yield {key: item for key, item in items.items() if key <= last}, rows
         items = {key: item for key, item in items.items() if key > last}

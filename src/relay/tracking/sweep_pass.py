@@ -9,7 +9,7 @@ list that fails leaves the other kinds alone, if the trouble is not the whole po
   another permanent error       a mistake of ours: its lists begin anew with the next sweep
   wait, or the answer was lost  the next sweep continues this list, beside the other kinds
 The last two are raised at the end, so that they are counted and logged. Errors of the whole portal,
-of the queue and of the tables end the sweep: each list stops at its next part.
+of the queue and of the tables end the sweep: each list stops at its next segment.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from relay.tracking.mirror import Mirror
 from relay.tracking.parts import NOTHING, PartsSetting
 from relay.tracking.sweep_lists import (
     Listed,
-    Part,
+    Segment,
     available_kinds,
     beside_rows,
     epoch,
     is_refusal,
-    list_parts,
+    list_segments,
 )
 from relay.tracking.sweep_plan import finish, ids_to_hint, plan, set_kinds
 from relay.tracking.sweep_state import BASELINE, CHANGED, COMPLETION, ListJob, SweepDocument
@@ -118,10 +118,10 @@ class Sweep:
         return clock
 
     async def _read(self, job: ListJob, clock: Awaitable[datetime]) -> None:
-        """Read a list to its end, and hint at each part of it."""
+        """Read a list to its end, and hint at each segment of it."""
         try:
-            async for part in list_parts(self.client, job.entity, job.after, job.since):
-                await self._hint(job, part, await clock)
+            async for segment in list_segments(self.client, job.entity, job.after, job.since):
+                await self._hint(job, segment, await clock)
                 if not job.done:
                     async with self.saving:
                         await self.save(self.document)
@@ -133,14 +133,14 @@ class Sweep:
             self.stopped = True
             raise
 
-    async def _hint(self, job: ListJob, part: Part, clock: datetime) -> None:
-        """Hint at the items of a part that may differ from their rows."""
-        for item in part.items:
+    async def _hint(self, job: ListJob, segment: Segment, clock: datetime) -> None:
+        """Hint at the items of a segment that may differ from their rows."""
+        for item in segment.items:
             if item.updated:
                 self.sample.setdefault(time_filter_of(job.entity), (job.entity, item))
         young, ahead = clock.timestamp() - self.grace_seconds, self.document.clock_ahead_seconds
         missing = 0
-        async for listed, rows in beside_rows(self.mirror, self.portal, job, part):
+        async for listed, rows in beside_rows(self.mirror, self.portal, job, segment):
             new = listed.keys() - rows.keys()
             missing += sum(epoch(listed[key].updated) <= young for key in new)
             ids = ids_to_hint(job, listed, rows, young, ahead)
@@ -148,10 +148,10 @@ class Sweep:
             if job.mode == CHANGED:
                 self.changed_ids[job.entity].update(ids)
         job.missing_rows += missing
-        job.item_count += len(part.items)
-        job.highest_id = max([job.highest_id, *(item.id for item in part.items)])
-        job.done = part.last is None
-        job.after = job.after if part.last is None else part.last
+        job.item_count += len(segment.items)
+        job.highest_id = max([job.highest_id, *(item.id for item in segment.items)])
+        job.done = segment.last is None
+        job.after = job.after if segment.last is None else segment.last
 
     async def _hint_moves(
         self, steps: StepHints, moves: Mapping[str, Sequence[Move]], clock: datetime

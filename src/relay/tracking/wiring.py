@@ -67,5 +67,5 @@ def deadline(context: Context, reserve: float = RESERVE_SECONDS) -> Callable[[],
 
 def forget() -> None:
     """Drop all objects; tests begin with new ones."""
-    for part in (mirror, sweep_state, last_events, brake, _slots):
-        part.cache_clear()
+    for made in (mirror, sweep_state, last_events, brake, _slots):
+        made.cache_clear()

@@ -12,7 +12,7 @@ from relay.errors import (
     PermanentError,
 )
 from relay.tracking import wiring
-from relay.tracking.sweep_lists import available_kinds, epoch, is_refusal, list_parts
+from relay.tracking.sweep_lists import available_kinds, epoch, is_refusal, list_segments
 from relay.tracking.sweep_state import REFUSED
 from tests.tracking_aws import LATER, OLD
 from tests.tracking_portal import ItemsPortal
@@ -116,7 +116,7 @@ def parts(portal, after=0):
     async def read():
         found = []
         with contextlib.suppress(StopAsyncIteration):
-            reading = list_parts(portal, "deal", after, "")
+            reading = list_segments(portal, "deal", after, "")
             while True:
                 try:
                     found.append(await anext(reading))

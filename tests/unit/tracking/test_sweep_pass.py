@@ -190,7 +190,7 @@ def test_a_list_that_fails_leaves_the_others_to_their_end():
 
 def test_a_long_list_is_continued_after_its_last_saved_part(relay, monkeypatch):
     """Ids that the queue took before a sweep failed get no second hint."""
-    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    monkeypatch.setattr(sweep_lists, "SEGMENT_ITEMS", 50)
     for number in range(1, 201):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     send, room = relay.queues.send_message_batch, [1, 1]
@@ -210,7 +210,7 @@ def test_a_long_list_is_continued_after_its_last_saved_part(relay, monkeypatch):
 
 def test_trouble_of_the_whole_portal_stops_every_list(relay, monkeypatch):
     """A long list ends with the part that it is at, when another list shows the trouble."""
-    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    monkeypatch.setattr(sweep_lists, "SEGMENT_ITEMS", 50)
     for number in range(1, 201):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     relay.portal.trouble["crm.item.list", 3] = OperatorError("crm.item.list", "OVERLOAD_LIMIT")
@@ -222,7 +222,7 @@ def test_trouble_of_the_whole_portal_stops_every_list(relay, monkeypatch):
 
 def test_a_list_that_goes_on_is_saved_after_each_part(relay, monkeypatch):
     """A sweep that is killed in a long list is continued, so each sweep gets further."""
-    monkeypatch.setattr(sweep_lists, "PART_ITEMS", 50)
+    monkeypatch.setattr(sweep_lists, "SEGMENT_ITEMS", 50)
     for number in range(1, 201):
         relay.portal.put(2, number, title="a", updatedTime=OLD)
     with relay.document() as document:
