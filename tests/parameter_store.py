@@ -2,12 +2,15 @@
 
 
 class ParameterStore:
-    """Encrypted parameters by their names; `meanwhile` is done before the next write."""
+    """Encrypted parameters by their names; `meanwhile` is done before the next write.
+
+    A list of them fails with `error`.
+    """
 
     def __init__(self, **parameters):
         self.parameters = dict(parameters)
         self.versions = dict.fromkeys(parameters, 1)
-        self.meanwhile = None
+        self.meanwhile = self.error = None
 
     def get_paginator(self, name):
         """Return this object: it is the paginator too."""
@@ -17,6 +20,8 @@ class ParameterStore:
     def paginate(self, *, Path, WithDecryption):  # noqa: N803  boto3's names
         """Return one page with the parameters below a path."""
         assert WithDecryption
+        if self.error:
+            raise self.error
         found = {name: text for name, text in self.parameters.items() if name.startswith(Path)}
         return [{"Parameters": [{"Name": name, "Value": text} for name, text in found.items()]}]
 

@@ -39,6 +39,14 @@ def times(monkeypatch):
 
 
 @pytest.fixture
+def sleeps(monkeypatch):
+    """Return the seconds for which the code would have slept; nothing waits."""
+    made = []
+    monkeypatch.setattr(time, "sleep", made.append)
+    return made
+
+
+@pytest.fixture
 def written():
     """Return what has the portal that reactions write to, as its `portal`; it may `get` others."""
     made = SimpleNamespace(portal=None, get=lambda _name: made.portal)

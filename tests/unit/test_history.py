@@ -120,9 +120,7 @@ class Failing(FakeDynamo):
         return {"UnprocessedItems": {"History": left} if left else {}}
 
 
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch):
-    monkeypatch.setattr("relay.history.time.sleep", lambda _seconds: None)
+pytestmark = pytest.mark.usefixtures("sleeps")
 
 
 def test_what_the_table_left_out_is_put_again():

@@ -136,10 +136,8 @@ def test_the_oldest_record_that_comes_back_is_counted_with_its_cause(capsys):
     assert (metrics["blocked"], metrics["loops"]) == ([1.0], [1.0])
 
 
-def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, monkeypatch, capsys):
+def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, sleeps, capsys):
     """They are not hidden for long; a record that waits shortly or is given up is left alone."""
-    paused = []
-    monkeypatch.setattr(time, "sleep", paused.append)
     queue.in_flight = crowd.CROWDED + 1
     blocked = [Unhandled(record(number), OperatorError("m", "X")) for number in range(20)]
     others = [
@@ -147,13 +145,13 @@ def test_a_crowded_queue_gets_its_records_back_after_a_pause(queue, monkeypatch,
         Unhandled(record(21), PermanentError("m", "X")),
     ]
     assert len(hand_back(blocked + others, LOGGER, remaining_seconds=3)) == 21
-    assert paused == [3]
+    assert sleeps == [3]
     hidden = {name: seconds for group in queue.groups for name, seconds in group.items()}
     assert all(seconds <= 30 for seconds in hidden.values())
     assert len(queue.letters) == 1
     assert logged(capsys)[0]["message"] == "crowded"
     hand_back(blocked, LOGGER)
-    assert len(paused) == 1  # a function without time to give has no pause
+    assert len(sleeps) == 1  # a function without time to give has no pause
 
 
 @pytest.mark.usefixtures("queue")

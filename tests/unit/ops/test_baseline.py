@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from ops import baseline
 from ops.baseline import fill
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_dynamo import FakeDynamo
@@ -36,10 +35,7 @@ class Aws(FakeDynamo):
         return {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
-    """Wait for nothing between two sweeps."""
-    monkeypatch.setattr(baseline.time, "sleep", lambda _seconds: None)
+pytestmark = pytest.mark.usefixtures("sleeps")
 
 
 def test_sweeps_run_until_the_mirror_is_filled():

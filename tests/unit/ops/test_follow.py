@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from ops import follow as module
 from ops.follow import LATE_MILLISECONDS, follow
 
 
@@ -30,10 +29,10 @@ class Logs:
 
 
 @pytest.fixture
-def logs(monkeypatch):
+def logs(times, sleeps):
     """Return an empty log, at the time 1,000,000 ms."""
-    monkeypatch.setattr(module.time, "time", lambda: 1000.0)
-    monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+    assert sleeps == []
+    times.stand(1000.0)
     return Logs()
 
 

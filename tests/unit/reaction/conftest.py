@@ -4,11 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay import settings, state_requests
+from relay import state_requests
 from relay.portal.fake import FakePortal
 from relay.reaction import matching
 from tests.batches import Sqs
+from tests.parameter_store import ParameterStore
 from tests.runs import Deliveries
+
+URLS, PORTALS = "/relay/test/webhook-urls/write", ("main", "shop")
 
 
 @pytest.fixture
@@ -25,10 +28,10 @@ def record(monkeypatch, times):
 def sqs(monkeypatch, aws_clients):
     """Put a made-up SQS and a portal's URL behind the reaction."""
     sqs = Sqs()
-    aws_clients.update(sqs=sqs, dynamodb=sqs.table)
-    monkeypatch.setattr(
-        settings, "webhook_url", lambda kind, name: f"https://{name}.example/rest/1/{kind}secret/"
+    sqs.ssm = ParameterStore(
+        **{f"{URLS}/{name}": f"https://{name}.example/rest/1/writesecret/" for name in PORTALS}
     )
+    aws_clients.update(sqs=sqs, dynamodb=sqs.table, ssm=sqs.ssm)
     for name, value in {
         "STATE_TABLE": "state",
         "PORTAL_BURST": "50",

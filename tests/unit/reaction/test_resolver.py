@@ -4,15 +4,17 @@ import threading
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from relay import settings
-from relay.errors import ConfigurationError, StateError
+from relay.errors import ConfigurationError
 from relay.event import Event
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.deadline import RESERVE_SECONDS
 from tests.batches import handle, noting
 from tests.samples import change_of, event_of
+from tests.unit.reaction.conftest import URLS
 
 CHANGE = change_of()
 EVENT = event_of()
@@ -50,7 +52,7 @@ def test_a_reaction_without_a_portal_needs_no_webhook(written, portal):
     assert not portal.sqs.sent
 
 
-def test_a_changed_webhook_makes_a_new_client(sqs, monkeypatch):
+def test_a_changed_webhook_makes_a_new_client(sqs):
     """A re-issued webhook is used as soon as it is read; until then the client stays."""
     received = []
 
@@ -61,20 +63,17 @@ def test_a_changed_webhook_makes_a_new_client(sqs, monkeypatch):
 
     handle(note, EVENT.to_json())
     handle(note, EVENT.to_json())
-    monkeypatch.setattr(settings, "webhook_url", lambda *_: "https://main.example/rest/1/another1/")
+    sqs.ssm.parameters[f"{URLS}/main"] = "https://main.example/rest/1/another1/"
+    settings.forget()
     handle(note, EVENT.to_json())
     assert received[0] is received[1]
     assert received[1] is not received[2]
     assert not sqs.sent
 
 
-def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys):
+def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, capsys):
     """While SSM is away a record comes back nine times and more, and the log says why."""
-
-    def down(*_):
-        raise StateError("SSM Parameter Store: away")
-
-    monkeypatch.setattr(settings, "webhook_url", down)
+    sqs.ssm.error = EndpointConnectionError(endpoint_url="away")
 
     @reaction
     async def note(_event: Event, _portal: Portal) -> None:
@@ -83,7 +82,7 @@ def test_secrets_that_can_not_be_read_use_up_no_attempt(sqs, monkeypatch, capsys
     for _ in range(9):
         assert handle(note, EVENT.to_json()) == ["m0"]
     assert not sqs.sent
-    assert "SSM Parameter Store: away" in capsys.readouterr().out
+    assert "SSM Parameter Store: Could not connect" in capsys.readouterr().out
 
 
 def test_a_hanging_ssm_holds_up_one_portal_only(sqs, monkeypatch, capsys):

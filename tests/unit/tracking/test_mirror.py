@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from relay.errors import (
     StateError,
 )
-from relay.tracking import mirror_rows, wiring
+from relay.tracking import wiring
 from relay.tracking.mirror import Mirror, needs_another_reading
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowHead
 from relay.tracking.steps import Step, StepLog
@@ -95,10 +95,8 @@ def test_a_table_without_capacity_is_not_asked_again_for_halves():
     assert all(isinstance(answers[key], ClientError) for key in keys)
 
 
-def test_unprocessed_keys_are_requested_once_more(monkeypatch):
+def test_unprocessed_keys_are_requested_once_more(sleeps):
     """Keys without capacity are requested up to eight times, each after twice the wait."""
-    waits = []
-    monkeypatch.setattr(mirror_rows.time, "sleep", waits.append)
 
     class Busy:
         calls = 0
@@ -112,7 +110,7 @@ def test_unprocessed_keys_are_requested_once_more(monkeypatch):
     client = Busy()
     assert asyncio.run(Mirror(client, "Mirror").bases([KEY])) == {KEY: RowHead()}
     assert client.calls == 3
-    assert waits == [0.05, 0.1]
+    assert sleeps == [0.05, 0.1]
     (error,) = asyncio.run(Mirror(client, "Mirror").bases([KEY])).values()
     assert isinstance(error, StateError)
     with pytest.raises(StateError):
