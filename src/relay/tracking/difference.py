@@ -13,6 +13,7 @@ from relay.tracking.parts import PART_OF_FIELD, STEPS
 from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
 from relay.tracking.steps import MOST_STEPS
+from relay.tracking.user_fields import with_names_of
 
 # A whole Change, as SNS counts it. SNS's default limit, and the local AWS's only one, is 256 KiB.
 CHANGE_BYTES = 256_000
@@ -35,7 +36,7 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         before = upgrade(before, old.format, after, new.format)
         names_differ = bool(old.names and new.names and old.names != new.names)
         if names_differ:
-            before = _in_names_of(after, before)
+            before = with_names_of(after, before)
         changed = difference(before, after)
         if names_differ:
             changed = [name for name in changed if not _is_new_field(name, before, after)]
@@ -83,24 +84,6 @@ def _has_moved(name: str, before: Form, after: Form, old: Row, new: Row) -> bool
     """Say whether a field only moved with the portal's clock."""
     change = timedelta(seconds=(new.zone or 0) - (old.zone or 0))
     return moved_with_clock(new.key.entity, before.get(name), after.get(name), change)
-
-
-def _in_names_of(after: Form, before: Form) -> Form:
-    """Return a form with the names that user fields have in a later one: UF_CRM_1, ufCrm_1."""
-    twins: dict[str, str] = {}
-    for name in after.keys() - before.keys():
-        twins[_flat(name)] = "" if _flat(name) in twins else name  # empty where two are alike
-    twins[""] = ""
-    return {
-        name if name in after else twins.get(_flat(name)) or name: value
-        for name, value in before.items()
-    }
-
-
-def _flat(name: str) -> str:
-    """Return what both spellings of a user field have in common; empty for any other field."""
-    flat = name.replace("_", "").lower()
-    return flat if flat.startswith("uf") else ""
 
 
 def _is_new_field(name: str, before: Form, after: Form) -> bool:

@@ -260,12 +260,12 @@ def test_user_fields_that_the_portal_spells_otherwise_are_the_same(value, change
     assert (change.before if change else {}) == before
 
 
-def test_user_fields_whose_spellings_are_alike_are_not_mixed_up():
-    """Two fields that differ in an underscore alone are announced rather than guessed."""
-    old = row(names="a", text='{"ufCrm_1_2":"x","ufCrm_12":"y"}')
-    new = row(names="b", text='{"UF_CRM_1_2":"x","UF_CRM_12":"y"}')
+def test_only_user_fields_of_which_no_other_is_alike_are_paired():
+    """Fields that differ in an underscore alone, and the portal's own, are announced."""
+    old = row(names="a", text='{"ufCrm_1_2":"x","ufCrm_12":"y","gone":"z"}')
+    new = row(names="b", text='{"UF_CRM_1_2":"x","UF_CRM_12":"y","new":"z"}')
     change = change_of(old, new)
-    assert change.changed == ("UF_CRM_12", "UF_CRM_1_2", "ufCrm_12", "ufCrm_1_2")
+    assert change.changed == ("UF_CRM_12", "UF_CRM_1_2", "gone", "new", "ufCrm_12", "ufCrm_1_2")
     assert change.before["ufCrm_12"] == "y"
 
 
