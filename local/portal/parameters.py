@@ -1,8 +1,8 @@
 """What methods ask of their parameters: `data/parameters.toml`, by method, a line a question.
 
 A line has words joined by `+`, a parameter (`a/b`: any of them), what the word needs, and after
-` : ` the error as `code|text|status`, in which `{value}` is what came. Parameters may stand in
-`fields`. Words:
+` : ` the error as `code|text|status`, in which `{value}` is what came, if anything did. Parameters
+may stand in `fields`. Words:
 
 `given`   it is there                     `filled`  it is there and not empty
 `number`  a whole number above zero       `digits`  one, or zero
@@ -125,4 +125,5 @@ def check_parameters(call: Call, method: str) -> None:
 def refusal(error: str, value: Any) -> RestError:
     """Make the error of a line for a value."""
     code, text, status = (*error.split("|"), "", "")[:3]
-    return RestError(Family.code_of(code), text.replace("{value}", str(value)), int(status or 400))
+    shown = text if value is None else text.replace("{value}", str(value))
+    return RestError(Family.code_of(code), shown, int(status or 400))

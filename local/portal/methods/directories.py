@@ -27,11 +27,6 @@ def check_status(call: Call, values: Row, old: Row | None) -> None:
     """Refuse what a directory can't hold, and put a funnel's prefix before its stages' codes."""
     if old is not None:
         return
-    missing_names = [name for name in ("ENTITY_ID", "STATUS_ID") if not values.get(name)]
-    if missing_names:
-        raise classic(" ".join(f"The field {name} is required." for name in missing_names))
-    if not values.get("NAME"):
-        raise classic("The field Title is required.")
     statuses = list(call.portal.directories.statuses.walk())
     rows = [row for row in statuses if row["ENTITY_ID"] == values["ENTITY_ID"]]
     if not rows:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, access_denied, missing, not_found
+from local.portal.errors import RestError, access_denied, not_found
 from local.portal.listing import Page
 from local.portal.methods.items import entity_of, fields_of
 from local.portal.php import entries, int_or_none
@@ -23,17 +23,13 @@ def _funnels(call: Call, absent: str = "SPA not found") -> tuple[EntityType, lis
 
 def _funnel(call: Call) -> tuple[EntityType, list[Row], Row]:
     entity, rows = _funnels(call)
-    if call.get("id") is None:
-        raise missing("id")
     row = next((row for row in rows if row["id"] == call.number("id")), None)
     if row is None:
         raise not_found("Element not found")
     return entity, rows, row
 
 
-def _write(call: Call, rows: list[Row], row: Row, given: Any) -> Any:
-    if not call.owner().get("admin"):
-        raise access_denied()
+def _write(rows: list[Row], row: Row, given: Any) -> Any:
     origin = ("originId", "originatorId") if "originId" in row else ()  # deals alone have them
     for name in ("name", "sort", *origin):
         if given.get(name) is not None:
@@ -59,7 +55,7 @@ def category_add(call: Call) -> Any:
     if not given.get("name"):
         raise RestError("0", "Field 'NAME' is required")
     number = call.portal.directories.add_category(entity.number, str(given["name"]))
-    return _write(call, rows, next(row for row in rows if row["id"] == number), given)
+    return _write(rows, next(row for row in rows if row["id"] == number), given)
 
 
 @method("crm.category.get", "crm")
@@ -75,15 +71,13 @@ def category_get(call: Call) -> Any:
 def category_update(call: Call) -> Any:
     """Rename a funnel, move it or make it the default one."""
     _, rows, row = _funnel(call)
-    return _write(call, rows, row, dict(entries(fields_of(call))))
+    return _write(rows, row, dict(entries(fields_of(call))))
 
 
 @method("crm.category.delete", "crm")
 def category_delete(call: Call) -> Any:
     """Delete a funnel that is empty and not the default one."""
     entity, rows, row = _funnel(call)
-    if not call.owner().get("admin"):
-        raise access_denied()
     deals = entity.code == "deal"
     code = "0" if deals else "BX_ERROR"
     if row["isDefault"] == "Y":

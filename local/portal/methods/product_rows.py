@@ -148,11 +148,11 @@ def available_for_payment(call: Call) -> Any:
 
 def _classic_owner(call: Call, owner: str) -> int:
     number = call.number("id")
-    row = call.portal.items[PRODUCT_OWNERS[_CLASSIC[owner]]].get(number)
-    if row is None:
-        raise classic("Not found.")
-    if not call.portal.may_read(call.user, PRODUCT_OWNERS[_CLASSIC[owner]], row):
-        raise classic("Access denied.")
+    try:
+        _owner(call, _CLASSIC[owner], number)
+    except RestError as error:
+        text = "Not found." if error.code == "OWNER_NOT_FOUND" else "Access denied."
+        raise classic(text) from None
     return number
 
 

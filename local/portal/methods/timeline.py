@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from local.portal.call import Call, method
-from local.portal.errors import RestError, access_denied, invalid_argument, not_found
+from local.portal.errors import RestError, access_denied, not_found
 from local.portal.php import entries
 from local.portal.rows import hook
 from local.portal.table import Row
@@ -74,8 +74,6 @@ def _files(call: Call, given: Any, kept: Row) -> Row:
 @hook("comments", "check")
 def check_comment(call: Call, values: Row, old: Row | None) -> None:
     """Find the item of a new comment; keep its files."""
-    if not str(((old or {}) | values).get("comment") or "").strip():
-        raise invalid_argument("Comment message is empty.")
     if old is None:
         kind, number = str(values.pop("ENTITY_TYPE")).lower(), values.pop("ENTITY_ID")
         owner_of(call, kind, number)

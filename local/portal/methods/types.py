@@ -7,7 +7,7 @@ from local.portal.engine import wrapped
 from local.portal.errors import RestError, invalid_argument
 from local.portal.family import FAMILIES
 from local.portal.family_list import allow
-from local.portal.php import entries
+from local.portal.php import entries, int_or_none
 from local.portal.rows import hook, table_of
 from local.portal.table import Row
 
@@ -28,7 +28,7 @@ def _new_number(call: Call, given: int | None) -> int:
 
 def _relation(row: Any) -> Row:
     row = dict(entries(row))
-    number = int(row.get("entityTypeId") or 0)
+    number = int_or_none(row.get("entityTypeId")) or 0
     listed = {"isChildrenListEnabled": _flag(row.get("isChildrenListEnabled"))}
     return {"entityTypeId": number, **listed, "isPredefined": "N"}
 
@@ -52,6 +52,9 @@ def check_type(call: Call, values: Row, old: Row | None) -> None:
         number = _new_number(call, values.get("entityTypeId"))
         values["entityTypeId"] = number
         values.setdefault("title", f"Smart process {number}")
+    for name in ("relations", "linkedUserFields"):
+        if not isinstance(values.get(name, {}), dict):
+            del values[name]
     for side, rows in values.get("relations", {}).items():
         values["relations"][side] = [_relation(row) for _, row in entries(rows)]
     for name, value in values.get("linkedUserFields", {}).items():

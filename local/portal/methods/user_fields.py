@@ -103,6 +103,8 @@ def _emit(call: Call, action: str, row: Row) -> None:
         fields = {name: row["id" if name == "ID" else name] for name in _EVENT_FIELDS}
         event = f"ONCRM{kind if own else 'TYPE'}USERFIELD{action}"
         call.portal.emit(event, {"FIELDS": fields}, f"user_field/{row['id']}")
+    if row.get("LIST") and action in {"ADD", "UPDATE"}:
+        _emit(call, "SETENUMVALUES", row)
 
 
 @hook("user_fields", "add")
@@ -114,16 +116,12 @@ def added_field(call: Call, row: Row) -> None:
         multiple = row.get("MULTIPLE") == "Y"
         entity.add_user_field(row["FIELD_NAME"], row["USER_TYPE_ID"], label, multiple=multiple)
     _emit(call, "ADD", row)
-    if row.get("LIST"):
-        _emit(call, "SETENUMVALUES", row)
 
 
 @hook("user_fields", "update")
 def updated_field(call: Call, row: Row) -> None:
     """Say so, and that values of a list were set."""
     _emit(call, "UPDATE", row)
-    if row.get("LIST"):
-        _emit(call, "SETENUMVALUES", row)
 
 
 @hook("user_fields", "delete")

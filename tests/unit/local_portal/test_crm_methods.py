@@ -124,3 +124,14 @@ def test_an_unset_field_of_people_is_an_empty_text_in_get_and_null_in_a_list(ful
     number = full.call("crm.deal.add", fields={"TITLE": "One"})
     listed = full.call("crm.deal.list", filter={"ID": number}, select=["ID", name])[0]
     assert (full.call("crm.deal.get", id=number)[name], listed[name]) == ("", None)
+
+
+def test_relations_of_a_smart_process_are_read_or_left(desk):
+    """What is no object changes nothing, and what is no number is none."""
+    fields = {"title": "One", "relations": "", "linkedUserFields": 5}
+    made = desk.call("crm.type.add", fields=fields)["type"]
+    assert made["relations"] == {"parent": [], "child": []}
+    given = {"relations": {"parent": [{"entityTypeId": "x", "isChildrenListEnabled": 1}]}}
+    kept = desk.call("crm.type.update", id=made["id"], fields=given)["type"]["relations"]
+    relation = {"entityTypeId": 0, "isChildrenListEnabled": "Y", "isPredefined": "N"}
+    assert kept == {"parent": [relation], "child": []}

@@ -57,4 +57,5 @@ def test_a_word_refuses_what_it_says(desk, monkeypatch, line, good, bad):
         with pytest.raises(RestError) as caught:
             parameters.check_parameters(call, "some.method")
         refusal = caught.value
-        assert (refusal.code, refusal.text, refusal.status) == ("CODE", f"Wrong {value}", 403)
+        text = "Wrong {value}" if value is None else f"Wrong {value}"
+        assert (refusal.code, refusal.text, refusal.status) == ("CODE", text, 403)
