@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import portal_findings
 from ops.build import ROOT
 from ops.deployed import Deployed, MissingPartError
 from ops.doctor import Report
@@ -21,13 +20,13 @@ from ops.portal_findings import (
     webhook_findings,
 )
 from ops.schema_findings import schema_findings, texts_of
-from ops.webhook import NO_ADMIN, TriedWebhook
-from relay.errors import OperatorError
+from ops.webhook import NO_ADMIN
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.schema_watch import Watched
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
 from tests.tracking_dynamo import FakeDynamo
+from tests.unit.ops.conftest import ADMIN
 
 STACK = Deployed(
     "relay",
@@ -37,8 +36,8 @@ STACK = Deployed(
 )
 SECRETS = {
     "application-tokens": "one\ntwo\n",
-    "webhook-urls/read": "https://portal.example/rest/1/secret/",
-    "webhook-urls/write": "https://portal.example/rest/2/other/",
+    "webhook-urls/read": "https://portal.example/rest/1/thesecret0/",
+    "webhook-urls/write": "https://portal.example/rest/2/othersecret0/",
 }
 HOUR = 3600
 
@@ -120,16 +119,10 @@ def test_what_is_not_there_yet_is_shown(table):
     assert shown[2].startswith("no event yet")
 
 
-def test_webhooks_are_tried_and_never_shown(monkeypatch):
+def test_webhooks_are_tried_and_never_shown(portals):
     """A dead webhook is reported with the portal's error, a missing scope by its name."""
-
-    def tried(url, _scopes, *, allow_http):
-        assert not allow_http
-        if "other" in url:
-            raise OperatorError("profile", "expired_token", "The access token has expired")
-        return TriedWebhook("portal.example", "Robot", ["task"], admin=False)
-
-    monkeypatch.setattr(portal_findings, "try_webhook", tried)
+    portals.answers["other"] = ("expired_token", "The access token has expired")
+    portals.may = ["crm"]
     found = list(webhook_findings(SECRETS, STACK))
     assert found[:2] == [
         (OK, "webhook to read with: portal.example as Robot"),
@@ -145,25 +138,19 @@ def test_webhooks_are_tried_and_never_shown(monkeypatch):
 
 
 @pytest.mark.parametrize("admin", [True, False])
-def test_a_writing_webhook_of_no_administrator_is_told(monkeypatch, admin):
+def test_a_writing_webhook_of_no_administrator_is_told(portals, admin):
     """A writing webhook of another user than an administrator is worth a look."""
-    tried = TriedWebhook("portal.example", "Robot", [], admin=admin)
-    monkeypatch.setattr(portal_findings, "try_webhook", lambda *_, **__: tried)
+    portals.answers[""] = ADMIN | {"ADMIN": admin}
     found = list(webhook_findings(SECRETS, STACK))
     assert [one for one in found if one.level == LOOK] == ([] if admin else [(LOOK, NO_ADMIN)])
 
 
-def test_webhooks_of_two_portals_are_bad(monkeypatch):
+@pytest.mark.usefixtures("portals")
+def test_webhooks_of_two_portals_are_bad():
     """Reading from one portal and writing to another is named with both hosts."""
-
-    def tried(url, _scopes, *, allow_http):
-        assert not allow_http
-        host = "b.example" if "other" in url else "a.example"
-        return TriedWebhook(host, "Robot", [], admin=True)
-
-    monkeypatch.setattr(portal_findings, "try_webhook", tried)
-    *_, last = webhook_findings(SECRETS, STACK)
-    assert last == (BAD, "the webhooks are of two portals, a.example and b.example")
+    other = {"webhook-urls/write": "https://b.example/rest/1/othersecret0/"}
+    *_, last = webhook_findings(SECRETS | other, STACK)
+    assert last == (BAD, "the webhooks are of two portals, b.example and portal.example")
 
 
 def test_the_tokens_of_a_portal_are_counted_and_are_its_own():

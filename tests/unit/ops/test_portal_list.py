@@ -6,7 +6,6 @@ import pytest
 
 from ops import portal_list
 from ops.deployed import Deployed
-from relay.errors import OperatorError
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
@@ -18,7 +17,7 @@ URL = "https://a.example/rest/1/s3cr3ts3cr3t/"
 
 
 @pytest.fixture
-def stack(monkeypatch, aws_clients):
+def stack(aws_clients, portals):
     """Return the store of a stack with a portal that has all; `table` is its State table."""
     store = ParameterStore(
         **{
@@ -30,7 +29,7 @@ def stack(monkeypatch, aws_clients):
     store.table = FakeDynamo()
     deployed = Deployed("relay", {"SecretsPrefix": PREFIX}, {}, {"StateTable": "State"})
     aws_clients.deploy(deployed).update(dynamodb=store.table, ssm=store)
-    monkeypatch.setattr(portal_list, "try_webhook", lambda *_, **__: None)
+    store.portals = portals
     return store
 
 
@@ -63,13 +62,9 @@ def test_a_portal_that_works_leaves_nothing_to_be_done(stack, capsys):
     assert "t0k3n" not in str(outcome)
 
 
-def test_what_is_wrong_with_a_portal_is_said_with_the_next_command(stack, capsys, monkeypatch):
+def test_what_is_wrong_with_a_portal_is_said_with_the_next_command(stack, capsys):
     """A refused webhook, held disappearances and a mirror that is not full; the status is 1."""
-
-    def refuse(*_, **__):
-        raise OperatorError("profile", "OVERLOAD_LIMIT", "blocked")
-
-    monkeypatch.setattr(portal_list, "try_webhook", refuse)
+    stack.portals.answers[""] = ("OVERLOAD_LIMIT", "blocked")
     sweep(stack, deal="reading", lead="done")
     LastEvents(stack.table, "State").note("main", {MISSED}, time.time())
     Brake(stack.table, "State").take("main", 1000, 10, time.time() - 7300)

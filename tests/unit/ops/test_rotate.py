@@ -7,11 +7,9 @@ from hashlib import sha256
 
 import pytest
 
-from ops import credentials, rotate
+from ops import rotate
 from ops.deployed import Deployed
 from ops.prove import Proof
-from ops.webhook import TriedWebhook
-from relay.errors import OperatorError
 from relay.ingress.tokens import OLDER_USED, TokenCache
 from relay.ingress.verify import owner_of
 from tests.parameter_store import ParameterStore
@@ -49,7 +47,7 @@ class Aws:
 
 
 @pytest.fixture
-def stack(monkeypatch, aws_clients):
+def stack(monkeypatch, aws_clients, portals):
     """Return a connected portal's store, with `enter`, `aws` and `notes`."""
     store = ParameterStore(**{TOKENS: "old-token", READ: URL, WRITE: URL})
     store.aws, store.notes = Aws(), aws_clients.notes
@@ -60,8 +58,7 @@ def stack(monkeypatch, aws_clients):
     aws_clients.deploy(deployed)["ssm"] = store
     aws_clients["logs"].get_paginator = store.aws.get_paginator
     monkeypatch.setattr(rotate, "run_proof", lambda *_: store.proof)
-    works = TriedWebhook("a.example", "Ann", [], admin=True)
-    monkeypatch.setattr(credentials, "try_webhook", lambda *_, **__: works)
+    store.portals = portals
 
     def enter(*lines):
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
@@ -111,13 +108,9 @@ def test_what_can_not_be_the_portal_s_changes_nothing(stack, lines, reason):
     assert stack.parameters == before
 
 
-def test_a_webhook_that_does_not_work_changes_nothing(stack, monkeypatch):
+def test_a_webhook_that_does_not_work_changes_nothing(stack):
     """Not even the token that was entered before it; in a pipe nobody is asked again."""
-
-    def fails(*_, **__):
-        raise OperatorError("profile", "INVALID_CREDENTIALS")
-
-    monkeypatch.setattr(credentials, "try_webhook", fails)
+    stack.portals.answers[""] = ("INVALID_CREDENTIALS",)
     stack.enter("new-token", OTHER)
     with pytest.raises(SystemExit, match=r"INVALID_CREDENTIALS.*; nothing was stored"):
         rotate.command()

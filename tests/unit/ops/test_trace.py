@@ -256,7 +256,7 @@ class Aws:
     def batch_get_item(self, *, RequestItems):  # noqa: N803
         """Return the checkpoint of the change."""
         (name, asked), *_ = RequestItems.items()
-        row = Checkpoint(f"done#follow_up#{CHANGE}", "o", AT, 0, AT + 9e9, WRITES[:1]).to_item(AT)
+        row = Checkpoint(f"done#follow_up#{CHANGE}", "o", AT, 0, WRITES[:1]).to_item(AT)
         wanted = [key["pk"]["S"] for key in asked["Keys"]]
         return {"Responses": {name: [row] if row["pk"]["S"] in wanted else []}}
 
