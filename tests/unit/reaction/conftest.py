@@ -59,3 +59,9 @@ def portal(written, sqs):
     written.portal = fake
     fake.sqs = sqs
     return fake
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Keep little time for storing, where a test waits for its end."""
+    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)

@@ -14,6 +14,7 @@ from relay.portal import Portal
 from relay.reaction import Reaction, reaction
 from relay.reaction.deadline import RESERVE_SECONDS, Deadline, cancel
 from tests.batches import handle
+from tests.late import deadline_of
 from tests.samples import change_of, event_of
 
 EVENT = event_of()
@@ -25,25 +26,29 @@ def hanging(heeds):
     async def hang(change: Change, _portal: Portal) -> None:
         """Hang for one item."""
         while change.id == "5":
+            asyncio.get_running_loop().call_later(
+                0.06, deadline.come.set
+            )  # longer than the reserve
             if heeds:
                 await asyncio.Event().wait()
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(9)
 
-    return Reaction(hang)
+    late = Reaction(hang)
+    deadline = deadline_of(late)
+    return late
 
 
-@pytest.mark.usefixtures("portal")
+@pytest.mark.usefixtures("portal", "short")
 @pytest.mark.parametrize("heeds", [True, False])
-def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
+def test_a_reaction_that_hangs_harms_no_other(capsys, heeds):
     """A hanging reaction is cancelled, or abandoned; the other records are handled."""
-    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
     bodies = [
         change_of(version=2).to_json(),
         change_of(version=3).to_json(),
         change_of("deal/6", 2).to_json(),
     ]
-    assert handle(hanging(heeds), *bodies, seconds=0.2) == ["m0", "m1"]
+    assert handle(hanging(heeds), *bodies) == ["m0", "m1"]
     out = capsys.readouterr().out
     assert '"error":"HungError","reason":"hang did not return' in out
     assert '"error":"TransientError","reason":"hang: NO_TIME' in out
@@ -51,21 +56,22 @@ def test_a_reaction_that_hangs_harms_no_other(monkeypatch, capsys, heeds):
 
 
 @pytest.mark.usefixtures("portal")
-def test_a_reaction_that_is_late_may_put_its_things_away(monkeypatch):
+def test_a_reaction_that_is_late_may_put_its_things_away():
     """A reaction is cancelled at the deadline, and what it does then is awaited."""
-    monkeypatch.setattr("relay.reaction.deadline.RESERVE_SECONDS", 0.05)
     put_away = []
 
     @reaction
     async def hang(_change: Change) -> None:
         """Hang, and put things away."""
+        deadline.come.set()
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
             put_away.append(1)
 
-    assert handle(hang, change_of().to_json(), seconds=0.1) == ["m0"]
+    deadline = deadline_of(hang)
+    assert handle(hang, change_of().to_json()) == ["m0"]
     assert put_away == [1]
 
 
