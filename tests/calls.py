@@ -131,6 +131,9 @@ def _note(child: ast.AST, node: Node, aliases: set[str]) -> None:
     match child:
         case ast.Call(func=ast.Attribute(attr=name)) if name in operations():
             node.operations.add((operations()[name], node.file))
+        # Handed to a function that calls it.
+        case ast.Attribute(attr=name, value=ast.Attribute(attr="_client")) if name in operations():
+            node.operations.add((operations()[name], node.file))
         case ast.Attribute(attr=name, value=ast.Name(id=owner)) if owner in aliases:
             node.names.add(name)
         case ast.Attribute(attr=name):
