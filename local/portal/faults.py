@@ -3,13 +3,17 @@
 import random
 import time
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.portal.errors import RestError
 from local.portal.family import Family
 from local.portal.schema import DATA
+
+if TYPE_CHECKING:
+    from local.portal.portal import Portal
 
 _DATA = tomllib.loads((DATA / "faults.toml").read_text(encoding="utf-8"))
 # kind: status, code, text
@@ -63,10 +67,8 @@ class Fault:
         used = self.times is not None and self.hits >= self.times
         return used or (self.until is not None and time.monotonic() >= self.until)
 
-    def error(self, method: str) -> RestError | None:
-        """The error answer, if it is one."""
-        if self.kind not in ERRORS:
-            return None
+    def error(self, method: str) -> RestError:
+        """The error answer of a kind that is one."""
         status, code, text = ERRORS[self.kind]
         if self.kind == "failed" and (own := _of_section(method)):
             status, (code, text) = HTTPStatus.BAD_REQUEST, own.split("|")
@@ -110,7 +112,8 @@ def add_fault(faults: list[Fault], given: dict[str, Any]) -> Fault:
     return fault
 
 
-def pick(faults: list[Fault], method: str, when: str, generator: random.Random) -> Fault | None:
-    """The first fault that strikes this call; spent ones are forgotten."""
-    faults[:] = [fault for fault in faults if not fault.spent]
-    return next((fault for fault in faults if fault.strikes(method, when, generator)), None)
+def pick(portal: "Portal", kinds: Collection[str], method: str, when: str) -> Fault | None:
+    """The first fault of some kinds that strikes this call; spent ones are forgotten."""
+    portal.faults[:] = [fault for fault in portal.faults if not fault.spent]
+    some = (fault for fault in portal.faults if fault.kind in kinds)
+    return next((fault for fault in some if fault.strikes(method, when, portal.random)), None)

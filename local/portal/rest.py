@@ -103,7 +103,7 @@ async def _respond(  # noqa: PLR0913  all of one request
         raise refuse("plan")
     params = {} if is_v3 else await read_params(request)
     call_log.note(record, request, params)
-    if fault := pick(_on_transport(portal), method.lower(), "before", portal.random):
+    if fault := pick(portal, TRANSPORT, method.lower(), "before"):
         broken = await spoil(fault, request, None)
         if broken is not None:
             return broken
@@ -118,7 +118,7 @@ async def _respond(  # noqa: PLR0913  all of one request
         body = run_method(portal, webhook, method, params)
     response = json_answer(body, xml=xml)
     response.headers.update(headers)
-    if fault := pick(_on_transport(portal), method.lower(), "after", portal.random):
+    if fault := pick(portal, TRANSPORT, method.lower(), "after"):
         broken = await spoil(fault, request, response)
         return broken or response
     return response
@@ -150,22 +150,13 @@ def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
     return webhook
 
 
-def _on_transport(portal: Portal) -> list[Fault]:
-    portal.faults[:] = [fault for fault in portal.faults if not fault.spent]
-    return [fault for fault in portal.faults if fault.kind in TRANSPORT]
-
-
 def _fault_on_batch(portal: Portal, when: str) -> None:
     """Errors of the request itself: those that name `batch`, and those that block everything."""
-    rows = [
-        fault
-        for fault in portal.faults
-        if fault.kind in ERRORS and (fault.method.lower() == "batch" or _whole_request(fault))
-    ]
-    if fault := pick(rows, "batch", when, portal.random):
-        error = fault.error("batch")
-        if error is not None:
-            raise error
+    whole = (fault for fault in portal.faults if fault.kind in ERRORS)
+    rows = (one for one in whole if one.method.lower() == "batch" or _whole_request(one))
+    fault = next((one for one in rows if one.strikes("batch", when, portal.random)), None)
+    if fault is not None:
+        raise fault.error("batch")
 
 
 def _whole_request(fault: Fault) -> bool:

@@ -44,7 +44,7 @@ def run_method(
     method = find_method(portal, webhook, name)
     key = method.name.lower()
     check_operating(portal, webhook, key, in_batch=in_batch)
-    if fault := pick(_answers(portal), key, "before", portal.random):
+    if fault := pick(portal, ERRORS, key, "before"):
         raise _fault_error(portal, fault, key)
     call = Call(portal, webhook, _bind(method, params))
     try:
@@ -55,7 +55,7 @@ def run_method(
     except Exception as bug:  # a hole in the simulation answers as the portal's own failures do
         traceback.print_exc(file=sys.stderr)
         raise refuse("server_error") from bug
-    if fault := pick(_answers(portal), key, "after", portal.random):
+    if fault := pick(portal, ERRORS, key, "after"):
         raise _fault_error(portal, fault, key)
     answer: Row = {"result": result}
     if isinstance(result, Page):
@@ -72,14 +72,8 @@ def run_method(
     return answer
 
 
-def _answers(portal: Portal) -> list[Any]:
-    """Faults that are answers; those of the transport are the request's own business."""
-    portal.faults[:] = [fault for fault in portal.faults if not fault.spent]
-    return [fault for fault in portal.faults if fault.kind in ERRORS]
-
-
 def _fault_error(portal: Portal, fault: Any, method: str) -> RestError:
-    error: RestError = fault.error(method) or RestError("", "")
+    error: RestError = fault.error(method)
     if error.code == "PORTAL_DELETED":
         error.status = portal.settings.portal_deleted_status
     return error

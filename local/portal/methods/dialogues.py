@@ -17,19 +17,18 @@ def _recent(call: Call) -> list[Row]:
     chats = [c for c in table(call.portal, "chat").walk() if call.user in c["users"]]
     views = [recent_view(call, chat) for chat in chats if call.user not in chat["hidden"]]
     views.sort(key=lambda view: (view["pinned"], view["date_update"]), reverse=True)
-    skipped = {"skip_chat": "chat", "skip_dialog": "user"}
-    left_out = {kind for name, kind in skipped.items() if call.flag(name)}
-    views = [view for view in views if view["type"] not in left_out]
-    views = [view for view in views if not call.flag("only_openlines")]
-    since = moment(call, call.get("last_update", "last_sync_date"))
-    until = moment(call, call.get("last_message_date"))
-    at = [datetime.fromisoformat(view["date_update"]).timestamp() for view in views]
-    views = [
+    if call.flag("only_openlines"):
+        return []
+    skipped = {"chat": "skip_chat", "user": "skip_dialog"}
+    since = moment(call, call.get("last_update", "last_sync_date")) or 0.0
+    until = moment(call, call.get("last_message_date")) or float("inf")
+    return [
         view
-        for view, when in zip(views, at, strict=True)
-        if (since is None or when >= since) and (until is None or when < until)
+        for view in views
+        if not call.flag(skipped[view["type"]])
+        if since <= datetime.fromisoformat(view["date_update"]).timestamp() < until
+        if view["counter"] or not call.flag("unread_only")
     ]
-    return [view for view in views if not call.flag("unread_only") or view["counter"]]
 
 
 @method("im.recent.list", "im")
@@ -56,15 +55,8 @@ def counters(call: Call) -> Any:
     number = sum(chats.values()) + sum(people.values())
     kinds = {"ALL": number + notices, "NOTIFY": notices, "CHAT": sum(chats.values()), "LINES": 0}
     kinds |= {"DIALOG": sum(people.values()), "MESSENGER": number}
-    return {
-        "TYPE": kinds,
-        "CHAT": chats or [],
-        "CHAT_MUTED": [],
-        "CHAT_UNREAD": [],
-        "LINES": [],
-        "DIALOG": people or [],
-        "DIALOG_UNREAD": [],
-    }
+    empty: Row = {name: [] for name in ("CHAT_MUTED", "CHAT_UNREAD", "LINES", "DIALOG_UNREAD")}
+    return {"TYPE": kinds, "CHAT": chats or [], "DIALOG": people or []} | empty
 
 
 @method("im.dialog.users.list", "im")

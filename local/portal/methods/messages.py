@@ -6,6 +6,7 @@ from typing import Any
 from local.portal.call import Call, method, methods
 from local.portal.chats import chat_of, no_access, say, table
 from local.portal.errors import RestError
+from local.portal.methods.notices import drop_notices
 from local.portal.php import int_or_none
 from local.portal.table import Row
 
@@ -20,11 +21,7 @@ def _notify(kind: str, call: Call) -> Any:
         return False
     tag = call.text("tag")
     if tag:  # replaces an earlier one with the same tag
-        kept = [
-            row for row in portal.activity.notifications if (row["user"], row["tag"]) != (user, tag)
-        ]
-        portal.activity.notifications.clear()
-        portal.activity.notifications.extend(kept)
+        drop_notices(portal, lambda row: (row["user"], row["tag"]) == (user, tag))
     row = {
         "id": portal.activity.next_message(),
         "kind": kind,

@@ -1,5 +1,6 @@
 """Notifications: reading, searching and answering them [api-reference/chats/notifications/]."""
 
+from collections.abc import Callable
 from typing import Any
 
 from local.portal.call import Call, method
@@ -7,10 +8,17 @@ from local.portal.chat_views import TEMPLATES, person, shown
 from local.portal.chats import in_period
 from local.portal.errors import RestError
 from local.portal.php import entries
+from local.portal.portal import Portal
 from local.portal.table import Row
 
 _KINDS = {"personal": 2, "system": 4}
 _SHORTEST = 3
+
+
+def drop_notices(portal: Portal, fits: Callable[[Row], bool]) -> None:
+    """Take away the notifications that fit."""
+    for row in [one for one in portal.activity.notifications if fits(one)]:
+        portal.activity.notifications.remove(row)
 
 
 def _own(call: Call) -> list[Row]:
@@ -50,14 +58,8 @@ def notify_get(call: Call) -> Any:
 def history_search(call: Call) -> Any:
     """Notifications with a text, of a kind or of a day."""
     text = call.text("search_text").casefold()
-    conditions = (
-        "search_type",
-        "search_date",
-        "search_types",
-        "search_authors",
-        "search_date_from",
-    )
-    if len(text) < _SHORTEST and all(call.get(name) is None for name in conditions):
+    conditions = {f"search_{one}" for one in ("type", "date", "types", "authors", "date_from")}
+    if len(text) < _SHORTEST and conditions.isdisjoint(call.params):
         raise RestError("SEARCH_TEXT_ERROR", "SEARCH_TEXT can't be less than 3 symbols")
     kinds = {str(v) for _, v in entries(call.get("search_types"))}
     kinds |= {str(call.get("search_type"))} if call.get("search_type") else set()
@@ -104,17 +106,8 @@ def read_list(call: Call) -> Any:
 @method("im.notify.delete", "im")
 def delete(call: Call) -> Any:
     """Take a notification away, by its number or by its tag."""
-    number, tag, sub_tag = call.number("id"), call.get("tag"), call.get("sub_tag")
-    if not (number or tag or sub_tag):
+    given = {"id": call.number("id"), "tag": call.text("tag"), "sub_tag": call.text("sub_tag")}
+    if not any(given.values()):
         raise RestError("PARAMS_ERROR", "Incorrect params")
-    rows = call.portal.activity.notifications
-    kept = [
-        row
-        for row in rows
-        if row["id"] != number
-        and (not tag or row["tag"] != str(tag))
-        and (not sub_tag or row["sub_tag"] != str(sub_tag))
-    ]
-    rows.clear()
-    rows.extend(kept)
+    drop_notices(call.portal, lambda row: any(v and row[k] == v for k, v in given.items()))
     return True
