@@ -15,9 +15,9 @@ from coverage import Coverage
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from tests.surroundings import aws_clients, sleeps, times, written
+from tests.surroundings import aws_clients, clock, sleeps, times, written
 
-__all__ = ["aws_clients", "sleeps", "times", "written"]
+__all__ = ["aws_clients", "clock", "sleeps", "times", "written"]
 
 # What the template sets, and no way to a real AWS.
 ENVIRONMENT = {

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.aws_clients import aws_of, written_to
+from tests.portal_wire import Clock
 
 
 @pytest.fixture
@@ -35,6 +36,15 @@ def times(monkeypatch):
     """Return the clock that all of the code reads."""
     made = Times()
     monkeypatch.setattr(time, "time", made)
+    return made
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a clock that jumps where the code waits, in place of the real one, also for loops."""
+    made = Clock()
+    monkeypatch.setattr(time, "time", made.time)
+    monkeypatch.setattr(time, "monotonic", made.time)
     return made
 
 

@@ -1,22 +1,10 @@
 """A table for slots, on a clock that jumps instead of waiting."""
 
-import time
-
 import boto3
 import pytest
 from moto import mock_aws
 
 from tests.portal_slots import Counting
-from tests.portal_wire import Clock
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a clock in place of the real one, also for event loops."""
-    made = Clock()
-    monkeypatch.setattr(time, "time", made.time)
-    monkeypatch.setattr(time, "monotonic", made.time)
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,10 @@
 """A webhook whose portal is a Wire, with a clock that jumps instead of waiting."""
 
-import time
-
 import pytest
 
 from relay.portal import Webhook, webhook_state
 from relay.portal.webhook_state import WebhookState
-from tests.portal_wire import SECRET, Clock, Inline, Wire
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a clock in place of the real one, also for event loops."""
-    made = Clock()
-    monkeypatch.setattr(time, "time", made.time)
-    monkeypatch.setattr(time, "monotonic", made.time)
-    return made
+from tests.portal_wire import SECRET, Inline, Wire
 
 
 @pytest.fixture
