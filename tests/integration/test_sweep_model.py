@@ -200,9 +200,9 @@ class History:
             history.step()
             history.rows.track(ids, history.now + history.ahead)
 
-        async def save(document):
+        async def save():
             history.step()
-            history.saved = copy.deepcopy(document)
+            history.saved = copy.deepcopy(sweep.document)
 
         self.steps, self.kill_after = 0, self.random.randint(1, 7) if killed else None
         sweep = self.sweep_class(

@@ -64,6 +64,7 @@ class PartsSetting(NamedTuple):
     by_kind: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> "PartsSetting":
         """Return the setting of a text; raises ConfigurationError that names all wrong entries."""
         entries = [entry.strip() for entry in text.split(",") if entry.strip()]
@@ -103,12 +104,6 @@ class PartsSetting(NamedTuple):
 
 
 NOTHING = PartsSetting()
-
-
-@cache
-def parse(text: str) -> PartsSetting:
-    """Return the setting of a text, parsed once; raises ConfigurationError."""
-    return PartsSetting.parse(text)
 
 
 def _is_valid(entry: str) -> bool:

@@ -19,7 +19,7 @@ from relay.tracking import wiring
 from relay.tracking.commands import PAGE
 from relay.tracking.event_times import is_silent
 from relay.tracking.hint import to_message
-from relay.tracking.parts import parse as parse_parts
+from relay.tracking.parts import PartsSetting
 from relay.tracking.schema_watch import SchemaStore, watch
 from relay.tracking.sweep_pass import LEASE_SECONDS, Sweep
 from relay.tracking.sweep_state import SweepDocument
@@ -65,7 +65,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
     if document is None:
         return "under way elsewhere"
 
-    async def save(document: SweepDocument, lease_seconds: float = LEASE_SECONDS) -> None:
+    async def save(lease_seconds: float = LEASE_SECONDS) -> None:
         until = time.time() + lease_seconds if lease_seconds else 0
         as_now = deepcopy(document)  # other lists of the sweep change it meanwhile
         await asyncio.to_thread(state.save, portal, owner, as_now, until)
@@ -81,7 +81,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
                 send_hints, portal, entity, ids, baseline=baseline
             ),
             save=save,
-            setting=parse_parts(settings.read("PARTS")[0]),
+            setting=PartsSetting.parse(settings.read("PARTS")[0]),
             reconcile_days=float(settings.read("RECONCILE_DAYS")[0]),
             grace_seconds=float(settings.read("GRACE_SECONDS")[0]),
         )
@@ -89,7 +89,7 @@ async def _sweep(portal: str, remaining: Callable[[], float]) -> str:
         await _watch_schema(portal, sweep)
     finally:
         # After LostLeaseError this raises it again: the other sweep's document stays.
-        await save(document, 0)
+        await save(0)
         await asyncio.to_thread(_report, portal, document, sweep)
     return DONE
 

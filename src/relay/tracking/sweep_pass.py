@@ -53,7 +53,7 @@ class Sweep:
     document: SweepDocument
     # Puts ids of a kind into track's queue, with whether they are of a baseline.
     hint: Callable[[str, list[int], bool], Awaitable[None]]
-    save: Callable[[SweepDocument], Awaitable[None]]
+    save: Callable[[], Awaitable[None]]  # stores the document
     setting: PartsSetting = NOTHING
     reconcile_days: float = 7
     grace_seconds: float = GRACE_SECONDS
@@ -86,13 +86,13 @@ class Sweep:
             errors=self.errors,
         )
         if await steps.begin(clock):
-            await self.save(self.document)  # before an item is read that a list hints at
+            await self.save()  # before an item is read that a list hints at
         moves = asyncio.ensure_future(steps.read())
         await _together(clock, moves, *(self._read(job, clock) for job in jobs if not job.done))
         await self._hint_moves(steps, moves.result(), clock.result())
         self._finish(jobs)
         await measure_daily(self.client, self.sample, self.document.filter_offsets, clock.result())
-        await self.save(self.document)
+        await self.save()
         if self.errors:
             raise self.errors[0]
 
@@ -124,7 +124,7 @@ class Sweep:
                 await self._hint(job, segment, await clock)
                 if not job.done:
                     async with self.saving:
-                        await self.save(self.document)
+                        await self.save()
                 if self.stopped:
                     return
         except CallError as error:

@@ -15,7 +15,7 @@ from relay.aws_types import BatchResponse, Context, SqsBatch, response
 from relay.tracking import wiring
 from relay.tracking.hint import Hint
 from relay.tracking.part_read import Rules
-from relay.tracking.parts import parse as parse_parts
+from relay.tracking.parts import PartsSetting
 from relay.tracking.refresh import refresh_items
 from relay.tracking.requisite_owners import with_owners
 from relay.tracking.row import Key
@@ -80,7 +80,7 @@ async def _refresh_portal(
     name: str, hints: Hints, remaining: Callable[[], float]
 ) -> dict[str, Exception]:
     now = time.time()
-    setting = parse_parts(settings.read("PARTS")[0])
+    setting = PartsSetting.parse(settings.read("PARTS")[0])
     hints = {key: hint for key, hint in hints.items() if setting.mirrors(key.entity)}
     if not hints:
         return {}
