@@ -99,21 +99,11 @@ def check_property(_call: Call, values: Row, old: Row | None) -> None:
         values["userTypeSettings"] = _DIRECTORY_SETTINGS | given
 
 
-def _settings_of(call: Call) -> Row:
-    """How a section shows the property of a request."""
-    number = int_or_none(call.get("propertyid"))
-    family = FAMILIES["catalog.productPropertySection"]
-    row = table_of(call, family).get(number or 0)
-    if row is None:
-        raise family.error("get", "missing")
-    return row
-
-
 @method("catalog.productPropertySection.set", "catalog")
 def set_section(call: Call) -> Any:
     """Change how a section shows a property."""
-    row, given = _settings_of(call), dict(entries(call.get("fields")))
-    family = FAMILIES["catalog.productPropertySection"]
+    family, given = FAMILIES["catalog.productPropertySection"], dict(entries(call.get("fields")))
+    row = table_of(call, family).rows[call.number("propertyid")]
     names = [name for name in family.fields if name != "propertyId"]
     row |= {name: str(given[name]) for name in names if name in given}
     of = table_of(call, FAMILIES["catalog.productProperty"]).rows[row["id"]]
