@@ -53,6 +53,7 @@ def _task(call: V3Call, number: Any) -> Row:
     row = call.portal.tasks.get(number) if isinstance(number, int) else None
     if row is None or not call.portal.may_read(call.webhook.user, 0, row):
         raise denied()
+    call.old("tasks.task.get", taskId=number, select=["ID"])
     return row
 
 

@@ -73,16 +73,13 @@ def _users(call: Call, given: Mapping[str, Any], *, words: Row | None = None) ->
     start = start if start < 0 else start // PAGE * PAGE  # a page's first offset [the sample's 10]
     page = cut(filter(test, rows), [_order(call)], start, ordered=False)
     select = {str(name).upper() for _, name in entries(call.get("select", default=[]))}
-    views = [user_view(row) for row in page.result]
-    page.result = [_selected(view, select) for view in views]
+    page.result = [user_view(row) for row in page.result]
+    if select and "*" not in select:
+        page.result = [
+            {k: v for k, v in view.items() if {k, "UF_*" if k[:3] == "UF_" else k} & select}
+            for view in page.result
+        ]
     return page
-
-
-def _selected(view: Row, select: set[str]) -> Row:
-    if not select or "*" in select:
-        return view
-    users = "UF_*" in select
-    return {k: v for k, v in view.items() if k in select or (users and k[:3] == "UF_")}
 
 
 def _has_words(call: Call, row: Row, words: Row) -> bool:
@@ -94,9 +91,8 @@ def _has_words(call: Call, row: Row, words: Row) -> bool:
             table = table_of(call, _DEPARTMENTS)
             texts = [(table.get(one) or {}).get("NAME") for one in row["departments"]]
         there = " ".join(str(text or "") for text in texts).casefold().split()
-        if not all(
-            any(one.startswith(word) for one in there) for word in str(value).casefold().split()
-        ):
+        words_of = str(value).casefold().split()
+        if not all(any(one.startswith(word) for one in there) for word in words_of):
             return False
     return True
 

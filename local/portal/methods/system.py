@@ -4,6 +4,7 @@ from typing import Any
 
 from local.portal.call import ELSEWHERE, METHODS, Call, method, methods
 from local.portal.errors import RestError
+from local.portal.php import int_or_none, values_of
 from local.portal.webhooks import OTHER_SCOPES, SCOPES
 
 _FEATURES = {"rest_offline_extended": "Y", "rest_auth_connector": "Y"}
@@ -54,6 +55,33 @@ def app_info(call: Call) -> Any:
     if not call.portal.settings.app_info_for_webhooks:
         raise RestError("ACCESS_DENIED", "Access denied! Application context required")
     return {"SCOPE": sorted(call.webhook.scopes), "LICENSE": call.portal.settings.license}
+
+
+_ACCESS = {"G2": "All visitors", "AU": "All authorized users"}
+
+
+def _codes(call: Call) -> list[str]:
+    return [str(one) for one in values_of(call.need("ACCESS"))]
+
+
+@method("user.access", "basic")
+def access(call: Call) -> Any:
+    """Whether the owner has one of the rights."""
+    own = {"AU", "G2", f"U{call.user}", *(f"DR{one}" for one in call.owner()["departments"])}
+    own |= {"G1"} if call.owner().get("admin") else set()
+    return any(code in own for code in _codes(call))
+
+
+@method("access.name", "basic")
+def access_name(call: Call) -> Any:
+    """Names of rights."""
+    found: dict[str, Any] = {}
+    for code in _codes(call):
+        user = call.portal.users.get(int_or_none(code.removeprefix("U")) or 0)
+        name = f"{user['name']} {user['lastName']}" if user else _ACCESS.get(code)
+        if name:
+            found[code] = {"provider": "", "name": name, "provider_id": "other"}
+    return found
 
 
 methods(

@@ -7,8 +7,7 @@ from local.portal.call import Call, method, methods
 from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page
-from local.portal.methods.task_numbers import task_number
-from local.portal.methods.tasks import find_task, task_of
+from local.portal.methods.tasks import find_task, task_number, task_of
 from local.portal.php import entries, int_or_none
 from local.portal.static import MANIFESTS
 from local.portal.task_fields import described

@@ -6,7 +6,6 @@ from local.portal.call import Call, method
 from local.portal.chats import task_chat
 from local.portal.errors import RestError
 from local.portal.listing import Page, candidates, cut, read_start
-from local.portal.methods.task_numbers import task_number
 from local.portal.php import entries, int_or_none
 from local.portal.portal import Portal
 from local.portal.table import Row
@@ -89,6 +88,17 @@ def add(call: Call) -> Any:
     _check(call, values, 0)
     check_own(call.portal, values)
     return {"task": detail(call.portal, create_task(call.portal, values, call.actor))}
+
+
+def task_number(call: Call, *names: str) -> int:
+    """Read the number of a task where the older core reads it."""
+    given = call.get(*(names or ("taskid", "id")))
+    if given is None:
+        text = "CTaskItem All parameters in the constructor must have real class type"
+        raise RestError("100", text)
+    if int_or_none(given) is None:
+        raise RestError("0", "wrong task id")
+    return int_or_none(given) or 0
 
 
 def task_of(call: Call, refusal: RestError | None = None) -> Row:

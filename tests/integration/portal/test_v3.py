@@ -347,3 +347,12 @@ def test_the_event_log_is_for_administrators(call, server):
     answer = call("main.eventlog.list")
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == CRASH + "ACCESSDENIEDEXCEPTION"
+
+
+def test_what_hangs_on_a_task_meets_its_faults(server, call, task):
+    """A result is refused where the older API's task is: by its limits and faults."""
+    server.fault("rate", method="tasks.task.get", times=1)
+    asked = {"fields": {"taskId": task, "text": "Done"}}
+    refused = call("tasks.task.result.add", asked).json()["error"]
+    assert refused["code"] == "QUERY_LIMIT_EXCEEDED"
+    assert call("tasks.task.result.add", asked).json()["result"]["item"]["taskId"] == task
