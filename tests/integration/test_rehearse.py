@@ -12,7 +12,6 @@ from ops.former_world import FormerWorld, NotHeldError
 from ops.happened import Happened
 from ops.offline import Network
 from ops.reactions import LocalReaction
-from ops.terminal import console
 from relay.change import Change
 from relay.errors import PermanentError
 from relay.portal import PortalApi
@@ -28,9 +27,8 @@ ALL = {"data": {"action": ["added", "updated", "deleted"]}}
 
 
 @pytest.fixture
-def tables(relay, monkeypatch, aws_clients):
+def tables(relay, aws_clients):
     """Return the relay's tables, joined to the command."""
-    monkeypatch.setattr(console, "quiet", False)
     tables = Tables(relay)
     aws_clients.deploy(STACK)["dynamodb"] = tables
     return tables

@@ -13,7 +13,6 @@ from ops.dead_letters import COUNTS
 from ops.past import Past
 from ops.reactions import LocalReaction, find_reaction
 from ops.stopping import Stop
-from ops.terminal import console
 from relay.change import Change
 from relay.reactions.follow_up import follow_up
 from relay.state_table import checkpoint_key
@@ -68,7 +67,6 @@ class Queue:
 @pytest.fixture
 def queue(relay, monkeypatch, aws_clients):
     """Return the queue of follow_up, joined to the commands."""
-    monkeypatch.setattr(console, "quiet", False)
     queue, tables = Queue(), Tables(relay)
     queue.tables = tables
     local = LocalReaction("follow_up", follow_up, True, ALL)

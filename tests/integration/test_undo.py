@@ -8,7 +8,6 @@ import pytest
 
 from local.portal.server import PortalServer
 from ops import undo
-from ops.terminal import console
 from relay.history import PastChange
 from relay.portal import Portal, Webhook
 from relay.portal.slots import OwnSlots, Pace
@@ -32,7 +31,6 @@ def server():
 def tracked(relay, server, monkeypatch, aws_clients):
     """Return the handlers on a portal, with the command beside them."""
     forget()
-    monkeypatch.setattr(console, "quiet", False)
     webhook = Webhook.parse(server.webhook_url, allow_http=True)
 
     def portal(*_arguments):
