@@ -1,4 +1,4 @@
-"""What does a million events cost? `python -m bench.cost`: counted locally, times list prices.
+"""What does a million events cost? `python -m bench.cost [COLUMN …]`: counted, times list prices.
 
 Deals are won: an event, a reading, a Change, and `follow_up`, which writes a task and a comment.
 Once many at once, once one by one; once with a webhook that sends events of deals only, once with
@@ -25,6 +25,9 @@ from local.stack import STACK, Stack, deploy
 
 BURST, ONE_BY_ONE = 200, 8
 WARM_UP = 3  # deals after a burst: copies have learned by then that the portal is idle
+EVENTS = {"deals": ["ONCRMDEALUPDATE"], "all events": []}
+WAYS = ("in bursts", "one by one")
+COLUMNS = [f"{events}, {way}" for events in EVENTS for way in WAYS]
 PORTAL_SECONDS = 0.4
 LONGEST_SECONDS = 300
 QUIET_SECONDS = 8
@@ -154,7 +157,8 @@ def kinds(aws: LocalAws) -> list[str]:
 
 
 def main() -> int:
-    """Measure and print tables in Markdown."""
+    """Measure and print tables in Markdown, of these columns only if arguments name some."""
+    wanted = [one for one in COLUMNS if one in sys.argv[1:]] or COLUMNS
     columns: dict[str, dict[str, float]] = {}
     details: dict[str, dict[str, Details]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -164,26 +168,30 @@ def main() -> int:
             portal.admin("faults", kind="slow", seconds=PORTAL_SECONDS)
             connect(aws, portal, stack)
             bench = Bench(aws, portal, stack, usage)
-            ids = bench.seeded(2 * (BURST + ONE_BY_ONE + WARM_UP) + BURST)
-            bench.win([ids.pop() for _ in range(BURST)])  # what starts is not counted
-            for events, name in ((["ONCRMDEALUPDATE"], "deals"), ([], "all events")):
-                bench.subscribe(*events)
-                bench.taken(1, 1)
-                bench.win([ids.pop() for _ in range(BURST)])
-                columns[f"{name}, in bursts"] = bench.taken(BURST, MOST_TOGETHER)
+            bursts, singles = (sum(way in one for one in wanted) for way in WAYS)
+            ids = bench.seeded((bursts + 1) * BURST + singles * (ONE_BY_ONE + WARM_UP))
+            if bursts:
+                bench.win([ids.pop() for _ in range(BURST)])  # what starts is not counted
+            for column in wanted:
+                bench.subscribe(*EVENTS[column.partition(",")[0]])
+                if WAYS[0] in column:
+                    bench.taken(1, 1)
+                    bench.win([ids.pop() for _ in range(BURST)])
+                    columns[column] = bench.taken(BURST, MOST_TOGETHER)
+                    continue
                 for _ in range(WARM_UP):
                     bench.win([ids.pop()])
                 bench.taken(1, 1)
                 for _ in range(ONE_BY_ONE):
                     bench.win([ids.pop()])
-                columns[f"{name}, one by one"] = bench.taken(ONE_BY_ONE, 1)
-                details[name] = bench.details
+                columns[column] = bench.taken(ONE_BY_ONE, 1)
+                details[column] = bench.details
             idle = fixed.fixed(kinds(aws), SWEEP_MINUTES, SWEEP_MEGABYTES)
-    print(*prices.amounts(columns), "", *prices.table(columns), "", sep="\n")
-    print(*fixed.lines(idle), "", sep="\n")
-    for name, found in details.items():
-        print(*by_function(f"{name}, one by one: a won deal", found, ONE_BY_ONE), "", sep="\n")
-    print(f"metrics in an hour with won deals: {len(bench.metrics)}: {sorted(bench.metrics)}")
+            print(*prices.amounts(columns), "", *prices.table(columns), "", sep="\n")
+            print(*fixed.lines(idle), "", sep="\n")
+            for name, found in details.items():
+                print(*by_function(f"{name}: a won deal", found, ONE_BY_ONE), "", sep="\n")
+            print(f"{len(bench.metrics)} metrics in such an hour: {sorted(bench.metrics)}")
     return 0
 
 

@@ -71,25 +71,24 @@ def size_of(value: Any) -> int:
 def rows(target: str, body: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
     """Yield kind, write units and read units of each row of a request.
 
-    An update's row is taken for its values. The kind is the table, of the State table's rows what
-    stands before their first `#`.
+    An update's row is taken for its values. The kind of a State table's row is what stands before
+    the first `#` of its key.
     """
     match target.rpartition(".")[2]:
         case "PutItem" | "UpdateItem" | "GetItem":
-            key = body["Item"] if "Item" in body else body["Key"]
-            requests = [(body["TableName"], key, body)]
+            requests = [(body["Item"] if "Item" in body else body["Key"], body)]
         case "BatchWriteItem":
-            tables = body["RequestItems"].items()
-            puts = [(table, one["PutRequest"]) for table, some in tables for one in some]
-            requests = [(table, put["Item"], put) for table, put in puts]
+            puts = [one["PutRequest"] for some in body["RequestItems"].values() for one in some]
+            requests = [(put["Item"], put) for put in puts]
         case "BatchGetItem":
-            tables = body["RequestItems"].items()
-            requests = [(table, row, ask) for table, ask in tables for row in ask["Keys"]]
+            asked = body["RequestItems"].values()
+            requests = [(key, ask) for ask in asked for key in ask["Keys"]]
         case _:
             return
-    for table, key, request in requests:
-        prefix, is_state, _ = str(key["pk"]["S"]).partition("#")
-        kind = prefix if is_state else table
+    for key, request in requests:
+        kind, is_state, _ = str(key["pk"]["S"]).partition("#")
+        if not is_state:
+            kind = "history" if "sk" in key else "mirror"
         if target.endswith("GetItem"):
             yield kind, 0, 1 if request.get("ConsistentRead") else 0.5
         else:
@@ -109,13 +108,13 @@ def consumed(lines: Iterable[str], functions: Mapping[str, str]) -> Usage:
             continue
         details = found.details[functions.get(request["caller"], "")]
         action = request["target"].rpartition(".")[2] or _action(body)
-        details[f"{service} {action}"] += 1
+        details[f"AWS calls: {action}"] += 1
         if service == "dynamodb":
             for kind, writes, reads in rows(request["target"], json.loads(body)):
                 found.amounts["DynamoDB, write units"] += writes
                 found.amounts["DynamoDB, read units"] += reads
-                details[f"write units, {kind}"] += writes
-                details[f"read units, {kind}"] += reads
+                details[f"write units: {kind}"] += writes
+                details[f"read units: {kind}"] += reads
         elif service == "sns":
             _count_published(found, dict(urllib.parse.parse_qsl(body)))
         elif service == "sqs" and "ChangeMessageVisibility" in request["target"]:
@@ -150,9 +149,15 @@ def _count_published(found: Usage, form: Mapping[str, str]) -> None:
 def by_function(title: str, details: Mapping[str, Mapping[str, float]], deals: int) -> list[str]:
     """Return what each function has done for a deal, as a table in Markdown."""
     lines = [f"| {title} | {' | '.join(details)} |", f"|{'---|' * (len(details) + 1)}"]
-    found = {what for counted in details.values() for what, number in counted.items() if number}
-    for what in sorted(found):
-        amounts = [one.get(what, 0) / deals for one in details.values()]
-        cells = [f"{amount:.3g}" if amount else "" for amount in amounts]
+    for what in sorted({name.partition(": ")[0] for one in details.values() for name in one}):
+        cells = [", ".join(_parts(what, one, deals)) for one in details.values()]
         lines.append(f"| {what} | {' | '.join(cells)} |")
     return lines
+
+
+def _parts(what: str, details: Mapping[str, float], deals: int) -> Iterator[str]:
+    """Yield the amounts of a line for a deal: "3 done", or "3" of one without parts."""
+    for name, amount in sorted(details.items()):
+        group, _, part = name.partition(": ")
+        if group == what and amount:
+            yield f"{amount / deals:.3g} {part}".strip()
