@@ -89,6 +89,8 @@ PRODUCT = {"fields": {"iblockId": 23, "name": "x", "iblockSectionId": 1}}
         ("poor", f"{DOCUMENTS}.document.add", {}, "DOCGEN_LIMIT_ERROR"),
         ("poor", "crm.automatedsolution.add", {"fields": {}}, "LIMIT_EXCEEDED"),
         ("guest", "crm.timeline.item.pin", {}, "CAN_NOT_CHANGE_PINNED"),
+        ("guest", "crm.category.add", {"entityTypeId": 2}, "allowed_only_intranet_user"),
+        ("colleague", "crm.category.add", {"entityTypeId": 2}, "ACCESS_DENIED"),
         ("denied", "crm.status.entity.items", {"entityId": "SOURCE"}, ""),
         ("denied", "crm.automation.trigger.list", {}, ""),
         ("denied", "crm.activity.configurable.get", {"id": 1}, "ACCESS_DENIED"),
@@ -102,7 +104,7 @@ def test_who_may_not_is_told_so_before_anything_else(ready, who, method, params,
     elif who == "denied":
         portal.denials.add(Denial(1))
     else:
-        portal.users[1] |= {"external": True} if who == "guest" else {"admin": False}
+        portal.users[1] |= {"external": who == "guest", "admin": False}
     assert ready.refusal(method, **params).code == code
 
 
