@@ -6,7 +6,7 @@ from typing import Any
 from local.portal.table import Row
 from local.portal.v3_errors import V3Error, denied, wrong_type
 from local.portal.v3_fields import field_methods
-from local.portal.v3_query import Dto, bad_filter, read_list, read_select
+from local.portal.v3_query import Dto, bad_filter, read_list, read_select, selected
 from local.portal.v3_tasks import V3Call
 
 _ENTRY = Dto("EventLogDto", dict.__getitem__)
@@ -30,22 +30,18 @@ def _entries(call: V3Call) -> list[Row]:
     ]
 
 
-def _selected(row: Row, select: list[str] | None) -> Row:
-    return {name: value for name, value in row.items() if select is None or name in select}
-
-
 def _get(call: V3Call) -> Any:
     number, select = call.number(), read_select(call.params)
     row = next((row for row in _entries(call) if row["id"] == number), None)
     if row is None:
         raise V3Error("ENTITYNOTFOUNDEXCEPTION", f"Entry with ID = `{number}` not found")
-    return {"item": _selected(row, select)}
+    return {"item": selected(row, select)}
 
 
 def _list(call: V3Call) -> Any:
     select = read_select(call.params)
     rows = read_list(_ENTRY, call.params, _entries(call))
-    return {"items": [_selected(row, select) for row in rows]}
+    return {"items": [selected(row, select) for row in rows]}
 
 
 def _tail(call: V3Call) -> Any:
@@ -69,7 +65,7 @@ def _tail(call: V3Call) -> Any:
     listing: Row = {"filter": [*conditions, *after], "order": {name: "DESC" if falling else "ASC"}}
     select = read_select(call.params)
     rows = read_list(_ENTRY, listing | {"pagination": {"limit": limit}}, _entries(call))
-    return {"items": [_selected(row, select) for row in rows]}
+    return {"items": [selected(row, select) for row in rows]}
 
 
 LOG_METHODS: dict[str, Callable[[V3Call], Any]] = {

@@ -50,6 +50,11 @@ def read_select(params: Row) -> list[str] | None:
     return [str(name) for name in given]
 
 
+def selected(row: Row, select: list[str] | None) -> Row:
+    """Cut a record down to the names that are asked for."""
+    return {name: value for name, value in row.items() if name in (select or row)}
+
+
 def put_in_order(dto: Dto, rows: list[Row], given: Any) -> None:
     """Sort by one field or more; what has no value comes first."""
     order = given or {"id": "ASC"}

@@ -18,7 +18,7 @@ from local.portal.v3_errors import (
     unknown_field,
 )
 from local.portal.v3_fields import field_methods
-from local.portal.v3_query import Dto, read_list, read_select
+from local.portal.v3_query import Dto, read_list, read_select, selected
 from local.portal.v3_tasks import V3Call
 from local.portal.v3_view import BLANK
 
@@ -123,8 +123,7 @@ def _list(call: V3Call) -> Any:
         text = "A filter for the required field `taskId` must be specified"
         code = "VALIDATION_REQUESTFILTERVALIDATIONEXCEPTION"
         raise V3Error(code, text, HTTPStatus.BAD_REQUEST, ("filter.taskId", text))
-    views = map(_view, rows)
-    return {"items": [{k: v for k, v in one.items() if k in (select or one)} for one in views]}
+    return {"items": [selected(_view(row), select) for row in rows]}
 
 
 def _attach(call: V3Call) -> Any:
