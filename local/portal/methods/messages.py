@@ -14,7 +14,7 @@ _ATTACH_LIMIT = 60_000  # characters
 
 
 def _notify(kind: str, call: Call) -> Any:
-    user, message = call.number("user_id", "to"), str(call.get("message"))
+    user, message = call.number("user_id", "to"), call.text("message")
     _check_attach(call)
     portal = call.portal
     if user not in portal.users:
@@ -78,7 +78,7 @@ methods("im", _NOTIFY | {"im.notify": _older})
 @method("im.message.add", "im")
 def message_add(call: Call) -> Any:
     """Write to a chat or to a person."""
-    dialog, text = str(call.get("dialog_id")), call.get("message")
+    dialog, text = call.text("dialog_id"), call.get("message")
     _check_attach(call)
     if (
         not dialog.startswith(("chat", "sg"))

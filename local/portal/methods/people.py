@@ -168,6 +168,8 @@ def add(call: Call) -> Any:
 def update(call: Call) -> Any:
     """Change somebody."""
     number = call.number("id")
+    if number not in call.portal.users:
+        raise RestError("ERROR_CORE", "access_denied")
     values = _write(call) | {"changed": call.portal.clock.stamp()}
     call.portal.users[number] |= values
     return True
