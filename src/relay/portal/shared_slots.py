@@ -5,9 +5,10 @@ relay.portal.slots), `pushed`, the time of the last 503 that moved it, both in m
 `refused`, the number of 503.
 
 A slot is one conditional write where this copy guesses right whether the bucket is idle, and two
-where it does not: an update has no max(). It guesses what was right after its last pause. A copy
-whose requests come in pairs reserves both slots of an idle bucket in one write. The order of the
-writes is the order of the slots. A missing row counts as a full bucket: what is in it is not known.
+where it does not: an update has no max(). It guesses what was right after its last pause, of those
+that were as short or long. A copy whose requests come in pairs reserves both slots of an idle
+bucket in one write. The order of the writes is the order of the slots. A missing row counts as a
+full bucket: what is in it is not known.
 """
 
 import logging
@@ -26,6 +27,7 @@ ATTEMPTS = 40  # to write; all failed ones but the first mean that another copy 
 WITHOUT_TABLE_SECONDS = 30.0  # after a failure of DynamoDB, before the next attempt
 COPIES = 10  # of functions that may run at once: each takes a tenth of the rate without a table
 PUSH_SECONDS = 3.0  # by which a 503 moves the next slots
+LONG_SECONDS = 5.0  # of a pause: a new event, not one of what a reaction has just written
 PAIR_SECONDS = 1.0  # between two requests of a pair; CLOCK_SECONDS allows for requests so late
 REFUSED = "portal %s refused a request: too many (503)"  # the dashboard counts it
 _logger = logging.getLogger("relay.portal")
@@ -47,7 +49,9 @@ class SharedSlots:
         self._own: OwnSlots | None = None
         self._table_retry_at = 0.0
         self._empty_at = _milliseconds(time.time())  # as it was seen last; of a new copy in use
-        self._expects_idle = True  # after a pause; a reaction comes a second after track, in use
+        # Whether the bucket is idle after a pause, by whether that was a long one. A reaction comes
+        # a second after track, which comes a second after the reaction's writes.
+        self._expects_idle = {False: True, True: True}
         self._lock = threading.Lock()
         self._takes_pairs = False  # as the second request of the last pair came in time
         self._pair_ends = 0.0  # epoch s
@@ -109,12 +113,13 @@ class SharedSlots:
 
     def _take(self, latest: float) -> float:
         step, room = _milliseconds(self._pace.step), _milliseconds(self._pace.room)
+        was_long = self._empty_at < _milliseconds(time.time() - LONG_SECONDS)
         for _ in range(ATTEMPTS):
             now = _milliseconds(time.time())
             rest = now - _milliseconds(REST_SECONDS)
             limit = max(_milliseconds(latest) + room - step, now)
             was_alone = self._empty_at < rest  # unless another copy has called the portal since
-            is_idle = was_alone and self._expects_idle
+            is_idle = was_alone and self._expects_idle[was_long]
             more = step if is_idle and self._takes_pairs and room >= 2 * step else 0
             if is_idle:
                 # No condition on the value just read: of copies that wake up together all but one
@@ -142,7 +147,7 @@ class SharedSlots:
                 self._update("SET empty_at = :full", "attribute_not_exists(empty_at)", full=full)
                 continue
             if was_alone:
-                self._expects_idle = not is_idle
+                self._expects_idle[was_long] = not is_idle
             self._empty_at = _number(answer, "empty_at")
             if self._empty_at > limit:
                 raise no_slot((self._empty_at + step - room) / 1000)

@@ -87,6 +87,24 @@ def test_a_slot_costs_one_write_where_the_bucket_is_as_after_the_last_pause(tabl
     assert writes == [1, 2, 1, *[1, 1, 1] * 3]
 
 
+def test_a_long_pause_and_a_short_one_are_told_apart(table, clock):
+    """A copy that reads an event, and soon what a reaction wrote after it, writes once for each."""
+    track, reaction = copies(table, 2)
+    take_and_wait(track, clock)
+    writes = []
+    for _ in range(4):
+        clock.now += 1000
+        track.take(clock.now + 10)
+        clock.now += 3
+        reaction.take(clock.now + 10)
+        before = table.writes
+        track.take(clock.now + 10)
+        clock.now += 1000
+        track.take(clock.now + 10)
+        writes.append(table.writes - before)
+    assert writes == [3, 2, 2, 2]
+
+
 def writes_of_pairs(slots, table, clock, gaps):
     """Return the writes of two requests after each long pause, so many seconds apart."""
     writes = []
