@@ -9,7 +9,7 @@ may stand in `fields`. Words:
 `array`   a list or an object             `object`  an object
 `plain`   neither of them                 `among`   one of a list, in any case
 `like`    the whole of it matches         `long`, `short`  characters at least, at most
-`row`     the number of a row of a family
+`person`  the number of somebody here     `row`     the number of a row of a family
 `guest`, `denied`, `colleague`, `plan`    the caller is none; with a parameter: who gives it
 `item`    a type, and what the word needs the number of one of its items
 
@@ -71,6 +71,7 @@ WORDS: dict[str, Callable[[Call, Any, str], bool]] = {
     ),
     "long": lambda _, value, need: len(str("" if value is None else value).strip()) < int(need),
     "short": lambda _, value, need: len(str(value or "")) > int(need),
+    "person": lambda call, value, _: (int_or_none(value) or 0) not in call.portal.users,
     "row": lambda call, value, need: (
         has_text(value) and row_of(call, FAMILIES[need], value) is None
     ),

@@ -38,6 +38,7 @@ def test_every_question_is_of_a_method_and_has_a_known_word():
         ("among A x,y", [None, "x", "Y"], ["z", ""]),
         ("long A 3", ["abc"], [None, "ab ", ""]),
         ("short A 3", [None, "abc"], ["abcd"]),
+        ("person A", [1], [None, 99]),
         ("given+digits A", ["2"], [None, "x"]),
         ("like A [ab]+ ?", ["ab", "a ", None], ["c"]),
         ("row A department", [1, None], [99, "x"]),
