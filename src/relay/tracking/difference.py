@@ -10,6 +10,7 @@ from relay.kinds import kind_of
 from relay.product_rows import PRODUCT_ROWS, same_rows
 from relay.tracking.clock_change import moved_with_clock
 from relay.tracking.parts import PART_OF_FIELD, STEPS
+from relay.tracking.portal_fields import is_the_portals
 from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
 from relay.tracking.row import UNREADABLE, Row
 from relay.tracking.steps import MOST_STEPS
@@ -39,7 +40,7 @@ def change_of(old: Row | None, new: Row) -> Change | None:
             before = with_names_of(after, before)
         changed = difference(before, after)
         if names_differ:
-            changed = [name for name in changed if not _is_new_field(name, before, after)]
+            changed = [n for n in changed if not is_the_portals(n, before, after, old, new)]
         changed = [name for name in changed if _is_in_both(name, old, new)]
         if old.zone is not None and new.zone not in {None, old.zone}:
             changed = [name for name in changed if not _has_moved(name, before, after, old, new)]
@@ -84,12 +85,6 @@ def _has_moved(name: str, before: Form, after: Form, old: Row, new: Row) -> bool
     """Say whether a field only moved with the portal's clock."""
     change = timedelta(seconds=(new.zone or 0) - (old.zone or 0))
     return moved_with_clock(new.key.entity, before.get(name), after.get(name), change)
-
-
-def _is_new_field(name: str, before: Form, after: Form) -> bool:
-    """Say whether the portal got this field, or lost it, with the "no" that every item has."""
-    value = before.get(name, after.get(name))
-    return (name in before) != (name in after) and value in (0, "0", "N")
 
 
 def _change(  # noqa: PLR0913, PLR0917  two versions, and what was made of them
