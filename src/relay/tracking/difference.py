@@ -12,6 +12,7 @@ from relay.tracking.clock_change import moved_with_clock
 from relay.tracking.parts import PART_OF_FIELD, STEPS
 from relay.tracking.portal_fields import is_the_portals
 from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
+from relay.tracking.reused_ids import is_another_item
 from relay.tracking.row import UNREADABLE, Row
 from relay.tracking.steps import MOST_STEPS
 from relay.tracking.user_fields import with_names_of
@@ -35,6 +36,8 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         return None
     if before is not None and after is not None and old is not None:
         before = upgrade(before, old.format, after, new.format)
+        if is_another_item(before, after, old, new):
+            return _change(old, new, "added", {}, after, difference({}, after))
         names_differ = bool(old.names and new.names and old.names != new.names)
         if names_differ:
             before = with_names_of(after, before)
