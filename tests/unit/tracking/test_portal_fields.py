@@ -8,6 +8,7 @@ from relay.tracking.difference import change_of
 from relay.tracking.row import Key
 from tests.tracking_aws import OLD, row
 
+SAVED_AT = 1767225600.0  # 2026-01-01T00:00:00Z
 STAGE = {"stageId": "DT128_1:NEW", "categoryId": 7}
 
 
@@ -71,7 +72,7 @@ def test_only_a_standard_field_of_an_item_that_nobody_saved_is_the_portals(
     name, changes, announced, is_gone
 ):
     """Links and user fields are somebody's, and so is what came with a saving."""
-    long_ago = {"updated": "2026-01-01T00:00:00Z"}
+    long_ago = {"updated": "2026-01-01T00:00:00Z", "read_at": SAVED_AT + 3601}
     texts = ['{"title":"a"}', json.dumps({"title": "a", name: 7})]
     if is_gone:
         texts.reverse()
@@ -82,22 +83,32 @@ def test_only_a_standard_field_of_an_item_that_nobody_saved_is_the_portals(
 
 def test_a_value_that_becomes_another_is_announced_beside_new_fields():
     """Only a field that one of the rows lacks can be the portal's."""
-    old = row(names="a", updated=OLD, text='{"sourceId":"WEB"}')
+    old = row(names="a", updated=OLD, read_at=2e9, text='{"sourceId":"WEB"}')
     new = row(names="b", updated=OLD, text='{"sourceId":"CALL","typeId":"SALE"}')
     assert change_of(old, new).changed == ("sourceId",)
 
 
-@pytest.mark.parametrize(("entity", "updated"), [("task", OLD), ("activity", OLD), ("deal", "")])
+@pytest.mark.parametrize(
+    ("entity", "updated"), [("task", OLD), ("activity", OLD), ("deal", ""), ("deal", "soon")]
+)
 def test_kinds_of_chosen_fields_and_items_without_a_time_are_announced(entity, updated):
     """The answers about tasks differ in their names, and without a time nothing is proven."""
     key = Key("main", entity, 1)
-    old = row(key=key, names="a", updated=updated, text='{"title":"a"}')
+    old = row(key=key, names="a", updated=updated, read_at=2e9, text='{"title":"a"}')
     new = row(key=key, names="b", updated=updated, text='{"title":"a","mark":"P"}')
     assert change_of(old, new).changed == ("mark",)
 
 
 def test_product_rows_follow_the_rule_of_parts():
     """Rows that were read both times and are new are announced, whatever names differ."""
-    parts = {"parts": frozenset({"products"}), "updated": OLD}
+    parts = {"parts": frozenset({"products"}), "updated": OLD, "read_at": 2e9}
     old, new = row(names="a", **parts), row(names="b", extra='{"productRows":[{"x":1}]}', **parts)
     assert change_of(old, new).changed == ("productRows",)
+
+
+@pytest.mark.parametrize(("seconds", "announced"), [(3600, True), (3601, False)])
+def test_a_row_that_was_read_soon_after_its_saving_proves_nothing(seconds, announced):
+    """A second edit within the second of the first leaves the same time of change."""
+    about = {"updated": "2026-01-01T00:00:00Z", "read_at": SAVED_AT + seconds}
+    change = change_of(row(names="a", **about), row(names="b", text='{"title":"a","x":7}', **about))
+    assert (change is not None) == announced
