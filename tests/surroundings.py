@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.aws_clients import aws_of, written_to
-from tests.portal_wire import Clock
+from tests.clock import Clock
 
 
 @pytest.fixture
