@@ -39,6 +39,9 @@ COMPLETED STATUS PRIORITY DIRECTION LOCATION ORIGINATOR_ID ORIGIN_ID
 """
 ACTIVITY_FIELDS = _ACTIVITY_FIELDS.split()
 
+# The portal changes them without an event, and without the item's time, where it merges contacts.
+LINKS = ("contactId", "companyId")
+
 
 def read_command(entity: str, ids: list[int]) -> Command:
     """Return the command that reads up to 50 whole items by their ids."""
@@ -103,7 +106,7 @@ def list_command(
         "entityTypeId": kind_of(entity).entity_type_id,
         **rest,
         "order": {"id": "ASC"},
-        "select": ["id", "updatedTime", "isRecurring"],  # unknown names are ignored
+        "select": ["id", "updatedTime", "isRecurring", *LINKS],  # unknown names are ignored
     }
 
 

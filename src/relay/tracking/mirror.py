@@ -21,7 +21,7 @@ THREADS = 16  # the client's max_pool_connections must not be less
 BATCH = 100  # BatchGetItem's limit
 _HEAD = {
     "ProjectionExpression": "pk, id, seq, born, kind, added, updated, read_at, step_log, row_count"
-    ", #format",
+    ", links, #format",
     "ExpressionAttributeNames": {"#format": "format"},
 }
 _UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"

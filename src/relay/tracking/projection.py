@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from relay.kinds import ACTIVITY, TASK
 from relay.portal.api import Result
-from relay.tracking.commands import ACTIVITY_FIELDS, RESULT_FIELDS, TASK_FIELDS, Item, named
+from relay.tracking.commands import ACTIVITY_FIELDS, LINKS, RESULT_FIELDS, TASK_FIELDS, Item, named
 from relay.unsendable import IN_JSON
 
 type Form = dict[str, Result]
@@ -67,6 +67,12 @@ def project(entity: str, item: Item) -> Form:
 def is_template(item: Item) -> bool:
     """Say whether an item only serves to make others from (recurring deals and invoices)."""
     return item.get("isRecurring") == "Y"
+
+
+def links(item: Item) -> str:
+    """Return the contact and the company of an item as one text; empty if it shows neither."""
+    shown = [name for name in LINKS if name in item]
+    return " ".join(f"{name}={_link(item[name]) or ''}" for name in shown)
 
 
 def canonical(value: Result) -> Result:

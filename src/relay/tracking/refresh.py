@@ -22,6 +22,7 @@ from relay.tracking.projection import (
     canonical_json,
     fit,
     is_template,
+    links,
     names_digest,
     project,
 )
@@ -131,7 +132,7 @@ def _is_added(hint: Hint, base: RowHead, rules: Rules) -> bool:
 def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rules) -> Row:
     """Return the row that follows from the view of an item."""
     entity = hint.key.entity
-    text = updated = names = extra = ""
+    text = updated = names = extra = linked = ""
     read = part.read
     # What is switched off is forgotten: the first reading after it is switched on is quiet.
     log = base.step_log if STEPS in rules.setting.of(entity) else None
@@ -143,7 +144,7 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
         updated = str(form.get(kind_of(entity).updated_field, ""))
         room = CONTENT_BYTES - len(to_text(part.steps).encode())
         text, extra = _fit(form, part.fields, room)
-        names = names_digest(view.item)
+        names, linked = names_digest(view.item), links(view.item)
     # A re-read after a conflict has a state before it: its difference counts.
     first_sight = _is_quiet(hint, rules) and not base.seq
     added_now = base.open and hint.added and view.kind == ITEM
@@ -164,6 +165,7 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
         parts=read,
         extra=extra,
         row_count=part.row_count,
+        links=linked,
         steps=tuple(part.steps),
         step_log=log,
     )

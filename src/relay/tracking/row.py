@@ -3,7 +3,7 @@
 pk `<portal>/<entity>`, id (number), seq, born, format, kind, content, updated, read_at, via, quiet,
 names (a digest of the names of all fields that the portal showed), added, alone (its portal is the
 stack's only one, so its Changes need no group; announce alone reads it), zone (the offset of the
-portal's clock, in seconds; relay.tracking.clock_change)
+portal's clock, in seconds; relay.tracking.clock_change), links (contact and company)
 Of the parts that other methods return: parts (the names of those that were read), extra (their
 fields, JSON), row_count, step_log (which steps were announced), steps (those of this version).
 A part that one of two versions lacks is no difference.
@@ -72,6 +72,7 @@ class RowHead:
     read_at: float = 0  # seconds since 1970 by our clock
     step_log: StepLog | None = None
     row_count: int | None = None  # of its product rows; None where they were not read
+    links: str = ""  # its contact and company, for the daily list; empty: not known
 
     @classmethod
     def of(cls, row: Item) -> "RowHead":
@@ -121,6 +122,7 @@ class Row(RowHead):
             "kind": self.kind,
             "updated": self.updated,
             "via": self.via,
+            "links": self.links,
             "quiet": "yes" if self.first_sight else "no",
             "added": added,
             "content": self.text,
@@ -172,6 +174,7 @@ def _head(row: Item) -> dict[str, Result]:
         "read_at": float(row["read_at"]["N"]),
         "step_log": StepLog.parse(row["step_log"]["S"]) if "step_log" in row else None,
         "row_count": _number(row, "row_count"),
+        "links": _text(row, "links"),
     }
 
 

@@ -10,7 +10,7 @@ from relay.kinds import FIRST_DYNAMIC, KINDS, kind_of, name_of
 from relay.portal import PortalApi
 from relay.tracking.commands import FORBIDDEN, NOT_FOUND, PAGE, Item, list_command, named
 from relay.tracking.mirror import Mirror
-from relay.tracking.projection import is_template, project
+from relay.tracking.projection import is_template, links, project
 from relay.tracking.row import Key, RowHead
 from relay.tracking.sweep_state import CHANGED, ListJob
 
@@ -25,6 +25,7 @@ class Listed(NamedTuple):
 
     id: int
     updated: str
+    links: str = ""
 
 
 class Segment(NamedTuple):
@@ -56,7 +57,11 @@ async def list_segments(
 def _listed(entity: str, items: Sequence[Item]) -> list[Listed]:
     name = kind_of(entity).updated_field
     return [
-        Listed(int(item["id"]), str(project(entity, {name: item.get(name)}).get(name, "")))
+        Listed(
+            int(item["id"]),
+            str(project(entity, {name: item.get(name)}).get(name, "")),
+            links(item),
+        )
         for item in items
         if not is_template(item)
     ]

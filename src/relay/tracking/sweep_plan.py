@@ -135,10 +135,20 @@ def ids_to_hint(
     }
     if job.mode == AUDIT:
         # Product rows that are replaced by others of the same total move no time.
-        suspects |= {key for key in listed if (row := rows.get(key)) and row.row_count}
+        # Nor do contacts that are merged move the time of their deals.
+        suspects |= {
+            key
+            for key, item in listed.items()
+            if (row := rows.get(key)) and (row.row_count or _is_relinked(item, row))
+        }
     if job.mode not in {CHANGED, BASELINE}:
         suspects |= {key for key, row in rows.items() if key not in listed and row.kind == ITEM}
     return sorted(key.id for key in suspects)
+
+
+def _is_relinked(item: Listed, row: RowHead) -> bool:
+    """Say whether an item has another contact or company than its row, where both show them."""
+    return bool(item.links and row.links) and item.links != row.links
 
 
 def _differs(mode: str, item: Listed, row: RowHead | None, young: float, ahead: float) -> bool:

@@ -222,3 +222,39 @@ def test_an_audit_hints_at_each_item_with_product_rows():
     }
     listed = {key: Listed(key.id, "2026-03-01T09:00:00Z") for key in rows}
     assert ids_to_hint(ListJob("deal", AUDIT), listed, rows, 0, 0) == [2]
+
+
+@pytest.mark.parametrize(
+    ("kept", "listed", "is_read"),
+    [
+        ("contactId=1 companyId=", "contactId=2 companyId=", True),
+        ("contactId=1 companyId=", "contactId=1 companyId=", False),
+        ("", "contactId=2 companyId=", False),
+        ("contactId=1 companyId=", "", False),
+    ],
+)
+@pytest.mark.parametrize("mode", [AUDIT, CHANGED])
+def test_an_audit_hints_at_an_item_with_another_contact(kept, listed, is_read, mode):
+    """A row from before links were kept, or a list that does not show them, proves nothing."""
+    times = {"updated": "2026-03-01T09:00:00Z", "read_at": 2_000_000_000.0}
+    rows = {KEY: RowHead(kind=ITEM, links=kept, **times)}
+    items = {KEY: Listed(KEY.id, "2026-03-01T09:00:00Z", listed)}
+    found = ids_to_hint(ListJob("deal", mode), items, rows, 0, 0)
+    assert found == [KEY.id] * (is_read and mode == AUDIT)
+
+
+def test_deals_of_a_merged_contact_are_found_within_a_day(relay):
+    """The portal moves them to the other contact without an event, and without their time."""
+    for number in range(1, 61):
+        contact = 7 if number == 9 else number % 3
+        relay.portal.put(2, number, contactId=contact, companyId=None, updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2][9]["contactId"] = 8
+    relay.sweep()
+    assert relay.settle() == []
+    with relay.document() as document:
+        document.kinds["deal"].audited_at -= 90_000
+    relay.sweep()
+    (found,) = relay.settle()
+    assert (found["data"]["id"], found["data"]["changed"]) == ("9", ["contactId"])
+    assert found["data"]["before"] == {"contactId": 7}
