@@ -85,11 +85,13 @@ def _add_lines(subject: str, lines: Sequence[Line], traces: list[Trace]) -> None
     waiting: dict[str, Trace] = {}
     for line in lines:
         if step := step_of(line, subject):
-            owner = next((one for one in traces if _belongs(line, one, subject)), None)
-            if owner is None:
+            owners = [one for one in traces if _belongs(line, one, subject)]
+            if not owners:
                 record = record_of(line) or str(*mapping(line, "changes").get(subject, ())[:1])
-                owner = waiting.setdefault(record, Trace(None, {record}))
-            owner.steps.append(step)
+                owners = [waiting.setdefault(record, Trace(None, {record}))]
+            # A line may announce two changes of an item; any other is about one record.
+            for owner in owners if mapping(line, "changes") else owners[:1]:
+                owner.steps.append(step)
     traces += waiting.values()
 
 
@@ -112,11 +114,15 @@ def _add_writes(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
 
 
 def _of_reading(line: Line, traces: Iterable[Trace]) -> Trace | None:
-    began, seconds = float(line.fields["began"]), float(line.fields["seconds"])
-    for trace in traces:
-        if trace.change and began - READ_SECONDS <= trace.change.at <= began + seconds:
-            return trace
-    return None
+    """Return the trace of the change that a reading found: the next one in time."""
+    began = float(line.fields["began"])
+    ended = began + float(line.fields["seconds"])
+    found = [
+        (max(began - trace.change.at, trace.change.at - ended, 0.0), trace)
+        for trace in traces
+        if trace.change and began - READ_SECONDS <= trace.change.at <= ended
+    ]
+    return min(found, key=lambda one: one[0])[1] if found else None
 
 
 def _reading(line: Line, trace: Trace, now: float) -> Step:

@@ -108,6 +108,17 @@ def test_a_change_whose_reading_left_no_line_has_its_events():
     assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
 
 
+def test_two_changes_of_an_item_in_one_line_and_a_second_apart_are_told_apart():
+    """Each was announced by that line, and each reading belongs to the change that it found."""
+    both = line(4.0, "announce", "announced", changes={"deal/66": ["main.deal.66.b.6", CHANGE]})
+    lines = [read(2.0, {"deal/66": ["e0"]}), read(3.0, {"deal/66": ["e1"]}), both]
+    traces = assemble("deal/66", lines, [past(6, 1.5), past(7, 2.4)], {}, AT + 200)
+    assert [[step.who for step in one.steps] for one in traces] == [
+        ["mirror", "track", "announce"]
+    ] * 2
+    assert [one.events for one in traces] == [{"e0"}, {"e1"}]
+
+
 def test_a_reaction_that_was_killed_before_its_line_is_told_by_its_writes():
     """The checkpoint says what it wrote; a line of another reaction says nothing of that."""
     lines = [read(), ANNOUNCED, handled(service="Journal")]
