@@ -6,6 +6,12 @@ from relay.errors import ConfigurationError
 from relay.tracking.parts import PRODUCTS, STEPS, PartsSetting
 
 
+@pytest.fixture(autouse=True)
+def _parsed_anew():
+    """Let no test get what another one has parsed."""
+    PartsSetting.parse.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("text", "entity", "expected"),
     [
