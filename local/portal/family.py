@@ -83,7 +83,10 @@ class Family(Shape):
         self.alias = {param.lower(): name for name, param in self.params.items()}
         self.fixed: Row = data.get("fixed", {})
         self.table: str = data.get("table", name)
-        self.operations = dict(_operation(word) for word in self._words())
+        words: str = data.get("operations", _OPERATIONS)
+        self.operations = {
+            word.partition("=")[0]: word.rpartition("=")[2] for word in words.split()
+        }
         self.answers: Row = {"add": "id", "update": "true", "delete": "true"}
         if self.native:
             self.answers = {"add": "row", "update": "row", "delete": "null"}
@@ -93,10 +96,6 @@ class Family(Shape):
         self.lower: dict[str, Field] = {}
         for line in data["fields"].strip().splitlines():
             self._add_line(line)
-
-    def _words(self) -> list[str]:
-        words: str = self.data.get("operations", _OPERATIONS)
-        return words.split()
 
     def _add_line(self, line: str) -> None:
         left, sign, default = line.partition("=")
@@ -156,11 +155,6 @@ class Family(Shape):
         """Read an error's code: long ones of digits are numbers, and `#0` is."""
         number = code.startswith("#") or (len(code) > _TEXT_CODE and code.isdigit())
         return int(code.lstrip("#")) if number else code
-
-
-def _operation(word: str) -> tuple[str, str]:
-    operation, _, method = word.partition("=")
-    return operation, method or operation
 
 
 def title_of(name: str) -> str:
