@@ -92,6 +92,13 @@ def _add_lines(subject: str, lines: Sequence[Line], traces: list[Trace]) -> None
             # A line may announce two changes of an item; any other is about one record.
             for owner in owners if mapping(line, "changes") else owners[:1]:
                 owner.steps.append(step)
+    logged = {record_of(line) for line in lines if line.get("message") == "published"}
+    for trace in traces:
+        began = min((step.at for step in trace.steps), default=0.0)
+        trace.steps += [
+            Step(began, "ingress", f"{event}: no log line of this event was found")
+            for event in sorted(trace.events - logged)
+        ]
     traces += waiting.values()
 
 

@@ -108,13 +108,24 @@ def test_a_change_whose_reading_left_no_line_has_its_events():
     assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
 
 
+def test_an_event_that_left_no_line_is_named_by_its_reading():
+    """Ingress was killed after it had published: the reading has the event's id."""
+    lines = [published(), read(2.5, {"deal/66": ["e1", "e9"]})]
+    (one,) = assemble("deal/66", lines, [past()], {}, AT + 200)
+    assert [step.text for step in one.steps if step.who == "ingress"] == [
+        "ONCRMDEALUPDATE verified, published",
+        "e9: no log line of this event was found",
+    ]
+
+
 def test_two_changes_of_an_item_in_one_line_and_a_second_apart_are_told_apart():
     """Each was announced by that line, and each reading belongs to the change that it found."""
     both = line(4.0, "announce", "announced", changes={"deal/66": ["main.deal.66.b.6", CHANGE]})
     lines = [read(2.0, {"deal/66": ["e0"]}), read(3.0, {"deal/66": ["e1"]}), both]
+    lines += [published(0.0, "e0"), published(0.5, "e1")]
     traces = assemble("deal/66", lines, [past(6, 1.5), past(7, 2.4)], {}, AT + 200)
     assert [[step.who for step in one.steps] for one in traces] == [
-        ["mirror", "track", "announce"]
+        ["ingress", "mirror", "track", "announce"]
     ] * 2
     assert [one.events for one in traces] == [{"e0"}, {"e1"}]
 
@@ -157,7 +168,7 @@ def test_a_reading_that_finds_nothing_is_told():
 
 def test_a_change_that_is_not_announced_yet_is_no_missing_one():
     """Announce is a moment behind the reading, and nobody guesses meanwhile."""
-    ((text,),) = texts(assemble("deal/66", [read()], [], {}, AT + 5))
+    ((_, text),) = texts(assemble("deal/66", [published(), read()], [], {}, AT + 5))
     assert text.endswith("; no change is announced yet")
 
 
