@@ -89,8 +89,8 @@ def _add_lines(subject: str, lines: Sequence[Line], traces: list[Trace]) -> None
             if not owners:
                 record = record_of(line) or str(*mapping(line, "changes").get(subject, ())[:1])
                 owners = [waiting.setdefault(record, Trace(None, {record}))]
-            # A line may announce two changes of an item; any other is about one record.
-            for owner in owners if mapping(line, "changes") else owners[:1]:
+            # A line may announce two changes of an item, and an event may be read twice.
+            for owner in owners:
                 owner.steps.append(step)
     logged = {record_of(line) for line in lines if line.get("message") == "published"}
     for trace in traces:

@@ -108,6 +108,15 @@ def test_a_change_whose_reading_left_no_line_has_its_events():
     assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
 
 
+def test_an_event_that_was_read_twice_is_told_with_both_readings():
+    """Its message came back after the first one."""
+    lines = [published(), read(2.0), read(9.0)]
+    traces = assemble("deal/66", lines, [past(6, 1.5), past(7, 8.4)], {}, AT + 200)
+    assert [[step.who for step in one.steps] for one in traces] == [
+        ["ingress", "mirror", "track"]
+    ] * 2
+
+
 def test_an_event_that_left_no_line_is_named_by_its_reading():
     """Ingress was killed after it had published: the reading has the event's id."""
     lines = [published(), read(2.5, {"deal/66": ["e1", "e9"]})]
