@@ -121,15 +121,18 @@ def _add_writes(trace: Trace, checkpoints: Checkpoints, now: float) -> None:
 
 
 def _of_reading(line: Line, traces: Iterable[Trace]) -> Trace | None:
-    """Return the trace of the change that a reading found: the next one in time."""
+    """Return the trace of the change that a reading found: the next one in time.
+
+    Runs of an item overlap: of several changes in a run's time the first without a reading is its.
+    """
     began = float(line.fields["began"])
     ended = began + float(line.fields["seconds"])
     found = [
-        (max(began - trace.change.at, trace.change.at - ended, 0.0), trace)
-        for trace in traces
+        (max(began - trace.change.at, 0.0), bool(trace.steps), at, trace)
+        for at, trace in enumerate(traces)
         if trace.change and began - READ_SECONDS <= trace.change.at <= ended
     ]
-    return min(found, key=lambda one: one[0])[1] if found else None
+    return min(found)[3] if found else None
 
 
 def _reading(line: Line, trace: Trace, now: float) -> Step:

@@ -108,6 +108,16 @@ def test_a_change_whose_reading_left_no_line_has_its_events():
     assert [one.events for one in traces] == [{"e0"}, {"e1", "e2"}, {"e1", "e2", "e3"}]
 
 
+def test_runs_that_overlap_have_a_change_each():
+    """Both changes lie in the time of both runs; a run that found nothing takes none away."""
+    lines = [published(-3.0, "e0"), published(-2.0, "e1")]
+    lines += [read(at, {"deal/66": [event]}) for at, event in ((3.0, "e0"), (3.4, "e1"))]
+    traces = assemble("deal/66", lines, [past(6, 2.5), past(7, 2.9)], {}, AT + 200)
+    assert [one.events for one in traces] == [{"e0"}, {"e1"}]
+    (one,) = assemble("deal/66", lines, [past(7, 2.9)], {}, AT + 200)
+    assert one.events == {"e0", "e1"}
+
+
 def test_an_event_that_was_read_twice_is_told_with_both_readings():
     """Its message came back after the first one."""
     lines = [published(), read(2.0), read(9.0)]
