@@ -11,6 +11,7 @@ from ops.build import ROOT
 from ops.deployed import Deployed, MissingPartError, Stack, aws_errors, client, find_stack
 from ops.findings import BAD, SKIPPED, Finding, Level
 from ops.health_findings import alarm_findings, lag_findings
+from ops.mail_findings import mail_findings
 from ops.outcome import Outcome
 from ops.part_findings import findings_of_portal
 from ops.pause import reactions_of
@@ -22,7 +23,6 @@ from ops.schema_findings import schema_findings, texts_of
 from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
-from ops.told_findings import told_findings
 from relay.tracking.schema_watch import SchemaStore
 
 SLOW_MILLISECONDS = 1000  # a check that takes longer says so
@@ -36,7 +36,7 @@ def command(stack: Stack = "relay") -> Outcome:
     report.section(f"stack {found.name}  {found.outputs['HookUrl']}")
     report.check("quota", quota_findings(client("lambda"), found))
     report.check("alarms", alarm_findings(client("cloudwatch"), found, now))
-    report.check("told", told_findings(client("sns"), found))
+    report.check("told", mail_findings(client("sns"), found))
     report.check("queues", queue_findings(client("sqs"), resources, now))
     report.check("pauses", paused_findings(client("lambda"), resources, now))
     report.check("lag", lag_findings(client("logs"), group, now))

@@ -136,7 +136,7 @@ class Bench:
                     length = len(text.encode()) + LOG_EVENT_BYTES
                     size += length
                     stream = event["logStreamName"]
-                    name = next(one for one, known in self._names.items() if known in stream)
+                    name = next(one for one, physical in self._names.items() if physical in stream)
                     usage.details[name]["log lines"] += 1
                     usage.details[name]["log bytes"] += length
                 for directive in written.get("_aws", {}).get("CloudWatchMetrics", ()):

@@ -14,12 +14,12 @@ _NO_FIELD = "BITRIX_REST_V3_REALISATION_EXCEPTION_FIELDNOTFOUNDEXCEPTION"
 _BLANK: Row = {"name": "", "type": "", "title": "", "description": None, "validationRules": []}
 _BLANK |= {"requiredGroups": None, "filterable": False, "sortable": False, "editable": False}
 _BLANK |= {"multiple": False, "elementType": None}
-_MARKS = {"f": "filterable", "s": "sortable", "e": "editable"}
+_FLAGS = {"f": "filterable", "s": "sortable", "e": "editable"}
 
 
 def _described(line: str) -> Row:
-    name, kind, *marks = line.split()
-    words = {_MARKS[mark]: True for mark in "".join(marks) if mark in _MARKS}
+    name, kind, *flags = line.split()
+    words = {_FLAGS[flag]: True for flag in "".join(flags) if flag in _FLAGS}
     return _BLANK | {"name": name, "type": kind, "title": name} | words
 
 
@@ -35,7 +35,7 @@ def _selected(call: "V3Call") -> Callable[[Row], Row]:
 def field_methods(
     record: str, lines: Iterable[str], allow: Callable[["V3Call"], Any] = lambda call: call.allow()
 ) -> dict[str, Callable[["V3Call"], Any]]:
-    """The two methods of a kind of record; a line is a name, a type, and marks of `_MARKS`."""
+    """The two methods of a kind of record; a line is a name, a type, and flags of `_FLAGS`."""
     rows = {row["name"]: row for row in map(_described, lines)}
 
     def list_fields(call: "V3Call") -> Any:

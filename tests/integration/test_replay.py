@@ -85,8 +85,8 @@ def test_what_was_missed_is_made_good_once(relay, queue, capsys):
     """Of 40 won deals 25 were handled: a replay sends the others, and a second one nobody."""
     react(queue.tables, won(relay, 40)[:25])
     outcome = replay.replay_command("follow_up", "1h")
-    said = "25 done, 15 without a recorded write, 0 failed or unfinished; 15 to be sent"
-    assert said in capsys.readouterr().out
+    printed = "25 done, 15 without a recorded write, 0 failed or unfinished; 15 to be sent"
+    assert printed in capsys.readouterr().out
     assert (outcome.document["sent"], outcome.left) == (15, False)
     assert queue.audit["changes"] == 15
     assert len(delivered(queue)) == 15 * 2
@@ -179,8 +179,8 @@ def test_who_repeats_a_replay_too_early_is_told(relay, capsys):
     replay.replay_command("follow_up", "1h")
     assert "still in" not in capsys.readouterr().out
     replay.replay_command("follow_up", "1h")
-    said = "12 records still in the reaction's queue: what is sent twice is handled once"
-    assert said in capsys.readouterr().out
+    printed = "12 records still in the reaction's queue: what is sent twice is handled once"
+    assert printed in capsys.readouterr().out
 
 
 def test_a_rate_is_kept(relay, queue):

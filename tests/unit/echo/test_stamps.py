@@ -35,14 +35,14 @@ OLD_ORIGIN = {"ORIGINATOR_ID": "bitrix24-relay", "ORIGIN_ID": "relay-key"}
 )
 def test_a_create_gets_the_stamp_of_its_kind(method, params, fields):
     """A create gets a stamp where its kind has a field for keys that the reaction has not used."""
-    mark = stamp_of(method, params, "key")
-    assert mark == fields
+    stamp = stamp_of(method, params, "key")
+    assert stamp == fields
 
 
 def test_a_stamp_is_added_to_the_fields():
     """A stamp is added under the name that the reaction wrote, and other parameters stay."""
     params = {"FIELDS": {"TITLE": "x"}, "params": {"REGISTER_SONET_EVENT": "N"}}
-    mark = stamp_of("crm.deal.add", params, "key")
+    stamp = stamp_of("crm.deal.add", params, "key")
     marked = {"FIELDS": {"TITLE": "x"} | OLD_ORIGIN, "params": {"REGISTER_SONET_EVENT": "N"}}
-    assert put_on(params, mark) == marked
+    assert put_on(params, stamp) == marked
     assert params["FIELDS"] == {"TITLE": "x"}

@@ -153,9 +153,9 @@ def test_a_reaction_that_was_killed_before_its_line_is_told_by_its_writes():
     """The checkpoint says what it wrote; a line of another reaction says nothing of that."""
     lines = [read(), ANNOUNCED, handled(service="Journal")]
     (one,) = assemble("deal/66", lines, [past()], CHECKPOINTS, AT + 10)
-    (told,) = [step for step in one.steps if step.who == "follow_up"]
-    assert told.at == AT
-    assert [told.text, *told.more] == [
+    (wrote,) = [step for step in one.steps if step.who == "follow_up"]
+    assert wrote.at == AT
+    assert [wrote.text, *wrote.more] == [
         "wrote; no log line of its end is there yet",
         'tasks.task.add: done {"task": {"id": "3"}}',
         f"crm.timeline.comment.add: under way until {UNTIL} at most",

@@ -17,9 +17,9 @@ SINCE = 1_800_000_000.0
 @pytest.mark.parametrize("unclear", [False, True])
 def test_a_lost_task_is_recognised_by_its_stamp_only(record, unclear):
     """A task with the stamp is the lost one; a task of that title and time without it may be."""
-    mark = record.lose("tasks.task.add", **TASK)["fields"]["XML_ID"]
+    stamp = record.lose("tasks.task.add", **TASK)["fields"]["XML_ID"]
     task = {"id": "9", "title": "Call", "createdDate": "2126-01-01T00:00:00+03:00"}
-    task["xmlId"] = None if unclear else mark
+    task["xmlId"] = None if unclear else stamp
     portal = FakePortal({"tasks.task.list": {"tasks": [task]}})
     if unclear:
         with pytest.raises(MayHaveRunError, match="is it this one"):
@@ -53,8 +53,8 @@ def test_only_a_task_that_may_be_the_lost_one_needs_an_operator(record, task, un
 
 def test_a_lost_task_that_was_renamed_and_reassigned_is_found(record):
     """Tasks are filtered by time only, so a renamed task is found by its stamp."""
-    mark = record.lose("tasks.task.add", **TASK)["fields"]["XML_ID"]
-    task = {"id": "9", "title": "Renamed", "responsibleId": "3", "xmlId": mark}
+    stamp = record.lose("tasks.task.add", **TASK)["fields"]["XML_ID"]
+    task = {"id": "9", "title": "Renamed", "responsibleId": "3", "xmlId": stamp}
     portal = FakePortal({"tasks.task.list": {"tasks": [task]}})
     assert record.deliver(portal, calls("tasks.task.add", **TASK)) == {"task": {"id": "9"}}
     assert list(portal.calls[0][1]["filter"]) == [">=CREATED_DATE"]

@@ -1,4 +1,4 @@
-"""What `make doctor` says of who is told when an alarm comes."""
+"""Does the mail of an alarm reach anybody? For `make doctor`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ PAGE = "docs/production.md"
 PENDING = "PendingConfirmation"  # stands where the ARN of a subscription will be
 
 
-def told_findings(sns: Any, stack: Deployed) -> Iterator[Finding]:
+def mail_findings(sns: Any, stack: Deployed) -> Iterator[Finding]:
     """Yield whether alarms reach anybody: a mail's reader, or a gateway, may have ended them."""
     address = stack.parameters.get("AlarmEmail")
     if topic := stack.parameters.get("AlarmTopicArn"):

@@ -1,10 +1,10 @@
-"""ops.told_findings: whether an alarm would reach anybody."""
+"""ops.mail_findings: whether an alarm would reach anybody."""
 
 import pytest
 
 from ops.deployed import Deployed, MissingPartError
 from ops.findings import BAD, LOOK, OK
-from ops.told_findings import told_findings
+from ops.mail_findings import mail_findings
 
 TOPIC = "arn:aws:sns:eu-central-1:1:relay-AlarmTopic"
 ADA, OWN, CLICKED = "ada@example.com", f"{TOPIC}:1", f"{TOPIC}:2"
@@ -40,7 +40,7 @@ def findings(*subscribed, resources=None, **parameters):
     """Return the findings about a stack with these parameters."""
     resources = {"AlarmTopic": TOPIC} if resources is None else resources
     stack = Deployed("relay", {}, parameters, resources)
-    return list(told_findings(Topic(*subscribed), stack))
+    return list(mail_findings(Topic(*subscribed), stack))
 
 
 @pytest.mark.parametrize(
