@@ -24,6 +24,7 @@ from relay.portal import PortalApi
 from relay.tracking.filter_offset import measure_daily, time_filter_of
 from relay.tracking.mirror import Mirror
 from relay.tracking.parts import NOTHING, PartsSetting
+from relay.tracking.row import TOMBSTONE
 from relay.tracking.sweep_lists import (
     Listed,
     Segment,
@@ -142,13 +143,14 @@ class Sweep:
         missing = 0
         async for listed, rows in beside_rows(self.mirror, self.portal, job, segment):
             new = listed.keys() - rows.keys()
+            known = {key for key, row in rows.items() if row.kind != TOMBSTONE}
+            job.item_count += len(listed.keys() | known)
             missing += sum(epoch(listed[key].updated) <= young for key in new)
             ids = ids_to_hint(job, listed, rows, young, ahead)
             await self._send(job.entity, ids, baseline=job.mode in {BASELINE, COMPLETION})
             if job.mode == CHANGED:
                 self.changed_ids[job.entity].update(ids)
         job.missing_rows += missing
-        job.item_count += len(segment.items)
         job.highest_id = max([job.highest_id, *(item.id for item in segment.items)])
         job.done = segment.last is None
         job.after = job.after if segment.last is None else segment.last

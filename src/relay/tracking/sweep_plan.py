@@ -85,15 +85,17 @@ def finish(document: SweepDocument, jobs: Iterable[ListJob]) -> None:
             # Not the mirror's highest id either: an event, or an edit, may show an item from far
             # above an import of which nothing else was listed yet.
             kind.highest_id = max(kind.highest_id, job.highest_id)
+        if job.mode not in {CHANGED, NEW}:
+            kind.item_count = job.item_count
         if job.mode == BASELINE:
             # Changes from here on are found by the first sweep after the baseline.
-            kind.baseline, kind.swept_at, kind.item_count = READING, started_at, job.item_count
+            kind.baseline, kind.swept_at = READING, started_at
             kind.parts = job.parts
         elif job.mode == COMPLETION:
             if not job.missing_rows:
                 kind.baseline, kind.audited_at, kind.reconciled_at = DONE, started_at, started_at
             kind.no_progress = kind.missing_rows == job.missing_rows
-            kind.item_count, kind.missing_rows = job.item_count, job.missing_rows
+            kind.missing_rows = job.missing_rows
         else:
             kind.swept_at = started_at
         if job.mode in {AUDIT, RECONCILE}:

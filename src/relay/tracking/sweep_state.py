@@ -28,7 +28,7 @@ class KindProgress:
     baseline: str | None = None  # READING once all ids were listed, DONE once each has a row
     swept_at: float = 0  # start of the last whole sweep
     highest_id: int = 0  # that was ever listed
-    item_count: int = 0  # of the first listing
+    item_count: int = 0  # listed, or known, in the last list of all ids
     missing_rows: int | None = None  # items of it without a row yet
     no_progress: bool = False  # as many in the sweep before
     audited_at: float = 0  # when all ids were compared with the mirror's

@@ -60,6 +60,24 @@ def test_mass_disappearance_waits_for_a_release(relay, capsys):
     assert not relay.queues.messages[URL + "track"]
 
 
+def test_the_brake_grows_with_the_portal(relay, capsys):
+    """A share of the items that there are may vanish, not of those that the first filling found."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    for number in range(2, 1001):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+        relay.event(number, "add")
+    relay.settle()
+    for number in range(1, 101):
+        del relay.portal.items[2][number]
+    with relay.document() as document:
+        document.kinds["deal"].audited_at = 0  # a day passes
+    relay.sweep()
+    relay.track._documents.clear()  # noqa: SLF001  a minute passes
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"] * 50
+    assert metric(capsys, "held") == 50
+
+
 def test_deletions_with_their_events_never_brake(relay):
     """A hundred deletions with events are announced at once."""
     for number in range(1, 101):
