@@ -5,7 +5,7 @@ from typing import Any
 
 from relay.change import Change
 from relay.echo.derived_fields import FOLLOWS
-from relay.echo.same_value import plain
+from relay.field_names import plain
 from relay.product_rows import PRODUCT_ROWS
 
 SHOWN = 3  # fields on a line

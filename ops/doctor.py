@@ -19,7 +19,7 @@ from ops.portal_findings import token_findings, tracking_findings, webhook_findi
 from ops.queue_findings import paused_findings, queue_findings
 from ops.quota import quota_findings
 from ops.robot_findings import read_calls, robot_findings
-from ops.schema_findings import schema_findings, texts_of
+from ops.schema_findings import filters_of, schema_findings, spelling_findings, texts_of
 from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
@@ -65,8 +65,9 @@ def _robots(secrets: dict[str, dict[str, str]], group: str) -> Iterator[Finding]
 
 def _schema(portal: str, stack: Deployed, now: float) -> Iterator[Finding]:
     store = SchemaStore(client("dynamodb"), stack.resource("StateTable"))
-    texts = texts_of(ROOT, reactions_of(stack.resources))
-    yield from schema_findings(store.read(portal), texts, now)
+    watched, reactions = store.read(portal), reactions_of(stack.resources)
+    yield from schema_findings(watched, texts_of(ROOT, reactions), now)
+    yield from spelling_findings(watched, filters_of(ROOT, reactions))
 
 
 class Report:

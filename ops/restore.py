@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ops.timeline import Step
-from relay.echo.same_value import plain
+from relay.field_names import plain
 from relay.kinds import TASK, kind_of
 from relay.product_rows import PRODUCT_ROWS
 from relay.tracking.commands import TASK_FIELDS

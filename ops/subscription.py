@@ -18,6 +18,7 @@ from relay.event import (
     Event,
 )
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
+from relay.field_names import camel_case
 from relay.ingress.recognise import CATALOGUE
 from relay.kinds import KINDS, Kind, kind_of
 from relay.tracking.parts import STEPS, PartsSetting
@@ -25,6 +26,7 @@ from relay.tracking.parts import STEPS, PartsSetting
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
 PASSED = "passed"  # as FIELD: the stages that an item moved to
 ANY: list[Any] = [{"exists": True}]
+_OWN_SPELLING = ("UF_", "UFCRM", "PARENT_ID_")  # fields that keep capitals, or a `_`
 ALL_PARTS = PartsSetting.parse("steps")
 
 
@@ -96,9 +98,16 @@ def _names(fields: str, action: str) -> list[str]:
     for name in names:
         if not re.fullmatch(r"[A-Za-z]\w{0,49}", name, re.ASCII):
             raise ValueError(f"{name!r} is no field; write FIELD=stageId, or FIELD=stageId,title")
+        if not name.upper().startswith(_OWN_SPELLING) and name != (spelt := _as_in_changes(name)):
+            raise ValueError(f"fields are spelt as in crm.item.get: {spelt}, not {name}")
     if names and action == "deleted":
         raise ValueError("FIELD needs added or updated: a deleted item has no changed fields")
     return list(dict.fromkeys(names))
+
+
+def _as_in_changes(name: str) -> str:
+    """Return the spelling of a portal's own field: none has capitals only, or a `_`."""
+    return camel_case(name) if "_" in name or name.isupper() else name
 
 
 def _values(names: list[str], to: str) -> list[int | str]:

@@ -6,6 +6,7 @@ from typing import Self
 
 from relay.cloudevent import Envelope, Parsed
 from relay.errors import NotOursError
+from relay.field_names import check_spelling
 from relay.kinds import kind_of
 from relay.product_rows import PRODUCT_ROWS, RowChanges, compare_rows
 
@@ -33,7 +34,8 @@ class Fields(dict[str, Parsed]):
     """An item's fields. An empty field is not stored; it reads as None."""
 
     def __missing__(self, name: str) -> None:
-        """Read an empty field."""
+        """Read an empty field; raises KeyError for a field that has another spelling here."""
+        check_spelling(self, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +96,14 @@ class Change:
     def moved(self, name: str, *, to: object = ..., from_: object = ...) -> bool:
         """Return whether a field changed: to this value and from that value, where they are given.
 
-        The fields of an added item changed from None.
+        The fields of an added item changed from None. Raises KeyError for a field that has another
+        spelling here.
         """
-        return (
-            name in self.changed
-            and (to is ... or self.after.get(name) == to)
-            and (from_ is ... or self.before.get(name) == from_)
+        if name not in self.changed:
+            check_spelling([*self.changed, *self.after], name)
+            return False
+        return (to is ... or self.after.get(name) == to) and (
+            from_ is ... or self.before.get(name) == from_
         )
 
     async def history(self, limit: int = 10) -> "list[Change]":

@@ -78,6 +78,16 @@ def test_empty_fields_read_as_none():
     assert "companyId" not in received.after
 
 
+def test_a_field_in_another_spelling_is_an_error():
+    """The names of older methods would read as empty, and would never move, without a word."""
+    for ask in (CHANGE.moved, CHANGE.after.__getitem__, CHANGE.before.__getitem__):
+        with pytest.raises(KeyError, match="STAGE_ID is spelt stageId"):
+            ask("STAGE_ID")
+    emptied = replace(CHANGE, changed=("comments",), before={"comments": "A"}, after={"id": 1})
+    with pytest.raises(KeyError, match="COMMENTS is spelt comments"):
+        emptied.moved("COMMENTS")
+
+
 def test_plain_dicts_read_as_they_do_in_production():
     """A test that builds a change from plain dicts reads an absent field as None."""
     change = replace(CHANGE, before={"title": "A"}, after={"title": "B"})

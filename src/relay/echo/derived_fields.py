@@ -25,7 +25,8 @@ from typing import NamedTuple
 
 from relay.change import Change
 from relay.echo.note_text import ROWS
-from relay.echo.same_value import is_same, moment, plain
+from relay.echo.same_value import is_same, moment
+from relay.field_names import plain
 from relay.product_rows import PRODUCT_ROWS
 
 NEAR_SECONDS = 300  # between a note and the portal's stamp: a call's time, and two clocks

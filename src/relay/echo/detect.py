@@ -24,7 +24,8 @@ from relay.echo.ledger import CLOCK_SECONDS, NOTED_SECONDS, SENT, keys_around
 from relay.echo.multi_fields import explains_multi_fields
 from relay.echo.note_text import MULTI_FIELD, ROWS, NoteText
 from relay.echo.row_writes import explains_rows
-from relay.echo.same_value import DAYS, is_same, moment, plain
+from relay.echo.same_value import DAYS, is_same, moment
+from relay.field_names import plain
 from relay.state_table import created_ids_key, gone_key, stamp_key
 
 PORTAL_CLOCK_SECONDS = 300  # how far the portal's clock may be from ours

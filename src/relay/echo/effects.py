@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeIs
 
-from relay.echo.same_value import plain
+from relay.field_names import plain
 from relay.kinds import KINDS, TASK, name_of
 from relay.portal.api import Params
 

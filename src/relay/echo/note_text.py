@@ -10,7 +10,8 @@ import json
 from typing import NamedTuple
 
 from relay.echo.effects import WrittenItem, is_map
-from relay.echo.same_value import plain, short
+from relay.echo.same_value import short
+from relay.field_names import plain
 from relay.portal.api import Result
 
 NOTE_BYTES = 8_000

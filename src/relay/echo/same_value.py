@@ -42,11 +42,6 @@ _QUARTER = timedelta(minutes=15)
 _DAY_LONG = timedelta(days=1)
 
 
-def plain(name: str) -> str:
-    """Return the one name for all spellings of a field's: `STAGE_ID`, `stageId` -> `stageid`."""
-    return name.replace("_", "").lower()
-
-
 def short(value: object) -> object:
     """Return a written value as it is noted: itself, or the digest of a longer one."""
     text = json.dumps(value, ensure_ascii=False, default=str)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 
 from relay.echo.effects import PREFIX, created_item
-from relay.echo.same_value import plain
+from relay.field_names import plain
 from relay.kinds import kind_of
 from relay.portal.api import Params
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from relay.echo.same_value import plain
 from relay.echo.stamps import Stamp
 from relay.errors import MayHaveRunError
+from relay.field_names import plain
 from relay.portal import PortalApi
 from relay.portal.api import Params, Result
 

@@ -3,9 +3,9 @@
 Methods and shapes of answers: rest-protocol sections 6, 9.3, 9.5 and 15.
 """
 
-import re
 from collections.abc import Mapping
 
+from relay.field_names import camel_case
 from relay.kinds import ACTIVITY, TASK, kind_of
 from relay.portal.api import Result
 
@@ -122,7 +122,7 @@ def named(entity: str, item: Item) -> Item:
     """Return an item of a list under the names of its kind; an activity's are camel case here."""
     if entity != ACTIVITY:
         return item
-    return {re.sub("_(.)", lambda one: one[1].upper(), n.lower()): v for n, v in item.items()}
+    return {camel_case(name): value for name, value in item.items()}
 
 
 def item_of(entity: str, result: Result) -> Item | None:

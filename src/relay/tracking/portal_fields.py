@@ -22,7 +22,7 @@ SETTLED_SECONDS = 3600  # of which the portal's clock may be behind ours
 
 def is_the_portals(name: str, before: Form, after: Form, old: Row, new: Row) -> bool:
     """Say whether a field came or went with the portal; `names` of both rows differ."""
-    if (name in before) == (name in after):
+    if name in before and name in after:
         return False
     if before.get(name, after.get(name)) in (0, "0", "N"):
         return True  # the "no" that every item has
@@ -36,7 +36,7 @@ def _is_untouched(old: Row, new: Row) -> bool:
 
     Times of change have seconds: of two edits within one, the first reading may have seen one.
     """
-    if not old.updated or old.updated != new.updated:
+    if old.updated != new.updated:
         return False
     try:
         saved_at = datetime.fromisoformat(old.updated).timestamp()

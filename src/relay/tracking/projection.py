@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from relay.field_names import camel_case
 from relay.kinds import ACTIVITY, TASK
 from relay.portal.api import Result
 from relay.tracking.commands import ACTIVITY_FIELDS, LINKS, RESULT_FIELDS, TASK_FIELDS, Item, named
@@ -30,9 +31,7 @@ _ACTIVITY_NUMBERS = {
     *("id", "ownerId", "ownerTypeId", "typeId", "associatedEntityId", "responsibleId"),
     *("authorId", "editorId", "status", "priority", "direction"),
 }
-_TASK_NAMES = RESULT_FIELDS | {
-    re.sub("_(.)", lambda one: one[1].upper(), name.lower()) for name in TASK_FIELDS
-}
+_TASK_NAMES = RESULT_FIELDS | {camel_case(name) for name in TASK_FIELDS}
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 # Numbers of other objects: 0 stands for none. A funnel's number (categoryId) may be 0.

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from relay.aws_types import Client
 from relay.errors import CallError
 from relay.event import SCHEMA_NAME, Event
+from relay.field_names import camel_case, plain
 from relay.kinds import OPTIONAL_KINDS, TASK, kind_of
 from relay.portal import PortalApi
 from relay.state_table import key, schema_key
@@ -123,12 +124,16 @@ async def _fields(client: PortalApi, name: str) -> dict[str, tuple[str, str]] | 
     try:
         if name == TASK:
             answer = await client.call("tasks.task.getFields")
+            fields = {camel_case(field): about for field, about in answer["fields"].items()}
         else:
             number = kind_of(name).entity_type_id
-            answer = await client.call("crm.item.fields", entityTypeId=number)
+            answer = await client.call(
+                "crm.item.fields", entityTypeId=number, useOriginalUfNames="Y"
+            )
+            fields = answer["fields"]
         return {
             field: (str(about.get("title") or ""), str(about.get("type") or ""))
-            for field, about in answer["fields"].items()
+            for field, about in fields.items()
         }
     except (CallError, KeyError, TypeError, AttributeError):
         return None
@@ -143,12 +148,19 @@ async def _statuses(client: PortalApi) -> dict[str, tuple[str, str]] | None:
 
 
 def differences(before: Schema, after: Schema) -> list[Difference]:
-    """Return what was renamed, retyped or removed; what is new breaks nothing."""
+    """Return what was renamed, retyped or removed; what is new breaks nothing.
+
+    A field that is only spelt in another way is the same: an update of the portal spells user
+    fields anew.
+    """
     found = []
     for part, entries in before.items():
+        now = after.get(part, {})
+        added = now.keys() - entries.keys() if part != STATUSES else ()
+        respelt = {plain(name): name for name in added}
         for name, (title, kind) in entries.items():
             directory = name.rpartition("/")[0] or part
-            entry = after.get(part, {}).get(name)
+            entry = now.get(name) or now.get(respelt.get(plain(name), ""))
             if entry is None:
                 found.append(Difference(directory, _own_id(name), REMOVED, title, ""))
                 continue

@@ -3,6 +3,7 @@
 A portal that did not know `useOriginalUfNames` answers the other spelling once it was updated.
 """
 
+from relay.field_names import plain
 from relay.tracking.projection import Form
 
 
@@ -20,5 +21,5 @@ def with_names_of(after: Form, before: Form) -> Form:
 
 def _flat(name: str) -> str:
     """Return what both spellings of a user field have in common; empty for any other field."""
-    flat = name.replace("_", "").lower()
+    flat = plain(name)
     return flat if flat.startswith("uf") else ""

@@ -58,6 +58,22 @@ def test_moves_to_stages_are_subscribed_to(to, passed, stage):
 
 
 @pytest.mark.parametrize(
+    ("field", "spelling"),
+    [("STAGE_ID", "stageId"), ("title,OPPORTUNITY", "opportunity"), ("stage_id", "stageId")],
+)
+def test_names_of_older_methods_are_refused(field, spelling):
+    """A filter of such a name would let nothing through."""
+    with pytest.raises(ValueError, match=f"crm.item.get: {spelling}, not "):
+        subscription("deal", field)
+
+
+@pytest.mark.parametrize("field", ["UF_CRM_1", "ufCrm_1", "parentId149", "PARENT_ID_149"])
+def test_user_fields_and_links_keep_their_spelling(field):
+    """They have more than one, by portal and method."""
+    assert subscription("deal", field).policy["data"]["changed"] == [field]
+
+
+@pytest.mark.parametrize(
     ("on", "message"), [("contact", "contact has no stages"), ("deal.deleted", "FIELD")]
 )
 def test_moves_need_a_kind_with_a_history(on, message):

@@ -1,6 +1,6 @@
 """relay.tracking.clock_change: what moves with the portal's clock is no change."""
 
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -119,4 +119,18 @@ def test_only_a_change_of_a_clock_counts(change):
 def test_what_is_no_time_stays():
     """Other texts, numbers and times that can't be moved are left as they are."""
     form = {"a": "2026-13-15T00:00:00Z", "b": 1, "c": "x", "d": "0001-01-01T00:00:00Z"}
+    form |= {"e": "2026-01-15", "f": "20260115T000000Z"}  # texts of somebody's
     assert moved_form("task", form, HOUR) == form
+
+
+@pytest.mark.parametrize("change", [timedelta(minutes=30), HOUR, 2 * HOUR])
+def test_clocks_change_by_up_to_two_hours(change):
+    """The clock of Lord Howe changes by half an hour, that of Troll by two."""
+    day, later = "2026-01-15T00:00:00Z", (datetime(2026, 1, 15, tzinfo=UTC) + change).isoformat()
+    assert moved_with_clock("deal", day, later.replace("+00:00", "Z"), change)
+
+
+def test_a_day_east_of_greenwich_is_answered_before_midnight():
+    """A day that the change of the clock brings back to midnight UTC is a day too."""
+    assert moved("deal", "2026-01-14T23:00:00Z", HOUR) == "2026-01-15T00:00:00Z"
+    assert moved("deal", "2026-01-14T22:00:00Z", HOUR) == "2026-01-14T22:00:00Z"

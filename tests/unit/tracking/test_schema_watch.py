@@ -14,12 +14,19 @@ from tests.tracking_dynamo import FakeDynamo
 NOW = 1_796_000_000.0
 FIELDS = {
     "stageId": {"title": "Стадия", "type": "crm_status"},
-    "ufCrm_1": {"title": "Source", "type": "string"},
+    "UF_CRM_1": {"title": "Source", "type": "string"},
 }
 STATUSES = [
     {"ENTITY_ID": "DEAL_STAGE_3", "STATUS_ID": "C3:NEW", "NAME": "New"},
     {"ENTITY_ID": "DEAL_STAGE_3", "STATUS_ID": "C3:5", "NAME": "Contract"},
 ]
+
+
+def named(fields, asked):
+    """Return the fields as a portal spells them."""
+    if asked.get("useOriginalUfNames") == "Y":
+        return fields
+    return {name.replace("UF_CRM", "ufCrm"): about for name, about in fields.items()}
 
 
 class Watcher:
@@ -34,8 +41,8 @@ class Watcher:
     def becomes(self, fields, statuses):
         """Let the portal answer so."""
         self.portal.answers = {
-            "crm.item.fields": {"fields": fields},
-            "tasks.task.getFields": {"fields": {"title": {"title": "Name", "type": "string"}}},
+            "crm.item.fields": lambda **asked: {"fields": named(fields, asked)},
+            "tasks.task.getFields": {"fields": {"DEADLINE": {"title": "Due", "type": "datetime"}}},
             "crm.status.list": statuses,
         }
 
@@ -78,11 +85,11 @@ def without(name):
             [STATUSES[0], STATUSES[1] | {"NAME": "Signed"}],
             ("DEAL_STAGE_3", "C3:5", "renamed", "Contract", "Signed"),
         ),
-        (without("ufCrm_1"), STATUSES, ("deal", "ufCrm_1", "removed", "Source", "")),
+        (without("UF_CRM_1"), STATUSES, ("deal", "UF_CRM_1", "removed", "Source", "")),
         (
-            FIELDS | {"ufCrm_1": {"title": "Source", "type": "enumeration"}},
+            FIELDS | {"UF_CRM_1": {"title": "Source", "type": "enumeration"}},
             STATUSES,
-            ("deal", "ufCrm_1", "retyped", "string", "enumeration"),
+            ("deal", "UF_CRM_1", "retyped", "string", "enumeration"),
         ),
     ],
 )
@@ -95,9 +102,25 @@ def test_what_was_renamed_retyped_or_removed_is_one_event(watcher, fields, statu
     assert len(watcher.published) == 1
 
 
+def test_fields_are_spelt_as_in_changes(watcher):
+    """Doctor looks for these names in the code of reactions."""
+    schema = SchemaStore(watcher.dynamo, "State").read("main").schema
+    assert schema["deal"].keys() == {"stageId", "UF_CRM_1"}
+    assert schema["task"].keys() == {"deadline"}
+
+
+def test_a_field_that_is_spelt_anew_is_the_same(watcher):
+    """An update of the portal spells user fields as its administrator does."""
+    watcher.becomes(without("UF_CRM_1") | {"ufCrm_1": FIELDS["UF_CRM_1"]}, STATUSES)
+    assert watcher.look() == 0
+    before = {"deal": {"UF_CRM_1_2": ("", "string")}}
+    assert differences(before, {"deal": {"ufCrm1_2": ("", "string")}}) == []
+    assert len(differences(before, {"deal": {"UF_CRM_3": ("", "string")}})) == 1
+
+
 def test_a_first_look_and_an_equal_one_tell_nothing(watcher):
     """What was there before is no news, and neither is a new field."""
-    watcher.becomes(FIELDS | {"ufCrm_2": {"title": "N", "type": "string"}}, STATUSES)
+    watcher.becomes(FIELDS | {"UF_CRM_2": {"title": "N", "type": "string"}}, STATUSES)
     assert watcher.look() == 0
     assert watcher.published == []
 
@@ -112,11 +135,11 @@ def test_it_costs_its_calls_once_a_day(watcher, times):
 @pytest.mark.parametrize("method", ["crm.item.fields", "crm.status.list"])
 def test_what_can_not_be_read_is_not_removed(watcher, method):
     """An error of one call leaves its part as it was known; the others are compared."""
-    watcher.becomes(without("ufCrm_1"), STATUSES[:1])
+    watcher.becomes(without("UF_CRM_1"), STATUSES[:1])
     watcher.portal.fail(method, "ACCESS_DENIED")
     assert watcher.look() == 1
     ((_, name, *_),) = watcher.changes()
-    assert name == ("C3:5" if method == "crm.item.fields" else "ufCrm_1")
+    assert name == ("C3:5" if method == "crm.item.fields" else "UF_CRM_1")
 
 
 def test_a_portal_that_does_not_answer_is_looked_at_an_hour_later(watcher, times):
