@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from relay.errors import GoneTypeError, HeldError, TransientError
-from relay.kinds import kind_of
+from relay.kinds import ACTIVITY, TASK, kind_of
 from relay.portal import PortalApi
 from relay.portal.api import Result
 from relay.tracking.commands import RESULT_FIELDS
@@ -79,7 +79,7 @@ async def _read(
     for key, base in pending.items():
         if hints[key].deleted:
             absent[key] = PortalView(TOMBSTONE, None, time.time())
-        elif rules.grace_seconds and base.kind != TOMBSTONE and not hints[key].received_before:
+        elif rules.grace_seconds and _is_early(key, base) and not hints[key].received_before:
             absent[key] = early
     views, parts = await asyncio.gather(
         fetch_items(portal, pending, absent),
@@ -102,6 +102,12 @@ async def _read(
     rules.count("unreadable", sum(pending[row.key].kind != UNREADABLE for row in lost))
     rules.count("gone_type", sum(isinstance(view, GoneTypeError) for view in views.values()))
     return rows
+
+
+def _is_early(key: Key, base: RowHead) -> bool:
+    """Say whether an absence can mean that the event of a deletion is on its way."""
+    # Without a row `crm.item.get` tells what is deleted; the get of these kinds does not.
+    return base.kind != TOMBSTONE or (not base.seq and key.entity in {TASK, ACTIVITY})
 
 
 async def _hold(views: Views, pending: Mapping[Key, RowHead], rules: Rules) -> None:
@@ -145,15 +151,18 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
         room = CONTENT_BYTES - len(to_text(part.steps).encode())
         text, extra = _fit(form, part.fields, room)
         names, linked = names_digest(view.item), links(view.item)
+    # A deleted item that can't be read stays deleted: its event is late, or it is added once seen.
+    stays_deleted = base.seq and base.kind == TOMBSTONE and view.kind == UNREADABLE
+    kind = TOMBSTONE if stays_deleted else view.kind
     # A re-read after a conflict has a state before it: its difference counts.
     first_sight = _is_quiet(hint, rules) and not base.seq
-    added_now = base.open and hint.added and view.kind == ITEM
+    added_now = base.open and hint.added and kind == ITEM
     return Row(
         key=hint.key,
         seq=base.seq + 1,
         born=base.born or new_birth(),
-        kind=view.kind,
-        open=(base.open or first_sight) and view.kind != TOMBSTONE and not added_now,
+        kind=kind,
+        open=(base.open or first_sight) and kind != TOMBSTONE and not added_now,
         added_now=added_now,
         first_sight=first_sight,
         text=text,

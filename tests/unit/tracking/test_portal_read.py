@@ -96,6 +96,33 @@ def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsy
     assert metric(capsys, "unreadable") == 1
 
 
+def test_a_late_event_of_a_deleted_task_leaves_it_deleted(relay, capsys):
+    """Its update comes after its deletion: nobody lost a right, and once restored it is added."""
+    relay.portal.put(0, 6, title="t", changedDate=OLD)
+    relay.baseline()
+    task = relay.portal.items[0].pop(6)
+    for action in ("delete", "update"):
+        relay.event(6, action, entity="task", type_id=None)
+        relay.settle()
+    assert [one["type"] for one in relay.topic.published] == ["com.bitrix24.task.deleted"]
+    assert metric(capsys, "unreadable") == 0
+    relay.portal.items[0][6] = task
+    relay.event(6, entity="task", type_id=None)
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.task.added"]
+
+
+def test_a_task_that_was_deleted_at_once_is_left_to_its_event(relay, monkeypatch, capsys):
+    """A task that nobody has read and that is not listed is judged at the second look."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
+    relay.baseline()
+    relay.event(6, "add", entity="task", type_id=None)
+    relay.settle()
+    relay.event(6, "delete", entity="task", type_id=None)
+    assert relay.settle() == []
+    assert metric(capsys, "unreadable") == 0
+    assert not relay.queues.messages[URL + "track"]
+
+
 def test_a_task_that_the_portal_can_not_read_now_waits(relay, capsys):
     """A task whose list left it out and whose get fails for a while is neither gone nor hidden."""
     relay.portal.put(0, 6, title="b", changedDate=OLD)
