@@ -26,9 +26,9 @@ REST = "*"  # stands for the names in `changed` and `truncated` that do not fit 
 
 def change_of(old: Row | None, new: Row) -> Change | None:
     """Return the Change to be announced; raises NewerFormatError for rows of newer code."""
-    # An item that was unreadable when it was first put has no state before it, and a row that
-    # becomes unreadable keeps its content.
-    blind = old is not None and old.kind == UNREADABLE and not old.text
+    # An item that was unreadable while the mirror was filled may be as old as any; later it is new.
+    # A row that becomes unreadable keeps its content.
+    blind = old is not None and old.kind == UNREADABLE and old.first_sight and not old.text
     after = new.form
     # An item whose first row was not announced is announced by its ADD event, with all its fields.
     before = old.form if old and not new.added_now else None

@@ -24,7 +24,7 @@ _HEAD = {
     ", links, #format",
     "ExpressionAttributeNames": {"#format": "format"},
 }
-_UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via, quiet = :no"
+_UNREADABLE = "SET seq = :seq, kind = :kind, read_at = :read, via = :via"
 
 
 def needs_another_reading(stored: Row, first_seq: int, row: Row, *, added: bool) -> bool:
@@ -142,7 +142,6 @@ class Mirror:
                 ":kind": {"S": UNREADABLE},
                 ":read": {"N": f"{row.read_at:.3f}"},
                 ":via": {"S": row.via},
-                ":no": {"S": "no"},
             },
         )
 

@@ -224,6 +224,37 @@ def test_an_item_that_was_never_readable_gets_a_row(relay):
     assert relay.dynamo.mirror["main/deal", 1]["kind"] == {"S": UNREADABLE}
 
 
+def test_an_item_is_announced_when_it_can_be_read_for_the_first_time(relay):
+    """An item that came while a right was lost is an addition, found by whatever hint."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.put(2, 2, title="b")
+    relay.portal.forbidden |= {(2, 1), (2, 2)}
+    for number, action in ((1, "update"), (2, "add"), (2, "update")):
+        relay.event(number, action)
+        assert relay.settle() == []
+    relay.portal.forbidden.clear()
+    with relay.document() as document:
+        document.kinds["deal"].audited_at = 0  # a day passes
+    relay.sweep()
+    assert [(one["type"], one["subject"]) for one in relay.settle()] == [
+        ("com.bitrix24.deal.added", "deal/2")
+    ]
+
+
+def test_an_item_that_was_hidden_before_the_first_filling_is_no_addition(relay):
+    """What is read for the first time after a right came is not new if it was there before."""
+    relay.portal.put(2, 1, title="a")
+    relay.portal.forbidden.add((2, 1))
+    for _ in range(2):
+        relay.event(1)
+        relay.settle()
+    relay.baseline()
+    relay.portal.forbidden.clear()
+    relay.event(1)
+    assert relay.settle() == []
+
+
 @pytest.mark.usefixtures("relay")
 def test_a_row_that_was_removed_by_hand_meanwhile_is_read_again():
     """A put on top of a row that was removed fails with an error that waits."""
