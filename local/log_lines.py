@@ -40,7 +40,7 @@ def _relays_words(line: dict[str, Any]) -> tuple[str, str]:
     if message in {"dead-lettered", "comes back"}:
         error = str(line.get("error") or "")
         said = ": ".join(part for part in (error, reason) if part and part != "None")
-        return "red", f"{message}: {said}"
+        return "red", f"{message}: {said}{' (make dead)' if message == 'dead-lettered' else ''}"
     if message in {"refused", "spilled", "lost", "waiting"} and service in _RELAY:
         return "yellow", f"{message}: {reason}"
     return "", ""

@@ -20,10 +20,11 @@ from relay.event import (
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
 from relay.field_names import camel_case
 from relay.ingress.recognise import CATALOGUE
-from relay.kinds import KINDS, Kind, kind_of
+from relay.kinds import KINDS, TASK, Kind, kind_of
 from relay.tracking.parts import STEPS, PartsSetting
 
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
+NUMBER = r"-?\d{1,9}"
 PASSED = "passed"  # as FIELD: the stages that an item moved to
 ANY: list[Any] = [{"exists": True}]
 _OWN_SPELLING = ("UF_", "UFCRM", "PARENT_ID_")  # fields that keep capitals, or a `_`
@@ -121,7 +122,7 @@ def _values(names: list[str], to: str) -> list[int | str]:
         if not re.fullmatch(r"[^\s\"'\\](?:[^\n\"'\\]{0,59})", value):
             raise ValueError(f"TO takes values of up to 60 letters, without quotes; not {value!r}")
     number = isinstance(sample_value(names[0], 1), int)
-    return [int(one) if number and re.fullmatch(r"-?\d{1,9}", one) else one for one in values]
+    return [int(one) if number and re.fullmatch(NUMBER, one) else one for one in values]
 
 
 def _kind_of(entity: str) -> Kind | None:
@@ -138,12 +139,21 @@ def _of_changes(
     if names:
         data["changed"] = names
     if values:
-        data["after"] = {
-            names[0]: [{"numeric": ["=", one]} if isinstance(one, int) else one for one in values]
-        }
+        data["after"] = {names[0]: [form for one in values for form in _forms(kind, names[0], one)]}
     policy = {"type": _types(kind, actions), "data": data}
     sample = sample_change(kind, actions[-1], names, values)
     return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
+
+
+def _forms(kind: Kind, name: str, value: int | str) -> list[Any]:
+    """Return the forms in which a value may stand in a change; to SNS, 5 and "5" differ.
+
+    A list's value in a user field is a number, and most numbers of a task are text.
+    """
+    number = re.fullmatch(NUMBER, str(value)) and {"numeric": ["=", int(value)]}
+    if number and (kind.name == TASK or name.upper().startswith("UF")):
+        return [str(value), number]
+    return [number if isinstance(value, int) else value]
 
 
 def _types(kind: Kind, actions: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,13 @@ def is_volatile(name: str) -> bool:
     return name in VOLATILE or name.startswith(VOLATILE_PREFIXES)
 
 
+def _is(value: Parsed, wanted: object) -> bool:
+    """Return whether a field has a value that is asked for; `...` stands for any."""
+    if {type(value), type(wanted)} == {int, str}:
+        return str(value) == str(wanted)
+    return wanted is ... or value == wanted
+
+
 class Fields(dict[str, Parsed]):
     """An item's fields. An empty field is not stored; it reads as None."""
 
@@ -96,15 +103,14 @@ class Change:
     def moved(self, name: str, *, to: object = ..., from_: object = ...) -> bool:
         """Return whether a field changed: to this value and from that value, where they are given.
 
-        The fields of an added item changed from None. Raises KeyError for a field that has another
+        The fields of an added item changed from None. The whole number 5 and the text "5" are one
+        value: the portal has both. Raises KeyError for a field that has another
         spelling here.
         """
         if name not in self.changed:
             check_spelling([*self.changed, *self.after], name)
             return False
-        return (to is ... or self.after.get(name) == to) and (
-            from_ is ... or self.before.get(name) == from_
-        )
+        return _is(self.after.get(name), to) and _is(self.before.get(name), from_)
 
     async def history(self, limit: int = 10) -> "list[Change]":
         """Return the item's changes before this one, the newest first, at most `limit`.

@@ -52,6 +52,16 @@ def test_moved_says_how_a_field_changed(arguments, expected):
     assert CHANGE.moved("stageId", **arguments) is expected
 
 
+@pytest.mark.parametrize(
+    ("value", "to", "expected"),
+    [("5", 5, True), (5, "5", True), ("5", 6, False), (True, "True", False), ("None", None, False)],
+)
+def test_a_number_and_its_text_are_one_value_to_moved(value, to, expected):
+    """A task's status is text, its creator a number, and nobody remembers which."""
+    change = replace(CHANGE, changed=("status",), before={}, after={"status": value})
+    assert change.moved("status", to=to) is expected
+
+
 def test_moved_is_false_for_a_field_that_did_not_change():
     """A field that has the value but did not change has not moved."""
     assert not CHANGE.moved("title", to="Сделка")

@@ -34,7 +34,7 @@ def test_changes_and_what_handled_them_are_told_apart(line, shown):
 def test_what_others_have_written_is_no_markup():
     """Brackets in a quoted text are printed, not taken for markup."""
     line = {"service": "journal", "message": "dead-lettered", "reason": "[/red] [bold"}
-    assert Text.from_markup(words(line)).plain == "journal dead-lettered: [/red] [bold"
+    assert Text.from_markup(words(line)).plain == "journal dead-lettered: [/red] [bold (make dead)"
     line = {"service": "journal", "message": "[/]", "payload": {}, "entity": "[/deal]"}
     assert Text.from_markup(words(line)).plain == "[/]  [/deal]"
     line = {"service": "[/]", "message": "handled", "event_id": "[/]"}

@@ -183,7 +183,8 @@ def test_values_that_no_filter_holds_are_refused(root, on, fields, to, reason):
         ("stageSemanticId", "S", ["S"]),
         ("stageId", "WON, LOSE", ["WON", "LOSE"]),
         ("assignedById", "5,-6", [{"numeric": ["=", 5]}, {"numeric": ["=", -6]}]),
-        ("UF_CRM_1", "5", ["5"]),
+        ("UF_CRM_1", "5", ["5", {"numeric": ["=", 5]}]),
+        ("UF_CRM_1", "C5", ["C5"]),
     ],
 )
 def test_a_value_is_asked_of_what_is_born_with_it_too(root, types, field, to, wanted):

@@ -67,6 +67,14 @@ def test_names_of_older_methods_are_refused(field, spelling):
         subscription("deal", field)
 
 
+@pytest.mark.parametrize(("field", "value"), [("status", "5"), ("createdBy", 5)])
+def test_a_number_of_a_task_is_met_as_text_and_as_number(field, value):
+    """The portal answers some of them as text, and SNS takes 5 and "5" for two values."""
+    policy = subscription("task.updated", field, "5").policy
+    data = {"origin": "portal", "changed": [field], "after": {field: value}}
+    assert passes(policy, {"type": "com.bitrix24.task.updated", "data": data})
+
+
 @pytest.mark.parametrize("field", ["UF_CRM_1", "ufCrm_1", "parentId149", "PARENT_ID_149"])
 def test_user_fields_and_links_keep_their_spelling(field):
     """They have more than one, by portal and method."""
