@@ -18,6 +18,10 @@ from relay.errors import CallError, MayHaveRunError, PermanentError, TransientEr
 from relay.portal.answers import TOO_LARGE
 from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
 
+# Codes of calls that never ran; any other of a TransientError is a harmless call's lost answer.
+NOT_RUN = frozenset(
+    {NOT_CONNECTED, "NO_SLOT", "NO_TIME", "QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT"}
+)
 MAX_TRIES = 4
 RETRY_AFTER_SECONDS = 15.0  # for the queue, after MAX_TRIES failures in a row
 

@@ -14,16 +14,13 @@ from relay.errors import (
 from relay.portal import PortalApi
 from relay.portal.api import Params
 from relay.portal.batch import BATCH
-from relay.portal.http import ANSWER_TOO_LARGE, NOT_CONNECTED
+from relay.portal.http import ANSWER_TOO_LARGE
 from relay.portal.idempotent import is_idempotent
 from relay.portal.ids import Kept, ids_of
 from relay.portal.references import resolve, walk
+from relay.portal.retry import NOT_RUN
 
 DESCRIPTION_LETTERS = 500  # of a refused command's error, at most
-# Other codes of a TransientError stand for a lost answer of a harmless call (relay.portal.retry).
-_NOT_SENT = {
-    NOT_CONNECTED, "NO_SLOT", "NO_TIME", "QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT"
-}  # fmt: skip
 
 
 async def send(portal: PortalApi, call: Call) -> object:
@@ -109,5 +106,5 @@ def is_harmless(call: Call) -> bool:
 def was_not_sent(error: BaseException) -> bool:
     """Return whether a write that failed so has certainly changed nothing: not sent, or refused."""
     if isinstance(error, TransientError):
-        return error.code.upper() in _NOT_SENT
+        return error.code.upper() in NOT_RUN
     return isinstance(error, (OperatorError, PermanentError)) and error.code != ANSWER_TOO_LARGE

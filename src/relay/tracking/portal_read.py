@@ -12,9 +12,16 @@ from collections.abc import Collection
 from itertools import batched
 from typing import NamedTuple
 
-from relay.errors import GoneTypeError, OperatorError, PermanentError, TransientError
+from relay.errors import (
+    GoneTypeError,
+    MayHaveRunError,
+    OperatorError,
+    PermanentError,
+    TransientError,
+)
 from relay.kinds import ACTIVITY, TASK
 from relay.portal import PortalApi
+from relay.portal.retry import NOT_RUN
 from relay.tracking.commands import (
     FORBIDDEN,
     NOT_FOUND,
@@ -52,12 +59,43 @@ async def fetch_items(portal: PortalApi, keys: Collection[Key], absent: Views) -
         by_entity[key.entity].append(key)
     pages = await asyncio.gather(
         *(
-            _fetch_page(portal, entity, list(page), absent)
+            _fetch_apart(portal, entity, list(page), absent)
             for entity, of_entity in by_entity.items()
             for page in batched(sorted(of_entity), PAGE, strict=False)
         )
     )
     return {key: view for page in pages for key, view in page.items()}
+
+
+async def _fetch_apart(portal: PortalApi, entity: str, keys: list[Key], absent: Views) -> Views:
+    """Read a page of items; if one of them may be why that fails, they are read apart."""
+    views = await _fetch_page(portal, entity, keys, absent)
+    return await _in_halves(portal, entity, absent, views)
+
+
+async def _in_halves(portal: PortalApi, entity: str, absent: Views, views: Views) -> Views:
+    if not _is_lost(views):
+        return views
+    keys, middle = list(views), len(views) // 2
+    halves = await asyncio.gather(
+        *(_fetch_page(portal, entity, half, absent) for half in (keys[:middle], keys[middle:]))
+    )
+    # A portal that is in trouble fails at both, and is not asked for each item.
+    is_final = isinstance(views[keys[0]], PermanentError)
+    if is_final or not all(map(_is_lost, halves)):
+        halves = await asyncio.gather(
+            *(_in_halves(portal, entity, absent, half) for half in halves)
+        )
+    return halves[0] | halves[1]
+
+
+def _is_lost(views: Views) -> bool:
+    """Say whether all of several items have the same error, of a call that ran."""
+    first, *others = views.values()
+    if isinstance(first, TransientError) and first.code.upper() in NOT_RUN:
+        return False
+    ran = isinstance(first, (TransientError, PermanentError, MayHaveRunError))
+    return ran and bool(others) and all(view is first for view in others)
 
 
 async def _fetch_page(portal: PortalApi, entity: str, keys: list[Key], absent: Views) -> Views:

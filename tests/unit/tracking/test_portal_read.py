@@ -135,6 +135,64 @@ def test_a_task_that_the_portal_can_not_read_now_waits(relay, capsys):
     assert metric(capsys, "unreadable") == 0
 
 
+def failing(relay, is_refused, error):
+    """Let readings fail whose ids are refused; returns how many ids each asked for."""
+    answer, asked = relay.portal.answer, []
+
+    def answer_or_fail(method, params):
+        ids = params.get("filter", {}).get("@id")
+        if ids and params["select"] == ["*"]:
+            asked.append(len(ids))
+            if is_refused(ids):
+                raise error
+        return answer(method, params)
+
+    relay.portal.answer = answer_or_fail
+    return asked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("crm.item.list", "INTERNAL_SERVER_ERROR"),
+        PermanentError("crm.item.list", "UNKNOWN"),
+    ],
+)
+def test_an_item_that_can_not_be_listed_holds_up_no_other(relay, error):
+    """Of fifty items asked for together the portal fails at one: the others are read."""
+    for number in range(1, 51):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    asked = failing(relay, lambda ids: 13 in ids, error)
+    assert {one["subject"] for one in relay.settle()} == {
+        f"deal/{number}" for number in range(1, 51) if number != 13
+    }
+    assert len(asked) <= 13
+
+
+def test_items_too_large_to_be_read_together_are_read_apart(relay):
+    """An answer of fifty items of 2 MB each is too large: they are read few at a time."""
+    for number in range(1, 51):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    failing(relay, lambda ids: len(ids) > 15, PermanentError("crm.item.list", "ANSWER_TOO_LARGE"))
+    assert len(relay.settle()) == 50
+    assert relay.queues.bodies("dead") == []
+
+
+def test_a_portal_that_fails_at_everything_is_not_asked_item_by_item(relay):
+    """If both halves of a page fail too, its hints come back; so they do if no call ran."""
+    for number in range(1, 51):
+        relay.portal.put(2, number, title="a")
+        relay.event(number, "add")
+    asked = failing(relay, bool, TransientError("crm.item.list", "INTERNAL_SERVER_ERROR"))
+    assert relay.settle() == []
+    assert asked == [50, 25, 25]
+    asked = failing(relay, bool, TransientError("crm.item.list", "NO_SLOT"))
+    assert relay.settle() == []
+    assert asked == [50]
+
+
 def test_an_item_that_appears_while_it_is_confirmed_waits(relay):
     """A hint comes back if its item is listed after the get did not find it."""
     relay.baseline()
