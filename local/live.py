@@ -20,6 +20,7 @@ from local.package import HANDLER, Package, affected
 from local.saved import SavedFiles
 from local.stack import STACK, Stack, complete, deploy, update
 from ops.build import ROOT
+from ops.filter_findings import filter_findings
 
 CODE_URI = "CodeUri: src/"
 
@@ -161,6 +162,8 @@ class LiveStack:
 
     def _update(self, template: str) -> None:
         """Update the stack; functions keep their code, as their package keeps its address."""
+        if faults := [finding.text for finding in filter_findings(self._root)]:
+            raise NotTakenError("\n".join(faults))
         if CODE_URI not in template:
             self._deploy()
             return

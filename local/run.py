@@ -21,6 +21,7 @@ from local.live import LiveStack
 from local.stack import STACK, Stack, deploy, store_secrets
 from ops.baseline import fill
 from ops.build import ROOT
+from ops.filter_findings import filter_findings
 from ops.robot import address
 from ops.terminal import console
 from relay.state_table import key, slots_key
@@ -81,6 +82,8 @@ def _start(running: ExitStack, options: argparse.Namespace) -> tuple[LocalAws, D
         demo = running.enter_context(DemoPortal(options.portal_port, options.https_port))
     with _step("stack: sam build, sam deploy"):
         stack = deploy(aws)
+    for finding in filter_findings(ROOT):
+        console.print(finding.line())
     with _step("token and webhook URL"):
         token = connect(aws, demo, stack)
     with _step("mirror of the portal"):

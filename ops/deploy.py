@@ -18,6 +18,7 @@ from ops.build import ROOT, SAM, ConfigEnv, sam_environment
 from ops.build import command as build_command
 from ops.deploy_faults import alone, cause_of, choose_region, judge_name
 from ops.deployed import Stack
+from ops.filter_findings import filter_findings
 from ops.findings import BAD, LOOK, OK, Finding, Level
 from ops.outcome import Outcome
 from ops.quota import quota_findings
@@ -49,7 +50,7 @@ LOSSES = {
 
 def command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
     """Build and deploy to AWS (samconfig.toml)."""
-    for finding in judge_name(stack):
+    for finding in (*judge_name(stack), *filter_findings(ROOT)):
         console.print(finding.line())
     choose_region(config_env)
     boto3.client("sts").get_caller_identity()  # before a build of two minutes
@@ -67,7 +68,7 @@ def command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcom
 
 def check_command(stack: Stack = "relay", config_env: ConfigEnv = "default") -> Outcome:
     """Let CloudFormation judge the deploy and explain it; changes nothing."""
-    findings = list(judge_name(stack))
+    findings = [*judge_name(stack), *filter_findings(ROOT)]
     choose_region(config_env)
     who = boto3.client("sts").get_caller_identity()
     region = boto3.session.Session().region_name

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ops.build import ROOT
 from ops.deployed import Deployed, MissingPartError, Stack, aws_errors, client, find_stack
+from ops.filter_findings import filter_findings, spelling_findings
 from ops.findings import BAD, SKIPPED, Finding, Level
 from ops.health_findings import alarm_findings, lag_findings
 from ops.mail_findings import mail_findings
@@ -19,7 +20,7 @@ from ops.portal_findings import token_findings, tracking_findings, webhook_findi
 from ops.queue_findings import paused_findings, queue_findings
 from ops.quota import quota_findings
 from ops.robot_findings import read_calls, robot_findings
-from ops.schema_findings import filters_of, schema_findings, spelling_findings, texts_of
+from ops.schema_findings import schema_findings, texts_of
 from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
@@ -39,6 +40,7 @@ def command(stack: Stack = "relay") -> Outcome:
     report.check("told", mail_findings(client("sns"), found))
     report.check("queues", queue_findings(client("sqs"), resources, now))
     report.check("pauses", paused_findings(client("lambda"), resources, now))
+    report.check("filters", filter_findings(ROOT, reactions_of(resources)))
     report.check("lag", lag_findings(client("logs"), group, now))
     secrets = report.read(
         "secrets", lambda: stored_secrets(client("ssm"), found.outputs["SecretsPrefix"])
@@ -67,7 +69,7 @@ def _schema(portal: str, stack: Deployed, now: float) -> Iterator[Finding]:
     store = SchemaStore(client("dynamodb"), stack.resource("StateTable"))
     watched, reactions = store.read(portal), reactions_of(stack.resources)
     yield from schema_findings(watched, texts_of(ROOT, reactions), now)
-    yield from spelling_findings(watched, filters_of(ROOT, reactions))
+    yield from spelling_findings(ROOT, reactions, watched.schema)
 
 
 class Report:

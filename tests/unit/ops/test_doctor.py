@@ -19,7 +19,7 @@ from ops.portal_findings import (
     tracking_findings,
     webhook_findings,
 )
-from ops.schema_findings import filters_of, schema_findings, spelling_findings, texts_of
+from ops.schema_findings import schema_findings, texts_of
 from ops.webhook import NO_ADMIN
 from relay.tracking.brake import Brake
 from relay.tracking.event_times import MISSED, LastEvents
@@ -323,49 +323,9 @@ def test_a_reaction_that_names_a_stage_that_is_gone_is_bad(watched, levels, text
     assert text in found[0].text
 
 
-SCHEMA = {"deal": {"stageId": ("", ""), "UF_CRM_1": ("", "")}, "lead": {"comments": ("", "")}}
-
-
-@pytest.mark.parametrize(
-    ("types", "data", "spelling"),
-    [
-        (["deal.added", "deal.updated"], {"changed": ["STAGE_ID"]}, "stageId"),
-        (["deal.updated"], {"changed": ["stageID"], "origin": ["portal"]}, "stageId"),
-        (["deal.updated"], {"after": {"ufCrm_1": [{"exists": True}]}}, "UF_CRM_1"),
-        (["lead.updated", "deal.updated"], {"changed": ["coments", "stageId"]}, "comments"),
-    ],
-)
-def test_a_filter_that_misspells_a_field_is_bad(types, data, spelling):
-    """Its reaction would never run."""
-    policy = {"type": [f"com.bitrix24.{one}" for one in types], "data": data}
-    watched = Watched(HOUR, SCHEMA, {})
-    (found,) = spelling_findings(watched, {"call_ada": json.dumps(policy)})
-    assert found.level == BAD
-    assert found.text.startswith("call_ada waits for ")
-    assert f"did you mean {spelling}?" in found.text
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [
-        {"type": ["com.bitrix24.deal.updated"], "data": {"changed": ["stageId", "productRows"]}},
-        {"type": ["com.bitrix24.deal.updated"], "data": {"changed": [{"prefix": "stage"}]}},
-        {"type": ["com.bitrix24.contact.updated"], "data": {"changed": ["stageID"]}},
-        {"type": ["com.bitrix24.event.oncrmcontactadd"]},
-        {"type": [{"prefix": "com.bitrix24."}], "data": {"changed": ["stageID"]}},
-        {},
-    ],
-)
-def test_other_filters_are_left_alone(policy):
-    """The portal lists no parts of items, and no fields of kinds that it does not have."""
-    watched = Watched(HOUR, SCHEMA, {})
-    assert list(spelling_findings(watched, {"call_ada": json.dumps(policy)})) == []
-
-
 def test_a_reaction_says_what_its_code_and_its_filter_say():
     """Both may name a stage."""
     texts = texts_of(ROOT, ["follow_up", "not_in_this_folder"])
     assert "tasks.task.add" in texts["follow_up"]
     assert '"stageSemanticId": ["S"]' in texts["follow_up"]
     assert texts["not_in_this_folder"] == ""
-    assert list(filters_of(ROOT, ["follow_up", "not_in_this_folder"])) == ["follow_up"]
