@@ -46,6 +46,8 @@ def plan(
             jobs.append(ListJob(name, BASELINE, parts=parts))
         elif kind.baseline != DONE:
             jobs.append(ListJob(name, COMPLETION, hint_missing=kind.no_progress))
+            if kind.no_progress:  # an item that can't be read does not end the kind's sweeps
+                jobs += _of_changes(document, name, clock)
         elif (
             _is_due(kind.reconciled_at, now, reconcile_days)
             or wanted - set(kind.parts.split())  # switched on since: all rows get them
@@ -55,11 +57,18 @@ def plan(
             mode = RECONCILE if wanted & UNHINTED else AUDIT
             jobs.append(ListJob(name, mode, parts=parts))
         else:
-            tail = max(kind.highest_id - TAIL, 0)
-            since = _since(document, name, kind.swept_at, clock)
-            jobs.append(ListJob(name, CHANGED, since=since, up_to_id=tail))
-            jobs.append(ListJob(name, NEW, after=tail))
+            jobs += _of_changes(document, name, clock)
     return jobs
+
+
+def _of_changes(document: SweepDocument, entity: str, clock: datetime) -> list[ListJob]:
+    kind = document.kinds[entity]
+    tail = max(kind.highest_id - TAIL, 0)
+    since = _since(document, entity, kind.swept_at, clock)
+    return [
+        ListJob(entity, CHANGED, since=since, up_to_id=tail),
+        ListJob(entity, NEW, after=tail),
+    ]
 
 
 def _is_due(last: float, now: float, days: float) -> bool:

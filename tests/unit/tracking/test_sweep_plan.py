@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from relay.errors import TransientError
 from relay.tracking import wiring
 from relay.tracking.parts import PartsSetting
 from relay.tracking.row import ITEM, TOMBSTONE, UNREADABLE, RowHead
@@ -24,7 +25,7 @@ from relay.tracking.sweep_plan import (
     plan,
 )
 from relay.tracking.sweep_state import DONE, READING, KindProgress, ListJob, SweepDocument
-from tests.tracking_aws import KEY, OLD
+from tests.tracking_aws import KEY, LATER, OLD
 
 
 def test_a_baseline_without_progress_is_hinted_once_more(relay):
@@ -165,6 +166,26 @@ def test_a_list_that_is_done_counts_for_what_it_covered(mode, audited, reconcile
     assert (kind.swept_at == 99) is swept
     assert kind.baseline == {BASELINE: READING, COMPLETION: DONE}.get(mode)
     assert kind.item_count == (0 if mode in {CHANGED, NEW} else 5)
+
+
+def test_an_item_that_can_not_be_read_holds_up_no_sweep(relay):
+    """A kind whose first filling stands still is swept for changes all the same."""
+    for number in range(1, 61):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    answer = relay.portal.answer
+
+    def failing(method, params):
+        if 13 in params.get("filter", {}).get("@id", ()) and params["select"] == ["*"]:
+            raise TransientError(method, "INTERNAL_SERVER_ERROR")
+        return answer(method, params)
+
+    relay.portal.answer = failing
+    for _ in range(4):
+        relay.sweep()
+        assert relay.settle() == []
+    relay.portal.put(2, 60, title="b", updatedTime=LATER)
+    relay.sweep()
+    assert [one["subject"] for one in relay.settle()] == ["deal/60"]
 
 
 def test_a_first_filling_leaves_young_items_to_their_events():
