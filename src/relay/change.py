@@ -41,7 +41,7 @@ class Fields(dict[str, Parsed]):
     """An item's fields. An empty field is not stored; it reads as None."""
 
     def __missing__(self, name: str) -> None:
-        """Read an empty field; raises KeyError for a field that has another spelling here."""
+        """Read an empty field; raises SpellingError for one that has another spelling here."""
         check_spelling(self, name)
 
 

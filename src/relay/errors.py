@@ -146,6 +146,18 @@ class StoppedError(RelayError):
     """Raised for a reaction that ended by CancelledError or SystemExit."""
 
 
+class NotAwaitedError(RelayError):
+    """Raised when a reaction returned without having awaited a call of its portal."""
+
+
+class SpellingError(RelayError, KeyError):
+    """Raised when a reaction asks a change for a field that has another spelling there."""
+
+    def __str__(self) -> str:
+        """Return the message as a sentence; a KeyError would quote it."""
+        return str(self.args[0])
+
+
 class NotKeptError(RelayError, KeyError):
     """Raised when a reaction reads more of a write's result than its ids."""
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from relay.errors import SpellingError
+
 
 def plain(name: str) -> str:
     """Return the one name for all spellings of a field's: `STAGE_ID`, `stageId` -> `stageid`."""
@@ -15,10 +17,10 @@ def camel_case(name: str) -> str:
 
 
 def check_spelling(names: Iterable[str], name: str) -> None:
-    """Raise KeyError if a field is among the names in another spelling only.
+    """Raise SpellingError if a field is among the names in another spelling only.
 
     Two names in capitals are two fields: `UF_CRM_12`, `UF_CRM_1_2`.
     """
     similar = [one for one in names if plain(one) == plain(name)]
     if similar and name not in similar and not all(map(str.isupper, [name, *similar])):
-        raise KeyError(f"{name} is spelt {similar[0]} in a change")
+        raise SpellingError(f"{name} is spelt {similar[0]} in a change")

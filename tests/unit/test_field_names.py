@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.errors import SpellingError
 from relay.field_names import camel_case, check_spelling, plain
 
 
@@ -22,7 +23,7 @@ def test_a_name_in_capitals_has_a_camel_case():
 )
 def test_another_spelling_is_an_error_that_names_the_right_one(there, asked):
     """A reaction that asks for it would never hear of the field."""
-    with pytest.raises(KeyError, match=f"{asked} is spelt {there} in a change"):
+    with pytest.raises(SpellingError, match=f"^{asked} is spelt {there} in a change"):
         check_spelling(["title", there], asked)
 
 

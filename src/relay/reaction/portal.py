@@ -1,12 +1,13 @@
 """The portal that a reaction gets: reads pass through, each write is done once a record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractContextManager
+from typing import Any
 
 from relay.echo.calls import Call
 from relay.errors import PermanentError
 from relay.portal import PortalApi
-from relay.portal.api import Commands, Result
+from relay.portal.api import Commands, Params, Result
 from relay.portal.batch import BATCH, raise_first
 from relay.portal.idempotent import is_read
 from relay.reaction.lookup import Lookup
@@ -28,8 +29,13 @@ class OncePortal:
         """The number of requests that were sent for all records of this function."""
         return self._portal.requests
 
-    async def call(self, method: str, /, **params: object) -> Result:
+    def call(self, method: str, /, **params: object) -> Coroutine[Any, Any, Result]:
         """Return the `result` of a REST method, of a write its ids only; raises a CallError."""
+        self._run.not_awaited[method] += 1
+        return self._call(method, params)
+
+    async def _call(self, method: str, params: Params) -> Result:
+        self._run.not_awaited[method] -= 1
         if not is_read(method):
             return await self._writer.write(Call(method, params))
         with self._run.claims.call():
@@ -41,15 +47,22 @@ class OncePortal:
             async for item in self._portal.list(method, **params):
                 yield item
 
-    async def batch(
+    def batch(
         self, commands: Commands, *, halt: bool = False, return_errors: bool = False
-    ) -> dict[str, Result]:
+    ) -> Coroutine[Any, Any, dict[str, Result]]:
         """Run commands in one request, in order; a batch with a write in it is one write.
 
         The writes return ids only. When the batch is repeated, reads are sent again. Nothing of
         such a batch can be looked up, and where a part of it has run, the refused commands stay
         undone: calls of their own, which share requests by themselves, are safer.
         """
+        self._run.not_awaited[BATCH] += 1
+        return self._batch(commands, halt, return_errors)
+
+    async def _batch(
+        self, commands: Commands, halt: bool, return_errors: bool
+    ) -> dict[str, Result]:
+        self._run.not_awaited[BATCH] -= 1
         if all(is_read(method) for method, _ in commands.values()):
             with self._run.claims.call():
                 return await self._portal.batch(commands, halt=halt, return_errors=return_errors)

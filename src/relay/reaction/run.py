@@ -1,9 +1,11 @@
 """One run of a reaction for one record: the state that its calls share."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
+from relay.errors import NotAwaitedError
 from relay.portal.pending import keep_until_done
 from relay.reaction.lease import Lease
 from relay.reaction.matching import Claims
@@ -38,6 +40,7 @@ class Run:
         self.log = log
         self.replayed = 0
         self.busy_until = 0.0  # epoch s; until then a request without an answer may be running
+        self.not_awaited: Counter[str] = Counter()  # calls that have not begun, by method
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def finish_even_if_cancelled[T](self, write: Coroutine[object, None, T]) -> T:
@@ -45,6 +48,14 @@ class Run:
         task = asyncio.get_running_loop().create_task(write)
         keep_until_done(task, self._tasks)
         return await asyncio.shield(task)
+
+    def check_awaited(self) -> None:
+        """Raise NotAwaitedError for a call that has not begun, alone or in a task: it never will.
+
+        A call that has begun is finished, also if its caller was cancelled.
+        """
+        for method in +self.not_awaited:
+            raise NotAwaitedError(f"{method} was not awaited: write `await portal.call(…)`")
 
     async def settled(self) -> None:
         """Wait until no write is under way, cancelled callers' included."""

@@ -132,6 +132,8 @@ class Reaction:
                 arguments = await self._arguments(one, store)
                 one.started_at = time.monotonic()
                 await self._react(*arguments)
+                if one.run:
+                    one.run.check_awaited()
             except Exception as raised:  # noqa: BLE001  the policy judges all that a reaction raises
                 error = raised
             except (asyncio.CancelledError, SystemExit) as raised:

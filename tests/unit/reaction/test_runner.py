@@ -150,6 +150,51 @@ def test_cancellation_and_exit_fail_their_record_only(portal, capsys, raised):
     assert not portal.sqs.sent
 
 
+@pytest.mark.filterwarnings("ignore:coroutine 'OncePortal")
+@pytest.mark.parametrize("kind", ["call", "batch", "task"])
+def test_a_call_that_was_not_awaited_fails_its_record(portal, capsys, kind):
+    """The portal never got it, and the record would have passed for handled."""
+    tasks = []
+
+    @reaction
+    async def forget(change: Change, portal: Portal) -> None:
+        """Forget to await."""
+        if change.id == "5" and kind == "call":
+            portal.call("im.notify.system.add", USER_ID=1)
+        elif change.id == "5" and kind == "task":
+            tasks.append(asyncio.create_task(portal.call("im.notify.system.add", USER_ID=1)))
+        elif change.id == "5":
+            portal.batch({"a": ("im.notify.system.add", {"USER_ID": 1})})
+
+    bodies = [change_of().to_json(), change_of("deal/6").to_json()]
+    assert handle(forget, *bodies) == ["m0"]
+    assert portal.calls == []
+    method = "batch" if kind == "batch" else "im.notify.system.add"
+    assert f"{method} was not awaited: write `await portal.call" in capsys.readouterr().out
+
+
+def test_a_call_whose_caller_gave_up_is_no_mistake(portal):
+    """A call that has begun is finished, and its record is handled."""
+    gate = asyncio.Event()
+
+    async def answer_late(_method, **_params):
+        gate.set()
+        await asyncio.sleep(0)
+        return 1
+
+    portal.call = answer_late
+
+    @reaction
+    async def hurry(change: Change, portal: Portal) -> None:
+        """Wait for the beginning only."""
+        call = portal.call("im.notify.system.add", USER_ID=1, MESSAGE=change.id)
+        task = asyncio.create_task(call)
+        await gate.wait()
+        task.cancel()
+
+    assert handle(hurry, change_of().to_json()) == []
+
+
 def test_the_lease_outlives_the_function_and_what_it_has_sent(portal):
     """While a write is sent, its lease lasts for the function's time and the portal's minute."""
     leases = []
