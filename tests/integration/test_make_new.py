@@ -18,8 +18,8 @@ MADE = [
     ("made_big_deal", "deal", "opportunity", ""),  # the one of docs/first-reaction.md
     ("made_on_stage", "deal.updated", "stageId", ""),
     ("made_won", "deal", "stageSemanticId", "S"),
-    ("made_won_or_lost", "dynamic_123456789.updated", "F" * 50, "WON,Сделка успешна"),
-    ("made_longer_value", "deal.added", "F" * 50, "x" * 60),
+    ("made_won_or_lost", "dynamic_123456789.updated", "f" * 50, "WON,Сделка успешна"),
+    ("made_longer_value", "deal.added", "f" * 50, "x" * 60),
     ("made_two_fields", "company", "title,assignedById", ""),
     ("made_for_all", "contact", "", ""),
     ("made_when_a_task_is_deleted_at", "task.deleted", "", ""),
