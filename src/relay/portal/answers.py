@@ -48,8 +48,12 @@ CLASSES: dict[str, type[CallError]] = {
     # Every other code means a mistake in the call: PermanentError.
 }
 # Codes with several meanings, and the words that make them one that stops every call: the portal's
-# plan; a portal behind a proxy that no longer says that it was asked by https.
-_EVERY_CALL = {"ACCESS_DENIED": "commercial plan", "INVALID_REQUEST": "https required"}
+# plan, to a webhook the subscription; a portal behind a proxy that no longer says that it was asked
+# by https.
+_EVERY_CALL = {
+    "ACCESS_DENIED": re.compile("commercial plan|only by subscription", re.IGNORECASE),
+    "INVALID_REQUEST": re.compile("https required", re.IGNORECASE),
+}
 # The portal's database failed, often for a moment (a deadlock, a restart, no connection left). The
 # core gives it codes that stand for mistakes in the call too: ERROR_CORE and "SQL query error!"
 # (`RestException::initFromException`), 400 and "Mysql query error: (1213) …" (`Engine\Controller`).
@@ -98,7 +102,7 @@ def error_of(method: str, answer: Json, status: int = HTTPStatus.OK) -> CallErro
     if _DATABASE.search(description):
         return MayHaveRunError(method, code, description)
     words = _EVERY_CALL.get(code.upper())
-    if words and words in description.lower():
+    if words and words.search(description):
         return OperatorError(method, code, description)
     texts = (description, REMEDIES.get(code.upper()))
     description = "; ".join(text for text in texts if text)

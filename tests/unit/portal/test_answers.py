@@ -25,6 +25,7 @@ ROWS = [
     (403, "insufficient_scope", "The request requires higher privileges", O),
     (200, "insufficient_scope", "", O),
     (403, "ACCESS_DENIED", "REST API is available only on commercial plans", O),
+    (401, "ACCESS_DENIED", "REST is available only by subscription.", O),
     (400, "ACCESS_DENIED", "Access denied", P),
     (400, "ACCESS_DENIED", "Access denied! Application context required", P),
     (403, "user_access_error", "The user does not have access to the application", O),
