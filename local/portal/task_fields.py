@@ -32,9 +32,14 @@ def own_value(value: Any) -> Any:
 
 
 def own_values(portal: Portal, row: Row, select: set[str]) -> Row:
-    """Return what a task has in the fields that are selected, by name or as `UF_*`."""
+    """Return what a task has in the fields that are selected, by name or as `UF_*`.
+
+    `*` stands for them too where a name that begins with `UF_` is beside it [CORE
+    tasks/lib/rest/controllers/task.php, prepareSelect].
+    """
     names = own_names(portal).items()
-    return {key: row.get(key) for name, key in names if name in select or "UF_*" in select}
+    every = "UF_*" in select or ("*" in select and any(one.startswith("UF_") for one in select))
+    return {key: row.get(key) for name, key in names if every or name in select}
 
 
 def check_own(portal: Portal, values: Row) -> None:

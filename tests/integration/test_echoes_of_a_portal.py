@@ -22,7 +22,7 @@ from relay.echo.row_writes import written_rows
 from relay.echo.stamps import put_on, stamp_of
 from relay.kinds import kind_of
 from relay.state_table import ledger_key
-from relay.tracking.commands import read_command
+from relay.tracking.commands import get_command, read_command
 from relay.tracking.difference import difference
 from relay.tracking.part_projection import project_rows
 from relay.tracking.projection import project
@@ -159,6 +159,19 @@ def test_a_tidied_phone_is_an_echo(call):
     fields = {"PHONE": [{"ID": row["id"], "VALUE": "+7495", "VALUE_TYPE": "WORK"}]}
     _, ours = judge(call, "contact", number, "crm.contact.update", id=number, fields=fields)
     assert ours
+
+
+def test_a_custom_field_of_a_task_is_read(server, call):
+    """People make fields of tasks too, and no list of names knows them."""
+    call("task.item.userfield.add", PARAMS={"USER_TYPE_ID": "string", "FIELD_NAME": "UF_AUTO_7"})
+    number = make(call, "task")
+    before = read(call, "task", number)
+    call("tasks.task.update", taskId=number, fields={"UF_AUTO_7": "a"})
+    after = read(call, "task", number)
+    changed = set(difference(before, after))
+    assert [after[name] for name in changed if name.startswith("uf")] == ["a"]
+    gotten = call(*[get_command("task", number)[0]], **get_command("task", number)[1])["task"]
+    assert project("task", gotten)["ufAuto7"] == "a"
 
 
 @pytest.mark.parametrize(

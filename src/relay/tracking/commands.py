@@ -28,6 +28,9 @@ START_DATE_PLAN END_DATE_PLAN XML_ID ALLOW_CHANGE_DEADLINE ALLOW_TIME_TRACKING T
 ADD_IN_REPORT TIME_ESTIMATE MATCH_WORK_TIME TAGS UF_CRM_TASK UF_TASK_WEBDAV_FILES
 """
 TASK_FIELDS = _TASK_FIELDS.split()
+# `*` brings the fields that people made, as `UF_…` names are beside it; `UF_*` alone is dropped
+# (`prepareSelect` in the core's tasks/lib/rest/controllers/task.php).
+_TASK_SELECT = [*TASK_FIELDS, "*"]
 # Whether a task has a result: beside the fields of its list only. No list has the result's text or
 # a checklist (pages of tasks.task.list and tasks.task.result.list).
 RESULT_FIELDS = {"taskHasResult", "taskHasOpenResult", "taskRequireResult"}
@@ -49,7 +52,7 @@ def read_command(entity: str, ids: list[int]) -> Command:
         return "tasks.task.list", {
             "filter": {"ID": ids},
             "order": {"ID": "asc"},
-            "select": TASK_FIELDS,
+            "select": _TASK_SELECT,
             "params": {"WITH_RESULT_INFO": True},
             "start": -1,
         }
@@ -73,7 +76,7 @@ def read_command(entity: str, ids: list[int]) -> Command:
 def get_command(entity: str, item_id: int) -> Command:
     """Return the command whose error tells a deleted item from one that may not be read."""
     if entity == TASK:
-        return "tasks.task.get", {"taskId": item_id, "select": TASK_FIELDS}
+        return "tasks.task.get", {"taskId": item_id, "select": _TASK_SELECT}
     if entity == ACTIVITY:
         return "crm.activity.get", {"id": item_id}
     return "crm.item.get", {
