@@ -161,7 +161,7 @@ def test_a_tidied_phone_is_an_echo(call):
     assert ours
 
 
-def test_a_custom_field_of_a_task_is_read(server, call):
+def test_a_custom_field_of_a_task_is_read(call):
     """People make fields of tasks too, and no list of names knows them."""
     call("task.item.userfield.add", PARAMS={"USER_TYPE_ID": "string", "FIELD_NAME": "UF_AUTO_7"})
     number = make(call, "task")
@@ -170,8 +170,8 @@ def test_a_custom_field_of_a_task_is_read(server, call):
     after = read(call, "task", number)
     changed = set(difference(before, after))
     assert [after[name] for name in changed if name.startswith("uf")] == ["a"]
-    gotten = call(*[get_command("task", number)[0]], **get_command("task", number)[1])["task"]
-    assert project("task", gotten)["ufAuto7"] == "a"
+    method, params = get_command("task", number)
+    assert project("task", call(method, **params)["task"])["ufAuto7"] == "a"
 
 
 @pytest.mark.parametrize(
