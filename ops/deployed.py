@@ -121,7 +121,8 @@ def client(service: str) -> Any:
 
 def _choose_local_aws() -> None:
     """Where no region is set, let all clients of this process reach the AWS of `make run`."""
-    if boto3.session.Session().region_name:
+    # The variable is asked first: a session takes longer to make than a request.
+    if os.environ.get("AWS_DEFAULT_REGION") or boto3.session.Session().region_name:
         return
     try:
         address = json.loads(LOCAL.read_text("utf-8"))
