@@ -10,7 +10,6 @@ set aside in its turn, and holds up nothing. A record that can't be announced no
 shard, until the stream would drop it: then it is set aside as well.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from aws_lambda_powertools.logging import Logger
@@ -47,13 +46,14 @@ def handler(batch: StreamBatch, _context: object = None) -> BatchResponse:
 
 
 def _log_published(entries: Sequence[Entry]) -> None:
-    """Log the ids of the Changes that were published, by item: `make trace` looks for them."""
-    changes = defaultdict[str, list[str]](list)
+    """Log the published ids by item, a line a portal: `make trace` looks for them."""
+    published: dict[str, dict[str, list[str]]] = {}
     for entry in entries:
-        if entry.change and entry.published:
-            changes[entry.change.subject].append(entry.change.change_id)
-    if changes:
-        logger.info("announced", changes=changes)
+        if (change := entry.change) and entry.published:
+            by_item = published.setdefault(change.portal, {})
+            by_item.setdefault(change.subject, []).append(change.change_id)
+    for portal, changes in published.items():
+        logger.info("announced", portal=portal, changes=changes)
 
 
 def _read(record: StreamRecord) -> Entry | None:

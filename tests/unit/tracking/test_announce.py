@@ -290,6 +290,19 @@ def test_the_log_names_what_was_published(relay, capsys):
     assert len(published) == 2
 
 
+def test_the_log_keeps_portals_apart(relay, capsys):
+    """An item has the same name in two portals of a stack: each portal has a line of its own."""
+    records = relay.edited(1)
+    twin = copy.deepcopy(records[0])
+    for image in ("NewImage", "OldImage"):
+        twin["dynamodb"][image]["pk"]["S"] = "second/deal"
+    capsys.readouterr()
+    relay.announced_from([*records, twin])
+    lines = {line["portal"]: line["changes"] for line in logged(capsys, "announced")}
+    ids = [one["id"] for one in relay.topic.published]
+    assert lines == {"main": {"deal/1": ids[:1]}, "second": {"deal/1": ids[1:]}}
+
+
 def test_only_published_changes_are_counted(relay, capsys):
     """The metric counts neither dead-lettered Changes nor those that come again."""
     records = relay.edited(12)
