@@ -72,5 +72,7 @@ def masked(step: Step, portal: str, entity: str, number: str) -> Change:
         changed=changed,
         before=mask.fields({} if step.past.action == "added" else kept),
         after=mask.fields(after),
+        steps=tuple(step.past.steps),
+        passed=step.past.passed,
     )
     return fit_message(announced)

@@ -1,6 +1,7 @@
 """ops.sample, ops.masking: a real change as a sample, without personal data."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,14 @@ def test_a_change_is_as_it_was_announced():
     deleted = masked(Step(past("deleted"), FIELDS, None), "main", "deal", "662")
     assert (dict(deleted.after), deleted.changed) == ({}, ())
     assert set(deleted.before) == set(FIELDS)
+
+
+def test_moves_between_stages_stay():
+    """A reaction with `passed` in its filter gets the sample: stages are codes."""
+    steps = ({"stageId": "C3:WON", "categoryId": 3, "at": "2026-03-01T09:00:00Z"},)
+    step = Step(replace(past(), steps=steps), FIELDS, FIELDS)
+    change = masked(step, "main", "deal", "662")
+    assert (change.steps, change.passed) == (steps, ("C3:WON",))
 
 
 class Pasts:
