@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ops.build import ROOT
 from ops.deployed import Deployed, MissingPartError, Stack, aws_errors, client, find_stack
-from ops.filter_findings import filter_findings, spelling_findings
+from ops.filter_findings import filter_findings, spelling_findings, unmirrored_findings
 from ops.findings import BAD, SKIPPED, Finding, Level
 from ops.health_findings import alarm_findings, lag_findings
 from ops.mail_findings import mail_findings
@@ -25,6 +25,7 @@ from ops.secrets import ROBOTS, stored_secrets
 from ops.subscribed import subscribed_robots
 from ops.terminal import console, shown
 from relay.tracking.schema_watch import SchemaStore
+from relay.tracking.sweep_state import SweepState
 
 SLOW_MILLISECONDS = 1000  # a check that takes longer says so
 
@@ -66,10 +67,14 @@ def _robots(secrets: dict[str, dict[str, str]], group: str) -> Iterator[Finding]
 
 
 def _schema(portal: str, stack: Deployed, now: float) -> Iterator[Finding]:
-    store = SchemaStore(client("dynamodb"), stack.resource("StateTable"))
+    dynamodb, table = client("dynamodb"), stack.resource("StateTable")
+    store, kinds = SchemaStore(dynamodb, table), SweepState(dynamodb, table).read(portal).kinds
     watched, reactions = store.read(portal), reactions_of(stack.resources)
     yield from schema_findings(watched, texts_of(ROOT, reactions), now)
     yield from spelling_findings(ROOT, reactions, watched.schema)
+    if kinds:
+        mirrored = {name for name, kind in kinds.items() if not kind.refused}
+        yield from unmirrored_findings(ROOT, reactions, mirrored)
 
 
 class Report:

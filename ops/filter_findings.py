@@ -3,31 +3,37 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.findings import BAD, Finding
+from ops.findings import BAD, LOOK, Finding
 from ops.mapping import reaction_name
-from ops.samples import sample_change, sample_event
+from ops.samples import TYPE_ID, sample_change, sample_event
 from ops.subscription import check_limits
 from ops.template_file import read_template
-from relay.change import ACTIONS
+from relay.change import ACTIONS, is_volatile
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
 from relay.event import ROBOT_TYPE_PREFIX, SCHEMA_TYPE
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
 from relay.field_names import plain
 from relay.ingress.recognise import CATALOGUE
-from relay.kinds import KINDS, OPTIONAL_KINDS, kind_of
-from relay.tracking.schema_watch import Schema
+from relay.kinds import ACTIVITY, KINDS, OPTIONAL_KINDS, kind_of
+from relay.tracking.parts import ACTIVITIES
+from relay.tracking.schema_watch import STATUSES, Schema
 
 MISSPELT = 0.88  # the share of equal letters: `oportunity`, but not `begindateShort`
+MISSPELT_STAGE = 0.75  # `LOST` for `LOSE`, but not `10` for `1`
+type Policy = Mapping[str, Any]
 _CHANGE_TYPE = re.compile(rf"{re.escape(CHANGE_PREFIX)}(\w+)\.({'|'.join(ACTIONS)})")
 _TYPES = {
     "ChangesTopic": [
         f"{CHANGE_PREFIX}{kind}.{action}" for kind in KINDS | OPTIONAL_KINDS for action in ACTIONS
     ],
-    "EventsTopic": [SCHEMA_TYPE, *(f"{EVENT_PREFIX}{code.lower()}" for code in CATALOGUE)],
+    "EventsTopic": [
+        SCHEMA_TYPE,
+        *(f"{EVENT_PREFIX}{code.lower()}" for code in CATALOGUE if TYPE_ID not in code),
+    ],
 }
 _MESSAGES = {
     "ChangesTopic": sample_change(KINDS["deal"], "updated", [], []).to_json(),
@@ -43,18 +49,41 @@ def filter_findings(root: Path, switched_on: Iterable[str] | None = None) -> Ite
 
 
 def spelling_findings(root: Path, reactions: Iterable[str], schema: Schema) -> Iterator[Finding]:
-    """Yield which filters name a field that the portal has in another spelling.
+    """Yield which filters name a field or a stage that the portal has in another spelling.
 
-    The portal does not list all that a change may have: a name that resembles none is left alone.
+    The portal does not list all that a change may have, and the schema is read once a day: a name
+    that resembles none is left alone.
     """
     for reaction, entry in _entries(root, reactions):
         if any(_faults(entry["Topic"], entry["Filter"])):
             continue
-        for name, kinds, similar in _misspelt(entry["Filter"], schema):
+        policy = json.loads(entry["Filter"])
+        for wrong, similar in (*_misspelt(policy, schema), *_misspelt_stages(policy, schema)):
             yield Finding(
                 BAD,
-                f"{reaction} waits for {name}, which no {kinds} has; did you mean {similar}? "
+                f"{reaction} waits for {wrong} has; did you mean {similar}? "
                 "Correct its Filter in template.yaml, then `make deploy`",
+            )
+
+
+def unmirrored_findings(
+    root: Path, reactions: Iterable[str], mirrored: Container[str]
+) -> Iterator[Finding]:
+    """Yield which reactions to changes wait for kinds of which the mirror holds none."""
+    for reaction, entry in _entries(root, reactions):
+        if entry["Topic"] != "ChangesTopic" or any(_faults(entry["Topic"], entry["Filter"])):
+            continue
+        kinds = _kinds(json.loads(entry["Filter"]))
+        if kinds and not any(kind in mirrored for kind in kinds):
+            remedy = (
+                f"Parts must name `{ACTIVITIES}`"
+                if kinds == {ACTIVITY}
+                else "does the portal have it, and may the reading webhook list it?"
+            )
+            yield Finding(
+                LOOK,
+                f"{reaction} waits for {' or '.join(sorted(kinds))}, "
+                f"which the mirror does not hold: {remedy}",
             )
 
 
@@ -78,6 +107,9 @@ def _faults(topic: str, text: str) -> Iterator[str]:
     for part, there in ((policy, message), (policy.get("data", {}), message["data"])):
         for name in part.keys() - there.keys() - {"truncated"}:
             yield f"asks for {name!r}, which no message has{_instead(name, there)}"
+    for name in policy.get("data", {}).get("changed", []):
+        if isinstance(name, str) and is_volatile(name):
+            yield f"asks for a change of {name}, which follows each edit and is no change itself"
     for one in policy.get("type", []):
         if isinstance(one, str) and not _exists(topic, one):
             yield f"asks for the type {one}, which {topic} never has{_instead(one, _TYPES[topic])}"
@@ -91,8 +123,8 @@ def _exists(topic: str, type_name: str) -> bool:
     known, plain_name = _TYPES[topic], re.sub(r"_\d+$", "", type_name)
     if {type_name, plain_name} & {*known} or type_name.startswith(ROBOT_TYPE_PREFIX):
         return True
-    is_event = type_name.startswith(EVENT_PREFIX) and type_name.islower()
-    return is_event and not difflib.get_close_matches(plain_name, known, 1, 0.95)
+    is_event = re.fullmatch(rf"{re.escape(EVENT_PREFIX)}[a-z0-9_]+", type_name)
+    return bool(is_event) and not difflib.get_close_matches(plain_name, known, 1, 0.95)
 
 
 def _is_kind(name: str) -> bool:
@@ -107,11 +139,14 @@ def _instead(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _misspelt(text: str, schema: Schema) -> Iterator[tuple[str, str, str]]:
-    """Yield fields of a filter policy that kinds do not have, the kinds, and what they have."""
-    policy: Mapping[str, Any] = json.loads(text)
+def _kinds(policy: Policy) -> set[str]:
     types = [one for one in policy.get("type", []) if isinstance(one, str)]
-    kinds = {found[1] for one in types if (found := _CHANGE_TYPE.fullmatch(one))} & schema.keys()
+    return {found[1] for one in types if (found := _CHANGE_TYPE.fullmatch(one))}
+
+
+def _misspelt(policy: Policy, schema: Schema) -> Iterator[tuple[str, str]]:
+    """Yield fields of a filter policy that kinds do not have, and what they have."""
+    kinds = _kinds(policy) & schema.keys()
     spellings = {plain(name): name for kind in kinds for name in schema[kind]}
     data = policy.get("data", {})
     named = {one for one in data.get("changed", []) if isinstance(one, str)} | {
@@ -119,4 +154,17 @@ def _misspelt(text: str, schema: Schema) -> Iterator[tuple[str, str, str]]:
     }
     for name in sorted(named - {*spellings.values()}):
         for close in difflib.get_close_matches(plain(name), spellings, 1, MISSPELT):
-            yield name, " or ".join(sorted(kinds)), spellings[close]
+            yield f"{name}, which no {' or '.join(sorted(kinds))}", spellings[close]
+
+
+def _misspelt_stages(policy: Policy, schema: Schema) -> Iterator[tuple[str, str]]:
+    """Yield stages of a filter policy that no funnel has, and what the same funnel has."""
+    entries = [entry.rpartition("/") for entry in schema.get(STATUSES, {})]
+    stages = {name for directory, _, name in entries if re.search("STAGE|STATUS", directory)}
+    data = policy.get("data", {})
+    named = [*data.get("passed", []), *data.get("after", {}).get("stageId", [])]
+    for name in sorted({one for one in named if isinstance(one, str)} - stages):
+        funnel = name.rpartition(":")[0].upper()
+        spellings = {plain(one): one for one in stages if one.rpartition(":")[0] == funnel}
+        for close in difflib.get_close_matches(plain(name), spellings, 1, MISSPELT_STAGE):
+            yield f"the stage {name}, which no funnel", spellings[close]

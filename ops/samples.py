@@ -1,6 +1,7 @@
 """Samples of what a reaction subscribes to: a change or an event, and a batch with it."""
 
 import json
+import re
 from typing import Any
 
 from relay.change import Change
@@ -11,9 +12,10 @@ from relay.tracking.schema_watch import Difference, event_of
 
 SECONDS = 1766047125
 TIME = "2025-12-18T08:38:45Z"
+TYPE_ID = "{ENTITY_TYPE_ID}"  # in the codes of smart processes, as the catalogue has them
 
 
-def sample_change(kind: Kind, action: str, names: list[str], values: list[int | str]) -> Change:
+def sample_change(kind: Kind, action: str, names: list[str], values: list[float | str]) -> Change:
     """Return a change of these fields, of the title without any."""
     person = "responsibleId" if kind.name in {TASK, ACTIVITY} else "assignedById"
     title = "subject" if kind.name == ACTIVITY else "title"
@@ -37,17 +39,22 @@ def sample_change(kind: Kind, action: str, names: list[str], values: list[int | 
     )
 
 
-def sample_value(name: str, number: int) -> int | str:
+def sample_value(name: str, number: int) -> float | str:
     """Return a value that a field of this name could have."""
     texts = {"stageId", "previousStageId", "currencyId", "typeId", "sourceId", "originId"}
     number_like = name.endswith(("Id", "By")) and name not in texts
     return number if number_like or name in {"opportunity", "taxValue"} else f"sample {number}"
 
 
+def documented(code: str) -> str:
+    """Return an event's code as the catalogue has it: `…_128` -> `…_{ENTITY_TYPE_ID}`."""
+    return re.sub(r"_[1-9]\d{0,8}$", f"_{TYPE_ID}", code)
+
+
 def sample_event(name: str) -> Event:
     """Return an event of the catalogue, with an id where the catalogue has its place."""
     payload: Any = "1"
-    for key in reversed((CATALOGUE[name]["idPath"] or "data.FIELDS.ID").split(".")[1:]):
+    for key in reversed((CATALOGUE[documented(name)]["idPath"] or "data.FIELDS.ID").split(".")[1:]):
         payload = [payload] if key == "0" else {key: payload}
     form = {"event": name, "data": payload, "event_handler_id": "1", "auth": {}}
     return to_event(form, "main", "sample-request", SECONDS)

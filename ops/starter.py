@@ -126,9 +126,9 @@ def _checks(subscribed: Subscription) -> tuple[str, str]:
     return constants, "\n".join(f"    if {check}:\n        return" for check in checks)
 
 
-def _constant(name: str, values: Sequence[int | str]) -> str:
+def _constant(name: str, values: Sequence[float | str]) -> str:
     return f"\n{name} = (\n" + "".join(f"    {_literal(one)},\n" for one in values) + ")\n"
 
 
-def _literal(value: int | str) -> str:
+def _literal(value: float | str) -> str:
     return json.dumps(value, ensure_ascii=False)

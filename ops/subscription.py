@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from ops.samples import sample_change, sample_event, sample_robot, sample_schema, sample_value
-from relay.change import ACTIONS, Change
+from ops.samples import (
+    TYPE_ID,
+    documented,
+    sample_change,
+    sample_event,
+    sample_robot,
+    sample_schema,
+    sample_value,
+)
+from relay.change import ACTIONS, Change, is_volatile
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
 from relay.event import (
     ROBOT_NAME,
@@ -24,7 +32,7 @@ from relay.kinds import KINDS, TASK, Kind, kind_of
 from relay.tracking.parts import STEPS, PartsSetting
 
 MAX_KEYS, MAX_COMBINATIONS = 5, 150  # SNS's limits
-NUMBER = r"-?\d{1,9}"
+NUMBER = r"-?\d{1,9}(\.\d{1,5})?"  # as precise as SNS compares
 PASSED = "passed"  # as FIELD: the stages that an item moved to
 ANY: list[Any] = [{"exists": True}]
 _OWN_SPELLING = ("UF_", "UFCRM", "PARENT_ID_")  # fields that keep capitals, or a `_`
@@ -43,7 +51,7 @@ class Subscription:
     sample: Change | Event
     actions: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    values: tuple[int | str, ...] = ()
+    values: tuple[float | str, ...] = ()
     passed: tuple[str, ...] | None = None  # stages; empty: any stage
 
 
@@ -65,7 +73,7 @@ def subscription(on: str, fields: str = "", to: str = "") -> Subscription:
         subscribed = _of_event(ROBOT_TYPE_PREFIX + robot, sample_robot(robot))
     elif on == SCHEMA_NAME:
         subscribed = _of_event(SCHEMA_TYPE, sample_schema())
-    elif on.upper() in CATALOGUE:
+    elif TYPE_ID not in on.upper() and documented(on.upper()) in CATALOGUE:
         subscribed = _of_event(f"{EVENT_PREFIX}{on.lower()}", sample_event(on.upper()))
     else:
         raise ValueError(_choices(on))
@@ -101,6 +109,10 @@ def _names(fields: str, action: str) -> list[str]:
             raise ValueError(f"{name!r} is no field; write FIELD=stageId, or FIELD=stageId,title")
         if not name.upper().startswith(_OWN_SPELLING) and name != (spelt := _as_in_changes(name)):
             raise ValueError(f"fields are spelt as in crm.item.get: {spelt}, not {name}")
+        if is_volatile(name):
+            raise ValueError(
+                f"{name} follows each edit and is no change itself; take another FIELD"
+            )
     if names and action == "deleted":
         raise ValueError("FIELD needs added or updated: a deleted item has no changed fields")
     return list(dict.fromkeys(names))
@@ -111,7 +123,7 @@ def _as_in_changes(name: str) -> str:
     return camel_case(name) if "_" in name or name.isupper() else name
 
 
-def _values(names: list[str], to: str) -> list[int | str]:
+def _values(names: list[str], to: str) -> list[float | str]:
     """Return the values of TO: numbers where the field's name means a number, as in Changes."""
     if not to:
         return []
@@ -122,7 +134,11 @@ def _values(names: list[str], to: str) -> list[int | str]:
         if not re.fullmatch(r"[^\s\"'\\](?:[^\n\"'\\]{0,59})", value):
             raise ValueError(f"TO takes values of up to 60 letters, without quotes; not {value!r}")
     number = isinstance(sample_value(names[0], 1), int)
-    return [int(one) if number and re.fullmatch(NUMBER, one) else one for one in values]
+    return [_number(one) if number and re.fullmatch(NUMBER, one) else one for one in values]
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
 
 
 def _kind_of(entity: str) -> Kind | None:
@@ -133,7 +149,7 @@ def _kind_of(entity: str) -> Kind | None:
 
 
 def _of_changes(
-    kind: Kind, actions: tuple[str, ...], names: list[str], values: list[int | str]
+    kind: Kind, actions: tuple[str, ...], names: list[str], values: list[float | str]
 ) -> Subscription:
     data: dict[str, Any] = {"origin": ["portal"]}
     if names:
@@ -145,15 +161,15 @@ def _of_changes(
     return Subscription("ChangesTopic", policy, sample, actions, tuple(names), tuple(values))
 
 
-def _forms(kind: Kind, name: str, value: int | str) -> list[Any]:
+def _forms(kind: Kind, name: str, value: float | str) -> list[Any]:
     """Return the forms in which a value may stand in a change; to SNS, 5 and "5" differ.
 
     A list's value in a user field is a number, and most numbers of a task are text.
     """
-    number = re.fullmatch(NUMBER, str(value)) and {"numeric": ["=", int(value)]}
+    number = re.fullmatch(NUMBER, str(value)) and {"numeric": ["=", _number(str(value))]}
     if number and (kind.name == TASK or name.upper().startswith("UF")):
         return [str(value), number]
-    return [number if isinstance(value, int) else value]
+    return [value if isinstance(value, str) else number]
 
 
 def _types(kind: Kind, actions: tuple[str, ...]) -> list[str]:
@@ -180,7 +196,8 @@ def _of_event(type_name: str, sample: Event) -> Subscription:
 def _choices(on: str) -> str:
     similar = difflib.get_close_matches(on.upper(), CATALOGUE, 3, 0.8)
     hint = f"; did you mean {', '.join(similar)}?" if similar else ""
-    parts = sorted(code for code in CATALOGUE if on and on.upper() in code)
+    codes = [code.replace(TYPE_ID, "<entityTypeId>") for code in CATALOGUE]
+    parts = sorted(code for code in codes if on and on.upper().partition("{")[0] in code)
     events = ", ".join(parts) or (
         f"{len(CATALOGUE)} codes such as ONCRMDEALUPDATE; ON=comment, say, lists those with that "
         "in them"

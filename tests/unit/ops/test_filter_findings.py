@@ -4,11 +4,16 @@ import json
 
 import pytest
 
-from ops.filter_findings import filter_findings, spelling_findings
-from ops.findings import BAD
+from ops.filter_findings import filter_findings, spelling_findings, unmirrored_findings
+from ops.findings import BAD, LOOK
 
 CHANGE, EVENT = "com.bitrix24.deal.updated", "com.bitrix24.event.oncrmdealupdate"
-SCHEMA = {"deal": {"stageId": ("", ""), "UF_CRM_1": ("", "")}, "lead": {"comments": ("", "")}}
+STAGES = ("DEAL_STAGE/WON", "DEAL_STAGE/LOSE", "DEAL_STAGE_3/C3:WON", "SOURCE/UC_1X2Y3W")
+SCHEMA = {
+    "deal": {"stageId": ("", ""), "UF_CRM_1": ("", "")},
+    "lead": {"comments": ("", "")},
+    "statuses": dict.fromkeys(STAGES, ("", "")),
+}
 
 
 @pytest.fixture
@@ -35,7 +40,13 @@ def root(tmp_path):
         ("ChangesTopic", {"changed": ["stageId"]}, "'changed', which no message has"),
         ("ChangesTopic", "{'type': []}", "is refused by SNS: Expecting property name"),
         ("ChangesTopic", {"data": {"id": ["1"] * 99}}, "is refused by SNS: SNS takes filters"),
+        ("ChangesTopic", {"data": {"changed": ["updatedTime"]}}, "a change of updatedTime, which"),
         ("EventsTopic", {"type": [CHANGE]}, "which EventsTopic never has"),
+        (
+            "EventsTopic",
+            {"type": ["com.bitrix24.event.oncrmdynamicitemadd_{entity_type_id}"]},
+            "which EventsTopic never has",
+        ),
         ("EventsTopic", {"type": [EVENT.upper()]}, f"did you mean {EVENT}?"),
         ("EventsTopic", {"type": [EVENT + "d"]}, f"did you mean {EVENT}?"),
         ("EventsTopic", {"data": {"origin": ["portal"]}}, "'origin', which no message has"),
@@ -89,6 +100,69 @@ def test_a_filter_that_misspells_a_field_is_bad(root, types, data, spelling):
     assert found.level == BAD
     assert found.text.startswith("call_ada waits for ")
     assert f"did you mean {spelling}?" in found.text
+
+
+@pytest.mark.parametrize(
+    ("data", "spelling"),
+    [
+        ({"after": {"stageId": ["Won", "LOSE"]}}, "Won, which no funnel has; did you mean WON?"),
+        ({"passed": ["LOST"]}, "LOST, which no funnel has; did you mean LOSE?"),
+        ({"passed": ["C3:WNO"]}, "C3:WNO, which no funnel has; did you mean C3:WON?"),
+        ({"passed": ["c3:won"]}, "c3:won, which no funnel has; did you mean C3:WON?"),
+    ],
+)
+def test_a_filter_that_misspells_a_stage_is_bad(root, data, spelling):
+    """The portal has the stage in another spelling, in that funnel."""
+    policy = {"type": [CHANGE], "data": data}
+    (found,) = spelling_findings(root("ChangesTopic", policy), ["call_ada"], SCHEMA)
+    assert found.level == BAD
+    assert found.text.startswith(f"call_ada waits for the stage {spelling}")
+
+
+@pytest.mark.parametrize(
+    ("data", "schema"),
+    [
+        ({"passed": ["WON", "C3:WON"], "after": {"stageId": ["LOSE"]}}, SCHEMA),
+        ({"passed": ["C4:WON", "UC_1X2Y3Z", {"prefix": "Won"}, 5]}, SCHEMA),
+        ({"after": {"stageId": [{"exists": True}], "title": ["Won"]}}, SCHEMA),
+        ({"passed": ["Won"]}, {"deal": SCHEMA["deal"]}),
+    ],
+)
+def test_stages_that_may_be_there_are_left_alone(root, data, schema):
+    """A stage or a funnel may be younger than the daily reading of the stages."""
+    project = root("ChangesTopic", {"type": [CHANGE], "data": data})
+    assert list(spelling_findings(project, ["call_ada"], schema)) == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text"),
+    [
+        (["activity"], "activity, which the mirror does not hold: Parts must name `activities`"),
+        (["dynamic_999"], "dynamic_999, which the mirror does not hold: does the portal have it"),
+        (["lead"], "lead, which the mirror does not hold: does the portal have it"),
+    ],
+)
+def test_a_reaction_to_a_kind_that_is_not_mirrored_is_told(root, kinds, text):
+    """No Change of that kind is ever announced, and nothing else would say so."""
+    policy = {"type": [f"com.bitrix24.{kind}.updated" for kind in kinds]}
+    project = root("ChangesTopic", policy)
+    (found,) = unmirrored_findings(project, ["call_ada"], {"deal"})
+    assert (found.level, found.text.startswith(f"call_ada waits for {text}")) == (LOOK, True)
+    assert list(unmirrored_findings(project, ["call_ada"], {"deal", *kinds})) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "policy"),
+    [
+        ("ChangesTopic", {"type": [CHANGE, "com.bitrix24.lead.added"]}),
+        ("ChangesTopic", {"type": [{"prefix": "com.bitrix24.lead"}]}),
+        ("ChangesTopic", {}),
+        ("EventsTopic", {"type": ["com.bitrix24.event.oncrmleadadd"]}),
+    ],
+)
+def test_a_reaction_that_gets_something_is_left_alone(root, topic, policy):
+    """One mirrored kind is enough, and events need no mirror."""
+    assert list(unmirrored_findings(root(topic, policy), ["call_ada"], {"deal"})) == []
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def state(root):
             "EventsTopic",
             {"type": ["com.bitrix24.event.oncrmcontactadd"]},
         ),
+        (
+            "ONCRMDYNAMICITEMADD_128",
+            "",
+            "EventsTopic",
+            {"type": ["com.bitrix24.event.oncrmdynamicitemadd_128"]},
+        ),
     ],
 )
 def test_a_new_reaction_is_in_the_template_and_removed_without_a_trace(
@@ -128,6 +134,13 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
             r"changes: lead, deal, .*alone: added or updated\nevents: [0-9]+ codes",
         ),
         ("made_ada", "ONCRMDEALUPDAT", "", "did you mean ONCRMDEALUPDATE"),
+        (
+            "made_ada",
+            "ONCRMDYNAMICITEMADD_{ENTITY_TYPE_ID}",
+            "",
+            "events: ONCRMDYNAMICITEMADD_<entityTypeId>\n",
+        ),
+        ("made_ada", "ONCRMDEALUPDATE_128", "", "no change or event"),
         ("made_ada", "dynamic_.added", "", "no change or event"),
         ("made_ada", "dynamic_0.added", "", "no change or event"),
         ("made_ada", "deal.deleted", "stageId", "FIELD needs added or updated"),
@@ -137,6 +150,8 @@ def test_what_a_person_took_out_already_is_no_hindrance(root):
         ("made_ada", "deal.updated", "stage-id", "'stage-id' is no field"),
         ("made_ada", "deal.updated", "a,,b", "'' is no field"),
         ("made_ada", "deal.updated", "é", "'é' is no field"),
+        ("made_ada", "deal", "stageId,updatedTime", "updatedTime follows each edit"),
+        ("made_ada", "task", "changedDate", "changedDate follows each edit"),
         (
             "made_ada",
             "deal.updated",
@@ -185,6 +200,7 @@ def test_values_that_no_filter_holds_are_refused(root, on, fields, to, reason):
         ("assignedById", "5,-6", [{"numeric": ["=", 5]}, {"numeric": ["=", -6]}]),
         ("UF_CRM_1", "5", ["5", {"numeric": ["=", 5]}]),
         ("UF_CRM_1", "C5", ["C5"]),
+        ("opportunity", "100.50", [{"numeric": ["=", 100.5]}]),
     ],
 )
 def test_a_value_is_asked_of_what_is_born_with_it_too(root, types, field, to, wanted):
