@@ -1,9 +1,10 @@
 """What the admin API can do, one function an action."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
-from local.portal.call import METHODS
+from local.portal.call import ELSEWHERE, METHODS
 from local.portal.clock import Clock
 from local.portal.daylight import change_clocks
 from local.portal.faults import ERRORS, TRANSPORT, add_fault
@@ -12,6 +13,7 @@ from local.portal.portal import Denial, Portal
 from local.portal.state import from_json, to_json
 from local.portal.table import Row
 from local.portal.time_passing import pass_time
+from local.portal.v3_tasks import METHODS as METHODS_V3
 from local.portal.webhooks import SCOPES
 
 Action = Callable[[Portal, dict[str, Any]], Any]
@@ -88,7 +90,11 @@ def clock(portal: Portal, given: Row) -> Any:
 @action("POST", "faults")
 def put_fault(portal: Portal, given: Row) -> Any:
     """Switch a fault on: kind, method, share, times, for_seconds, when, seconds."""
-    fault = add_fault(portal.faults, given)
+    method = str(given.get("method", "*"))
+    names = {*METHODS, *METHODS_V3, *ELSEWHERE, "batch"}
+    if not any(fnmatchcase(name, method.lower()) for name in names):
+        raise ValueError(f"there is no method {method!r}")
+    fault = add_fault(portal.faults, {k: v for k, v in given.items() if k != "portal"})
     portal.strip.count("faults", 0)
     return fault.to_dict()
 

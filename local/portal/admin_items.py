@@ -104,11 +104,11 @@ def import_items(portal: Portal, given: Row) -> Any:
     audit_keys = {"createdTime", "updatedTime", "movedTime", "createdBy", "updatedBy"}
     made = []
     for item in given["items"]:
+        if unknown := sorted(item.keys() - entity.fields.keys() - audit_keys - {"id"}):
+            raise ValueError(f"a {entity.code} has no field {', '.join(unknown)}")
         audit = {key: value for key, value in item.items() if key in audit_keys}
         audit = {k: portal.clock.parse(v) if k.endswith("Time") else v for k, v in audit.items()}
-        values = {
-            k: v for k, v in item.items() if k in entity.fields and k not in audit_keys | {"id"}
-        }
+        values = {k: v for k, v in item.items() if k not in audit_keys | {"id"}}
         row = add_item(
             portal, entity, values, Actor(), number=item.get("id"), audit=audit, event=False
         )

@@ -11,7 +11,7 @@ class RestError(Exception):
     """
 
     def __init__(self, code: str | int, text: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
-        super().__init__(code)
+        super().__init__(": ".join(str(one) for one in (code, text) if one != ""))
         self.code, self.text, self.status = code, text, status
 
     def to_dict(self) -> dict[str, str | int]:

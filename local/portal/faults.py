@@ -22,6 +22,10 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     for kind, (status, code, text) in ((k, row.split("|")) for k, row in _DATA["errors"].items())
 }
 TRANSPORT: dict[str, str] = _DATA["transport"]
+_OF_ERRORS = ("code", "text", "status")
+_GIVEN = dict.fromkeys(
+    ("kind", "method", "share", "times", "for_seconds", "when", "seconds", *_OF_ERRORS)
+)
 
 
 def _of_section(method: str) -> str | None:
@@ -88,20 +92,25 @@ def make_fault(number: int, given: dict[str, Any]) -> Fault:
     kind = str(given.get("kind", ""))
     if kind not in ERRORS and kind not in TRANSPORT:
         raise ValueError(f"unknown kind {kind!r}; there are {', '.join([*ERRORS, *TRANSPORT])}")
+    if unknown := sorted(given.keys() - _GIVEN):
+        raise ValueError(f"a fault has no {unknown[0]!r}; there are {', '.join(_GIVEN)}")
     when = str(given.get("when", "before"))
     if when not in {"before", "after"}:
         raise ValueError("when must be before or after")
+    share = float(given.get("share", 1.0))
+    if not 0 <= share <= 1:
+        raise ValueError("share must be from 0 to 1")
     times, lasts = given.get("times"), given.get("for_seconds")
     return Fault(
         id=number,
         kind=kind,
         method=str(given.get("method", "*")),
-        share=float(given.get("share", 1.0)),
+        share=share,
         times=None if times is None else int(times),
         until=None if lasts is None else time.monotonic() + float(lasts),
         when=when,
         seconds=float(given.get("seconds", 1.0)),
-        **{name: given[name] for name in ("code", "text", "status") if name in given},
+        **{name: given[name] for name in _OF_ERRORS if name in given},
     )
 
 

@@ -4,6 +4,7 @@ The wheel brings it by itself. In this project `from local.portal.pytest_plugin 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +25,15 @@ def portal(request: pytest.FixtureRequest) -> Iterator[PortalServer]:
     The path of a seed is relative to the test's file.
     """
     mark = request.node.get_closest_marker("portal")
-    given = mark.kwargs if mark else {}
-    server = PortalServer(limits=given.get("limits", False), seeded=not given.get("empty", True))
-    if seed := given.get("seed"):
-        server.seed(request.path.parent / seed)
+    server = _server(request.path.parent, **(mark.kwargs if mark else {}))
     with server:
         yield server
+
+
+def _server(
+    folder: Path, *, seed: str = "", limits: bool = False, empty: bool = True
+) -> PortalServer:
+    server = PortalServer(limits=limits, seeded=not empty)
+    if seed:
+        server.seed(folder / seed)
+    return server

@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar
 
 import uvicorn
 
+from local.portal.admin_actions import ACTIONS
 from local.portal.app import make_app
-from local.portal.faults import add_fault
 from local.portal.listening import HOST, certificates, listen
 from local.portal.outbox import Delivery
 from local.portal.portal import Portal
@@ -155,7 +155,7 @@ class PortalServer:
 
     def fault(self, kind: str, **given: Any) -> None:
         """Let something go wrong: a kind of faults.py; method, share, times, for_seconds, …."""
-        self.run(lambda: add_fault(self.portal.faults, {"kind": kind, **given}))
+        self.run(lambda: ACTIONS["POST", "faults"](self.portal, {"kind": kind, **given}))
 
     def pass_time(self, seconds: float) -> None:
         """Move the portal's clock and limits on."""

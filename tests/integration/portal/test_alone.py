@@ -58,6 +58,14 @@ def test_the_python_example_passes_with_the_fixture(tmp_path):
     assert "1 passed" in output
 
 
+def test_a_misspelt_word_of_the_marker_is_no_empty_portal(tmp_path):
+    """A test that asks for `sed=` has an error, and does not run on what it did not ask for."""
+    text = 'import pytest\n\n@pytest.mark.portal(sed="a")\ndef test_it(portal):\n    pass\n'
+    (tmp_path / "test_marker.py").write_text(text, "utf-8")
+    with pytest.raises(AssertionError, match="unexpected keyword argument 'sed'"):
+        run(sys.executable, "-m", "pytest", *PLUGIN, "-q", "test_marker.py", cwd=tmp_path)
+
+
 def test_the_javascript_example_runs_against_a_portal(tmp_path):
     """The page's program ends without an error."""
     (tmp_path / "example.mjs").write_text(example("portal.md", "js"), "utf-8")

@@ -8,6 +8,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from local.portal.admin_actions import ACTIONS
 from local.portal.call import METHODS
 from local.portal.errors import RestError
 from local.portal.faults import add_fault
@@ -151,6 +152,8 @@ def test_a_seed_is_a_small_file(tmp_path):
         ({"items": [{"id": 1}, {"entityTypeId": 5}]}, "items 2: there is no 5"),
         ({"calls": [{"method": "crm.deal.get", "params": {"id": 99}}]}, "calls 1: Not found"),
         ({"items": [{"createdTime": "soon"}]}, "items 1: Invalid isoformat"),
+        ({"items": [{"titel": "Chairs"}]}, "items 1: a deal has no field titel"),
+        ({"items": [{"UF_CRM_REGION": "North"}]}, "items 1: a deal has no field UF_CRM_REGION"),
     ],
 )
 def test_a_wrong_seed_is_told_by_its_entry(tmp_path, seed, reason):
@@ -158,6 +161,41 @@ def test_a_wrong_seed_is_told_by_its_entry(tmp_path, seed, reason):
     (tmp_path / "seed.json").write_text(json.dumps(seed), "utf-8")
     with pytest.raises(ValueError, match=rf"^seed\.json: {reason}"):
         seed_from(Portal(), tmp_path / "seed.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"method": "crm.deal.lst"}, "no method 'crm.deal.lst'"),
+        ({"method": "crm.deals.*"}, "no method 'crm.deals.\\*'"),
+        ({"time": 1}, "a fault has no 'time'"),
+        ({"share": 30}, "share must be from 0 to 1"),
+    ],
+)
+def test_a_fault_that_never_strikes_as_it_was_meant_is_refused(given, reason):
+    """A test would pass without the fault that it is about."""
+    portal = Portal()
+    with pytest.raises(ValueError, match=reason):
+        ACTIONS["POST", "faults"](portal, {"kind": "rate", **given})
+    assert portal.faults == []
+
+
+@pytest.mark.parametrize(
+    "method", ["*", "crm.*", "CRM.Deal.List", "batch", "tasks.task.file.attach", "sale.order.get"]
+)
+def test_a_fault_of_what_can_be_called_is_taken(method):
+    """Methods of both versions, a batch, and those that only Bitrix24 has."""
+    portal = Portal()
+    ACTIONS["POST", "faults"](portal, {"kind": "rate", "method": method, "share": 0.5})
+    assert [fault.method for fault in portal.faults] == [method]
+
+
+def test_an_error_of_a_method_says_what_is_wrong(desk):
+    """Classic CRM leaves the code empty: the text alone tells its errors apart."""
+    with pytest.raises(RestError, match=r"^Not found$"):
+        run_method(desk.portal, desk.webhook, "crm.deal.get", {"id": 99})
+    with pytest.raises(RestError, match=r"^ERROR_METHOD_NOT_FOUND: Method not found!$"):
+        run_method(desk.portal, desk.webhook, "crm.deal.gat", {"id": 99})
 
 
 def test_time_passes_for_all_that_depends_on_it(desk):
