@@ -26,6 +26,9 @@ MISSPELT = 0.88  # the share of equal letters: `oportunity`, but not `begindateS
 MISSPELT_STAGE = 0.75  # `LOST` for `LOSE`, but not `10` for `1`
 type Policy = Mapping[str, Any]
 _CHANGE_TYPE = re.compile(rf"{re.escape(CHANGE_PREFIX)}(\w+)\.({'|'.join(ACTIONS)})")
+_ARGUMENT = re.compile(r"@reaction\s+async def \w+\(\s*\w+: (Change|Event)\b")
+_SENT = {"ChangesTopic": "Change", "EventsTopic": "Event"}
+_ARTICLE = {"Change": "a Change", "Event": "an Event"}
 _TYPES = {
     "ChangesTopic": [
         f"{CHANGE_PREFIX}{kind}.{action}" for kind in KINDS | OPTIONAL_KINDS for action in ACTIONS
@@ -42,10 +45,22 @@ _MESSAGES = {
 
 
 def filter_findings(root: Path, switched_on: Iterable[str] | None = None) -> Iterator[Finding]:
-    """Yield which filters of template.yaml no message can meet; of all reactions, or of these."""
+    """Yield which reactions no message can meet, by their entries; of all, or of these.
+
+    A filter lets nothing through, or the topic sends what the function does not take.
+    """
     for reaction, entry in _entries(root, switched_on):
         for fault in _faults(entry["Topic"], entry["Filter"]):
             yield Finding(BAD, f"{reaction} never runs: its Filter in template.yaml {fault}")
+        file = root / "src" / "relay" / "reactions" / f"{reaction}.py"
+        taken = _ARGUMENT.search(file.read_text("utf-8")) if file.is_file() else None
+        sent, topic = _SENT[entry["Topic"]], entry["Topic"]
+        if taken and taken[1] != sent:
+            yield Finding(
+                BAD,
+                f"{reaction} can't run: it takes {_ARTICLE[taken[1]]}, but {topic} sends it "
+                f"{sent}s; change its Topic in template.yaml, or its argument",
+            )
 
 
 def spelling_findings(root: Path, reactions: Iterable[str], schema: Schema) -> Iterator[Finding]:

@@ -288,6 +288,7 @@ def test_what_can_not_be_understood_is_put_aside(stack, body, reason):
     assert cause["error"] == "NotOursError"
     assert reason in cause["reason"]
     assert "if newer code wrote it, deploy that, then `make redrive`" in cause["reason"]
+    assert "does its Topic in template.yaml send Changes?" in cause["reason"]
     assert stack.comments() == [GOOD]
 
 

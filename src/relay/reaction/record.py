@@ -67,8 +67,9 @@ def parse(message: SQSRecord, record_type: type[Change] | type[Event]) -> Record
     try:
         return Record(message, record_type.from_cloudevent(json.loads(message.body)))
     except (NotOursError, ValueError, RecursionError) as error:
+        topic = f"does its Topic in template.yaml send {record_type.__name__}s?"
         remedy = "if newer code wrote it, deploy that, then `make redrive`"
-        raise NotOursError(f"{error}; {remedy}") from error
+        raise NotOursError(f"{error}; {topic} {remedy}") from error
 
 
 def chains(records: Iterable[Record]) -> list[list[Record]]:

@@ -77,6 +77,26 @@ def test_a_filter_that_can_be_met_is_left_alone(root, topic, policy):
     assert list(filter_findings(root(topic, policy))) == []
 
 
+@pytest.mark.parametrize(
+    ("topic", "argument", "found"),
+    [
+        ("ChangesTopic", "event: Event", "takes an Event, but ChangesTopic sends it Changes"),
+        ("EventsTopic", "change: Change", "takes a Change, but EventsTopic sends it Events"),
+        ("ChangesTopic", "change: Change", None),
+        ("EventsTopic", "event: Event", None),
+    ],
+)
+def test_a_reaction_that_takes_what_its_topic_never_sends_is_bad(root, topic, argument, found):
+    """Each of its records would be a dead letter."""
+    project = root(topic, {"type": [CHANGE if topic == "ChangesTopic" else EVENT]})
+    file = project / "src/relay/reactions/call_ada.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"@reaction\nasync def call(\n    {argument}, portal: PortalApi\n)", "utf-8")
+    findings = [one.text for one in filter_findings(project)]
+    expected = f"call_ada can't run: it {found}; change its Topic in template.yaml, or its argument"
+    assert findings == ([expected] if found else [])
+
+
 def test_only_the_reactions_that_are_asked_for_are_judged(root):
     """Doctor asks for those that are deployed, some of which may not be in this folder."""
     project = root("ChangesTopic", {"type": [EVENT]})
