@@ -3,6 +3,7 @@
 import pytest
 
 from relay.errors import (
+    OperatorError,
     PermanentError,
     TransientError,
 )
@@ -69,7 +70,7 @@ def test_a_failing_command_returns_its_own_hints_only(relay):
     assert [one["subject"] for one in relay.settle()] == ["contact/1"]
 
 
-def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
+def test_a_type_that_disappeared_takes_nothing_along(relay, monkeypatch, capsys):
     """Of a deleted smart process only items with a deletion event are announced as deleted."""
     relay.portal.items[128] = {}
     relay.portal.put(128, 5, title="a", updatedTime=OLD)
@@ -79,8 +80,10 @@ def test_a_type_that_disappeared_takes_nothing_along(relay, capsys):
     del relay.portal.items[128]
     relay.event(5, entity="dynamic_128", type_id=128)
     relay.event(6, "delete", entity="dynamic_128", type_id=128)
+    monkeypatch.setenv("GRACE_SECONDS", "30")
     (change,) = changes(relay.settle())
     assert (change.entity, change.id, change.action) == ("dynamic_128", "6", "deleted")
+    assert relay.queues.bodies("track") == []
     assert metric(capsys, "gone_type") == 1
     relay.sweep()
     assert relay.settle() == []
@@ -96,8 +99,9 @@ def test_a_task_that_is_gone_without_an_event_is_not_called_deleted(relay, capsy
     assert metric(capsys, "unreadable") == 1
 
 
-def test_a_late_event_of_a_deleted_task_leaves_it_deleted(relay, capsys):
+def test_a_late_event_of_a_deleted_task_leaves_it_deleted(relay, monkeypatch, capsys):
     """Its update comes after its deletion: nobody lost a right, and once restored it is added."""
+    monkeypatch.setenv("GRACE_SECONDS", "30")
     relay.portal.put(0, 6, title="t", changedDate=OLD)
     relay.baseline()
     task = relay.portal.items[0].pop(6)
@@ -105,6 +109,7 @@ def test_a_late_event_of_a_deleted_task_leaves_it_deleted(relay, capsys):
         relay.event(6, action, entity="task", type_id=None)
         relay.settle()
     assert [one["type"] for one in relay.topic.published] == ["com.bitrix24.task.deleted"]
+    assert relay.queues.bodies("track") == []
     assert metric(capsys, "unreadable") == 0
     relay.portal.items[0][6] = task
     relay.event(6, entity="task", type_id=None)
@@ -112,11 +117,16 @@ def test_a_late_event_of_a_deleted_task_leaves_it_deleted(relay, capsys):
 
 
 def test_a_task_that_was_deleted_at_once_is_left_to_its_event(relay, monkeypatch, capsys):
-    """A task that nobody has read and that is not listed is judged at the second look."""
+    """A task that nobody has read and that is not listed is judged at its second receive.
+
+    Of a deal that nobody has read `crm.item.get` says at once that it is deleted.
+    """
     monkeypatch.setenv("GRACE_SECONDS", "30")
     relay.baseline()
     relay.event(6, "add", entity="task", type_id=None)
+    relay.event(7, "add")
     relay.settle()
+    assert len(relay.queues.bodies("track")) == 1
     relay.event(6, "delete", entity="task", type_id=None)
     assert relay.settle() == []
     assert metric(capsys, "unreadable") == 0
@@ -188,9 +198,35 @@ def test_a_portal_that_fails_at_everything_is_not_asked_item_by_item(relay):
     asked = failing(relay, bool, TransientError("crm.item.list", "INTERNAL_SERVER_ERROR"))
     assert relay.settle() == []
     assert asked == [50, 25, 25]
-    asked = failing(relay, bool, TransientError("crm.item.list", "NO_SLOT"))
-    assert relay.settle() == []
-    assert asked == [50]
+    for error in (
+        TransientError("crm.item.list", "NO_SLOT"),
+        OperatorError("crm.item.list", "NO_AUTH_FOUND"),
+    ):
+        asked = failing(relay, bool, error)
+        assert relay.settle() == []
+        assert asked == [50]
+
+
+def test_an_item_whose_own_get_fails_has_no_other_read_again(relay):
+    """Of two missing items one can't be confirmed: its page is not read in halves."""
+    for number in (1, 2):
+        relay.portal.put(2, number, title="a", updatedTime=OLD)
+    relay.baseline()
+    relay.portal.items[2].clear()
+    answer, asked = relay.portal.answer, []
+
+    def answer_or_fail(method, params):
+        asked.append(method)
+        if (method, params.get("id")) == ("crm.item.get", 1):
+            raise TransientError("crm.item.get", "X")
+        return answer(method, params)
+
+    relay.portal.answer = answer_or_fail
+    relay.event(1)
+    relay.event(2)
+    assert [one["subject"] for one in relay.settle()] == ["deal/2"]
+    # The list of both, their gets, and the list that confirms the deletion.
+    assert asked.count("crm.item.list") == 2
 
 
 def test_an_item_that_appears_while_it_is_confirmed_waits(relay):

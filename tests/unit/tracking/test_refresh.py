@@ -1,6 +1,7 @@
 """Hints become readings and rows."""
 
 import asyncio
+import json
 import time
 
 from relay.tracking import refresh, wiring
@@ -99,6 +100,18 @@ def test_an_edit_before_the_baseline_is_no_addition(relay):
     relay.portal.put(2, 1, title="edited")
     relay.event(1)
     assert [one["data"]["before"] for one in relay.settle()] == [{"title": "old"}]
+
+
+def test_a_hint_of_the_first_filling_that_comes_late_is_quiet(relay):
+    """SQS may bring it once the filling is done: its item was there before."""
+    relay.baseline()
+    relay.portal.put(2, 1, title="old", updatedTime=OLD)
+    hint = {"type": "com.bitrix24.relay.hint", "portal": "main", "entity": "deal"}
+    relay.send(json.dumps(hint | {"ids": [1], "baseline": True}))
+    assert relay.settle() == []
+    relay.portal.put(2, 1, title="new")
+    relay.event(1)
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.updated"]
 
 
 def test_recurring_templates_are_left_out(relay):
