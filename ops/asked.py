@@ -1,20 +1,37 @@
 """What operators ask for: an item (`deal/662`), a moment (`2026-03-01`, `7d`)."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
+from relay.field_names import plain
 from relay.kinds import KINDS, kind_of
 from relay.tracking.row import MOST_ID, Key
 
+MISSPELT = 0.88  # the share of equal letters: `oportunity`, but not `begindateShort`
 ITEM = re.compile(r"(\w+)/(\d{1,19})")
 AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 ItemName = Annotated[str, typer.Option(help="The item, deal/662", metavar="KIND/ID")]
 Moment = Annotated[str, typer.Option(help="2026-03-01, 2026-03-01T09:30, or 7d ago")]
+
+
+def resembling(name: str, names: Iterable[str], share: float = MISSPELT) -> str:
+    """Return the one of these names that a name may be meant for; empty where it is one itself."""
+    spellings = {plain(one): one for one in names}
+    close = difflib.get_close_matches(plain(name), spellings, 1, share)
+    return spellings[close[0]] if close and name not in spellings.values() else ""
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Return what may be meant, as the end of a sentence: `; did you mean stageId?`, or nothing."""
+    found = resembling(name, names)
+    return f"; did you mean {found}?" if found else ""
 
 
 def key_of(portal: str, item: str) -> Key:

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.asked import resembling
 from ops.findings import BAD, LOOK, Finding
 from ops.mapping import reaction_name
 from ops.samples import TYPE_ID, sample_change, sample_event
@@ -16,13 +17,11 @@ from relay.change import ACTIONS, is_volatile
 from relay.change import TYPE_PREFIX as CHANGE_PREFIX
 from relay.event import ROBOT_TYPE_PREFIX, SCHEMA_TYPE
 from relay.event import TYPE_PREFIX as EVENT_PREFIX
-from relay.field_names import plain
 from relay.ingress.recognise import CATALOGUE
 from relay.kinds import ACTIVITY, KINDS, OPTIONAL_KINDS, kind_of
 from relay.tracking.parts import ACTIVITIES
 from relay.tracking.schema_watch import STATUSES, Schema
 
-MISSPELT = 0.88  # the share of equal letters: `oportunity`, but not `begindateShort`
 MISSPELT_STAGE = 0.75  # `LOST` for `LOSE`, but not `10` for `1`
 type Policy = Mapping[str, Any]
 _CHANGE_TYPE = re.compile(rf"{re.escape(CHANGE_PREFIX)}(\w+)\.({'|'.join(ACTIONS)})")
@@ -88,7 +87,7 @@ def unmirrored_findings(
     for reaction, entry in _entries(root, reactions):
         if entry["Topic"] != "ChangesTopic" or any(_faults(entry["Topic"], entry["Filter"])):
             continue
-        kinds = _kinds(json.loads(entry["Filter"]))
+        kinds = kinds_of(json.loads(entry["Filter"]))
         if kinds and not any(kind in mirrored for kind in kinds):
             remedy = (
                 f"Parts must name `{ACTIVITIES}`"
@@ -154,22 +153,23 @@ def _instead(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _kinds(policy: Policy) -> set[str]:
+def kinds_of(policy: Policy) -> set[str]:
+    """Return the kinds whose changes a filter policy names; none where it names no whole type."""
     types = [one for one in policy.get("type", []) if isinstance(one, str)]
     return {found[1] for one in types if (found := _CHANGE_TYPE.fullmatch(one))}
 
 
 def _misspelt(policy: Policy, schema: Schema) -> Iterator[tuple[str, str]]:
     """Yield fields of a filter policy that kinds do not have, and what they have."""
-    kinds = _kinds(policy) & schema.keys()
-    spellings = {plain(name): name for kind in kinds for name in schema[kind]}
+    kinds = kinds_of(policy) & schema.keys()
+    names = {name for kind in kinds for name in schema[kind]}
     data = policy.get("data", {})
     named = {one for one in data.get("changed", []) if isinstance(one, str)} | {
         *data.get("after", {})
     }
-    for name in sorted(named - {*spellings.values()}):
-        for close in difflib.get_close_matches(plain(name), spellings, 1, MISSPELT):
-            yield f"{name}, which no {' or '.join(sorted(kinds))}", spellings[close]
+    for name in sorted(named - names):
+        if close := resembling(name, names):
+            yield f"{name}, which no {' or '.join(sorted(kinds))}", close
 
 
 def _misspelt_stages(policy: Policy, schema: Schema) -> Iterator[tuple[str, str]]:
@@ -180,6 +180,6 @@ def _misspelt_stages(policy: Policy, schema: Schema) -> Iterator[tuple[str, str]
     named = [*data.get("passed", []), *data.get("after", {}).get("stageId", [])]
     for name in sorted({one for one in named if isinstance(one, str)} - stages):
         funnel = name.rpartition(":")[0].upper()
-        spellings = {plain(one): one for one in stages if one.rpartition(":")[0] == funnel}
-        for close in difflib.get_close_matches(plain(name), spellings, 1, MISSPELT_STAGE):
-            yield f"the stage {name}, which no funnel", spellings[close]
+        there = {one for one in stages if one.rpartition(":")[0] == funnel}
+        if close := resembling(name, there, MISSPELT_STAGE):
+            yield f"the stage {name}, which no funnel", close

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops.asked import ItemName, Moment, key_of, moment_of
+from ops.asked import ItemName, Moment, key_of, meant, moment_of
 from ops.deployed import PortalName, Stack, client, find_stack
 from ops.outcome import Outcome
 from ops.past import Past
@@ -29,9 +29,11 @@ def history_command(
     """Show an item's changes: when, what, from, to, who saved last, by which reaction."""
     timeline = _past(stack).timeline(key_of(portal, item))
     changes: list[Document] = []
+    names: set[str] = set()
     gap = ""
     try:
         for step in timeline.steps():
+            names |= {*(step.before or {}), *(step.after or {})}
             fields = dict(_fields(step, field))
             if field and not (fields or (field == "stageId" and step.past.steps)):
                 continue
@@ -39,7 +41,7 @@ def history_command(
             _show(step, fields)
     except GapError as unknown:
         gap = str(unknown)
-    _end(timeline, changes, field, gap)
+    _end(timeline, changes, field, gap, names)
     return Outcome({"item": item, "portal": portal, "changes": changes, "gap": gap or None})
 
 
@@ -112,13 +114,15 @@ def _show(step: Step, fields: Mapping[str, Mapping[str, object]]) -> None:
         console.print(shown(line))
 
 
-def _end(timeline: Timeline, changes: list[Document], field: str, gap: str) -> None:
+def _end(
+    timeline: Timeline, changes: list[Document], field: str, gap: str, names: set[str]
+) -> None:
     if gap:
         console.print(shown(gap))
     elif not changes:
         what = f"no change of {field}" if field else "no change"
         since = shown_time(timeline.begins)
-        console.print(shown(f"{timeline.item}: {what} since {since}"))
+        console.print(shown(f"{timeline.item}: {what} since {since}{meant(field, names)}"))
     if is_unreadable(timeline.row):
         console.print(shown(f"{timeline.item} can't be read any more: this is what it last was"))
 

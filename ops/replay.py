@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ops.asked import moment_of
+from ops.asked import meant, moment_of
 from ops.audit import open_audit
 from ops.dead_letters import count_of
 from ops.deployed import Deployed, PortalName, Stack, client, find_stack
+from ops.filter_findings import kinds_of
 from ops.former_world import NotHeldError, Rule, holds, rules_of
 from ops.happened import Happened
 from ops.outcome import Outcome
@@ -82,6 +83,10 @@ def apply_command(  # noqa: PLR0913, PLR0917  an option each
         kind_of(to)
     except KeyError:
         raise SystemExit(f"the mirror has no kind {to!r}: TO=contact, TO=dynamic_130") from None
+    taken = kinds_of(reaction.policy)
+    if taken and to not in taken:
+        kinds = ", ".join(sorted(taken))
+        raise SystemExit(f"{name} does not subscribe to {to}: its filter takes {kinds}")
     rules = list(_rules_of(where))
     past = Past(client("dynamodb"), deployed)
     changes = list(_existing(past, past.kind(portal, to), rules))
@@ -139,11 +144,16 @@ def _existing(past: Past, rows: Iterator[Row], rules: Sequence[Rule]) -> Iterato
     Its id is that of the item's last change, so that what a reaction did for this state is not
     done again; of an item that never changed, that of its first reading.
     """
-    found = [
-        (row, state)
-        for row in rows
-        if row.kind == ITEM and (state := row.form) and all(holds(rule, state) for rule in rules)
-    ]
+    found: list[tuple[Row, Form]] = []
+    names: set[str] = set()
+    for row in rows:
+        if row.kind == ITEM and (state := row.form):
+            names |= state.keys()
+            if all(holds(rule, state) for rule in rules):
+                found.append((row, state))
+    for _, name, _ in rules:
+        if names and name not in names:
+            raise SystemExit(f"no such item in the mirror has {name}{meant(name, names)}")
     versions = last_versions_of(past, [row for row, _ in found])
     for (row, state), version in zip(found, versions, strict=True):
         yield _as_added(row, state, version)

@@ -260,11 +260,36 @@ def test_what_can_not_be_applied_is_refused(queue, asked, text):
     assert queue.sent == []
 
 
+def test_a_kind_that_a_reaction_does_not_take_is_refused(queue, monkeypatch):
+    """Each record would be handled by the first line of the reaction, and nothing be done."""
+    monkeypatch.setattr(replay, "find_reaction", find_reaction)
+    with pytest.raises(SystemExit, match="does not subscribe to contact: its filter takes deal"):
+        replay.apply_command("follow_up", "contact")
+    assert queue.sent == []
+
+
 def test_nothing_to_apply_to_is_said(relay, queue, capsys):
     """A kind without items sends nothing."""
     relay.baseline()
-    assert replay.apply_command("follow_up", "lead").document["sent"] == 0
-    assert "the mirror has no such lead of portal main" in capsys.readouterr().out
+    assert replay.apply_command("follow_up", "deal").document["sent"] == 0
+    assert "the mirror has no such deal of portal main" in capsys.readouterr().out
+    assert queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("STAGE_ID!=WON", "no such item in the mirror has STAGE_ID; did you mean stageId?"),
+        ("stageId=WON,asignedById!=5", "has asignedById; did you mean assignedById?"),
+        ("UF_CRM_1!=5", "no such item in the mirror has UF_CRM_1$"),
+    ],
+)
+def test_a_condition_on_a_field_that_no_item_has_is_refused(relay, queue, where, text):
+    """A misspelt `!=` would hold of all items, and all of them would be sent."""
+    relay.portal.put(2, 1, title="t", stageId="WON", assignedById=5, updatedTime=OLD)
+    relay.baseline()
+    with pytest.raises(SystemExit, match=text):
+        replay.apply_command("follow_up", "deal", where=where)
     assert queue.sent == []
 
 

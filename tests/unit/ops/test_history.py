@@ -63,7 +63,17 @@ def test_a_history_of_one_field_leaves_out_other_changes(capsys):
     assert list(only["fields"]) == ["stageId"]
     capsys.readouterr()
     assert history_command("deal/1", field="opportunity").document["changes"] == []
-    assert "deal/1: no change of opportunity since 1970-01-01" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "deal/1: no change of opportunity since 1970-01-01" in out
+    assert "did you mean" not in out
+
+
+@pytest.mark.usefixtures("deal")
+@pytest.mark.parametrize(("field", "meant"), [("STAGE_ID", "stageId"), ("coments", "comments")])
+def test_a_field_in_another_spelling_is_told(capsys, field, meant):
+    """That it did not change would be believed."""
+    assert history_command("deal/1", field=field).document["changes"] == []
+    assert capsys.readouterr().out.endswith(f"; did you mean {meant}?\n")
 
 
 def test_a_state_of_the_past_is_shown_with_its_moment(deal, capsys):
