@@ -114,6 +114,8 @@ class ItemsPortal:
             return datetime.fromtimestamp(self.clock(), tz=self.zone).isoformat(timespec="seconds")
         if method == "crm.type.list":
             return {"types": [{"entityTypeId": n} for n in self.items if n >= 128]}
+        if method == "crm.enum.ownertype":
+            return [{"ID": n} for n in (*self.items, 8, 36)]
         if type_id not in self.items:
             raise PermanentError(method, "NOT_FOUND", "type")
         name = "task" if type_id == 0 else "item"

@@ -33,8 +33,9 @@ def allow(call: Call, family: Family, operation: str) -> None:
     free = operation in family.data.get("free", "fields").split()
     if not free and family.scope in {"crm", "catalog", "lists"} and call.portal.denied(call.user):
         raise family.error(operation, "denied")
-    writes = operation in {"add", "update", "delete"}
-    if writes and family.data.get("rights") == "admin" and not call.owner().get("admin"):
+    for_admins = {"add", "update", "delete"} if family.data.get("rights") == "admin" else set()
+    for_admins |= set(family.data.get("admins", "").split())
+    if operation in for_admins and not call.owner().get("admin"):
         raise family.error(operation, "denied")
 
 

@@ -29,7 +29,12 @@ MANIFESTS: Row = json.loads((DATA / "manifests.json").read_text(encoding="utf-8"
 _CODES = ("SYMBOL_CODE", "SYMBOL_CODE_SHORT")
 
 
-def _enum(line: str) -> Row:
+def enum_of(name: str) -> list[Row]:
+    """Return the rows of an enumeration; none of what is no enumeration."""
+    return [_row(line) for line in ANSWERS[name].get("enum", "").strip().splitlines()]
+
+
+def _row(line: str) -> Row:
     number, name, *codes = (part.strip() for part in line.split("|"))
     return {"ID": int(number), "NAME": name} | dict(zip(_CODES, codes or (None, None), strict=True))
 
@@ -58,8 +63,7 @@ def register_answers() -> None:
             METHODS[one.lower()] = Method(one, "basic", partial(_refuse, data["refuse"]))
         if "refuse" in data:
             continue
-        lines = data.get("enum", "").strip().splitlines()
-        result = data.get("result") if "result" in data else [_enum(line) for line in lines]
+        result = data.get("result") if "result" in data else enum_of(name)
         scope = data.get("scope", name.partition(".")[0])
         total = data.get("total")
         METHODS.setdefault(name.lower(), Method(name, scope, partial(_answer, result, total=total)))

@@ -9,6 +9,7 @@ from local.portal.family import FAMILIES
 from local.portal.family_list import allow
 from local.portal.php import entries, int_or_none
 from local.portal.rows import hook, table_of
+from local.portal.static import enum_of
 from local.portal.table import Row
 
 _FAMILY = FAMILIES["crm.type"]
@@ -89,6 +90,21 @@ def deleted_type(call: Call, row: Row) -> None:
     portal, number = call.portal, row["entityTypeId"]
     del portal.types[number], portal.items[number]
     portal.directories.categories.pop(number, None)
+
+
+@method("crm.enum.ownertype", "crm")
+def owner_types(call: Call) -> Any:
+    """What can own something, smart processes among it; anybody may list these."""
+    return enum_of("crm.enum.ownertype") + [
+        {
+            "ID": number,
+            "NAME": entity.title,
+            "SYMBOL_CODE": f"DYNAMIC_{number}",
+            "SYMBOL_CODE_SHORT": f"T{number:x}",
+        }
+        for number, entity in call.portal.types.items()
+        if number >= _LOWEST
+    ]
 
 
 @method("crm.type.getByEntityTypeId", "crm")

@@ -108,21 +108,32 @@ async def available_kinds(
 
 
 async def _smart_processes(portal: PortalApi, before: Collection[str]) -> set[str]:
+    """Return the names of the portal's smart processes; those of before if it does not say."""
+    for numbers in (_listed_types, _owner_types):  # only an administrator of the CRM may list types
+        try:
+            return {name_of(n) for n in await numbers(portal) if n >= FIRST_DYNAMIC}
+        except CallError as error:
+            if is_refusal(error):
+                continue
+            if isinstance(error, PermanentError):
+                break
+            raise
+    return set(before) - set(KINDS)
+
+
+async def _listed_types(portal: PortalApi) -> set[int]:
     numbers: set[int] = set()
     while True:
         start = len(numbers)
-        try:
-            answer = await portal.call("crm.type.list", order={"id": "ASC"}, start=start)
-        except CallError as error:
-            if is_refusal(error):
-                return set()
-            if isinstance(error, PermanentError):
-                return set(before) - set(KINDS)
-            raise
+        answer = await portal.call("crm.type.list", order={"id": "ASC"}, start=start)
         page = [int(one["entityTypeId"]) for one in answer["types"]]
         numbers.update(page)
         if len(page) < PAGE or len(numbers) == start:
-            return {name_of(number) for number in numbers if number >= FIRST_DYNAMIC}
+            return numbers
+
+
+async def _owner_types(portal: PortalApi) -> set[int]:
+    return {int(one["ID"]) for one in await portal.call("crm.enum.ownertype")}
 
 
 async def _is_available(portal: PortalApi, entity: str) -> bool:

@@ -99,6 +99,21 @@ def test_elapsed_time_of_a_task_of_others_is_closed(owner, operation):
     assert refusal.text.startswith("TASKS_ERROR_EXCEPTION_#1048578; Access denied")
 
 
+def test_only_an_administrator_lists_smart_processes(owner):
+    """Others find their numbers among the types of owners [core: Type::listAction, OWNERTYPE]."""
+    desk, stranger = owner.desk, owner.stranger
+    desk.call("crm.type.add", fields={"title": "Lamp", "entityTypeId": 1030})
+    for method in ("crm.type.list", "crm.type.fields"):
+        assert refused(desk.portal, stranger, method, {})[0] == "ACCESS_DENIED"
+    assert desk.call("crm.type.list")["types"][0]["entityTypeId"] == 1030
+    found = run_method(desk.portal, stranger, "crm.enum.ownertype", {})["result"]
+    assert found[-1] == {
+        "ID": 1030, "NAME": "Lamp", "SYMBOL_CODE": "DYNAMIC_1030", "SYMBOL_CODE_SHORT": "T406",
+    }  # fmt: skip
+    number = {"entityTypeId": 1030}
+    assert run_method(desk.portal, stranger, "crm.type.getByEntityTypeId", number)
+
+
 def test_limits_of_a_portal_are_switches(owner):
     """[user-add.md, disk-file-upload-version.md] People, and bytes of a file."""
     owner.desk.portal.settings.change({"user_limit": 2, "file_limit": 1})

@@ -80,6 +80,20 @@ def test_many_smart_processes_are_listed(relay):
     assert "dynamic_1030" in wiring.sweep_state().read("main").kinds
 
 
+def test_smart_processes_are_found_without_an_administrators_right(relay):
+    """Who may not list the types finds their numbers elsewhere; where nobody says, they stay."""
+    refusal = PermanentError("crm.type.list", "ACCESS_DENIED")
+    relay.portal.trouble["crm.type.list", 0] = refusal
+    relay.portal.items[1030] = {}
+    relay.sweep()
+    assert "dynamic_1030" in wiring.sweep_state().read("main").kinds
+    assert asyncio.run(available_kinds(relay.portal)) >= {"deal", "dynamic_1030"}
+    relay.portal.trouble["crm.enum.ownertype", 0] = refusal
+    known = {"deal", "dynamic_1030"}
+    assert asyncio.run(available_kinds(relay.portal, known)) >= known
+    assert "dynamic_1030" not in asyncio.run(available_kinds(relay.portal))
+
+
 def test_a_portal_that_repeats_its_page_of_types_ends_their_list():
     """Types that come again whatever place is asked for are listed once; a short page is the last.
 
