@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -76,14 +77,19 @@ class Program(ABC):
         self.close()
 
     def close(self) -> None:
-        """Ask the process to end, kill it and all that it started where it does not; clean up."""
+        """Ask the process to end, kill it and all that it started where it does not; clean up.
+
+        A second Ctrl-C kills it at once.
+        """
         self.process.terminate()
         try:
-            self.process.wait(self.END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.END_SECONDS)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self.START_SECONDS

@@ -41,9 +41,10 @@ def main() -> int:
         with ExitStack() as running:
             aws, demo, stack = _start(running, options)
             live = running.enter_context(LiveStack(aws, stack))
+            running.callback(console.print, "\nending; a second Ctrl-C does not wait")
             Journal(aws, demo, stack, live).follow()
     except KeyboardInterrupt:
-        console.print("\nstopped; nothing is left running")
+        console.print("stopped; nothing is left running")
     except PortInUseError as error:
         console.print(f"[red]{error}[/]")
         return 1

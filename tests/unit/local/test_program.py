@@ -85,6 +85,24 @@ def test_an_interrupted_start_leaves_nothing(monkeypatch):
     assert not starting.folder.exists()
 
 
+def test_a_second_ctrl_c_kills_what_is_ending(monkeypatch):
+    """An impatient Ctrl-C ends the wait for a program, and leaves neither it nor its folder."""
+    with Python(STUBBORN) as ending:
+        wait, begun = ending.process.wait, []
+
+        def interrupted(seconds=None):
+            begun.append(seconds)
+            if len(begun) == 1:
+                raise KeyboardInterrupt
+            return wait(seconds)
+
+        monkeypatch.setattr(ending.process, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ending.close()
+        assert not is_alive(ending.process)
+        assert not ending.folder.exists()
+
+
 def test_a_launcher_that_is_ended_by_sigterm_leaves_nothing():
     """SIGTERM ends the program and removes its folder, as Ctrl-C does."""
     launcher = (
