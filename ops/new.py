@@ -95,10 +95,8 @@ def new_command(
     except ValueError as error:
         raise SystemExit(str(error)) from None
     outcome = _touched(made)
-    console.print(
-        f"\n{name} works and is switched on. Try it: make unit. Then write your own code in it."
-    )
-    console.print("How: docs/first-reaction.md")
+    console.print(f"\n{name} works and is switched on. Try it: make unit.")
+    console.print("Then write your own code in it: docs/first-reaction.md")
     return outcome
 
 

@@ -8,6 +8,7 @@ from ops.dead_letters import PAGE, SUFFIX, count_of
 from ops.findings import BAD, LOOK, OK, Finding
 from ops.letter import sent_at
 from ops.pause import REMIND_SECONDS, paused
+from ops.terminal import numbered
 
 
 def queue_findings(sqs: Any, resources: Mapping[str, str], now: float) -> Iterator[Finding]:
@@ -22,9 +23,8 @@ def queue_findings(sqs: Any, resources: Mapping[str, str], now: float) -> Iterat
             oldest = _oldest_seconds(sqs, url, now)
             since = f", up to {age(oldest)} old" if oldest else ""
             owner = name.removesuffix(SUFFIX)
-            yield Finding(
-                BAD, f"{name}: {number} dead letters{since}; `make dead NAME={owner}` shows why"
-            )
+            letters = f"{numbered(number, 'dead letter')}{since}"
+            yield Finding(BAD, f"{name}: {letters}; `make dead NAME={owner}` shows why")
         elif number:
             waiting += number
             yield Finding(LOOK, f"{name}: {number} waiting or being handled")

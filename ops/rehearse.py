@@ -23,7 +23,7 @@ from ops.progress import Progress
 from ops.reactions import LocalReaction, find_reaction
 from ops.recorded import checkpoints_of
 from ops.rehearsal import RehearsalPortal
-from ops.terminal import console, shown
+from ops.terminal import console, numbered, shown
 from relay.change import Change
 from relay.echo.calls import Call
 from relay.reaction.checkpoint import Checkpoint, Write, digest_of
@@ -139,8 +139,8 @@ class Rehearsal:
         if more > 0:
             console.print(f"… and {more} more; JSON=1 lists all")
         console.print(
-            f"{self._name} would write {counts['writes']} times for {counts['writing']} of {total} "
-            f"changes; {counts['differ']} differ from what was done"
+            f"{self._name} would write {numbered(counts['writes'], 'time')} for "
+            f"{counts['writing']} of {total} changes; {counts['differ']} differ from what was done"
         )
         if counts["new"]:
             console.print(f"{counts['new']} of them have no recorded write (kept 30 days)")

@@ -131,7 +131,7 @@ def test_what_the_mirror_does_not_hold_is_said(relay, rehearsed, capsys):
     assert "1 x can't be rehearsed: the reaction asks for crm.status.list" in out
     assert "1 x can't be rehearsed: the reaction asks for another system than the portal" in out
     assert "1 x KeyError: 'title'" in out
-    assert "would write 1 times for 1 of 4 changes" in out
+    assert "would write 1 time for 1 of 4 changes" in out
 
 
 def test_only_what_the_filter_lets_through_is_rehearsed(relay, rehearsed):
