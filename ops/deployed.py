@@ -110,6 +110,10 @@ def find_stack(name: str) -> Deployed:
         ) from None
     if not stack.outputs:
         raise SystemExit(f"stack {name} is not deployed whole; `make deploy` says why")
+    local = _make_run()
+    if (local.get("endpoint"), local.get("stack")) == (os.environ.get("AWS_ENDPOINT_URL"), name):
+        # The embedded AWS puts a host into the output that no resolver knows.
+        stack.outputs["HookUrl"] = local["hook_url"]
     return stack
 
 
@@ -124,12 +128,13 @@ def _choose_local_aws() -> None:
     # The variable is asked first: a session takes longer to make than a request.
     if os.environ.get("AWS_DEFAULT_REGION") or boto3.session.Session().region_name:
         return
+    if not (address := _make_run()):
+        return
     try:
-        address = json.loads(LOCAL.read_text("utf-8"))
         host = urlsplit(address["endpoint"])
         with socket.create_connection((host.hostname, host.port), timeout=5):
             pass
-    except (OSError, ValueError):
+    except OSError:
         return  # nothing runs: botocore says that the region is missing
     os.environ |= {
         "AWS_ENDPOINT_URL": address["endpoint"],
@@ -141,6 +146,15 @@ def _choose_local_aws() -> None:
         f"no region is set: this is the stack of `make run` at {address['endpoint']}",
         file=sys.stderr,
     )
+
+
+def _make_run() -> dict[str, str]:
+    """Return what a `make run` has written of its stack; nothing where there is no such file."""
+    try:
+        written: dict[str, str] = json.loads(LOCAL.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return written
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """ops.deployed: a stack is read, or the command exits with a remedy."""
 
+import json
 import os
 from contextlib import nullcontext
 
@@ -105,7 +106,8 @@ def local_stack(monkeypatch, tmp_path):
         monkeypatch.setenv(name, "")  # restored after the test, whatever it sets
         monkeypatch.delenv(name)
     file = tmp_path / "stack.json"
-    file.write_text('{"endpoint": "http://127.0.0.1:4566", "region": "eu-central-1"}')
+    made = {"endpoint": "http://127.0.0.1:4566", "region": "eu-central-1", "stack": "relay"}
+    file.write_text(json.dumps(made | {"hook_url": "http://127.0.0.1:4566/bitrix24"}))
     monkeypatch.setattr(deployed, "LOCAL", file)
 
     def connect(address, **_):
@@ -125,6 +127,20 @@ def test_without_a_region_the_stack_of_make_run_is_meant(cloudformation, local_s
     find_stack("relay")
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     assert "this is the stack of `make run`" in capsys.readouterr().err
+
+
+def test_the_address_of_make_run_is_one_that_answers(cloudformation, local_stack, monkeypatch):
+    """The embedded AWS names a host that no resolver knows; another stack keeps its own address."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    cloudformation(Outputs=[{"OutputKey": "HookUrl", "OutputValue": "http://x"}])
+    for endpoint, name, hook in (
+        ("http://127.0.0.1:4566", "relay", "http://127.0.0.1:4566/bitrix24"),
+        ("http://127.0.0.1:4566", "other", "http://x"),
+        ("http://another", "relay", "http://x"),
+    ):
+        assert local_stack.runs
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert find_stack(name).outputs["HookUrl"] == hook
 
 
 def test_a_stack_of_make_run_that_was_killed_is_not_meant(cloudformation, local_stack):
