@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 
 from relay.change import is_volatile
 from relay.history import FORGOTTEN, PastChange, state_before
-from relay.tracking.clock_change import moved_form
+from relay.tracking.clock_change import Shift, moved_form
 from relay.tracking.projection import FORMAT, Form
 from relay.tracking.remember import checksum
 from relay.tracking.row import UNREADABLE, Key, Row
 
 JUST_NOW_SECONDS = 60  # announce is seconds behind the mirror
-# None first, then daylight saving time.
-CLOCK_CHANGES = (timedelta(0), timedelta(hours=1), timedelta(hours=-1))
+# None first, then daylight saving time of the portal's server, of the webhook's user, of both.
+HOURS = (timedelta(), timedelta(hours=1), timedelta(hours=-1))
+SHIFTS = [Shift(days, times) for times in HOURS for days in HOURS]
 
 
 class GapError(Exception):
@@ -96,12 +97,12 @@ class Timeline:
     ) -> Form | None:
         """Return the state after a change; raises GapError where it does not fit its checksum.
 
-        The portal's clock may have changed since, which moves days and times without a change.
+        Clocks may have changed since, which moves days and times without a change.
         """
         if not past.state or not past.format == FORMAT == self.row.format:
             return state
-        for change in CLOCK_CHANGES:
-            earlier = moved_form(self.key.entity, state or {}, change) if change else state
+        for shift in SHIFTS:
+            earlier = moved_form(state or {}, shift) if any(shift) else state
             if checksum(earlier or {}) in {past.state, ""}:
                 return earlier
         until = newer.at if newer else self.row.read_at

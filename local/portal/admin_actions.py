@@ -6,7 +6,7 @@ from typing import Any
 
 from local.portal.call import ELSEWHERE, METHODS
 from local.portal.clock import Clock
-from local.portal.daylight import change_clocks
+from local.portal.daylight import change_clocks, change_users_clocks
 from local.portal.faults import ERRORS, TRANSPORT, add_fault
 from local.portal.php import int_or_none
 from local.portal.portal import Denial, Portal
@@ -77,11 +77,12 @@ def settings(portal: Portal, given: Row) -> Any:
 
 @action("POST", "clock")
 def clock(portal: Portal, given: Row) -> Any:
-    """Put the portal's clock wrong, into another zone, an hour forward or back; let time pass."""
+    """Put the portal's clock wrong, into another zone; change it or the users'; let time pass."""
     if "offset_hours" in given:
         skew, portal.clock = portal.clock.skew_seconds, Clock(float(given["offset_hours"]))
         portal.clock.skew_seconds = skew
     change_clocks(portal, float(given.get("daylight_hours", 0)))
+    change_users_clocks(portal, float(given.get("users_daylight_hours", 0)))
     portal.clock.skew_seconds = float(given.get("skew_seconds", portal.clock.skew_seconds))
     pass_time(portal, float(given.get("pass_seconds", 0)))
     return {"now": portal.clock.stamp()}

@@ -22,6 +22,7 @@ class Kind(NamedTuple):
     has_own_methods: bool = False  # `crm.<name>.add` and the like, beside `crm.item.*`
     key_fields: tuple[str, ...] = ()  # of a key by which a create is found; empty: none can hold it
     updated_field: str = "updatedTime"  # holds the time of the last change
+    created_field: str = "createdTime"
 
 
 def _with_own_methods(number: int, name: str, owner_code: str = "") -> Kind:
@@ -54,12 +55,22 @@ KINDS = {
             "/company/personal/user/0/tasks/task/view/{}/",
             key_fields=("xmlId",),
             updated_field="changedDate",
+            created_field="createdDate",
         ),
     )
 }
 # Mirrored only where the setting `PARTS` asks for them.
 ACTIVITY = "activity"
-OPTIONAL_KINDS = {ACTIVITY: Kind(ACTIVITY, None, "ONCRMACTIVITY", "", updated_field="lastUpdated")}
+OPTIONAL_KINDS = {
+    ACTIVITY: Kind(
+        ACTIVITY,
+        None,
+        "ONCRMACTIVITY",
+        "",
+        updated_field="lastUpdated",
+        created_field="created",
+    )
+}
 _NAMES = {kind.entity_type_id: kind.name for kind in KINDS.values()}
 
 

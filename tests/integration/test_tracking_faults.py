@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from local.portal.daylight import change_clocks
+from local.portal.daylight import change_clocks, change_users_clocks
 from local.portal.faults import make_fault
 from local.portal.server import PortalServer
 from relay.portal import Portal, Webhook
@@ -130,14 +130,15 @@ def test_a_command_that_fails_once_costs_no_item(tracked, server):
     assert tracked.queues.bodies("dead") == []
 
 
+@pytest.mark.parametrize("change", [change_clocks, change_users_clocks])
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_portal_whose_clocks_change_announces_nothing(tracked, server, hours):
-    """Days of all deals move by an hour twice a year, and nobody edited one."""
+def test_a_portal_whose_clocks_change_announces_nothing(tracked, server, change, hours):
+    """Days or times of all deals move by an hour twice a year, and nobody edited one."""
     tracked.sweep()
-    change_clocks(server.portal, hours)
+    change(server.portal, hours)
     tracked.sweep()
     for one in tracked.ids:
         tracked.event(one)
     announced = tracked.settle()
-    change_clocks(server.portal, -hours)
+    change(server.portal, -hours)
     assert announced == []

@@ -1,55 +1,90 @@
-"""Values that move with the portal's clock, where its server has daylight saving time. Pure.
+"""Values that move when a clock changes for daylight saving time, and nobody edits them. Pure.
 
-The portal spells a day with the offset of the present, whichever day it is
-(`CRestUtil::ConvertDate`), and so each time of a task (`formatDateFieldsForOutput` of its
-controller). When its clock changes they move in all items at once, and nobody edited one:
+Two clocks count, the one of the portal's server and the one of the webhook's user:
 
-| value | is answered as | moves by |
-|---|---|---|
-| a day of an item | the portal's midnight plus its present offset | the change of the offset |
-| a time of a task | the stored time minus the present offset | as much, the other way |
+  a day of an item   the server's midnight plus its present offset (`CRestUtil::ConvertDate`):
+                     moves as the server's offset, which each row has
+  a time of an item  as it is stored, plus the user's offset then, minus his present one
+                     (`DateTime::toUserTime` since main 26.0.0, `CRestUtil::ConvertDateTime`)
+  a time of a task   as it is stored, minus the present offset of both
+                     (`formatDateFieldsForOutput`)
+
+All times of an item move alike. How far, its time of creation tells: in truth it never changes.
 """
 
 import re
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from relay.kinds import TASK
+from relay.kinds import kind_of
 from relay.portal.api import Result
 from relay.tracking.projection import Form
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")  # as the projection spells it
+_STAYED = timedelta()
 _MOST = timedelta(hours=2)  # that clocks change by
 _DAY = timedelta(days=1)
 
 
-def moved_with_clock(entity: str, before: Result, after: Result, change: timedelta) -> bool:
-    """Say whether a field only followed a `change` of the offset of the portal's clock."""
-    return bool(change) and abs(change) <= _MOST and moved(entity, before, change) == after
+class Shift(NamedTuple):
+    """How far days and times of an item moved without an edit."""
+
+    days: timedelta = _STAYED
+    times: timedelta = _STAYED
 
 
-def moved_form(entity: str, form: Form, change: timedelta) -> Form:
-    """Return an item's fields as the portal answers them after its clock has changed."""
-    return {name: moved(entity, value, change) for name, value in form.items()}
+def shift_between(entity: str, before: Form, after: Form, clock: timedelta) -> Shift:
+    """Return how far values moved between two readings; `clock`: by which the server's moved."""
+    kind = kind_of(entity)
+    one, other = (_time(form.get(kind.created_field)) for form in (before, after))
+    times = other - one if one and other else _STAYED
+    return Shift(
+        clock if abs(clock) <= _MOST and kind.entity_type_id else _STAYED,
+        times if abs(times) <= _MOST else _STAYED,
+    )
 
 
-def moved(entity: str, value: Result, change: timedelta) -> Result:
-    """Return a value as the portal answers it after its clock has changed."""
+def has_only_moved(before: Result, after: Result, shift: Shift) -> bool:
+    """Say whether a value differs by a shift alone."""
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(
+            one == other or has_only_moved(one, other, shift)
+            for one, other in zip(before, after, strict=True)
+        )
+    one, other = _time(before), _time(after)
+    if one is None or other is None:
+        return False
+    return other - one == shift.times or (_is_day(one, shift) and other - one == shift.days)
+
+
+def moved_form(form: Form, shift: Shift) -> Form:
+    """Return an item's fields as the portal answers them after a shift."""
+    return {name: _moved(value, shift) for name, value in form.items()}
+
+
+def _moved(value: Result, shift: Shift) -> Result:
     if isinstance(value, list):
-        return [moved(entity, one, change) for one in value]
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return [_moved(one, shift) for one in value]
+    time = _time(value)
+    if time is None:
         return value
     try:
-        time = datetime.fromisoformat(value)
-        if entity == TASK:
-            time -= change
-        elif _is_day(time, abs(change)):
-            time += change
-    except (ValueError, OverflowError):
+        time += shift.days if _is_day(time, shift) else shift.times
+    except OverflowError:
         return value
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.isoformat().replace("+00:00", "Z")
 
 
-def _is_day(time: datetime, change: timedelta) -> bool:
+def _time(value: Result) -> datetime | None:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _is_day(time: datetime, shift: Shift) -> bool:
     """Say whether a time may be a day: it is answered as midnight UTC, or as far from it."""
     since = timedelta(hours=time.hour, minutes=time.minute, seconds=time.second)
-    return since in {timedelta(), change, _DAY - change}
+    return since in {_STAYED, abs(shift.days), _DAY - abs(shift.days)}

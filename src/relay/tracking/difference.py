@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from relay.change import Change, is_volatile
 from relay.kinds import kind_of
 from relay.product_rows import PRODUCT_ROWS, same_rows
-from relay.tracking.clock_change import moved_with_clock
+from relay.tracking.clock_change import has_only_moved, shift_between
 from relay.tracking.parts import PART_OF_FIELD, STEPS
 from relay.tracking.portal_fields import is_the_portals
 from relay.tracking.projection import DIGEST, Form, canonical_json, digest, is_digest, upgrade
@@ -45,8 +45,9 @@ def change_of(old: Row | None, new: Row) -> Change | None:
         if names_differ:
             changed = [n for n in changed if not is_the_portals(n, before, after, old, new)]
         changed = [name for name in changed if _is_in_both(name, old, new)]
-        if old.zone is not None and new.zone not in {None, old.zone}:
-            changed = [name for name in changed if not _has_moved(name, before, after, old, new)]
+        shift = shift_between(new.key.entity, before, after, _clock_change(old, new))
+        if any(shift):
+            changed = [n for n in changed if not has_only_moved(before.get(n), after.get(n), shift)]
         if changed or new.steps:
             after |= {name: None for name in changed if name not in after}
             return _change(old, new, "updated", {n: before.get(n) for n in changed}, after, changed)
@@ -84,10 +85,10 @@ def _is_in_both(name: str, old: Row, new: Row) -> bool:
     return part is None or (part in old.parts and part in new.parts)
 
 
-def _has_moved(name: str, before: Form, after: Form, old: Row, new: Row) -> bool:
-    """Say whether a field only moved with the portal's clock."""
-    change = timedelta(seconds=(new.zone or 0) - (old.zone or 0))
-    return moved_with_clock(new.key.entity, before.get(name), after.get(name), change)
+def _clock_change(old: Row, new: Row) -> timedelta:
+    """Return by how much the offset of the portal's server changed; nothing where it is unknown."""
+    is_known = old.zone is not None and new.zone is not None
+    return timedelta(seconds=(new.zone or 0) - (old.zone or 0)) if is_known else timedelta()
 
 
 def _change(  # noqa: PLR0913, PLR0917  two versions, and what was made of them

@@ -2,18 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from relay.kinds import ACTIVITY, TASK
+from relay.kinds import kind_of
 from relay.portal.api import Result
 from relay.tracking.projection import Form
 from relay.tracking.row import Row
 
-_CREATED = {TASK: "createdDate", ACTIVITY: "created"}
 _CLOCKS = timedelta(hours=1)  # that the portal's clock may be ahead of ours
 
 
 def is_another_item(before: Form, after: Form, old: Row, new: Row) -> bool:
     """Say whether an item was created after another with its id was read."""
-    name = _CREATED.get(new.key.entity, "createdTime")
+    name = kind_of(new.key.entity).created_field
     created = _time(after.get(name))
     # A server whose zone changes tells all times otherwise.
     if created is None or before.get(name) in {None, after[name]} or old.zone != new.zone:

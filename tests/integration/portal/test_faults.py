@@ -1,6 +1,7 @@
 """Faults on demand: errors of the table, broken answers, before or after execution."""
 
 import socket
+from datetime import datetime, timedelta
 
 import pytest
 import requests
@@ -141,6 +142,12 @@ def test_an_hour_forward_moves_days_and_times_of_tasks(admin, http):
     assert (after[0], after[2]) == ("2026-01-15T04:00:00+03:00", "2026-01-15T10:00:00+04:00")
     assert after[1] == before[1]
     assert answered() == before
+    admin("POST", "clock", users_daylight_hours=1)
+    after = answered()
+    admin("POST", "clock", users_daylight_hours=-1)
+    assert (after[0], after[2]) == (before[0], "2026-01-15T09:00:00+03:00")
+    an_hour = datetime.fromisoformat(before[1]) - datetime.fromisoformat(after[1])
+    assert an_hour == timedelta(hours=1)
 
 
 def test_the_admin_api_is_for_this_machine_only(server):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from relay.tracking.clock_change import moved, moved_form, moved_with_clock
+from relay.tracking.clock_change import Shift, has_only_moved, moved_form, shift_between
 from relay.tracking.row import Key
 from tests.pasts import past_of
 from tests.tracking_aws import OLD
@@ -109,28 +109,100 @@ def test_the_past_reaches_behind_a_change_of_the_clock(relay):
     assert days == ["2026-01-15T00:00:00Z", "2026-01-15T01:00:00Z"]
 
 
+def users_clock(relay, hours):
+    """Change the clock of the webhook's user alone: all times of all kinds move as one."""
+    for kind in relay.portal.items.values():
+        for item in kind.values():
+            for name, value in item.items():
+                if name in TIMES:
+                    time = datetime.fromisoformat(value) + hours * HOUR
+                    item[name] = time.isoformat()
+
+
+TIMES = {"createdTime", "UF_CRM_CALL", "createdDate", "deadline"}
+
+
+@pytest.mark.parametrize("hours", [1, -1, 2])
+def test_times_that_move_with_the_clock_of_the_webhooks_user_are_no_change(relay, hours):
+    """Since main 26.0.0 all times move where the user has a zone of his own; nobody edited them."""
+    in_summer(relay)
+    relay.portal.items[DEAL_TYPE][1]["createdTime"] = "2026-01-15T10:00:00+01:00"
+    read_all(relay)
+    users_clock(relay, hours)
+    assert read_all(relay) == {}
+    users_clock(relay, -hours)
+    relay.portal.items[DEAL_TYPE][1]["UF_CRM_CALL"] = "2026-01-15T18:31:00+01:00"
+    relay.portal.items[TASK_TYPE][5]["title"] = "b"
+    assert read_all(relay) == {"deal/1": ["UF_CRM_CALL"], "task/5": ["title"]}
+
+
+def test_the_past_reaches_behind_a_change_of_the_users_clock(relay):
+    """States before it are shown with the times that they had; days stay."""
+    in_summer(relay)
+    relay.portal.items[DEAL_TYPE][1] |= {
+        "createdTime": "2026-01-15T10:00:00+01:00",
+        "closedate": "2026-07-15T02:00:00+02:00",
+        "UF_CRM_DAYS": ["2026-07-01T02:00:00+02:00"],
+        "title": "b",
+    }
+    read_all(relay)
+    users_clock(relay, 1)
+    relay.portal.items[DEAL_TYPE][1]["title"] = "c"
+    read_all(relay)
+    steps = [step.after for step in past_of(relay).timeline(DEAL).steps()]
+    assert [(one["title"], one["UF_CRM_CALL"], one["closedate"]) for one in steps] == [
+        ("c", "2026-01-15T18:30:00Z", "2026-07-15T00:00:00Z"),
+        ("b", "2026-01-15T17:30:00Z", "2026-07-15T00:00:00Z"),
+    ]
+
+
 @pytest.mark.parametrize("change", [timedelta(0), 3 * HOUR, -3 * HOUR])
 def test_only_a_change_of_a_clock_counts(change):
-    """No change of the offset, or one that no clock makes, moves nothing."""
-    day, other = "2026-01-15T00:00:00Z", moved("deal", "2026-01-15T00:00:00Z", change)
-    assert not moved_with_clock("deal", day, other, change)
+    """An offset, or a time of creation, that moves by more than clocks do moves nothing."""
+    before, after = ({"createdTime": moved(change * n)} for n in (0, 1))
+    assert not any(shift_between("deal", before, after, change))
+
+
+def moved(change):
+    """Return a day that moved."""
+    time = datetime(2026, 1, 15, tzinfo=UTC) + change
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def test_what_is_no_time_stays():
     """Other texts, numbers and times that can't be moved are left as they are."""
     form = {"a": "2026-13-15T00:00:00Z", "b": 1, "c": "x", "d": "0001-01-01T00:00:00Z"}
     form |= {"e": "2026-01-15", "f": "20260115T000000Z"}  # texts of somebody's
-    assert moved_form("task", form, HOUR) == form
+    assert moved_form(form, Shift(-HOUR, -HOUR)) == form
+    assert not has_only_moved("x", "y", Shift(HOUR, HOUR))
 
 
 @pytest.mark.parametrize("change", [timedelta(minutes=30), HOUR, 2 * HOUR])
 def test_clocks_change_by_up_to_two_hours(change):
     """The clock of Lord Howe changes by half an hour, that of Troll by two."""
-    day, later = "2026-01-15T00:00:00Z", (datetime(2026, 1, 15, tzinfo=UTC) + change).isoformat()
-    assert moved_with_clock("deal", day, later.replace("+00:00", "Z"), change)
+    created = ({"createdTime": moved(change * n)} for n in (0, 1))
+    shift = shift_between("deal", *created, change)
+    assert shift == Shift(change, change)
+    assert has_only_moved(moved(timedelta(0)), moved(change), shift)
+
+
+def test_lists_move_as_their_values_do():
+    """A value that stayed is one that moved too; one more or less is an edit."""
+    shift = Shift(times=HOUR)
+    one, other = "2026-01-15T10:00:00Z", "2026-01-15T11:00:00Z"
+    assert has_only_moved([one, "x"], [other, "x"], shift)
+    assert not has_only_moved([one], [other, other], shift)
+    assert not has_only_moved([one], other, shift)
+
+
+def test_a_time_stays_where_the_clock_of_the_server_alone_changes():
+    """Only a day moves with it: a time that is an hour later was edited."""
+    shift = Shift(days=HOUR)
+    assert has_only_moved("2026-01-15T00:00:00Z", "2026-01-15T01:00:00Z", shift)
+    assert not has_only_moved("2026-01-15T10:00:00Z", "2026-01-15T11:00:00Z", shift)
 
 
 def test_a_day_east_of_greenwich_is_answered_before_midnight():
     """A day that the change of the clock brings back to midnight UTC is a day too."""
-    assert moved("deal", "2026-01-14T23:00:00Z", HOUR) == "2026-01-15T00:00:00Z"
-    assert moved("deal", "2026-01-14T22:00:00Z", HOUR) == "2026-01-14T22:00:00Z"
+    form = {"a": "2026-01-14T23:00:00Z", "b": "2026-01-14T22:00:00Z"}
+    assert moved_form(form, Shift(days=HOUR)) == form | {"a": "2026-01-15T00:00:00Z"}
