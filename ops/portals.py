@@ -14,6 +14,7 @@ from relay.errors import ConfigurationError, RelayError
 from relay.portal import Portal, Webhook
 from relay.portal.shared_slots import SharedSlots
 from relay.portal.slots import Pace
+from relay.reaction.acting_user import acting_user
 from relay.reaction.checkpoint import Write, digest_of
 from relay.reaction.write_notes import Author, Ledger, WriteNotes
 from relay.state_batch import StateBatch
@@ -60,12 +61,12 @@ class Writer:
         """Note calls in the ledger, then send them together; return the result or error of each."""
         batch = StateBatch(self._requests)
         ledger = Ledger(batch, by, Counter())
-        token, user_id = uuid4().hex, self._portal.webhook.user_id
+        token, user = uuid4().hex, acting_user(self._portal.webhook)
         tries = [
             (
                 WriteNotes(
                     ledger,
-                    Author(self._name, one.record_id, f"{token}.{at}", user_id),
+                    Author(self._name, one.record_id, f"{token}.{at}", user),
                     lambda *_, **__: None,
                 ),
                 Write(one.method, 0, digest_of(one.params), time.time()),
@@ -89,6 +90,7 @@ class Writer:
         except RelayError as trouble:
             await notes.failed(write, trouble)
             return trouble
+        await notes.author.user.check(self._portal, call, result)
         await notes.after(write, call, result)
         return result
 

@@ -33,6 +33,8 @@ def try_webhook(url: str, scopes: tuple[str, ...], *, allow_http: bool) -> Tried
         profile, granted = await asyncio.gather(portal.call("profile"), portal.call("scope"))
         name = " ".join(filter(None, [profile.get("NAME"), profile.get("LAST_NAME")]))
         user = name or f"user {profile['ID']}"
+        if str(profile["ID"]) != str(webhook.user_id):  # its owner was dismissed
+            user += f", user {profile['ID']} in place of user {webhook.user_id}"
         missing = sorted(set(scopes) - set(granted))
         admin, plan = profile.get("ADMIN") is True, await _plan(portal)
         return TriedWebhook(webhook.host, user, missing, admin, plan)

@@ -9,11 +9,13 @@ from botocore.exceptions import ClientError
 
 from relay.errors import TransientError
 from relay.portal.fake import FakePortal
+from relay.reaction.acting_user import ActingUser
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.lease import Lease
 from relay.reaction.lookup import Lookup
 from relay.reaction.portal import OncePortal
 from relay.reaction.run import Operator, Run
+from relay.reaction.write_notes import Author
 from relay.state_batch import StateBatch
 from relay.state_requests import StateRequests
 from tests.dynamo import Dynamo
@@ -31,6 +33,8 @@ def batch_of(table):
 
 class NoNotes:
     """Notes nothing in the ledger."""
+
+    author = Author("main", "main.deal.5.b.7", "t", ActingUser(1))
 
     async def before(self, *_):
         """Note nothing."""

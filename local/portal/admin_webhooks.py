@@ -47,6 +47,24 @@ def reissue(portal: Portal, given: Row) -> Any:
     return new.to_dict()
 
 
+@action("POST", "users/dismiss")
+def dismiss(portal: Portal, given: Row) -> Any:
+    """Dismiss a user (id); with `hand_over` a system user like him gets his incoming webhooks.
+
+    Their addresses stay (`moveWebhookAction` in the core's intranet module).
+    """
+    user, successor = int(given["id"]), 0
+    person = portal.users[user]
+    if given.get("hand_over"):
+        copied = {name: person[name] for name in ("admin", "departments")}
+        successor = portal.add_user(person["name"], person["lastName"], **copied)
+        for webhook in portal.incoming.values():
+            if webhook.user == user:
+                webhook.user, webhook.made_by = successor, webhook.made_by or user
+    person["active"] = False
+    return {"id": user, "successor": successor}
+
+
 @action("PATCH", "incoming")
 def change_incoming(portal: Portal, given: Row) -> Any:
     """Change scopes or expiry; the secret stays."""

@@ -138,7 +138,7 @@ async def _batch(portal: Portal, webhook: IncomingWebhook, params: Any, record: 
 def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
     """Find the webhook of the address; the pair is the credential."""
     webhook = portal.incoming.get(secret)
-    if webhook is None or str(webhook.user) != user.lstrip("0"):
+    if webhook is None or str(webhook.made_by or webhook.user) != user.lstrip("0"):
         kind = "no_auth" if portal.settings.auth_error == "NO_AUTH_FOUND" else "invalid_credentials"
         raise refuse(kind)
     if webhook.expires is not None and portal.clock.now() >= webhook.expires:
@@ -146,7 +146,7 @@ def authorize(portal: Portal, user: str, secret: str) -> IncomingWebhook:
         raise refuse(kinds.get(portal.settings.expired_error, "expired"))
     owner = portal.users.get(webhook.user)
     if owner is None or not owner["active"]:
-        raise refuse("invalid_credentials")
+        raise refuse("dismissed")
     return webhook
 
 

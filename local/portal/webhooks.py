@@ -31,10 +31,11 @@ class IncomingWebhook:
     scopes: set[str] = field(default_factory=lambda: set(SCOPES))
     title: str = ""
     expires: float | None = None
+    made_by: int = 0  # whose number the address has, once it was handed over; 0: its user's
 
     def path(self) -> str:
         """The part of the address that is the credential."""
-        return f"/rest/{self.user}/{self.secret}/"
+        return f"/rest/{self.made_by or self.user}/{self.secret}/"
 
     def may(self, scope: str) -> bool:
         """Whether a method of this scope may be called; `user|user_brief`: any of them."""

@@ -105,6 +105,14 @@ def created_id(result: object) -> str | None:
     return text if text.isdecimal() else None
 
 
+def saved_by(result: object) -> str:
+    """Return the id of who saved the item in a result; empty where it names nobody."""
+    item = result.get("item", result.get("task")) if is_map(result) else None
+    if not is_map(item):
+        return ""
+    return str(item.get("updatedBy") or item.get("changedBy") or "")
+
+
 def is_map(value: object) -> TypeIs[Mapping[str, object]]:
     """Return whether a value of JSON is an object."""
     return isinstance(value, Mapping)

@@ -13,6 +13,7 @@ from aws_lambda_powertools.logging import Logger
 from relay.change import Change
 from relay.errors import RelayError
 from relay.portal import Portal
+from relay.reaction.acting_user import acting_user
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
 from relay.reaction.lease import Lease
@@ -89,8 +90,8 @@ class BatchStore:
 
     def portal_of(self, one: RunningRecord, run: Run, portal: Portal) -> OncePortal:
         """Return the portal that a record's reaction gets."""
-        name, user_id = one.record.payload.portal, portal.webhook.user_id
-        author = Author(name, one.record.id, run.lease.token, user_id)
+        name, user = one.record.payload.portal, acting_user(portal.webhook)
+        author = Author(name, one.record.id, run.lease.token, user)
         notes = WriteNotes(self._ledger, author, run.log, one.newest)
         lookup = self._lookups.setdefault(portal, Lookup(portal))
         return OncePortal(portal, run, lookup, notes)

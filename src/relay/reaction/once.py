@@ -175,6 +175,7 @@ class OnceWriter:
         write, result = attempt.write, reduced(call, answered)
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)
+        await self._notes.author.user.check(self._portal, call, answered)
         await self._held(self._notes.after(write, call, answered))
         return result
 

@@ -38,6 +38,7 @@ from relay.echo.ledger import (
 from relay.echo.note_text import NoteText
 from relay.echo.row_writes import written_rows
 from relay.errors import ConditionFailedError, LoopError
+from relay.reaction.acting_user import ActingUser
 from relay.reaction.checkpoint import Write
 from relay.reaction.newest import Newest
 from relay.reaction.run import Log
@@ -97,12 +98,12 @@ class Ledger:
 
 
 class Author(NamedTuple):
-    """Who writes: `token` is the run's own, `user_id` the webhook's user."""
+    """Who writes: `token` is the run's own, `user` the webhook's."""
 
     portal: str
     record_id: str
     token: str
-    user_id: int
+    user: ActingUser
 
 
 @dataclass(slots=True)
@@ -115,23 +116,26 @@ class WriteNotes:
     own: Newest | None = None  # of a change's item: counts the item's first writes of an hour
     _counted: Counter[Write] = field(default_factory=Counter)  # there
     _noted: defaultdict[Write, list[Note]] = field(default_factory=lambda: defaultdict(list))
+    _noted_as: dict[Write, int] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
 
     async def before(self, write: Write, call: Call) -> None:
         """Note what a call that is to be sent sets; raises LoopError, StateError."""
         jobs: list[Awaitable[None]] = []
         now, author, by = time.time(), self.author, self.ledger.reaction
+        user_id = self._noted_as[write] = author.user.id
         for at, command in enumerate(call.writes()):
             if written := written_item(*command):
                 jobs.append(self._add(write, written, str(at), now))
             if (created := created_item(*command)) and created.stamp:
-                row = stamped(author.portal, created, author.user_id, now, by=by)
+                row = stamped(author.portal, created, user_id, now, by=by)
                 jobs.append(self.ledger.put(row))
         await asyncio.gather(*jobs)
 
     async def failed(self, write: Write, error: BaseException) -> None:
         """Take back the notes of a write if it was not sent."""
         # A table that does not answer changes nothing: the next try has the same write ids.
+        self._noted_as.pop(write, None)
         notes, counted = self._noted.pop(write, []), self._counted.pop(write, 0)
         if was_not_sent(error):
             if self.own:
@@ -143,6 +147,9 @@ class WriteNotes:
         counted = self._counted.pop(write, 0)
         jobs: list[Awaitable[None]] = []
         now, portal, by = time.time(), self.author.portal, self.ledger.reaction
+        user_id = self.author.user.id
+        if self._noted_as.pop(write, user_id) != user_id:  # the answer showed who writes
+            jobs.append(self.before(write, call))
         for at, done in enumerate(call.finished(result)):
             written = written_item(done.method, done.resolved)
             if written and written.deleted:
@@ -172,7 +179,7 @@ class WriteNotes:
         return self.own if self.own and self.own.key == row_key else None
 
     async def _add(self, write: Write, written: WrittenItem, which: str, now: float) -> None:
-        text = NoteText.of(written, self.author.user_id, now).to_json()
+        text = NoteText.of(written, self.author.user.id, now).to_json()
         own = self._own(written)
         if own and not text and own.count(now):
             self._counted[write] += 1

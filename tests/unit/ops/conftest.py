@@ -6,7 +6,7 @@ from ops import webhook
 from relay.portal.fake import FakePortal
 
 SCOPES = ["crm", "im", "task", "user_brief"]
-ADMIN = {"ID": "7", "NAME": "Robot", "ADMIN": True}
+ADMIN = {"ID": "1", "NAME": "Robot", "ADMIN": True}
 
 
 class Portals:

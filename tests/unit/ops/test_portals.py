@@ -47,7 +47,7 @@ UPDATE = {"entityTypeId": 2, "id": 5, "fields": {"title": "a"}}
 def portal():
     """Return a portal that takes updates."""
     fake = FakePortal({"crm.item.update": {"item": {"id": 5}}})
-    fake.webhook = SimpleNamespace(user_id=7)
+    fake.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=7)
     return fake
 
 

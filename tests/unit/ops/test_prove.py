@@ -28,7 +28,7 @@ class World:
 
     def __init__(self):
         self.portal = FakePortal({"crm.item.add": CONTACT, "crm.item.delete": []})
-        self.portal.webhook = SimpleNamespace(user_id=1)
+        self.portal.webhook = SimpleNamespace(host="main.bitrix24.com", user_id=1)
         self.table, self.lines, self.via = Dynamo(), [], {}
         self.table.get_item = self.row
         self.now = 1000.0

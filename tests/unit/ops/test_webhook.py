@@ -40,6 +40,7 @@ def portal(monkeypatch):
         ({"ID": "7", "NAME": "Ada", "LAST_NAME": None, "ADMIN": False}, "Ada", False),
         ({"ID": "7"}, "user 7", False),
         ({"ID": "7", "ADMIN": "true"}, "user 7", False),
+        ({"ID": "55", "NAME": "Ada"}, "Ada, user 55 in place of user 7", False),
     ],
 )
 def test_a_webhook_that_works_names_its_user(portal, profile, user, admin):

@@ -15,6 +15,7 @@ from relay.echo.row_writes import written_rows
 from relay.errors import LoopError
 from relay.portal import Portal
 from relay.reaction import reaction
+from relay.reaction.acting_user import ActingUser
 from relay.reaction.checkpoint import Write
 from relay.reaction.newest import Newest
 from relay.reaction.write_notes import Author, Ledger, WriteNotes
@@ -39,7 +40,9 @@ class Run:
         self.numbers = count()
         self.write = Write("", 0, "digest", 0.0)
         ledger = Ledger(batch_of(self.table), reaction, self.counts)
-        self.notes = WriteNotes(ledger, Author("main", "main.deal.5.b.2", "t", USER_ID), self.log)
+        self.notes = WriteNotes(
+            ledger, Author("main", "main.deal.5.b.2", "t", ActingUser(USER_ID)), self.log
+        )
 
     def log(self, message, **fields):
         """Keep a log line."""
