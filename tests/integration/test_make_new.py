@@ -26,6 +26,8 @@ MADE = [
     ("made_on_process_9", "dynamic_128.added", "", ""),
     ("made_by_robot", "robot.made_by_robot", "", ""),
     ("made_on_comment", "ONCRMTIMELINECOMMENTADD", "", ""),
+    ("made_on_item", "ONCRMDYNAMICITEMADD_128", "", ""),
+    ("made_of_an_amount", "deal", "opportunity", "100.50"),
     ("made_by_moves", "deal", "passed", "WON,C3:WON"),
     ("made_by_any_move", "lead.updated", "passed", ""),
 ]

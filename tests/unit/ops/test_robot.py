@@ -49,26 +49,26 @@ def stored(store):
 
 def test_a_robot_gets_an_address_a_secret_and_a_reaction(store, root, capsys):
     """What is printed can be pasted: route, portal, the stored secret, name, a placeholder."""
-    command("send_contract")
+    command("made_contract")
     printed = capsys.readouterr().out
     (secret,) = stored(store)
     assert re.fullmatch("[0-9a-f]{48}", secret)
-    route = ROUTE.format(portal="main", secret=secret, name="send_contract")
+    route = ROUTE.format(portal="main", secret=secret, name="made_contract")
     assert f"{HOOK.removesuffix('/bitrix24')}{route}?value={{=Document:OPPORTUNITY}}\n" in printed
     assert "{=Document:OPPORTUNITY}  Amount" in printed
     assert "{{=urlencode({=Document:TITLE})}}" in printed
     assert "`&`" in printed
-    entry = read_template(root / "template.yaml")["Mappings"]["Reaction"]["SendContract"]
-    sample = json.loads(files(root, "send_contract")["sample"].read_text("utf-8"))
+    entry = read_template(root / "template.yaml")["Mappings"]["Reaction"]["MadeContract"]
+    sample = json.loads(files(root, "made_contract")["sample"].read_text("utf-8"))
     assert passes(json.loads(entry["Filter"]), json.loads(sample["Records"][0]["body"]))
 
 
 def test_a_second_robot_shares_the_secret_and_makes_no_second_reaction(store, root, capsys):
     """However many robots a portal has, older addresses stay accepted."""
-    command("send_contract")
+    command("made_contract")
     first = stored(store)
     template = (root / "template.yaml").read_text("utf-8")
-    command("send_contract")
+    command("made_contract")
     command("start_from_robot")
     assert stored(store) == first
     assert (root / "template.yaml").read_text("utf-8") == template
