@@ -162,7 +162,7 @@ def _row(hint: Hint, base: RowHead, view: PortalView, part: PartView, rules: Rul
         seq=base.seq + 1,
         born=base.born or new_birth(),
         kind=kind,
-        open=(base.open or first_sight) and kind != TOMBSTONE and not added_now,
+        open=(base.open or first_sight) and kind != TOMBSTONE,
         added_now=added_now,
         first_sight=first_sight,
         text=text,

@@ -114,6 +114,27 @@ def test_a_hint_of_the_first_filling_that_comes_late_is_quiet(relay):
     assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.updated"]
 
 
+def test_an_item_is_added_once_however_often_its_event_comes(relay):
+    """The first filling found an item before its ADD event, which comes twice."""
+    relay.portal.put(2, 1, title="a", updatedTime=OLD)
+    relay.baseline()
+    for _ in range(2):
+        relay.event(1, "add")
+        relay.settle()
+    assert [one["type"] for one in relay.topic.published] == ["com.bitrix24.deal.added"]
+
+
+def test_a_part_is_stored_beside_the_items_own_fields(whole):
+    """A row has each value once: it is billed by its size."""
+    whole.portal.put(2, 1, title="a", updatedTime=OLD)
+    whole.portal.set_rows(2, 1, {"productName": "Tea", "price": 5.0, "quantity": 1.0})
+    whole.event(1, "add")
+    whole.settle()
+    row = whole.dynamo.mirror["main/deal", 1]
+    assert "productRows" in row["extra"]["S"]
+    assert "productRows" not in row["content"]["S"]
+
+
 def test_recurring_templates_are_left_out(relay):
     """A recurring deal is not mirrored."""
     relay.portal.put(2, 1, title="t", isRecurring="Y", updatedTime=OLD)

@@ -102,6 +102,50 @@ def test_moves_of_items_without_a_row_are_left_to_their_list(deals):
     assert found(deals) == []
 
 
+def test_an_item_whose_event_is_late_tells_its_first_steps(deals):
+    """Its moves were settled before the mirror knew it; it is added with all of them."""
+    deals.portal.step(2, 9, "NEW", 1)
+    deals.portal.step(2, 9, "WON", 2)
+    assert found(deals) == []
+    assert settled(deals) == 5
+    deals.portal.put(2, 9, title="a", stageId="WON", updatedTime=OLD)
+    deals.event(9, "add")
+    (change,) = changes(deals.settle())
+    assert (change.action, change.passed) == ("added", ("NEW", "WON"))
+
+
+def test_the_first_filling_reads_no_step_that_is_settled(deals):
+    """Ten thousand items have years of moves, of which none is announced."""
+    filters = [params.get("filter", {}) for _, params in deals.portal.calls]
+    assert {one[">ID"] for one in filters if "@OWNER_ID" in one} == {3}
+
+
+def test_steps_of_an_item_that_could_not_be_read_are_told_once(deals):
+    """A right that is taken and given back changes nothing about what was announced."""
+    now = datetime.now(UTC).timestamp() - datetime.fromisoformat(at(0)).timestamp()
+    deals.portal.step(2, 2, "WON", now - 5)
+    deals.event(2)
+    assert [change.passed for change in changes(deals.settle())] == [("WON",)]
+    deals.portal.forbidden.add((2, 2))
+    deals.event(2)
+    assert deals.settle() == []
+    deals.portal.forbidden.clear()
+    deals.event(2)
+    assert deals.settle() == []
+
+
+def test_a_restored_item_tells_no_move_again(deals):
+    """It is added anew, with the moves since its deletion."""
+    item = deals.portal.items[2].pop(2)
+    deals.event(2, "delete")
+    assert [change.action for change in changes(deals.settle())] == ["deleted"]
+    deals.portal.items[2][2] = item
+    deals.portal.step(2, 2, "WON", 1)
+    deals.event(2)
+    (change,) = changes(deals.settle())
+    assert (change.action, change.passed) == ("added", ("WON",))
+
+
 def test_ten_thousand_moves_are_listed_page_by_page(deals):
     """A hundred and twenty moves without an event are told by the next sweep."""
     for second in range(120):
