@@ -117,6 +117,16 @@ def test_every_queue_has_its_dead_letters_and_their_alarm():
         assert target["Fn::GetAtt"][0] in letters
 
 
+def test_the_alarm_of_a_letter_lasts_until_the_queue_says_that_it_is_gone():
+    """SQS sends no metrics of a queue that nobody used for six hours: no data is no good news."""
+    treated = {
+        name: one["Properties"]["TreatMissingData"]
+        for name, one in variant("everything")["Resources"].items()
+        if name.endswith("DeadLettersAlarm")
+    }
+    assert treated == dict.fromkeys(treated, "ignore")
+
+
 def test_every_queue_waits_longer_than_its_function_may_run():
     """A record that is still being worked on must not be given to another copy."""
     function = LOOP[2]["${Name}Function"]["Properties"]
@@ -191,6 +201,21 @@ def test_the_gateway_logs_the_template_of_a_route_and_no_address():
         if event["Properties"]["Path"] != "/bitrix24"
     ]
     assert (robot["Method"], robot["Path"]) == ("ANY", ROUTE)
+
+
+def test_a_remark_on_what_sam_wrote_stops_no_deploy():
+    """API Gateway may warn of parameters without a schema, and SAM writes those of the route so."""
+    made = variant("everything")["Resources"]["Api"]["Properties"]
+    assert "schema" not in str(made["Body"]["paths"])
+    assert not made.get("FailOnWarnings", False)
+
+
+def test_a_topic_sends_no_traces_that_x_ray_would_refuse():
+    """A topic with traces of its own needs a policy of X-Ray's; without, it passes them on."""
+    made = variant("everything")["Resources"].values()
+    topics = [one for one in made if one["Type"] == "AWS::SNS::Topic"]
+    allowed = any(one["Type"] == "AWS::XRay::ResourcePolicy" for one in made)
+    assert allowed or not any("TracingConfig" in one["Properties"] for one in topics)
 
 
 @pytest.mark.parametrize("level", TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"])
