@@ -92,6 +92,7 @@ def write(webhook, method, many):
         ("access_denied", {}),
         ("timeout", {"seconds": 60, "share": 0.5}),
         ("server_error", {"share": 0.5}),
+        ("encoding", {"method": "batch", "when": "after"}),
     ],
 )
 def test_a_portal_that_fails_costs_no_change(tracked, server, kind, how):

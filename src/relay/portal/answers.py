@@ -44,6 +44,8 @@ CLASSES: dict[str, type[CallError]] = {
     # The portal failed while the call ran.
     "INTERNAL_SERVER_ERROR": MayHaveRunError,
     "ERROR_UNEXPECTED_ANSWER": MayHaveRunError,
+    # It ran, and its answer, that of a whole batch too, can't be written as JSON.
+    "WRONG_ENCODING": MayHaveRunError,
     UNREADABLE: MayHaveRunError,
     # Every other code means a mistake in the call: PermanentError.
 }

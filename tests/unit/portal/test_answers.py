@@ -17,6 +17,7 @@ ROWS = [
     (503, "OVERLOAD_LIMIT", "REST API is blocked due to overload", O),
     (500, "INTERNAL_SERVER_ERROR", "Internal server error", A),
     (500, "ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response", A),
+    (200, "WRONG_ENCODING", "Wrong request encoding", A),
     (500, "PORTAL_DELETED", "Portal was deleted", O),
     (401, "NO_AUTH_FOUND", "Wrong authorization data", O),
     (401, "INVALID_CREDENTIALS", "Invalid request credentials", O),

@@ -49,6 +49,7 @@ def sizes_of_fifty(wire, clock, webhook):
         (Reply(504, b"<html>"), [50, 25, 25]),
         (Reply(500, b""), [50, 25, 25]),
         (reply(500, error="INTERNAL_SERVER_ERROR"), [50, 25, 25]),
+        (reply(200, error="WRONG_ENCODING"), [50, 25, 25]),
         (LOST, [50, 50]),
         (RATE, [50, 50]),
     ],
