@@ -18,6 +18,7 @@ from relay.portal import PortalApi
 from relay.portal.api import Result
 from relay.portal.ids import ids_of
 from relay.reaction.checkpoint import CLOCK_SECONDS, CUT_OFF_SECONDS, Checkpoint, Write, digest_of
+from relay.reaction.ignored_fields import ignored_fields
 from relay.reaction.lookup import Lookup
 from relay.reaction.run import NEEDS_OPERATOR, Run
 from relay.reaction.write_notes import WriteNotes
@@ -175,6 +176,10 @@ class OnceWriter:
         write, result = attempt.write, reduced(call, answered)
         write.done, write.digest = True, attempt.digest
         write.result = to_text(call, result)
+        for finished in call.finished(answered):
+            for field, reason in ignored_fields(finished):
+                log = self._run.log
+                log("field ignored", method=finished.method, field=field, reason=reason)
         await self._notes.author.user.check(self._portal, call, answered)
         await self._held(self._notes.after(write, call, answered))
         return result
