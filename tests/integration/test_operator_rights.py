@@ -1,12 +1,14 @@
 """The operator's policy: every AWS operation of the operator's commands, and none without use."""
 
 import ast
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from botocore import xform_name
 from botocore.loaders import Loader
 
 from tests import processed
+from tests.snapshots import variant
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "logs", "s3", "sns", "sqs", "ssm")
@@ -90,3 +92,15 @@ def test_no_right_is_without_a_command():
         right for found in used().values() for one in found for right in ACTIONS.get(one, [one])
     }
     assert granted() - needed - BY_PACKAGE - {"kms:Decrypt", "kms:GenerateDataKey"} == set()
+
+
+def test_the_stack_may_be_read_by_its_name():
+    """CloudFormation judges such a request on `stack/<name>/*`, which is no pattern there."""
+    asked = "arn:aws:cloudformation:eu-central-1:123456789012:stack/relay/*"
+    policy = variant("OperatorPolicy")["Resources"]["Operator"]["Properties"]["PolicyDocument"]
+    (stack,) = [
+        one["Resource"]
+        for one in policy["Statement"]
+        if "cloudformation:DescribeStacks" in one["Action"]
+    ]
+    assert fnmatchcase(asked, stack)
