@@ -104,3 +104,20 @@ def test_the_stack_may_be_read_by_its_name():
         if "cloudformation:DescribeStacks" in one["Action"]
     ]
     assert fnmatchcase(asked, stack)
+
+
+def test_whoever_runs_a_reaction_may_do_what_it_may():
+    """`make listen WRITE=1` runs its handler with the stack's tables, by the operator's rights."""
+    resources = variant("OperatorPolicy")["Resources"]
+    (own,) = resources["FollowUpFunctionRole"]["Properties"]["Policies"]
+    documents = [own["PolicyDocument"], resources["Operator"]["Properties"]["PolicyDocument"]]
+    reaction, operator = (
+        {
+            (action, one["Resource"]["Fn::GetAtt"][0])
+            for one in document["Statement"]
+            if str(one["Action"]).find("dynamodb:") >= 0
+            for action in (one["Action"] if isinstance(one["Action"], list) else [one["Action"]])
+        }
+        for document in documents
+    )
+    assert reaction - operator == set()
