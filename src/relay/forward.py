@@ -6,7 +6,6 @@ record whose entry failed waits (relay.retry_policy). EventBridge may deliver an
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +19,7 @@ from relay.aws_types import BatchResponse, SqsBatch, response
 from relay.change import ACTIONS, TYPE_PREFIX
 from relay.cloudevent import Envelope, Parsed, to_text
 from relay.errors import NotOursError, RefusedError, StateError
+from relay.groups import groups
 from relay.queue import Unhandled, hand_back
 
 SOURCE = "bitrix24-relay"
@@ -111,27 +111,15 @@ def shorten(document: dict[str, Parsed], text: str, limit: int) -> str:
 def _put_all(entries: list[Entry]) -> list[Unhandled]:
     """Put entries onto the bus; return those that EventBridge did not take."""
     unhandled: list[Unhandled] = []
-    groups = list(_groups(entries))
-    for at, group in enumerate(groups):
+    requests = list(groups(entries, lambda entry: entry.size, MAX_ENTRIES, MAX_BYTES))
+    for at, group in enumerate(requests):
         try:
             unhandled += _put(group)
         except (BotoCoreError, ClientError) as trouble:  # each other group would fail as slowly
             away = StateError(f"EventBridge: {trouble}")
-            return unhandled + [Unhandled(one.record, away) for rest in groups[at:] for one in rest]
+            left = [one for rest in requests[at:] for one in rest]
+            return unhandled + [Unhandled(one.record, away) for one in left]
     return unhandled
-
-
-def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Yield entries that fit into one request."""
-    group: list[Entry] = []
-    for entry in entries:
-        size = sum(other.size for other in group) + entry.size
-        if len(group) == MAX_ENTRIES or size > MAX_BYTES:
-            yield group
-            group = []
-        group.append(entry)
-    if group:
-        yield group
 
 
 def _put(group: list[Entry]) -> list[Unhandled]:

@@ -1,4 +1,4 @@
-"""Groups of messages that fit into one request to SNS or SQS."""
+"""Groups of messages that fit into one request to SNS or EventBridge."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
