@@ -153,17 +153,13 @@ class NotAwaitedError(RelayError):
 class SpellingError(RelayError, KeyError):
     """Raised when a reaction asks a change for a field that has another spelling there."""
 
-    def __str__(self) -> str:
-        """Return the message as a sentence; a KeyError would quote it."""
-        return str(self.args[0])
+    __str__ = Exception.__str__  # a KeyError would quote the sentence
 
 
 class NotKeptError(RelayError, KeyError):
     """Raised when a reaction reads more of a write's result than its ids."""
 
-    def __str__(self) -> str:
-        """Return the message as a sentence; a KeyError would quote it."""
-        return str(self.args[0])
+    __str__ = Exception.__str__  # a KeyError would quote the sentence
 
 
 # A call failed; the portal's error code decides the class, and the class who acts.
