@@ -15,9 +15,8 @@ from relay.field_names import plain
 from relay.portal.api import Result
 
 NOTE_BYTES = 8_000
-ROWS = (
-    "productrows"  # of a note after the call: whether all rows were set, and digests by their ids
-)
+# Of a note after the call: whether all rows were set, and digests by their ids.
+ROWS = "productrows"
 MULTI_FIELD = "fm"
 MULTI_FIELDS = {"phone", "email", "web", "im", "link"}  # written by these names too, read as `fm`
 
