@@ -48,7 +48,7 @@ def filter_findings(root: Path, switched_on: Iterable[str] | None = None) -> Ite
 
     A filter lets nothing through, or the topic sends what the function does not take.
     """
-    for reaction, entry in _entries(root, switched_on):
+    for reaction, entry in entries(root, switched_on):
         for fault in _faults(entry["Topic"], entry["Filter"]):
             yield Finding(BAD, f"{reaction} never runs: its Filter in template.yaml {fault}")
         file = root / "src" / "relay" / "reactions" / f"{reaction}.py"
@@ -68,7 +68,7 @@ def spelling_findings(root: Path, reactions: Iterable[str], schema: Schema) -> I
     The portal does not list all that a change may have, and the schema is read once a day: a name
     that resembles none is left alone.
     """
-    for reaction, entry in _entries(root, reactions):
+    for reaction, entry in entries(root, reactions):
         if any(_faults(entry["Topic"], entry["Filter"])):
             continue
         policy = json.loads(entry["Filter"])
@@ -84,7 +84,7 @@ def unmirrored_findings(
     root: Path, reactions: Iterable[str], mirrored: Container[str]
 ) -> Iterator[Finding]:
     """Yield which reactions to changes wait for kinds of which the mirror holds none."""
-    for reaction, entry in _entries(root, reactions):
+    for reaction, entry in entries(root, reactions):
         if entry["Topic"] != "ChangesTopic" or any(_faults(entry["Topic"], entry["Filter"])):
             continue
         kinds = kinds_of(json.loads(entry["Filter"]))
@@ -101,9 +101,10 @@ def unmirrored_findings(
             )
 
 
-def _entries(root: Path, names: Iterable[str] | None) -> Iterator[tuple[str, dict[str, str]]]:
-    entries = read_template(root / "template.yaml")["Mappings"]["Reaction"]
-    by_name = {reaction_name(logical): entry for logical, entry in entries.items()}
+def entries(root: Path, names: Iterable[str] | None) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the entries of template.yaml with the names of their reactions; of all, or of these."""
+    mapping = read_template(root / "template.yaml")["Mappings"]["Reaction"]
+    by_name = {reaction_name(logical): entry for logical, entry in mapping.items()}
     return (
         (name, by_name[name]) for name in (by_name if names is None else names) if name in by_name
     )

@@ -1,5 +1,6 @@
 """Whether SNS would deliver a change by a reaction's filter policy, judged on this machine."""
 
+import json
 from collections.abc import Mapping
 
 type Policy = Mapping[str, object]
@@ -7,12 +8,30 @@ type Policy = Mapping[str, object]
 
 def matches(policy: Policy, document: Mapping[str, object]) -> bool:
     """Return whether a message's body meets a policy; exits for an operator that is not known."""
-    return all(_meets(condition, document.get(name), name) for name, condition in policy.items())
+    return not unmet(policy, document)
+
+
+def unmet(policy: Policy, document: Mapping[str, object], above: str = "") -> str:
+    """Return the first condition that a message's body does not meet, empty where it meets all.
+
+    `data.passed: WON or C1:WON`. Exits for an operator that is not known.
+    """
+    for name, condition in policy.items():
+        value, path = document.get(name), f"{above}{name}"
+        if isinstance(condition, Mapping) and isinstance(value, Mapping):
+            if found := unmet(condition, value, f"{path}."):
+                return found
+        elif isinstance(condition, Mapping) or not _meets(condition, value, name):
+            return f"{path}: {_words(condition)}"
+    return ""
+
+
+def _words(condition: object) -> str:
+    rules = condition if isinstance(condition, list) else [condition]
+    return " or ".join(one if isinstance(one, str) else json.dumps(one) for one in rules)
 
 
 def _meets(condition: object, value: object, name: str) -> bool:
-    if isinstance(condition, Mapping):
-        return isinstance(value, Mapping) and matches(condition, value)
     rules = condition if isinstance(condition, list) else [condition]
     values = value if isinstance(value, list) else [value]
     return any(_rule(rule, one, name) for rule in rules for one in values)

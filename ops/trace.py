@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,7 +10,9 @@ import typer
 
 from ops.asked import key_of, moment_of
 from ops.deployed import Deployed, PortalName, Stack, client, find_stack
+from ops.kept_away import KeptAway, kept_away
 from ops.log_search import Line, Span, search
+from ops.mapping import logical_id
 from ops.outcome import Outcome
 from ops.pause import reactions_of
 from ops.terminal import console, shown
@@ -54,7 +56,8 @@ def command(  # noqa: PLR0913, PLR0917  a command has options
             return Outcome({"traces": [], "request": line.fields})
     if change:
         portal, item = _item_of(change)
-    subject = "{0.entity}/{0.id}".format(key_of(portal, item))
+    key = key_of(portal, item)
+    subject = f"{key.entity}/{key.id}"
     history = History(client("dynamodb"), found.resource("History"))
     changes, wanted = _changes(history, portal, subject, change, begin)
     wanted = wanted[:MAX_CHANGES] if request else wanted[-MAX_CHANGES:]
@@ -68,16 +71,17 @@ def command(  # noqa: PLR0913, PLR0917  a command has options
         traces = [one for one in traces if event in one.events]
     else:
         traces = _asked_for(traces, wanted, now if change else begin)
+    ids = [one.change.change_id for one in traces if one.change]
+    kept = kept_away(found, key, ids, reactions_of(found.resources))
     for trace in traces:
-        _show(subject, trace)
+        _show(subject, trace, _not_reached(trace, kept))
     if not traces:
         when = since or "1h"
         console.print(
             shown(f"{subject} of portal {portal}: no change, and no line in the log since {when}")
         )
-    return Outcome(
-        {"item": subject, "portal": portal, "traces": [_document(one) for one in traces]}
-    )
+    documents = [_document(one) | {"kept_from": _not_reached(one, kept)} for one in traces]
+    return Outcome({"item": subject, "portal": portal, "traces": documents})
 
 
 def _of_request(stack: Deployed, request: str, begin: float, now: float) -> Line:
@@ -157,7 +161,14 @@ def _checkpoints(
     return {keys[key]: Checkpoint.of(key, row, now) for key, row in rows.items()}
 
 
-def _show(subject: str, trace: Trace) -> None:
+def _not_reached(trace: Trace, kept: KeptAway) -> dict[str, str]:
+    """Return the reactions that a trace has no step of, with the condition that was not met."""
+    seen = {step.who for step in trace.steps}
+    conditions = kept.get(trace.change.change_id, {}) if trace.change else {}
+    return {name: why for name, why in conditions.items() if not {name, logical_id(name)} & seen}
+
+
+def _show(subject: str, trace: Trace, not_reached: Mapping[str, str]) -> None:
     name = trace.change.change_id if trace.change else "no change"
     began = trace.steps[0].at
     day = f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d}"
@@ -169,6 +180,8 @@ def _show(subject: str, trace: Trace) -> None:
         console.print(shown(f"  {clock}  {after:>7}  {step.who:13} {step.text}"))
         for more in step.more:
             console.print(shown(f"{'':25}{more}"))
+    for name, condition in not_reached.items():
+        console.print(shown(f"  {name} did not get it: its filter asks for {condition}"))
 
 
 def _document(trace: Trace) -> dict[str, object]:

@@ -341,6 +341,17 @@ def test_an_item_a_change_and_a_request_lead_to_the_same(aws, asked, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_reaction_whose_filter_kept_the_change_away_is_named(aws, monkeypatch, capsys):
+    """Who asks why nothing ran finds the condition; one that has a step is not named."""
+    aws(ALL, [past()])
+    kept = {CHANGE: {"mark_won": "data.passed: WON", "follow_up": "data.origin: portal"}}
+    monkeypatch.setattr(trace, "kept_away", lambda *_: kept)
+    (one,) = command(change=CHANGE).document["traces"]
+    assert one["kept_from"] == {"mark_won": "data.passed: WON"}
+    text = "  mark_won did not get it: its filter asks for data.passed: WON"
+    assert text in capsys.readouterr().out.splitlines()
+
+
 FORMER = "main.deal.66.b.6"
 EARLIER = [
     published(-20, "e0"),
