@@ -41,15 +41,19 @@ CAUSES = {
         "IngressReserved leaves the account less than 100 copies: lower it in samconfig.toml, or "
         "raise the quota (Service Quotas, Lambda, Concurrent executions), then " + AGAIN
     ),
+    r"UPDATE_ROLLBACK_FAILED state": (
+        "a deploy failed, and so did its rollback; the console's events say at what. Mend that, "
+        "then `aws cloudformation continue-update-rollback --stack-name {stack}`, and " + AGAIN
+    ),
     r"ROLLBACK_(?:COMPLETE|FAILED) state": (
         "an earlier first deploy failed; delete what is left of it: "
         "`.venv-sam/bin/sam delete --stack-name {stack}`, then " + AGAIN
     ),
-    r"DELETE_FAILED": (
+    r"DELETE_FAILED state": (
         "the stack is half deleted; the console's events say what could not go. Then "
         "`.venv-sam/bin/sam delete --stack-name {stack}`, and " + AGAIN
     ),
-    r"_IN_PROGRESS|OperationInProgress|AlreadyBeingModified": (
+    r"_IN_PROGRESS state|OperationInProgress|AlreadyBeingModified": (
         "another deploy of this stack is under way: wait for its end, then " + AGAIN
     ),
     r"stackName|StackName": BAD_NAME,
@@ -66,11 +70,14 @@ CAUSES = {
     ),
 }
 _ERROR = re.compile("error|failed|invalid|state|expired|unable|must", re.IGNORECASE)
+# Rows of a change set, and events that are no failure: they name resources, some of them *Errors*.
+_ROW = re.compile(r"\s*(?:[+*-] |[A-Z_]+_(?:IN_PROGRESS|COMPLETE)\b)")
 
 
 def cause_of(text: str, stack: str) -> str:
     """Return what an error of SAM or CloudFormation means, and what to do."""
-    lines = [line for line in text.splitlines() if line.strip()] or ["there was no output"]
+    lines = [line for line in text.splitlines() if line.strip() and not _ROW.match(line)]
+    lines = lines or ["there was no output"]
     begin = next((at for at, line in enumerate(lines) if _ERROR.search(line)), len(lines) - 1)
     message = " ".join(" ".join(lines[begin:]).split())  # SAM breaks an event's text into a column
     for pattern, meaning in CAUSES.items():

@@ -22,6 +22,19 @@ RESERVED = (
     "account's UnreservedConcurrentExecution below its minimum value of [100]."
 )
 AGAIN = "`make deploy STACK=relay`"
+# A change set's rows, the events of a deploy that failed, and what SAM says at its end.
+WHOLE = """
++ Add                IngressErrorsAlarm    AWS::CloudWatch::Alarm       N/A
+* Modify             StateTable            AWS::DynamoDB::Table         False
+UPDATE_IN_PROGRESS   AWS::SQS::Queue       SpillQueue                   -
+UPDATE_FAILED        AWS::SQS::Queue       SpillQueue                   {reason}
+UPDATE_ROLLBACK_IN_PROGRESS AWS::CloudFormation::Stack relay            The following resource(s)
+                                                                        failed to update
+DELETE_FAILED        AWS::Events::EventBus ForwardBus                   it has rules
+UPDATE_ROLLBACK_COMPLETE AWS::CloudFormation::Stack relay               -
+Error: Failed to create/update the stack: relay, Waiter StackUpdateComplete failed: Waiter
+encountered a terminal failure state: we matched expected path: "UPDATE_ROLLBACK_COMPLETE"
+"""
 
 
 @pytest.mark.parametrize(
@@ -35,6 +48,7 @@ AGAIN = "`make deploy STACK=relay`"
         ("Type of property 'BatchSize' is invalid.", "BatchSize", "`make check`"),
         (RESERVED, "less than 100 copies", "Service Quotas"),
         ("Stack:arn is in ROLLBACK_COMPLETE state", "first deploy failed", "sam delete --stack-na"),
+        ("Stack:arn is in UPDATE_ROLLBACK_FAILED state", "rollback", "continue-update-rollback"),
         ("Stack:arn is in UPDATE_IN_PROGRESS state", "is under way", AGAIN),
         ("stack is in DELETE_FAILED state", "half deleted", "sam delete --stack-name relay"),
         ("Error: Value 'x' at 'stackName' failed", "128 letters", "`make deploy STACK=relay`"),
@@ -42,6 +56,9 @@ AGAIN = "`make deploy STACK=relay`"
         ("CREATE_FAILED message: LimitExceeded", "at a limit", "Service Quotas"),
         ("CREATE_FAILED relay already exists in stack", "already", "`make deploy STACK=...`"),
         ("Error: the moon is full", "the moon is full", ""),
+        (WHOLE.format(reason="x already exists"), "already", "`make deploy STACK=...`"),
+        (WHOLE.format(reason="LimitExceeded"), "at a limit", "Service Quotas"),
+        (WHOLE.format(reason="the moon is full"), "SpillQueue", "the moon is full"),
     ],
 )
 def test_an_error_is_told_with_its_cause_and_the_next_command(text, cause, next_step):
