@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from relay.errors import InvalidTokenError
-from relay.ingress.form import Form
+from relay.ingress.form import Form, mapping
 
 
 def token_of(form: Form) -> bytes:
     """Return the application token that came with a form; empty if none did, or in a bad shape."""
-    auth = form.get("auth")
-    token = auth.get("application_token") if isinstance(auth, dict) else None
+    token = mapping(form.get("auth")).get("application_token")
     return token.encode("utf-8", "replace") if isinstance(token, str) else b""
 
 
