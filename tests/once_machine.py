@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from relay import state_batch, state_requests
 from relay.errors import MayHaveRunError, TransientError
 from relay.reaction import checkpoint, lease, matching, once
-from relay.reaction.equal_calls import NO_EQUAL_CALLS
+from relay.reaction.equal_calls import EqualCalls
 from tests.once_world import (
     COMMENT,
     DEAL,
@@ -51,7 +51,7 @@ PROGRAMS = st.lists(STAGES, min_size=1, max_size=3)
 class Machine(RuleBasedStateMachine):
     """One record and all that can happen to it."""
 
-    records = ((KEY, NO_EQUAL_CALLS),)  # of one effect: the key of the checkpoint, and equal calls'
+    records = ((KEY, EqualCalls()),)  # of one effect: the key of the checkpoint, and equal calls'
 
     @initialize(program=PROGRAMS)
     def begin(self, program):

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from relay.errors import MayHaveRunError, TransientError
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.lease import Lease
-from relay.reaction.run import Run
+from relay.reaction.run import Operator, Run
 from tests.dynamo import Dynamo
 from tests.runs import batch_of, once
 
@@ -84,7 +84,7 @@ class Delivery:
         row = Checkpoint.of(key, rows.get(key), world.now)
         token = f"token {next(world.numbers)}"
         held = Lease(row, token, world.now + LEASE, batch_of(world.dynamo), equal_calls)
-        self.run = Run(held, lambda *_, **__: None)
+        self.run = Run(held, lambda *_, **__: None, Operator())
         self.task = self.loop.create_task(self.react(program, order))
         self.turn()
 

@@ -11,6 +11,7 @@ from relay.errors import TransientError
 from relay.portal.fake import FakePortal
 from relay.reaction.acting_user import ActingUser
 from relay.reaction.checkpoint import Checkpoint
+from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
 from relay.reaction.lookup import Lookup
 from relay.reaction.portal import OncePortal
@@ -64,7 +65,7 @@ class Deliveries:
 
     def run_of(self, checkpoint, token, operator=Operator()):  # noqa: B008  immutable
         """Return a run of the record, in a running loop."""
-        lease = Lease(checkpoint, token, time.time() + 120, batch_of(self.table))
+        lease = Lease(checkpoint, token, time.time() + 120, batch_of(self.table), EqualCalls())
         return Run(lease, self.log, operator)
 
     def deliver(self, portal, react, *, sent_back=False, confirmed_at=0.0):

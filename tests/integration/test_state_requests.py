@@ -18,7 +18,7 @@ from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import Checkpoint
 from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
-from relay.reaction.run import Run
+from relay.reaction.run import Operator, Run
 from relay.state_requests import StateRequests
 from relay.state_writes import Condition, Put
 from tests.dynamo import Dynamo
@@ -65,8 +65,8 @@ def run(table, token, checkpoint=None):
     async def react():
         row = StateRequests(table, "State").load([KEY]).get(KEY)
         stored = checkpoint or Checkpoint.of(KEY, row, time.time())
-        lease = Lease(stored, token, time.time() + 60, batch_of(table))
-        run = Run(lease, lambda *_, **__: None)
+        lease = Lease(stored, token, time.time() + 60, batch_of(table), EqualCalls())
+        run = Run(lease, lambda *_, **__: None, Operator())
         given = once(portal, run)
         try:
             await given.call("tasks.task.add", fields={"TITLE": "x", "RESPONSIBLE_ID": 1})

@@ -15,7 +15,7 @@ from relay.errors import RelayError
 from relay.portal import Portal
 from relay.reaction.acting_user import acting_user
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
+from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
 from relay.reaction.lookup import Lookup
 from relay.reaction.newest import Newest
@@ -114,7 +114,7 @@ class BatchStore:
         own, payload = checkpoint_key(self._reaction, record.id), record.payload
         if isinstance(payload, Change):
             item = newest_key(self._reaction, payload.portal, payload.subject)
-            return _Keys(own, item, NO_EQUAL_CALLS, record.is_new)
+            return _Keys(own, item, EqualCalls(), record.is_new)
         return _Keys(own, None, EqualCalls.of(self._reaction, payload), is_new=False)
 
     def _log_of(self, record: Record) -> Log:

@@ -60,6 +60,3 @@ class EqualCalls(NamedTuple):
 
     def _is_in(self, row: Item) -> bool:
         return "called_at" in row and abs(int(row["called_at"]["N"]) - self.called_at) < WINDOW_MS
-
-
-NO_EQUAL_CALLS = EqualCalls()

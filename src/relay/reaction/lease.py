@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from relay.errors import TransientError
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
-from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
+from relay.reaction.equal_calls import EqualCalls
 from relay.state_batch import StateBatch
 from relay.state_writes import Condition, Put
 
@@ -25,7 +25,7 @@ class Lease:
     token: str
     until: float  # epoch s; from then on nothing of this run can be under way
     batch: StateBatch
-    equal_calls: EqualCalls = NO_EQUAL_CALLS
+    equal_calls: EqualCalls
 
     @property
     def is_ours(self) -> bool:

@@ -26,13 +26,10 @@ class Operator(NamedTuple):
     confirmed_at: float = 0.0
 
 
-NOT_SENT_BACK = Operator()
-
-
 class Run:
     """The run's lease and claims, its writes under way, and how often it was replayed."""
 
-    def __init__(self, lease: Lease, log: Log, operator: Operator = NOT_SENT_BACK) -> None:
+    def __init__(self, lease: Lease, log: Log, operator: Operator) -> None:
         self.lease = lease
         self.checkpoint = lease.checkpoint
         self.claims = Claims(lease.checkpoint, sent_back=operator.sent_back)

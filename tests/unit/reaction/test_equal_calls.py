@@ -11,7 +11,7 @@ from relay.event import Event, robot_call_id
 from relay.portal import Portal
 from relay.reaction import reaction
 from relay.reaction.checkpoint import Checkpoint
-from relay.reaction.equal_calls import NO_EQUAL_CALLS, EqualCalls
+from relay.reaction.equal_calls import EqualCalls
 from tests.batches import handle
 from tests.samples import load
 
@@ -134,7 +134,7 @@ def test_the_own_row_counts_more_than_that_of_an_equal_call():
     calls = EqualCalls(("before", "after"), 20_000)
     near, far = ({"called_at": {"N": str(at)}} for at in (29_999, 30_000))
     assert calls.key_in({}, "own") == "own"
-    assert NO_EQUAL_CALLS.key_in({"after": near}, "own") == "own"
+    assert EqualCalls().key_in({"after": near}, "own") == "own"
     assert calls.key_in({"after": near}, "own") == "after"
     assert calls.key_in({"before": near, "after": near}, "own") == "before"
     assert calls.key_in({"before": far, "after": far}, "own") == "own"
@@ -161,7 +161,7 @@ def test_a_row_of_an_older_version_is_no_equal_call(portal):
 )
 def test_only_a_robots_event_of_ingress_has_equal_calls(event):
     """An id without a window, a time that is none, or an event of the portal has none."""
-    assert EqualCalls.of("note", event) == NO_EQUAL_CALLS
+    assert EqualCalls.of("note", event) == EqualCalls()
 
 
 def test_what_a_dead_lettered_call_has_left_is_done_by_its_equal_once(portal):

@@ -11,6 +11,7 @@ from relay.errors import (
 )
 from relay.portal.fake import FakePortal
 from relay.reaction.checkpoint import CLOCK_SECONDS, Checkpoint
+from relay.reaction.equal_calls import EqualCalls
 from relay.reaction.lease import Lease
 from tests.runs import COMMENT, KEY, calls, once
 
@@ -72,7 +73,7 @@ def test_a_lease_is_checked_when_its_request_leaves():
             row.replace_with(Checkpoint(KEY, "another", time.time() + 50))
             made.append(build([part]))
 
-    lease = Lease(row, "mine", time.time() + 120, Slow())
+    lease = Lease(row, "mine", time.time() + 120, Slow(), EqualCalls())
     lease.check()
     with pytest.raises(TransientError, match="IN_PROGRESS"):
         asyncio.run(lease.store())
