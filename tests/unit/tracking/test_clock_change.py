@@ -192,7 +192,13 @@ def test_lists_move_as_their_values_do():
     one, other = "2026-01-15T10:00:00Z", "2026-01-15T11:00:00Z"
     assert has_only_moved([one, "x"], [other, "x"], shift)
     assert not has_only_moved([one], [other, other], shift)
-    assert not has_only_moved([one], other, shift)
+    for before, after in (([one], other), ([one], None), (None, [one]), (one, "x"), (one, None)):
+        assert not has_only_moved(before, after, shift)
+
+
+def test_a_task_has_no_days():
+    """Its deadline at midnight is a time."""
+    assert shift_between("task", {}, {}, HOUR) == Shift()
 
 
 def test_a_time_stays_where_the_clock_of_the_server_alone_changes():
