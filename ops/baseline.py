@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
 from relay.tracking.sweep_state import REFUSED, SweepState
 
 PAUSE_SECONDS = 2.0
@@ -27,8 +29,11 @@ def fill(
     state = SweepState(client("dynamodb"), resources["StateTable"])
     deadline = time.monotonic() + patience_seconds
     while True:
-        payload = functions.invoke(FunctionName=resources["SweepFunction"])["Payload"]
-        answer = json.loads(payload.read())
+        try:
+            payload = functions.invoke(FunctionName=resources["SweepFunction"])["Payload"]
+            answer = json.loads(payload.read())
+        except (ReadTimeoutError, ConnectionClosedError):
+            answer = {portal: "a sweep is under way"}  # it goes on without the connection
         if not isinstance(answer, dict) or portal not in answer:
             say(f"the sweep did not run: {answer}")
             return False

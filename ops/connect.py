@@ -30,8 +30,8 @@ PATIENCE_SECONDS = 3600.0
 
 
 def _client(service: str) -> Any:
-    """Return a client that waits as long as a sweep may take, and asks once."""
-    return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
+    """Return a client that asks once, and waits as long as a person waits for progress."""
+    return boto3.client(service, config=Config(read_timeout=30, retries={"total_max_attempts": 1}))
 
 
 def command(

@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from ops.baseline import fill
 from relay.tracking.sweep_state import KindProgress, SweepDocument, SweepState
@@ -47,6 +48,22 @@ def test_sweeps_run_until_the_mirror_is_filled():
         "mirror: deal 4 of 9, lead refused",
         "mirror: deal done, lead refused",
     ]
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
+def test_a_sweep_that_outlasts_its_connection_goes_on(error):
+    """A first sweep takes up to 15 minutes, and a gateway on the way cuts idle connections."""
+    aws, lines, invoke = Aws(4), [], None
+
+    def cut_off(**asked):
+        invoke(**asked)
+        if aws.invoked < 4:
+            raise error(endpoint_url="lambda")
+        return {"Payload": io.BytesIO(b'{"main": "done"}')}
+
+    invoke, aws.invoke = aws.invoke, cut_off
+    assert fill(lambda _service: aws, RESOURCES, "main", lines.append, 60)
+    assert lines == ["mirror: deal 4 of 9, lead refused", "mirror: deal done, lead refused"]
 
 
 def test_patience_ends_the_command_and_not_the_filling():
