@@ -59,6 +59,8 @@ class Portal:
         self.files: dict[int, Row] = {}
         self.workflow_templates: dict[int, str] = {1: "CCrmDocumentLead"}
         self.denials: set[Denial] = set()
+        # Type and id of items whose rights were stored twice, by two savings at the same time
+        self.doubled_rights: set[tuple[int, int]] = set()
         self.incoming: dict[str, IncomingWebhook] = {}
         self.outgoing: dict[int, OutgoingWebhook] = {}
         self.bucket, self.operating, self.replays = Bucket(), Operating(), Replays()

@@ -6,6 +6,7 @@ import pytest
 
 from local.portal.call import Call
 from local.portal.family import FAMILIES
+from local.portal.items import Actor, add_item
 from local.portal.rows import insert, table_of
 from relay.portal import Portal
 from relay.portal.webhook import Webhook
@@ -75,3 +76,23 @@ def test_a_list_is_read_to_its_end(server, name):
 def test_people_are_read_to_their_end(server, method):
     """[user-get.md] `SORT` and `ORDER` are words there."""
     assert len(walk(server, method)) == len(server.portal.users)
+
+
+@pytest.mark.parametrize("doubled", [{60}, {60, 61, 130}, set(range(60, 70))])
+def test_a_page_with_items_that_the_portal_dropped_is_not_the_last(shared, doubled):
+    """Where rights are stored twice a page has fewer than 50 items, and more follow."""
+    portal = shared.portal
+    webhook = portal.add_incoming(portal.add_user("Bea", "Low"))
+    shared.run(
+        lambda: [add_item(portal, portal.types[1], {"title": "a"}, Actor(1)) for _ in range(220)]
+    )
+    portal.doubled_rights = {(1, number) for number in doubled}
+    client = Portal(Webhook.parse(f"{shared.url}{webhook.path()}", allow_http=True))
+
+    async def ids():
+        return [item["id"] async for item in client.list("crm.item.list", entityTypeId=1)]
+
+    try:
+        assert asyncio.run(ids()) == sorted(portal.items[1].rows)
+    finally:
+        portal.doubled_rights = set()

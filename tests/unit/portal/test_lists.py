@@ -10,7 +10,8 @@ from tests.portal_table import Table, read_list
 
 
 @pytest.mark.parametrize(
-    "sizes", [(0, 1), (49, 1), (50, 2), (51, 2), (2549, 2), (2550, 3), (10_000, 5)]
+    "sizes",
+    [(0, 1), (39, 1), (49, 2), (50, 2), (51, 2), (2539, 2), (2549, 3), (2550, 3), (10_000, 5)],
 )
 @pytest.mark.parametrize("gap", [1, 7])
 def test_fifty_pages_share_a_request(wire, clock, webhook, sizes, gap):
