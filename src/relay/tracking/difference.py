@@ -87,8 +87,9 @@ def _is_in_both(name: str, old: Row, new: Row) -> bool:
 
 def _clock_change(old: Row, new: Row) -> timedelta:
     """Return by how much the offset of the portal's server changed; nothing where it is unknown."""
-    is_known = old.zone is not None and new.zone is not None
-    return timedelta(seconds=(new.zone or 0) - (old.zone or 0)) if is_known else timedelta()
+    if old.zone is None or new.zone is None:
+        return timedelta()
+    return timedelta(seconds=new.zone - old.zone)
 
 
 def _change(  # noqa: PLR0913, PLR0917  two versions, and what was made of them

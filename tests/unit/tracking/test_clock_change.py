@@ -1,13 +1,15 @@
 """relay.tracking.clock_change: what moves with the portal's clock is no change."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from relay.tracking.clock_change import Shift, has_only_moved, moved_form, shift_between
+from relay.tracking.difference import change_of
 from relay.tracking.row import Key
 from tests.pasts import past_of
-from tests.tracking_aws import OLD
+from tests.tracking_aws import OLD, row
 
 HOUR = timedelta(hours=1)
 DEAL, TASK_TYPE, DEAL_TYPE = Key("main", "deal", 1), 0, 2
@@ -87,11 +89,21 @@ def test_a_day_that_is_moved_while_the_clock_stays_is_a_change(relay):
     in_summer(relay)
     relay.portal.items[DEAL_TYPE][1]["closedate"] = "2026-01-15T01:00:00+01:00"
     assert read_all(relay) == {"deal/1": ["closedate"]}
-    for row in relay.dynamo.mirror.values():
-        row.pop("zone")
+    for stored in relay.dynamo.mirror.values():
+        stored.pop("zone")
     in_winter(relay)
     relay.portal.items[DEAL_TYPE][1]["closedate"] = "2026-01-15T00:00:00+01:00"
     assert "closedate" in read_all(relay)["deal/1"]
+
+
+@pytest.mark.parametrize("zones", [(None, 3600), (3600, None), (None, None)])
+def test_a_day_that_moved_by_an_hour_counts_where_a_clock_is_not_known(zones):
+    """Rows of older code, and of a portal that was never swept, have no offset."""
+    texts = ('{"a":"2026-01-15T00:00:00Z"}', '{"a":"2026-01-15T01:00:00Z"}')
+    old, new = (row(text=text, zone=zone) for text, zone in zip(texts, zones, strict=True))
+    change = change_of(old, replace(new, seq=2))
+    assert change is not None
+    assert change.changed == ("a",)
 
 
 def test_the_past_reaches_behind_a_change_of_the_clock(relay):
