@@ -211,3 +211,12 @@ def test_time_passes_for_all_that_depends_on_it(desk):
     assert portal.clock.zone == zone
     assert portal.bucket.admit(1000.0, 50, 2.0)
     assert portal.operating.of("secret", "crm.deal.list").total(portal.clock.now()) == 0
+
+
+def test_time_does_not_pass_backwards() -> None:
+    """A negative number of seconds is refused, and nothing moves."""
+    portal = Portal()
+    before = portal.clock.skew_seconds
+    with pytest.raises(ValueError, match="forwards"):
+        pass_time(portal, -5)
+    assert portal.clock.skew_seconds == before
