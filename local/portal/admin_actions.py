@@ -13,6 +13,8 @@ from local.portal.portal import Denial, Portal
 from local.portal.state import from_json, to_json
 from local.portal.table import Row
 from local.portal.time_passing import pass_time
+from local.portal.v3_log import LOG_METHODS
+from local.portal.v3_results import RESULT_METHODS
 from local.portal.v3_tasks import METHODS as METHODS_V3
 from local.portal.webhooks import SCOPES
 
@@ -92,7 +94,7 @@ def clock(portal: Portal, given: Row) -> Any:
 def put_fault(portal: Portal, given: Row) -> Any:
     """Switch a fault on: kind, method, share, times, for_seconds, when, seconds."""
     method = str(given.get("method", "*"))
-    names = {*METHODS, *METHODS_V3, *ELSEWHERE, "batch"}
+    names = {*METHODS, *METHODS_V3, *LOG_METHODS, *RESULT_METHODS, *ELSEWHERE, "batch"}
     if not any(fnmatchcase(name, method.lower()) for name in names):
         raise ValueError(f"there is no method {method!r}")
     fault = add_fault(portal.faults, {k: v for k, v in given.items() if k != "portal"})
