@@ -19,7 +19,13 @@ from relay.tracking.row import UNREADABLE, Key, Row
 JUST_NOW_SECONDS = 60  # announce is seconds behind the mirror
 # None first, then daylight saving time of the portal's server, of the webhook's user, of both.
 HOURS = (timedelta(), timedelta(hours=1), timedelta(hours=-1))
-SHIFTS = [Shift(days, times) for times in HOURS for days in HOURS]
+# Times of user fields move as all others, or stay (`USE_TIMEZONE` N).
+SHIFTS = [
+    (Shift(days, times), Shift(days, of_user_fields))
+    for times in HOURS
+    for days in HOURS
+    for of_user_fields in {times, HOURS[0]}
+]
 
 
 class GapError(Exception):
@@ -101,8 +107,8 @@ class Timeline:
         """
         if not past.state or not past.format == FORMAT == self.row.format:
             return state
-        for shift in SHIFTS:
-            earlier = moved_form(state or {}, shift) if any(shift) else state
+        for shift, of_user_fields in SHIFTS:
+            earlier = moved_form(state or {}, shift, of_user_fields) if any(shift) else state
             if checksum(earlier or {}) in {past.state, ""}:
                 return earlier
         until = newer.at if newer else self.row.read_at

@@ -5,11 +5,13 @@ Two clocks count, the one of the portal's server and the one of the webhook's us
   a day of an item   the server's midnight plus its present offset (`CRestUtil::ConvertDate`):
                      moves as the server's offset, which each row has
   a time of an item  as it is stored, plus the user's offset then, minus his present one
-                     (`DateTime::toUserTime` since main 26.0.0, `CRestUtil::ConvertDateTime`)
+                     (`DateTime::toUserTime` since main 26.0.0, `CRestUtil::ConvertDateTime`);
+                     that of a user field with `USE_TIMEZONE` N stays (`DatetimeField::cast`)
   a time of a task   as it is stored, minus the present offset of both
                      (`formatDateFieldsForOutput`)
 
-All times of an item move alike. How far, its time of creation tells: in truth it never changes.
+All times that move in an item move alike. How far, its time of creation tells: in truth it never
+changes.
 """
 
 import re
@@ -57,9 +59,12 @@ def has_only_moved(before: Result, after: Result, shift: Shift) -> bool:
     return other - one == shift.times or (_is_day(one, shift) and other - one == shift.days)
 
 
-def moved_form(form: Form, shift: Shift) -> Form:
+def moved_form(form: Form, shift: Shift, of_user_fields: Shift) -> Form:
     """Return an item's fields as the portal answers them after a shift."""
-    return {name: _moved(value, shift) for name, value in form.items()}
+    return {
+        name: _moved(value, of_user_fields if name.lower().startswith("uf") else shift)
+        for name, value in form.items()
+    }
 
 
 def _moved(value: Result, shift: Shift) -> Result:

@@ -168,6 +168,30 @@ def test_the_past_reaches_behind_a_change_of_the_users_clock(relay):
     ]
 
 
+def test_the_past_reaches_behind_a_change_of_the_users_clock_that_his_fields_ignore(relay):
+    """A user field without a time zone (`USE_TIMEZONE` N) stays while all other times move."""
+    in_summer(relay)
+    relay.portal.items[DEAL_TYPE][1] |= {
+        "createdTime": "2026-01-15T10:00:00+01:00",
+        "begindate": "2026-01-15T12:30:00+01:00",
+        "closedate": "2026-07-15T02:00:00+02:00",
+        "UF_CRM_DAYS": ["2026-07-01T02:00:00+02:00"],
+        "title": "b",
+    }
+    read_all(relay)
+    relay.portal.items[DEAL_TYPE][1] |= {
+        "createdTime": "2026-01-15T11:00:00+01:00",
+        "begindate": "2026-01-15T13:30:00+01:00",
+        "title": "c",
+    }
+    read_all(relay)
+    steps = [step.after for step in past_of(relay).timeline(DEAL).steps()]
+    assert [(one["title"], one["begindate"], one["UF_CRM_CALL"]) for one in steps] == [
+        ("c", "2026-01-15T12:30:00Z", "2026-01-15T17:30:00Z"),
+        ("b", "2026-01-15T11:30:00Z", "2026-01-15T17:30:00Z"),
+    ]
+
+
 @pytest.mark.parametrize("change", [timedelta(0), 3 * HOUR, -3 * HOUR])
 def test_only_a_change_of_a_clock_counts(change):
     """An offset, or a time of creation, that moves by more than clocks do moves nothing."""
@@ -185,7 +209,7 @@ def test_what_is_no_time_stays():
     """Other texts, numbers and times that can't be moved are left as they are."""
     form = {"a": "2026-13-15T00:00:00Z", "b": 1, "c": "x", "d": "0001-01-01T00:00:00Z"}
     form |= {"e": "2026-01-15", "f": "20260115T000000Z"}  # texts of somebody's
-    assert moved_form(form, Shift(-HOUR, -HOUR)) == form
+    assert moved_form(form, Shift(-HOUR, -HOUR), Shift()) == form
     assert not has_only_moved("x", "y", Shift(HOUR, HOUR))
 
 
@@ -223,4 +247,4 @@ def test_a_time_stays_where_the_clock_of_the_server_alone_changes():
 def test_a_day_east_of_greenwich_is_answered_before_midnight():
     """A day that the change of the clock brings back to midnight UTC is a day too."""
     form = {"a": "2026-01-14T23:00:00Z", "b": "2026-01-14T22:00:00Z"}
-    assert moved_form(form, Shift(days=HOUR)) == form | {"a": "2026-01-15T00:00:00Z"}
+    assert moved_form(form, Shift(days=HOUR), Shift()) == form | {"a": "2026-01-15T00:00:00Z"}

@@ -69,6 +69,28 @@ def test_a_daily_audit_finds_a_deletion(relay):
     assert [one["type"] for one in relay.settle()] == ["com.bitrix24.deal.deleted"]
 
 
+def test_a_daily_audit_finds_a_task_that_came_back_from_the_recycle_bin(relay):
+    """It has its old number and time of change, and no event [core: Integration/Recyclebin/Task].
+
+    A task that is deleted once more before the audit was never read in between.
+    """
+    for number in range(1, 61):
+        relay.portal.put(0, number, title="t", changedDate=OLD)
+    relay.baseline()
+    for _ in range(2):
+        task = relay.portal.items[0].pop(7)
+        relay.event(7, "delete", entity="task", type_id=None)
+        relay.settle()
+        relay.portal.items[0][7] = task
+        relay.sweep()
+        relay.settle()
+    assert [one["type"] for one in relay.topic.published] == ["com.bitrix24.task.deleted"]
+    with relay.document() as document:
+        document.kinds["task"].audited_at -= 90_000
+    relay.sweep()
+    assert [one["type"] for one in relay.settle()] == ["com.bitrix24.task.added"]
+
+
 def test_a_young_change_is_left_to_its_event(relay, monkeypatch):
     """A change within the grace seconds gets no hint; the next sweep hints at it."""
     relay.portal.put(2, 1, title="a", updatedTime=OLD)
