@@ -59,14 +59,20 @@ class Relay:
 
     def is_announced(self, deal):
         """Return whether the log names a Change of a deal."""
-        return re.search(rf'"main\.deal\.{deal}\.\w+\.\d', self.log()) is not None
+        return (
+            re.search(rf'"main\.deal\.{deal}\.\w+\.\d', self.log(f"main.deal.{deal}.")) is not None
+        )
 
-    def log(self):
-        """Return all that the functions have logged; ministack gives 10,000 lines at a time."""
+    def log(self, text=""):
+        """Return what the functions have logged; who waits for a text gets its lines alone.
+
+        ministack gives 10,000 lines at a time. To ask for all of them again and again holds it up.
+        """
         logs, group = self.aws.client("logs"), self.stack.outputs["LogGroup"]
         lines, since = {}, 0
         while True:
-            found = logs.filter_log_events(logGroupName=group, startTime=since)["events"]
+            asked = {"logGroupName": group, "startTime": since}
+            found = logs.filter_log_events(**asked, filterPattern=text and f'"{text}"')["events"]
             new = {(e.get("logStreamName"), e["timestamp"], e["message"]): None for e in found}
             if new.keys() <= lines.keys():
                 return "".join(message for _, _, message in lines)

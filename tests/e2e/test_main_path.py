@@ -28,8 +28,10 @@ def test_a_new_contact_is_greeted(relay, await_until):
         ]
     )
     assert len(notices) == 1
-    await_until(lambda: f'"subject":"contact/{contact}","sent_at"' in relay.log())
-    await_until(lambda: '"message":"ONCRMCONTACTADD"' in relay.log())
+    await_until(
+        lambda: f'"subject":"contact/{contact}","sent_at"' in relay.log(f"contact/{contact}")
+    )
+    await_until(lambda: '"message":"ONCRMCONTACTADD"' in relay.log("ONCRMCONTACTADD"))
 
 
 def test_500_events_of_8_clients_have_500_effects(relay):
@@ -118,7 +120,7 @@ def test_an_event_is_spilled_while_sns_fails_and_published_after(relay, await_un
     """An event that ingress can't publish is answered 202, and published by republish."""
     status, answer = relay.post(signed(relay, "ONCRMDEALUPDATE", 4711))
     assert status == 202
-    await_until(lambda: f'"event_id":"{answer["id"]}"' in relay.log())
+    await_until(lambda: f'"event_id":"{answer["id"]}"' in relay.log(answer["id"]))
     await_until(lambda: relay.messages("SpillQueue") == 0)
 
 

@@ -214,7 +214,7 @@ def test_redrive_shows_reasons_and_sends_back(relay, run, await_until):
     assert "Journal  1 x" in shown.stdout, shown.stderr
     assert "  made up" in shown.stdout
     assert "1 sent back" in run("redrive", "ONE=redriven").stdout
-    await_until(lambda: '"event_id":"redriven"' in relay.log())
+    await_until(lambda: '"event_id":"redriven"' in relay.log("redriven"))
     assert '"message": "sent back"' in relay.log()
     put()
     assert "1 dropped" in run("drop", "REASON=made", "WHY=a test").stdout
@@ -272,7 +272,7 @@ def test_trace_follows_an_event_to_its_effect(relay, run, await_until):
     """A won deal's task is traced back to the event: every step, in order, with its times."""
     deal = relay.portal.call("crm.deal.add", fields={"TITLE": "traced", "STAGE_ID": "WON"})
     handled = rf'"message":"handled"[^{{}}]*"service":"follow_up"[^{{}}]*"subject":"deal/{deal}"'
-    await_until(lambda: re.search(handled, relay.log()))
+    await_until(lambda: re.search(handled, relay.log(f"deal/{deal}")))
     traced = json.loads(run("trace", f"ITEM=deal/{deal}", "JSON=1").stdout)["traces"]
     (trace,) = [one for one in traced if any(step["writes"] for step in one["steps"])]
     steps = [step["by"] for step in trace["steps"] if step["by"] != "journal"]

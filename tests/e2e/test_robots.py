@@ -242,7 +242,9 @@ def test_a_call_is_spilled_while_sns_fails_and_published_after(relay, secret, aw
     """Ingress that can't publish answers 202; republish publishes the call."""
     body = b"document_id=DEAL_777777"
     assert ask(f"{address(relay, secret, 'spilled_robot')}?a=1", body)[0] == 202
-    await_until(lambda: '"event_name":"robot.spilled_robot"' in relay.log(), 60)
+    await_until(
+        lambda: '"event_name":"robot.spilled_robot"' in relay.log("robot.spilled_robot"), 60
+    )
     await_until(lambda: relay.messages("SpillQueue") == 0)
 
 
